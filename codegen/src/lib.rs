@@ -1,0 +1,1 @@
+//! Verified pipeline to WebAssembly.

@@ -1,0 +1,1 @@
+//! Block bytes to signature, object and snapshot.

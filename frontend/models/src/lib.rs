@@ -1,0 +1,1 @@
+//! Model bytes to tensor graph.

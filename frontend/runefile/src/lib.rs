@@ -1,0 +1,1 @@
+//! Runefile text to pipeline.

@@ -1,0 +1,1 @@
+//! RunicOS for Linux: runs runes in a sandbox.

@@ -1,0 +1,190 @@
+//! A processing block as the compiler knows it: signature, relocatable code, and the frozen result of
+//! its `init`.
+
+use std::sync::Arc;
+
+use crate::{
+    args::{ArgSpec, Bound},
+    object::Object,
+    ty::{ElementType, TensorType},
+};
+
+/// A block, read and validated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Block {
+    /// The bytes it was read from; what the evaluator runs.
+    pub bytes: Arc<[u8]>,
+    /// What it takes and gives.
+    pub signature: Signature,
+    /// Its code.
+    pub object: Object,
+}
+
+/// The declarative signature of a block.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signature {
+    /// Its own name, without a registry path.
+    pub name: String,
+    /// Semantic version.
+    pub version: String,
+    /// What it does, in Markdown, the first sentence a summary.
+    pub doc: String,
+    /// Type variables and the element types each may be, the default first.
+    pub types: Vec<(String, Vec<ElementType>)>,
+    /// Inputs in order.
+    pub inputs: Vec<Port>,
+    /// Outputs in order.
+    pub outputs: Vec<Port>,
+    /// Arguments in order.
+    pub args: Vec<ArgSpec>,
+}
+
+/// One input or output of a signature.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Port {
+    /// Its name, for messages.
+    pub name: String,
+    /// Element type: fixed, or the index of a type variable.
+    pub element: PortElement,
+    /// Dimensions; `None` in the list's single place is not possible, see [`PortDim`].
+    pub dims: Vec<PortDim>,
+}
+
+/// The element type of a [`Port`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortElement {
+    /// Always this type.
+    Fixed(ElementType),
+    /// The type bound to this variable of [`Signature::types`].
+    Variable(usize),
+}
+
+/// One dimension of a [`Port`], or a run of them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PortDim {
+    /// An expression of variables, integer arguments and numbers.
+    One(DimExpr),
+    /// At most this many.
+    AtMost(DimExpr),
+    /// `...s`: any number of dimensions, bound to a variable as a whole.
+    Rest(String),
+}
+
+/// A dimension as an expression.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DimExpr {
+    /// A number.
+    Number(i64),
+    /// A dimension variable, or an integer argument of this name.
+    Name(String),
+    /// Sum.
+    Add(Box<Self>, Box<Self>),
+    /// Difference.
+    Sub(Box<Self>, Box<Self>),
+    /// Product.
+    Mul(Box<Self>, Box<Self>),
+    /// Quotient that must be exact.
+    Div(Box<Self>, Box<Self>),
+    /// Quotient rounded down.
+    FloorDiv(Box<Self>, Box<Self>),
+    /// Quotient rounded up.
+    CeilDiv(Box<Self>, Box<Self>),
+}
+
+impl Signature {
+    /// The name of the export to run for these element types, one per type variable.
+    pub fn export(&self, bound: &[ElementType]) -> String {
+        bound
+            .iter()
+            .fold("run".to_owned(), |name, e| name + "." + e.name())
+    }
+}
+
+/// What one instance of a block is made of: arguments and types.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Instance {
+    /// The export to run.
+    pub export: String,
+    /// Argument values in the order of [`Signature::args`]; every one is present, so an optional
+    /// argument has a default in the signature.
+    pub args: Vec<Bound>,
+    /// Types of the inputs.
+    pub inputs: Vec<TensorType>,
+    /// Types of the outputs.
+    pub outputs: Vec<TensorType>,
+}
+
+/// What `init` left behind, free of addresses.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Snapshot {
+    /// Memory that is only read from now on.
+    pub frozen: Vec<u8>,
+    /// Memory that `run` may change, at its first value.
+    pub state: Vec<u8>,
+    /// Words of `frozen` that hold an address or slot, by rising offset.
+    pub frozen_words: Vec<SnapshotWord>,
+    /// Words of `state` that hold an address or slot, by rising offset.
+    pub state_words: Vec<SnapshotWord>,
+    /// Offset of the instance in `frozen`.
+    pub instance: u32,
+    /// Bytes of scratch `run` needs.
+    pub scratch: u32,
+}
+
+/// A word of a snapshot that must be patched when it is placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnapshotWord {
+    /// First byte of the word.
+    pub offset: u32,
+    /// What it points at.
+    pub target: SnapshotTarget,
+}
+
+/// What a word of a snapshot points at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SnapshotTarget {
+    /// This offset of the frozen arena.
+    Frozen(u32),
+    /// This offset of the state arena.
+    State(u32),
+    /// This datum of the object, plus an offset.
+    Datum(crate::object::DatumId, i32),
+    /// The table slot of this function.
+    Slot(crate::object::FunctionId),
+}
+
+/// Runs blocks as they come, without linking: what the evaluator and the compiler's `init` stand on.
+pub trait BlockEngine {
+    /// Runs `init` and takes the snapshot.
+    ///
+    /// # Errors
+    /// A [`InitError`] that says whose fault it is.
+    fn snapshot(&self, block: &Block, instance: &Instance) -> Result<Snapshot, InitError>;
+
+    /// Makes a running instance of the unlinked module, with state of its own.
+    ///
+    /// # Errors
+    /// As [`snapshot`](Self::snapshot).
+    fn start(&self, block: &Block, instance: &Instance)
+    -> Result<Box<dyn RunningBlock>, InitError>;
+}
+
+/// Why `init` gave no instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InitError {
+    /// The block refused its arguments or types, in its own words.
+    Refused(String),
+    /// What it left behind depends on where it lay.
+    AddressDependent(String),
+    /// It trapped, ran out of fuel or memory, or broke another rule of the contract.
+    Broken(String),
+}
+
+/// An instance of a block that can be called.
+pub trait RunningBlock {
+    /// One call: the bytes of each input (strings as pairs are replaced by [`crate::eval::Data`]).
+    ///
+    /// # Errors
+    /// A fault code, or `Ok(None)` for nothing this call.
+    fn run(&mut self, inputs: &[crate::eval::Data]) -> Result<Option<Vec<crate::eval::Data>>, i32>;
+}

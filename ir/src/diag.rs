@@ -1,0 +1,333 @@
+//! Diagnostics as data: what is wrong, where, and what to try. Rendered in `host/runec` alone.
+
+use std::fmt;
+
+/// A file the compiler has read, by its number in a [`Sources`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct FileId(pub u32);
+
+/// A range of bytes in a source file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Span {
+    /// The file.
+    pub file: FileId,
+    /// First byte.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+}
+
+impl Span {
+    /// The span of bytes `start..end` of `file`.
+    pub fn new(file: FileId, start: usize, end: usize) -> Self {
+        Self {
+            file,
+            start: start as u32,
+            end: end as u32,
+        }
+    }
+
+    /// The smallest span that holds both; both are of one file.
+    #[must_use]
+    pub fn to(self, other: Self) -> Self {
+        Self {
+            file: self.file,
+            start: self.start.min(other.start),
+            end: self.end.max(other.end),
+        }
+    }
+}
+
+/// A value and where it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Where.
+    pub span: Span,
+}
+
+impl<T> Spanned<T> {
+    /// Joins a value and its place.
+    pub fn new(value: T, span: Span) -> Self {
+        Self { value, span }
+    }
+}
+
+/// The source texts of one compilation.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    files: Vec<(String, String)>,
+}
+
+impl Sources {
+    /// Takes in a text under the name to show for it.
+    pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> FileId {
+        self.files.push((name.into(), text.into()));
+        FileId(self.files.len() as u32 - 1)
+    }
+
+    /// The name to show for a file.
+    pub fn name(&self, file: FileId) -> &str {
+        &self.files[file.0 as usize].0
+    }
+
+    /// The text of a file.
+    pub fn text(&self, file: FileId) -> &str {
+        &self.files[file.0 as usize].1
+    }
+
+    /// Every file, in the order added.
+    pub fn iter(&self) -> impl Iterator<Item = (FileId, &str, &str)> {
+        self.files
+            .iter()
+            .enumerate()
+            .map(|(i, (n, t))| (FileId(i as u32), n.as_str(), t.as_str()))
+    }
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Compiles, but probably not what was meant.
+    Warning,
+    /// Does not compile.
+    Error,
+}
+
+/// A place a diagnostic points at, and what to say there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// Where.
+    pub span: Span,
+    /// What to say there; may be empty.
+    pub message: String,
+}
+
+/// One finding of the compiler.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Which law was broken.
+    pub code: Code,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong, in one line without a final full stop.
+    pub message: String,
+    /// Where it is wrong.
+    pub primary: Label,
+    /// Other places that matter.
+    pub secondary: Vec<Label>,
+    /// Why, or what else to know; one sentence each.
+    pub notes: Vec<String>,
+    /// What to try; one sentence each, the most likely first.
+    pub hints: Vec<String>,
+}
+
+impl Diagnostic {
+    /// A finding of `code`'s own severity at `span`.
+    pub fn new(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: code.severity(),
+            message: message.into(),
+            primary: Label {
+                span,
+                message: String::new(),
+            },
+            secondary: Vec::new(),
+            notes: Vec::new(),
+            hints: Vec::new(),
+        }
+    }
+
+    /// What to say at the primary place.
+    #[must_use]
+    pub fn at(mut self, message: impl Into<String>) -> Self {
+        self.primary.message = message.into();
+        self
+    }
+
+    /// Another place that matters.
+    #[must_use]
+    pub fn also(mut self, span: Span, message: impl Into<String>) -> Self {
+        self.secondary.push(Label {
+            span,
+            message: message.into(),
+        });
+        self
+    }
+
+    /// Adds a note.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
+    /// Adds a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Adds a hint if there is one.
+    #[must_use]
+    pub fn maybe_hint(self, hint: Option<String>) -> Self {
+        match hint {
+            Some(hint) => self.hint(hint),
+            None => self,
+        }
+    }
+}
+
+/// Whether any of these stops the compilation.
+pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics.iter().any(|d| d.severity == Severity::Error)
+}
+
+/// The nearest of `known` to a misspelt `word`, if near enough to be meant
+/// (Damerau-free edit distance of at most a third of the word; case counts for nothing).
+pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = word.to_lowercase();
+    known
+        .into_iter()
+        .filter(|k| *k != word)
+        .map(|k| (edit_distance(&lower, &k.to_lowercase()), k))
+        .filter(|(d, k)| *d <= (word.chars().count().max(k.chars().count()) / 3).max(1))
+        .min_by_key(|(d, _)| *d)
+        .map(|(_, k)| k)
+}
+
+/// Levenshtein distance in characters, one row at a time.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().take(64).collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().take(64).enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let substitute = diagonal + usize::from(ca != *cb);
+            diagonal = row[j + 1];
+            row[j + 1] = substitute.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+macro_rules! codes {
+    ($($name:ident $code:literal $severity:ident $text:literal)*) => {
+        /// The law a diagnostic is about. Numbers are never used again for something else.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $(#[doc = $text] $name,)*
+        }
+
+        impl Code {
+            /// Every code, in the order of the numbers.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The stable number, such as `R0101`.
+            pub const fn number(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// One line that says what the code is about.
+            pub const fn summary(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// How bad it is unless configured otherwise.
+            pub const fn severity(self) -> Severity {
+                match self { $(Self::$name => Severity::$severity,)* }
+            }
+
+            /// The explanation that `runec explain` prints, in Markdown.
+            pub const fn explanation(self) -> &'static str {
+                match self { $(Self::$name => include_str!(concat!("../../docs/errors/", $code, ".md")),)* }
+            }
+
+            /// The code of a number, in any case.
+            pub fn from_number(number: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|c| c.number().eq_ignore_ascii_case(number))
+            }
+        }
+    };
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.number())
+    }
+}
+
+// R00 text, R01 names, R02 arguments, R03 types, R04 shape of the pipeline, R05 models, R06 blocks,
+// R07 limits, R09 the world outside.
+codes! {
+    Syntax "R0001" Error "the text is not a Runefile instruction"
+    UnknownInstruction "R0002" Error "a line begins with a word that is no instruction"
+    BadValue "R0003" Error "a value is written in a form the language does not have"
+    InvalidUtf8 "R0004" Error "the Runefile is not UTF-8 text"
+    UnknownStage "R0101" Error "a stage is named that no instruction defines"
+    DuplicateName "R0102" Error "two instructions define the same name"
+    UnknownCapability "R0103" Error "a capability kind that does not exist"
+    UnknownOutput "R0104" Error "an output kind that does not exist"
+    UnknownBlock "R0105" Error "a block that is not in the catalogue"
+    UnknownImage "R0106" Error "a base image that is not in the catalogue"
+    UnknownResource "R0107" Error "a `$name` that no RESOURCE defines"
+    UnknownElementType "R0108" Error "an element type that does not exist"
+    OldWordOrder "R0110" Warning "an instruction is written in an old word order"
+    UnknownArgument "R0201" Error "an argument its instruction does not take"
+    MissingArgument "R0202" Error "an argument is required and has no default"
+    ArgumentKind "R0203" Error "an argument has a value of the wrong kind"
+    ArgumentRange "R0204" Error "an argument lies outside its range"
+    DuplicateArgument "R0205" Error "an argument is given twice"
+    ContradictingArguments "R0206" Warning "arguments contradict each other or the type"
+    TypeMismatch "R0301" Error "a stage is fed elements of a type it does not take"
+    ShapeMismatch "R0302" Error "a stage is fed a tensor of a shape it does not take"
+    CannotInfer "R0303" Error "a type is not given and does not follow from anything"
+    ImplicitReshape "R0304" Warning "a tensor is reshaped between two stages without saying so"
+    ModelTypeMismatch "R0305" Error "a model is declared with a type that is not its file's"
+    BadDimension "R0306" Error "a dimension is zero or too large"
+    TypeCount "R0307" Error "an instruction declares too few or too many types"
+    MissingFrom "R0401" Error "a Runefile has no FROM"
+    DuplicateFrom "R0402" Error "a Runefile has more than one FROM"
+    FromNotFirst "R0403" Error "FROM is not the first instruction"
+    Cycle "R0404" Error "stages feed each other in a circle"
+    UnusedStage "R0405" Warning "a stage whose result nothing uses"
+    UnreachableOutput "R0406" Error "an output that nothing feeds"
+    NoInputs "R0407" Error "a stage that takes no input is fed one"
+    NoOutputs "R0408" Error "a stage that gives no output is read"
+    UnknownPort "R0409" Error "a stage has fewer outputs than the port that is named"
+    InputCount "R0410" Error "a stage is fed too few or too many inputs"
+    EmptyRun "R0411" Error "a RUN names no stage or only one"
+    NothingRuns "R0412" Error "a Runefile runs nothing"
+    ModelUnreadable "R0501" Error "a model file is damaged or not a model"
+    UnsupportedOperator "R0502" Error "a model uses an operator this compiler does not have"
+    UnsupportedModel "R0503" Error "a model uses a form of an operator this compiler does not have"
+    BlockInvalid "R0601" Error "a block is not a valid block"
+    BlockInit "R0602" Error "a block refused its arguments or types"
+    BlockAddress "R0603" Error "a block's init depends on its address"
+    BlockVariant "R0604" Error "a block does not work on this element type"
+    BlockLink "R0605" Error "a block cannot be linked"
+    TooLarge "R0701" Error "the rune does not fit in a 32-bit memory"
+    FileMissing "R0901" Error "a file cannot be read"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_unique_and_sorted() {
+        assert!(Code::ALL.windows(2).all(|w| w[0].number() < w[1].number()));
+    }
+
+    #[test]
+    fn suggests_the_nearest_name() {
+        let known = ["normalize", "label", "modulo"];
+        assert_eq!(did_you_mean("normalise", known), Some("normalize"));
+        assert_eq!(did_you_mean("labl", known), Some("label"));
+        assert_eq!(did_you_mean("fft", known), None);
+    }
+}

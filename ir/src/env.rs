@@ -1,0 +1,20 @@
+//! The one window through which the compiler sees the world.
+
+use std::sync::Arc;
+
+/// Everything the compiler may learn from outside itself. Paths are as written in a Runefile, with
+/// `/` between parts; what they are relative to is the implementor's business.
+pub trait Env {
+    /// The bytes of a file, or one sentence on why they cannot be had.
+    fn file(&self, path: &str) -> Result<Arc<[u8]>, String>;
+    /// The bytes of a precompiled block by canonical name (`runicos/label`).
+    fn block(&self, name: &str) -> Option<Arc<[u8]>>;
+    /// The canonical name a block's name or alias stands for, if the catalogue has it.
+    fn resolve_block(&self, name: &str) -> Option<String>;
+    /// The names of every block in the catalogue, for suggestions.
+    fn blocks(&self) -> Vec<String>;
+    /// Whether the catalogue has a base image of this name.
+    fn has_image(&self, name: &str) -> bool;
+    /// The names of every base image, for suggestions.
+    fn images(&self) -> Vec<String>;
+}

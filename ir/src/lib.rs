@@ -1,0 +1,15 @@
+//! The language every part of the compiler speaks: diagnostics, types, pipelines, tensor graphs, blocks,
+//! and the laws they obey. Knows nothing of text, of model files, or of the machine that is compiled for,
+//! and touches neither files nor clock nor network.
+
+pub mod arena;
+pub mod args;
+pub mod block;
+pub mod diag;
+pub mod env;
+pub mod eval;
+pub mod graph;
+pub mod object;
+pub mod op;
+pub mod pipeline;
+pub mod ty;

@@ -1,0 +1,121 @@
+//! The operators of models: attributes, the laws on their operands, and slow, obvious evaluation.
+//!
+//! Layout is TFLite's: activations NHWC, convolution weights OHWI, depthwise weights 1HWO,
+//! fully-connected weights OI. Integer arithmetic is that of TFLite's *reference* kernels, bit for bit.
+//! The order of every f32 sum is part of the operator's definition and said in its file.
+
+/// A function applied to the result of another operator before it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Activation {
+    /// Nothing.
+    #[default]
+    None,
+    /// max(x, 0).
+    Relu,
+    /// min(max(x, -1), 1).
+    ReluN1To1,
+    /// min(max(x, 0), 6).
+    Relu6,
+}
+
+/// How a window moves over the two spatial dimensions of an NHWC tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// Rows and columns between two positions; at least 1.
+    pub stride: [u32; 2],
+    /// Rows and columns between two taps; at least 1. Pooling has 1.
+    pub dilation: [u32; 2],
+    /// Rows above and columns left of the tensor that count as empty. The output's shape says the rest.
+    pub pad: [u32; 2],
+}
+
+/// What a [`Node`](crate::graph::Node) computes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Op {
+    /// Inputs: x [..., i], weights [o, i], bias [o] or none. Output: [rows, o], any shape of that size.
+    FullyConnected {
+        /// Applied to the result.
+        activation: Activation,
+    },
+    /// Inputs: x [n, h, w, i], weights [o, kh, kw, i], bias [o] or none. Output: [n, oh, ow, o].
+    Conv2d {
+        /// How the kernel moves.
+        window: Window,
+        /// Applied to the result.
+        activation: Activation,
+    },
+    /// Inputs: x [n, h, w, i], weights [1, kh, kw, o], bias [o] or none; o is a multiple of i. Output: [n, oh, ow, o].
+    DepthwiseConv2d {
+        /// How the kernel moves.
+        window: Window,
+        /// Applied to the result.
+        activation: Activation,
+    },
+    /// Input: x [n, h, w, c]. Output: [n, oh, ow, c].
+    MaxPool2d {
+        /// How the window moves.
+        window: Window,
+        /// Rows and columns of the window.
+        size: [u32; 2],
+        /// Applied to the result.
+        activation: Activation,
+    },
+    /// Input: x [n, h, w, c]. Output: [n, oh, ow, c]; the mean is over taps inside the tensor.
+    AveragePool2d {
+        /// How the window moves.
+        window: Window,
+        /// Rows and columns of the window.
+        size: [u32; 2],
+        /// Applied to the result.
+        activation: Activation,
+    },
+    /// Input: x. Output: the same elements in another shape.
+    Reshape,
+    /// Input: x. Output: of the same shape; exp(beta * x) normalised over the last dimension.
+    Softmax {
+        /// The factor in the exponent.
+        beta: f32,
+    },
+    /// Inputs: a, b, of shapes that broadcast to the output's.
+    Add {
+        /// Applied to the result.
+        activation: Activation,
+    },
+    /// Input: x. Output: max(x, 0), of the same shape.
+    Relu,
+    /// Input: x. Output: min(max(x, 0), 6), of the same shape.
+    Relu6,
+    /// Input: x. Output: 1 / (1 + exp(-x)), of the same shape.
+    Logistic,
+    /// Input: f32, or an integer to requantise. Output: a quantised integer of the same shape.
+    Quantize,
+    /// Input: a quantised integer. Output: f32 of the same shape.
+    Dequantize,
+    /// Input: x. Output: x with elements added around it: zero, or the zero point.
+    Pad {
+        /// Elements before each dimension; those after follow from the output's shape.
+        before: Vec<u32>,
+    },
+}
+
+impl Op {
+    /// The operator's name, as TFLite spells it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::FullyConnected { .. } => "FULLY_CONNECTED",
+            Self::Conv2d { .. } => "CONV_2D",
+            Self::DepthwiseConv2d { .. } => "DEPTHWISE_CONV_2D",
+            Self::MaxPool2d { .. } => "MAX_POOL_2D",
+            Self::AveragePool2d { .. } => "AVERAGE_POOL_2D",
+            Self::Reshape => "RESHAPE",
+            Self::Softmax { .. } => "SOFTMAX",
+            Self::Add { .. } => "ADD",
+            Self::Relu => "RELU",
+            Self::Relu6 => "RELU6",
+            Self::Logistic => "LOGISTIC",
+            Self::Quantize => "QUANTIZE",
+            Self::Dequantize => "DEQUANTIZE",
+            Self::Pad { .. } => "PAD",
+        }
+    }
+}
