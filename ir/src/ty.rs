@@ -2,37 +2,10 @@
 
 use std::fmt;
 
-pub use rune_abi::ElementType;
+pub use rune_abi::{Dim, ElementType};
 
 /// Most elements one tensor may have, so that every size in bytes fits 31 bits.
 pub const MAX_ELEMENTS: u64 = 1 << 28;
-
-/// One dimension of a concrete type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Dim {
-    /// Exactly this many.
-    Exact(u32),
-    /// At most this many; the tensor carries how many there are.
-    AtMost(u32),
-}
-
-impl Dim {
-    /// The number that memory is planned for.
-    pub fn bound(self) -> u32 {
-        match self {
-            Self::Exact(n) | Self::AtMost(n) => n,
-        }
-    }
-}
-
-impl fmt::Display for Dim {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exact(n) => write!(f, "{n}"),
-            Self::AtMost(n) => write!(f, "<={n}"),
-        }
-    }
-}
 
 /// The type of a tensor, all of it known. No dimensions: a scalar, which is one element.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

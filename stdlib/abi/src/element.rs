@@ -60,7 +60,16 @@ impl ElementType {
     pub const fn align(self) -> u32 {
         match self {
             Self::Utf8 => 4,
-            _ => self.size(),
+            Self::U8
+            | Self::I8
+            | Self::U16
+            | Self::I16
+            | Self::U32
+            | Self::I32
+            | Self::U64
+            | Self::I64
+            | Self::F32
+            | Self::F64 => self.size(),
         }
     }
 
