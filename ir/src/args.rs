@@ -1,6 +1,8 @@
 //! Arguments: as written, as specified, and bound to each other.
 
-use crate::diag::Spanned;
+use rune_abi::{ParamSpec, ParamType};
+
+use crate::diag::{Code, Diagnostic, Span, Spanned, did_you_mean};
 
 /// A value as written in a Runefile.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,4 +92,292 @@ pub enum Bound {
     List(Vec<String>),
     /// For [`ArgType::Bytes`].
     Bytes(std::sync::Arc<[u8]>),
+}
+
+impl ArgSpec {
+    /// Whether `name` as written means this argument: `_` and `-` are the same, and so is case.
+    pub fn is_named(&self, name: &str) -> bool {
+        let name = kebab(name);
+        kebab(&self.name) == name || self.aliases.iter().any(|a| kebab(a) == name)
+    }
+
+    /// What it takes, for a message: "a whole number from 1 to 8".
+    pub fn expects(&self) -> String {
+        match &self.ty {
+            ArgType::Integer { min, max } => match (*min, *max) {
+                (i64::MIN, i64::MAX) => "a whole number".to_owned(),
+                (min, i64::MAX) => format!("a whole number of at least {min}"),
+                (min, max) => format!("a whole number from {min} to {max}"),
+            },
+            ArgType::Float { min, max } if *min <= -3.0e38 && *max >= 3.0e38 => {
+                "a number".to_owned()
+            }
+            ArgType::Float { min, max } => format!("a number from {min} to {max}"),
+            ArgType::Text { words } if words.is_empty() => "a text".to_owned(),
+            ArgType::Text { words } => format!("one of {}", words.join(", ")),
+            ArgType::Bool => "true or false".to_owned(),
+            ArgType::List => "a list, such as a,b,c".to_owned(),
+            ArgType::Bytes => "a resource, such as $name, or a text".to_owned(),
+        }
+    }
+}
+
+impl From<&ParamSpec> for ArgSpec {
+    fn from(param: &ParamSpec) -> Self {
+        let ty = match param.ty {
+            ParamType::Integer(min, max) => ArgType::Integer { min, max },
+            ParamType::Float(min, max) => ArgType::Float { min, max },
+            ParamType::Word(words) => ArgType::Text {
+                words: words.iter().map(|w| (*w).to_owned()).collect(),
+            },
+        };
+        let default = param.default.map(|text| match ty {
+            ArgType::Integer { .. } => Bound::Integer(
+                text.parse()
+                    .expect("the table's defaults are of their type"),
+            ),
+            ArgType::Float { .. } => Bound::Float(
+                text.parse()
+                    .expect("the table's defaults are of their type"),
+            ),
+            ArgType::Text { .. } | ArgType::Bool | ArgType::List | ArgType::Bytes => {
+                Bound::Text(text.to_owned())
+            }
+        });
+        Self {
+            name: param.name.to_owned(),
+            aliases: param.aliases.iter().map(|a| (*a).to_owned()).collect(),
+            ty,
+            default,
+            optional: true,
+            unit: param.unit.to_owned(),
+            doc: param.doc.to_owned(),
+        }
+    }
+}
+
+/// An argument's value and where it was written; `None` for one that was not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BoundArg {
+    /// The value.
+    pub value: Bound,
+    /// Name to value; `None`: the default.
+    pub span: Option<Span>,
+}
+
+/// Matches arguments with the specification of what takes them.
+///
+/// `owner` names the taker in messages (`block "label"`), and `at` is where it is named. The result has a
+/// place for every spec, `None` only for an optional one without a default or one that had an error.
+pub fn bind(
+    specs: &[ArgSpec],
+    args: &[Argument],
+    owner: &str,
+    at: Span,
+    found: &mut Vec<Diagnostic>,
+) -> Vec<Option<BoundArg>> {
+    let mut bound: Vec<Option<BoundArg>> = vec![None; specs.len()];
+    let mut seen: Vec<Option<Span>> = vec![None; specs.len()];
+    for arg in args {
+        let Some(index) = specs.iter().position(|s| s.is_named(&arg.name.value)) else {
+            found.push(unknown(specs, arg, owner));
+            continue;
+        };
+        if let Some(first) = seen[index] {
+            found.push(
+                Diagnostic::new(
+                    Code::DuplicateArgument,
+                    arg.name.span,
+                    format!("`--{}` is given twice", specs[index].name),
+                )
+                .at("given again here")
+                .also(first, "first given here")
+                .hint("keep one of the two"),
+            );
+            continue;
+        }
+        seen[index] = Some(arg.name.span);
+        match coerce(&specs[index], arg) {
+            Ok(value) => {
+                bound[index] = Some(BoundArg {
+                    value,
+                    span: Some(arg.name.span.to(arg.value.span)),
+                })
+            }
+            Err(diagnostic) => found.push(*diagnostic),
+        }
+    }
+    for ((spec, bound), seen) in specs.iter().zip(&mut bound).zip(&seen) {
+        if seen.is_some() {
+            continue;
+        }
+        match &spec.default {
+            Some(value) => {
+                *bound = Some(BoundArg {
+                    value: value.clone(),
+                    span: None,
+                })
+            }
+            None if spec.optional => {}
+            None => found.push(
+                Diagnostic::new(
+                    Code::MissingArgument,
+                    at,
+                    format!("{owner} needs `--{}`", spec.name),
+                )
+                .at(format!("`--{}` is missing", spec.name))
+                .note(format!(
+                    "`--{}` is {}. {}",
+                    spec.name,
+                    spec.expects(),
+                    spec.doc
+                ))
+                .hint(format!("add `--{} <value>`", spec.name)),
+            ),
+        }
+    }
+    bound
+}
+
+fn unknown(specs: &[ArgSpec], arg: &Argument, owner: &str) -> Diagnostic {
+    let names = specs
+        .iter()
+        .flat_map(|s| std::iter::once(s.name.as_str()).chain(s.aliases.iter().map(String::as_str)));
+    let diagnostic = Diagnostic::new(
+        Code::UnknownArgument,
+        arg.name.span,
+        format!("{owner} has no argument `{}`", arg.name.value),
+    )
+    .at("unknown argument")
+    .maybe_hint(
+        did_you_mean(&kebab(&arg.name.value), names).map(|n| format!("did you mean `--{n}`?")),
+    );
+    if specs.is_empty() {
+        diagnostic.note("It takes no arguments.")
+    } else {
+        let list: Vec<String> = specs.iter().map(|s| format!("--{}", s.name)).collect();
+        diagnostic.note(format!("It takes {}.", list.join(", ")))
+    }
+}
+
+/// The value of `arg` as `spec` wants it.
+fn coerce(spec: &ArgSpec, arg: &Argument) -> Result<Bound, Box<Diagnostic>> {
+    let fault = |code, message: String| {
+        Box::new(
+            Diagnostic::new(code, arg.value.span, message)
+                .at(format!("expected {}", spec.expects())),
+        )
+    };
+    let kind = || {
+        fault(
+            Code::ArgumentKind,
+            format!(
+                "`--{}` takes {}, not `{}`",
+                spec.name,
+                spec.expects(),
+                shorten(&arg.text)
+            ),
+        )
+    };
+    let range = || {
+        fault(
+            Code::ArgumentRange,
+            format!("`--{}` is out of range: {}", spec.name, shorten(&arg.text)),
+        )
+    };
+    match (&spec.ty, &arg.value.value) {
+        (ArgType::Integer { min, max }, Value::Integer(n)) => {
+            if n < min || n > max {
+                Err(range())
+            } else {
+                Ok(Bound::Integer(*n))
+            }
+        }
+        (ArgType::Float { min, max }, Value::Integer(_) | Value::Float(_)) => {
+            let x = match arg.value.value {
+                Value::Integer(n) => n as f64,
+                Value::Float(x) => x,
+                Value::Text(_) | Value::List(_) | Value::Resource(_) => return Err(kind()),
+            };
+            if x.is_finite() && x >= *min && x <= *max {
+                Ok(Bound::Float(x))
+            } else {
+                Err(range())
+            }
+        }
+        (ArgType::Text { words }, Value::Text(_) | Value::Integer(_) | Value::Float(_)) => {
+            let text = match &arg.value.value {
+                Value::Text(text) => text.as_str(),
+                _ => arg.text.as_str(),
+            };
+            if words.is_empty() {
+                return Ok(Bound::Text(text.to_owned()));
+            }
+            // `@PixelFormat::RGB` is how the reference system wrote RGB.
+            let word = text.rsplit("::").next().unwrap_or(text);
+            words
+                .iter()
+                .find(|w| w.eq_ignore_ascii_case(word))
+                .map(|w| Bound::Text(w.clone()))
+                .ok_or_else(|| {
+                    Box::new(
+                        kind().maybe_hint(
+                            did_you_mean(word, words.iter().map(String::as_str))
+                                .map(|w| format!("did you mean `{w}`?")),
+                        ),
+                    )
+                })
+        }
+        (ArgType::Bool, Value::Text(text)) if text == "true" || text == "false" => {
+            Ok(Bound::Integer(i64::from(text == "true")))
+        }
+        (ArgType::List, Value::List(items)) => {
+            Ok(Bound::List(items.iter().map(|i| i.value.clone()).collect()))
+        }
+        (ArgType::List, Value::Text(_) | Value::Integer(_) | Value::Float(_)) => {
+            match &arg.value.value {
+                Value::Text(text) => Ok(Bound::List(vec![text.clone()])),
+                _ => Ok(Bound::List(vec![arg.text.clone()])),
+            }
+        }
+        (ArgType::List | ArgType::Text { .. }, Value::Resource(bytes)) => {
+            match std::str::from_utf8(bytes) {
+                Ok(text) if spec.ty == ArgType::List => Ok(Bound::List(
+                    text.trim().lines().map(str::to_owned).collect(),
+                )),
+                Ok(text) => Ok(Bound::Text(text.to_owned())),
+                Err(_) => Err(fault(
+                    Code::ArgumentKind,
+                    format!(
+                        "`--{}` takes text, and this resource is not UTF-8",
+                        spec.name
+                    ),
+                )),
+            }
+        }
+        (ArgType::Bytes, Value::Resource(bytes)) => Ok(Bound::Bytes(bytes.clone())),
+        (ArgType::Bytes, Value::Text(text)) => Ok(Bound::Bytes(text.as_bytes().into())),
+        _ => Err(kind()),
+    }
+}
+
+/// A name in the one spelling names are compared in.
+fn kebab(name: &str) -> String {
+    name.chars()
+        .map(|c| {
+            if c == '_' {
+                '-'
+            } else {
+                c.to_ascii_lowercase()
+            }
+        })
+        .collect()
+}
+
+/// At most 40 characters of a text, for a message.
+fn shorten(text: &str) -> String {
+    match text.char_indices().nth(40) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
 }

@@ -188,3 +188,31 @@ pub trait RunningBlock {
     /// A fault code, or `Ok(None)` for nothing this call.
     fn run(&mut self, inputs: &[crate::eval::Data]) -> Result<Option<Vec<crate::eval::Data>>, i32>;
 }
+
+impl std::fmt::Display for PortDim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::One(expr) => write!(f, "{expr}"),
+            Self::AtMost(expr) => write!(f, "<={expr}"),
+            Self::Rest(name) => write!(f, "...{name}"),
+        }
+    }
+}
+
+impl std::fmt::Display for DimExpr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let binary = |f: &mut std::fmt::Formatter<'_>, a: &Self, op: &str, b: &Self| {
+            write!(f, "({a} {op} {b})")
+        };
+        match self {
+            Self::Number(n) => write!(f, "{n}"),
+            Self::Name(name) => f.write_str(name),
+            Self::Add(a, b) => binary(f, a, "+", b),
+            Self::Sub(a, b) => binary(f, a, "-", b),
+            Self::Mul(a, b) => binary(f, a, "*", b),
+            Self::Div(a, b) => binary(f, a, "/", b),
+            Self::FloorDiv(a, b) => binary(f, a, "//", b),
+            Self::CeilDiv(a, b) => write!(f, "ceil({a} / {b})"),
+        }
+    }
+}

@@ -5,6 +5,7 @@
 pub mod arena;
 pub mod args;
 pub mod block;
+pub mod check;
 pub mod diag;
 pub mod env;
 pub mod eval;

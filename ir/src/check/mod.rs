@@ -1,0 +1,237 @@
+//! From a pipeline to a [`Verified`] one: arguments bound, every tensor typed, every law checked.
+//!
+//! The passes, in order: arguments, structure (cycles, counts, reachability), inference, instances. Each
+//! reports all it finds; a pass that needs what an earlier one could not give is skipped.
+
+mod infer;
+mod instantiate;
+mod structure;
+
+use std::sync::Arc;
+
+use rune_abi::{CapabilityKind, OutputKind};
+
+use crate::{
+    arena::Side,
+    args::{ArgSpec, BoundArg, bind},
+    block::{Block, BlockEngine, Instance, Snapshot},
+    diag::{Code, Diagnostic, has_errors},
+    graph::Graph,
+    pipeline::{Edge, Pipeline, Stage, StageId, StageKind},
+    ty::TensorType,
+};
+
+/// What a stage's file turned out to be.
+#[derive(Clone, Debug)]
+pub enum Loaded {
+    /// The stage has no file: a capability or an output.
+    None,
+    /// A block.
+    Block(Arc<Block>),
+    /// A model.
+    Model(Arc<Graph>),
+    /// Its file could not be read, which has been reported; nothing more is said about this stage.
+    Failed,
+}
+
+/// A pipeline that obeys every law, with all that code generation needs. Only [`verify`] makes one.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    pipeline: Pipeline,
+    stages: Vec<TypedStage>,
+}
+
+/// A stage with all its types known.
+#[derive(Clone, Debug)]
+pub struct TypedStage {
+    /// The stage in the pipeline.
+    pub id: StageId,
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: TypedKind,
+    /// What feeds it: position of the stage in [`Verified::stages`] and its output.
+    pub inputs: Vec<Input>,
+    /// Types of its outputs.
+    pub outputs: Vec<TensorType>,
+}
+
+/// Where an input of a stage comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Input {
+    /// Position of the maker in [`Verified::stages`]; always before the reader.
+    pub stage: usize,
+    /// Which of its outputs.
+    pub port: usize,
+    /// The type the reader sees: the same elements, perhaps in another shape.
+    pub ty: TensorType,
+}
+
+/// What a typed stage is.
+#[derive(Clone, Debug)]
+pub enum TypedKind {
+    /// A source.
+    Capability {
+        /// Its kind.
+        kind: CapabilityKind,
+        /// Canonical names and values of its parameters, those without a value left out.
+        params: Vec<(String, crate::args::Bound)>,
+    },
+    /// A block.
+    Block {
+        /// Canonical name.
+        path: String,
+        /// The block.
+        block: Arc<Block>,
+        /// Arguments and types.
+        instance: Instance,
+        /// What `init` left.
+        snapshot: Arc<Snapshot>,
+    },
+    /// A model.
+    Model {
+        /// The path as written.
+        path: String,
+        /// The graph as imported, not yet optimised.
+        graph: Arc<Graph>,
+        /// SHA-256 of the file.
+        digest: [u8; 32],
+    },
+    /// A sink.
+    Output {
+        /// Its kind.
+        kind: OutputKind,
+        /// Canonical names and values of its parameters, those without a value left out.
+        params: Vec<(String, crate::args::Bound)>,
+    },
+}
+
+impl Verified {
+    /// The pipeline that was verified.
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    /// The stages that an output depends on, each after what it reads.
+    pub fn stages(&self) -> &[TypedStage] {
+        &self.stages
+    }
+}
+
+/// Checks a pipeline. `loaded` has what each stage's file turned out to be, and `engine` runs the `init`
+/// of blocks. Gives a [`Verified`] exactly when no diagnostic is an error.
+pub fn verify(
+    pipeline: Pipeline,
+    loaded: &Side<Stage, Loaded>,
+    engine: &dyn BlockEngine,
+) -> (Option<Verified>, Vec<Diagnostic>) {
+    let mut found = Vec::new();
+    let args = Side::new(&pipeline.stages, |id, stage| {
+        bind_stage(stage, &loaded[id], &mut found)
+    });
+    let Some(structure) = structure::check(&pipeline, loaded, &mut found) else {
+        return (None, found);
+    };
+    let Some(types) = infer::infer(&pipeline, loaded, &args, &structure, &mut found) else {
+        return (None, found);
+    };
+    if has_errors(&found) {
+        return (None, found);
+    }
+    let stages = instantiate::stages(
+        &pipeline, loaded, &args, &structure, &types, engine, &mut found,
+    );
+    let verified = if has_errors(&found) {
+        None
+    } else {
+        stages.map(|stages| Verified { pipeline, stages })
+    };
+    (verified, found)
+}
+
+/// The specifications of a stage's arguments; `None` where its file failed.
+pub fn specs(stage: &Stage, loaded: &Loaded) -> Option<Vec<ArgSpec>> {
+    Some(match (&stage.kind, loaded) {
+        (StageKind::Capability(kind), _) => {
+            kind.value.spec().params.iter().map(ArgSpec::from).collect()
+        }
+        (StageKind::Output(kind), _) => {
+            kind.value.spec().params.iter().map(ArgSpec::from).collect()
+        }
+        (StageKind::Block(_), Loaded::Block(block)) => block.signature.args.clone(),
+        (StageKind::Model { .. }, _) => Vec::new(),
+        (StageKind::Block(_), Loaded::None | Loaded::Model(_) | Loaded::Failed) => return None,
+    })
+}
+
+fn bind_stage(
+    stage: &Stage,
+    loaded: &Loaded,
+    found: &mut Vec<Diagnostic>,
+) -> Vec<Option<BoundArg>> {
+    let Some(specs) = specs(stage, loaded) else {
+        return Vec::new();
+    };
+    let (owner, at) = match &stage.kind {
+        StageKind::Capability(kind) => {
+            (format!("capability {}", kind.value.spec().name), kind.span)
+        }
+        StageKind::Output(kind) => (format!("output {}", kind.value.spec().name), kind.span),
+        StageKind::Block(path) => (format!("block `{}`", path.value), path.span),
+        StageKind::Model { path, .. } => ("a model".to_owned(), path.span),
+    };
+    bind(&specs, &stage.args, &owner, at, found)
+}
+
+/// How many inputs and outputs a stage has; `None` where that is not known or not fixed.
+fn arity(stage: &Stage, loaded: &Loaded) -> (Option<usize>, Option<usize>) {
+    match (&stage.kind, loaded) {
+        (StageKind::Capability(_), _) => (Some(0), Some(1)),
+        (StageKind::Output(_), _) => (None, Some(0)),
+        (_, Loaded::Block(block)) => (
+            Some(block.signature.inputs.len()),
+            Some(block.signature.outputs.len()),
+        ),
+        (_, Loaded::Model(graph)) => (Some(graph.inputs.len()), Some(graph.outputs.len())),
+        (_, Loaded::None | Loaded::Failed) => (None, None),
+    }
+}
+
+/// Says that a dimension is zero or a tensor too large, if so.
+fn check_size(ty: &TensorType, span: crate::diag::Span, found: &mut Vec<Diagnostic>) {
+    let zero = ty.dims.iter().any(|d| d.bound() == 0);
+    let elements = ty
+        .dims
+        .iter()
+        .try_fold(1u64, |n, d| n.checked_mul(u64::from(d.bound())));
+    if zero {
+        found.push(
+            Diagnostic::new(
+                Code::BadDimension,
+                span,
+                format!("{ty} has a dimension of zero"),
+            )
+            .at("no element fits in here")
+            .hint("every dimension is at least 1"),
+        );
+    } else if elements.is_none_or(|n| n > crate::ty::MAX_ELEMENTS) {
+        found.push(
+            Diagnostic::new(
+                Code::BadDimension,
+                span,
+                format!("{ty} has more than {} elements", crate::ty::MAX_ELEMENTS),
+            )
+            .at("too large"),
+        );
+    }
+}
+
+/// The step of the RUN that makes an edge, in words: the reader's name and which input.
+fn edge_name(pipeline: &Pipeline, edge: &Edge) -> String {
+    let from = &pipeline.stages[edge.from].name.value;
+    if edge.port == 0 {
+        from.clone()
+    } else {
+        format!("{from}.{}", edge.port)
+    }
+}

@@ -1,0 +1,250 @@
+//! The shape of a pipeline: no circles, every input fed once, every port there, every output reached.
+
+use crate::{
+    arena::Side,
+    check::{Loaded, arity, edge_name},
+    diag::{Code, Diagnostic, Span},
+    pipeline::{Pipeline, Stage, StageId, StageKind},
+};
+
+/// What the structure pass worked out.
+pub(super) struct Structure {
+    /// The stages some output depends on, each after what it reads.
+    pub(super) order: Vec<StageId>,
+}
+
+/// Checks the structure; `None` if there is no order to go on with.
+pub(super) fn check(
+    pipeline: &Pipeline,
+    loaded: &Side<Stage, Loaded>,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Structure> {
+    let before = found.len();
+    for (id, stage) in pipeline.stages.iter() {
+        ports(pipeline, loaded, id, stage, found);
+    }
+    let order = match sort(pipeline) {
+        Ok(order) => order,
+        Err(cycle) => {
+            found.push(cycle);
+            return None;
+        }
+    };
+    let live = live(pipeline);
+    for (id, stage) in pipeline.stages.iter() {
+        if !live[id] && !matches!(stage.kind, StageKind::Output(_)) {
+            found.push(
+                Diagnostic::new(
+                    Code::UnusedStage,
+                    stage.name.span,
+                    format!("nothing uses `{}`", stage.name.value),
+                )
+                .at("its result reaches no output")
+                .hint("name it in a RUN that ends in an output, or remove this line"),
+            );
+        }
+    }
+    let fed = |kind: &StageKind, stage: &Stage| {
+        matches!(kind, StageKind::Output(_)) && !stage.inputs.is_empty()
+    };
+    let unfed = |kind: &StageKind, stage: &Stage| {
+        matches!(kind, StageKind::Output(_)) && stage.inputs.is_empty()
+    };
+    for stage in pipeline.stages.values().filter(|s| unfed(&s.kind, s)) {
+        found.push(
+            Diagnostic::new(
+                Code::UnreachableOutput,
+                stage.span,
+                format!("nothing is written to `{}`", stage.name.value),
+            )
+            .at("no RUN feeds this output")
+            .hint(format!("end a RUN in it: `RUN ... {}`", stage.name.value)),
+        );
+    }
+    if found.len() == before && !pipeline.stages.values().any(|s| fed(&s.kind, s)) {
+        let end = Span {
+            start: pipeline.whole.end,
+            ..pipeline.whole
+        };
+        found.push(
+            Diagnostic::new(Code::NothingRuns, end, "this Runefile runs nothing")
+                .at("the end of the Runefile")
+                .hint("add `OUT SERIAL` and a RUN that names the stages in order, such as `RUN input model serial`"),
+        );
+    }
+    Some(Structure {
+        order: order.into_iter().filter(|id| live[*id]).collect(),
+    })
+}
+
+/// Checks how many inputs a stage is fed, and that the ports it reads exist.
+fn ports(
+    pipeline: &Pipeline,
+    loaded: &Side<Stage, Loaded>,
+    id: StageId,
+    stage: &Stage,
+    found: &mut Vec<Diagnostic>,
+) {
+    let is_read = pipeline
+        .stages
+        .values()
+        .any(|s| s.inputs.iter().any(|e| e.from == id));
+    if let (Some(want), _) = arity(stage, &loaded[id]) {
+        let have = stage.inputs.len();
+        if have > want && want > 0 {
+            let extra = &stage.inputs[want];
+            found.push(
+                Diagnostic::new(Code::InputCount, extra.span, format!("`{}` takes {}, but {have} stages feed it", stage.name.value, plural(want, "input")))
+                    .at(format!("`{}` is one too many", edge_name(pipeline, extra)))
+                    .also(stage.name.span, format!("`{}` is defined here", stage.name.value))
+                    .hint("a RUN adds to what earlier RUNs feed a stage; leave out the edge that is not meant"),
+            );
+        } else if have < want && (have > 0 || is_read) {
+            let span = stage.inputs.last().map_or(stage.name.span, |e| e.span);
+            found.push(
+                Diagnostic::new(
+                    Code::InputCount,
+                    span,
+                    format!(
+                        "`{}` takes {}, but {} it",
+                        stage.name.value,
+                        plural(want, "input"),
+                        match have {
+                            0 => "nothing feeds".to_owned(),
+                            1 => "only 1 stage feeds".to_owned(),
+                            n => format!("only {n} stages feed"),
+                        }
+                    ),
+                )
+                .at("too few inputs")
+                .hint(if want == 1 {
+                    format!("put a stage before it: `RUN ... {}`", stage.name.value)
+                } else {
+                    format!(
+                        "feed them as a group: `RUN [{}] {}`",
+                        vec!["a"; want].join(", "),
+                        stage.name.value
+                    )
+                }),
+            );
+        }
+    }
+    for edge in &stage.inputs {
+        let from = &pipeline.stages[edge.from];
+        if let (_, Some(outputs)) = arity(from, &loaded[edge.from])
+            && edge.port as usize >= outputs
+            && outputs > 0
+        {
+            found.push(
+                Diagnostic::new(
+                    Code::UnknownPort,
+                    edge.span,
+                    format!(
+                        "`{}` has only {}",
+                        from.name.value,
+                        plural(outputs, "output")
+                    ),
+                )
+                .at(format!("there is no output {}", edge.port))
+                .also(
+                    from.name.span,
+                    format!("`{}` is defined here", from.name.value),
+                )
+                .hint(format!(
+                    "outputs count from 0: `{0}.0` is the first and the same as `{0}`",
+                    from.name.value
+                )),
+            );
+        }
+    }
+}
+
+/// The stages in an order in which each follows what it reads, otherwise that of the text.
+fn sort(pipeline: &Pipeline) -> Result<Vec<StageId>, Diagnostic> {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Mark {
+        New,
+        Open,
+        Done,
+    }
+    let mut marks = Side::filled(&pipeline.stages, Mark::New);
+    let mut order = Vec::new();
+    // An explicit stack of (stage, next input), so that a long chain cannot overflow ours.
+    for root in pipeline.stages.ids() {
+        let mut stack = vec![(root, 0)];
+        while let Some((id, next)) = stack.pop() {
+            if next == 0 {
+                if marks[id] == Mark::Done {
+                    continue;
+                }
+                marks[id] = Mark::Open;
+            }
+            let Some(edge) = pipeline.stages[id].inputs.get(next) else {
+                marks[id] = Mark::Done;
+                order.push(id);
+                continue;
+            };
+            stack.push((id, next + 1));
+            match marks[edge.from] {
+                Mark::Done => {}
+                Mark::New => stack.push((edge.from, 0)),
+                Mark::Open => {
+                    let start = stack.iter().position(|(s, _)| *s == edge.from).unwrap_or(0);
+                    let path: Vec<StageId> = stack[start..].iter().map(|(s, _)| *s).collect();
+                    return Err(cycle(pipeline, &path, edge.span));
+                }
+            }
+        }
+    }
+    Ok(order)
+}
+
+/// Says that the stages of `path` feed each other: each receives from the next, the last from the first.
+fn cycle(pipeline: &Pipeline, path: &[StageId], span: Span) -> Diagnostic {
+    let name = |i: usize| pipeline.stages[path[i % path.len()]].name.value.as_str();
+    let mut diagnostic = Diagnostic::new(
+        Code::Cycle,
+        span,
+        format!("Cycle detected when checking \"{}\"", name(0)),
+    )
+    .at("this step closes the circle");
+    for i in 1..=path.len() {
+        let end = if i == path.len() {
+            ", completing the cycle."
+        } else {
+            "..."
+        };
+        diagnostic = diagnostic.note(format!(
+            "... which receives input from \"{}\"{end}",
+            name(i)
+        ));
+    }
+    diagnostic.hint("data flows one way within a call; leave out one of these steps")
+}
+
+/// Which stages an output depends on; outputs themselves where something feeds them.
+fn live(pipeline: &Pipeline) -> Side<Stage, bool> {
+    let mut live = Side::filled(&pipeline.stages, false);
+    let mut work: Vec<StageId> = pipeline
+        .stages
+        .iter()
+        .filter(|(_, s)| matches!(s.kind, StageKind::Output(_)))
+        .map(|(id, _)| id)
+        .collect();
+    while let Some(id) = work.pop() {
+        if !live[id] {
+            live[id] = true;
+            work.extend(pipeline.stages[id].inputs.iter().map(|e| e.from));
+        }
+    }
+    live
+}
+
+/// "1 input", "2 inputs".
+pub(super) fn plural(n: usize, noun: &str) -> String {
+    if n == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{n} {noun}s")
+    }
+}
