@@ -1,0 +1,145 @@
+//! What [`block!`](crate::block) expands to calls of.
+
+use alloc::boxed::Box;
+
+pub use crate::raw::{Context, Tensor};
+use crate::{Block, Call, Flow, Inputs, Outputs, Refusal, Setup, memory::Area};
+
+/// An instance and the size of its memory.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Placed<B> {
+    state: *mut u8,
+    state_bytes: usize,
+    scratch_bytes: usize,
+    block: B,
+}
+
+impl<B: Block> Placed<B> {
+    /// One call.
+    ///
+    /// # Safety
+    /// `scratch` is aligned to 16 and as large as the context of `init` was told; it and the state are
+    /// used by nobody else meanwhile.
+    #[expect(unsafe_code, reason = "the border to raw memory")]
+    pub(crate) unsafe fn run(
+        &self,
+        scratch: *mut u8,
+        inputs: <B::Inputs as Inputs>::View<'_>,
+        outputs: <B::Outputs as Outputs>::View<'_>,
+    ) -> Result<Flow, crate::Fault> {
+        // SAFETY: the state was planned to be this large, and the caller's promise.
+        let mut call = unsafe {
+            Call {
+                state: Area::new(self.state, self.state_bytes),
+                scratch: Area::new(scratch, self.scratch_bytes),
+            }
+        };
+        self.block.run(inputs, outputs, &mut call)
+    }
+}
+
+/// Makes an instance on the frozen arena, unless `B` is for other types.
+///
+/// # Errors
+/// What the block says.
+///
+/// # Safety
+/// `context` is as `docs/abi.md` says.
+#[expect(unsafe_code, reason = "the border to the records of the contract")]
+pub(crate) unsafe fn place<B: Block>(
+    context: &mut Context,
+) -> Option<Result<&'static Placed<B>, Refusal>> {
+    // SAFETY: the caller's promise.
+    let mut setup = unsafe { Setup::new(context) };
+    if !setup.has_types(B::Inputs::TYPES, B::Outputs::TYPES) {
+        return None;
+    }
+    Some(B::init(&mut setup).map(|block| {
+        let base = setup.state_base();
+        context.scratch = setup.lent.used;
+        if setup.kept.used > 0 {
+            context.state = base.wrapping_add(setup.kept.used);
+        }
+        // What an instance owns lives as long as the rune.
+        &*Box::leak(Box::new(Placed {
+            state: base,
+            state_bytes: setup.kept.used,
+            scratch_bytes: setup.lent.used,
+            block,
+        }))
+    }))
+}
+
+/// The export `init` for one type of instance: `None` if `B` is for other element types.
+///
+/// # Safety
+/// `context` is as `docs/abi.md` says.
+#[cfg(target_arch = "wasm32")]
+#[expect(unsafe_code, reason = "the border to the records of the contract")]
+pub unsafe fn init<B: Block>(context: *mut Context) -> Option<*const u8> {
+    // SAFETY: the caller's promise.
+    let context = unsafe { &mut *context };
+    crate::memory::frozen::ARENA.open(context.frozen, context.frozen_end);
+    // SAFETY: the caller's promise.
+    let placed = unsafe { place::<B>(context) };
+    let instance = placed.map(|placed| match placed {
+        Ok(placed) => core::ptr::from_ref(placed).cast(),
+        Err(refusal) => fail(context, refusal),
+    });
+    context.frozen = crate::memory::frozen::ARENA.close();
+    instance
+}
+
+/// What `init` answers when no type of instance fits.
+///
+/// # Safety
+/// `context` is as `docs/abi.md` says.
+#[cfg(target_arch = "wasm32")]
+#[expect(unsafe_code, reason = "the border to the records of the contract")]
+pub unsafe fn no_variant(context: *mut Context) -> *const u8 {
+    // SAFETY: the caller's promise.
+    let context = unsafe { &mut *context };
+    let message = "the block has no variant for these element types";
+    context.message = message.as_ptr();
+    context.message_length = message.len();
+    core::ptr::null()
+}
+
+#[cfg(target_arch = "wasm32")]
+fn fail(context: &mut Context, refusal: Refusal) -> *const u8 {
+    let message = refusal.leak();
+    context.message = message.as_ptr();
+    context.message_length = message.len();
+    core::ptr::null()
+}
+
+/// The export `run`.
+///
+/// # Safety
+/// As `docs/abi.md` says.
+#[cfg(target_arch = "wasm32")]
+#[expect(unsafe_code, reason = "the border to the records of the contract")]
+#[inline]
+pub unsafe fn run<B: Block>(
+    instance: *const Placed<B>,
+    scratch: *mut u8,
+    inputs: *const Tensor,
+    outputs: *mut Tensor,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    let result =
+        unsafe { (*instance).run(scratch, B::Inputs::view(inputs), B::Outputs::view(outputs)) };
+    match result {
+        Ok(Flow::Output) => 0,
+        Ok(Flow::Nothing) => 1,
+        Err(fault) => fault as i32,
+    }
+}
+
+/// A broken promise stops the rune; there is nobody to tell more than that.
+#[cfg(target_arch = "wasm32")]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    core::arch::wasm32::unreachable()
+}

@@ -1,0 +1,134 @@
+//! What a processing block of Rune is written with: a type, two functions, and one macro.
+//!
+//! ```
+//! use rune_block_sdk::{Block, Call, Fault, Flow, Refusal, Setup};
+//!
+//! struct Scale {
+//!     factor: f32,
+//! }
+//!
+//! impl Block for Scale {
+//!     type Inputs = f32;
+//!     type Outputs = f32;
+//!
+//!     fn init(setup: &mut Setup<'_>) -> Result<Self, Refusal> {
+//!         let factor = setup.float(0)? as f32;
+//!         Ok(Self { factor })
+//!     }
+//!
+//!     fn run(&self, input: &[f32], output: &mut [f32], _: &mut Call<'_>) -> Result<Flow, Fault> {
+//!         for (y, x) in output.iter_mut().zip(input) {
+//!             *y = x * self.factor;
+//!         }
+//!         Ok(Flow::Output)
+//!     }
+//! }
+//!
+//! // In the crate of a block: rune_block_sdk::block! { "../block.toml", "run" => Scale }
+//! let scale = rune_block_sdk::testing::Instance::<Scale>::new(&[3.0.into()], &[&[2]], &[&[2]]);
+//! let mut output = [0.0; 2];
+//! scale.unwrap().run(&[1.0, 2.0], &mut output).unwrap();
+//! assert_eq!(output, [3.0, 6.0]);
+//! ```
+//!
+//! `init` runs in the compiler. Whatever it allocates (`Vec`, `Box`, `String`) becomes read-only data of
+//! the rune, so tables and parsed arguments cost nothing at run time. `run` runs in the rune: it cannot
+//! allocate, and keeps what it must remember in [`State`]. The contract is `docs/abi.md`.
+#![cfg_attr(target_arch = "wasm32", no_std)]
+
+extern crate alloc;
+
+#[doc(hidden)]
+pub mod glue;
+mod memory;
+mod ports;
+mod raw;
+mod setup;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
+
+pub use memory::{Area, Call, Plain, Scratch, State};
+pub use ports::{Bounded, BoundedMut, Element, Input, Inputs, Output, Outputs, Text, Utf8};
+pub use rune_abi::{ElementType, Fault};
+pub use setup::{Refusal, Setup, TensorType};
+
+/// A processing block for one choice of element types.
+pub trait Block: Sized + 'static {
+    /// The inputs: an [`Element`] type, [`Utf8`], or a tuple of them.
+    type Inputs: Inputs;
+    /// The outputs: as the inputs, or [`Bounded`].
+    type Outputs: Outputs;
+
+    /// Makes an instance of what the Runefile says; runs once, while compiling.
+    ///
+    /// # Errors
+    /// What the author of the Runefile has to change.
+    fn init(setup: &mut Setup<'_>) -> Result<Self, Refusal>;
+
+    /// One call: reads the inputs, writes every element of the outputs. Allocating traps.
+    ///
+    /// # Errors
+    /// Why these inputs cannot be processed.
+    fn run(
+        &self,
+        inputs: <Self::Inputs as Inputs>::View<'_>,
+        outputs: <Self::Outputs as Outputs>::View<'_>,
+        call: &mut Call<'_>,
+    ) -> Result<Flow, Fault>;
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// The outputs are written.
+    Output,
+    /// Nothing this time; the stages after this one are skipped.
+    Nothing,
+}
+
+/// Makes a crate a block: the file of its signature, then each export and the type that serves it.
+///
+/// The path is relative to the source file. The crate is a `cdylib` for `wasm32-unknown-unknown`; on
+/// any other target the macro defines only `SIGNATURE`, the text of the file.
+#[macro_export]
+macro_rules! block {
+    ($signature:literal, $($export:literal => $block:ty),+ $(,)?) => {
+        /// The declarative signature, TOML as `docs/abi.md` has it.
+        pub const SIGNATURE: &str = include_str!($signature);
+
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            // Public and not `#[used]`: it is a section of the file and takes no memory.
+            #[unsafe(link_section = "rune.block")]
+            pub static SECTION: [u8; include_bytes!($signature).len()] = *include_bytes!($signature);
+
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn init(context: *mut $crate::glue::Context) -> *const u8 {
+                // SAFETY: who calls an export keeps the contract of docs/abi.md.
+                unsafe {
+                    $(
+                        if let Some(instance) = $crate::glue::init::<$block>(context) {
+                            return instance;
+                        }
+                    )+
+                    $crate::glue::no_variant(context)
+                }
+            }
+
+            $(
+                const _: () = {
+                    #[unsafe(export_name = $export)]
+                    unsafe extern "C" fn run(
+                        instance: *const $crate::glue::Placed<$block>,
+                        scratch: *mut u8,
+                        inputs: *const $crate::glue::Tensor,
+                        outputs: *mut $crate::glue::Tensor,
+                    ) -> i32 {
+                        // SAFETY: who calls an export keeps the contract of docs/abi.md.
+                        unsafe { $crate::glue::run(instance, scratch, inputs, outputs) }
+                    }
+                };
+            )+
+        };
+    };
+}
