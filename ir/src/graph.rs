@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    arena::{Arena, Id},
-    op::Op,
+    arena::{Arena, Id, Side},
+    op::{self, Op},
 };
 
 /// Names one tensor of a [`Graph`].
@@ -109,4 +109,138 @@ pub struct Graph {
     pub inputs: Vec<TensorId>,
     /// What the caller gets.
     pub outputs: Vec<TensorId>,
+}
+
+/// A law of [`Graph`] that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GraphError {
+    /// Position of the operator that breaks it, unless it is the graph's own.
+    pub node: Option<usize>,
+    /// What is wrong, as a clause.
+    pub message: String,
+}
+
+impl GraphError {
+    fn of_graph(message: String) -> Self {
+        Self {
+            node: None,
+            message,
+        }
+    }
+}
+
+impl fmt::Display for GraphError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.node {
+            Some(node) => write!(f, "operator {node}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+impl std::error::Error for GraphError {}
+
+impl Graph {
+    /// Checks every law that [`evaluate`](Self::evaluate) and code generation rely on: tensors have a
+    /// size and the data of that size; inputs are no constants; each tensor has one writer, before its
+    /// readers; each node passes [`op::check`].
+    ///
+    /// # Errors
+    /// The first broken law.
+    pub fn check(&self) -> Result<(), GraphError> {
+        for tensor in self.tensors.values() {
+            check_tensor(tensor).map_err(GraphError::of_graph)?;
+        }
+        let mut known = Side::new(&self.tensors, |_, t| t.data.is_some());
+        for id in &self.inputs {
+            self.define(&mut known, *id).map_err(GraphError::of_graph)?;
+        }
+        for (index, node) in self.nodes.iter().enumerate() {
+            self.check_node(&mut known, node)
+                .map_err(|message| GraphError {
+                    node: Some(index),
+                    message,
+                })?;
+        }
+        for id in &self.outputs {
+            self.expect_known(&known, *id)
+                .map_err(GraphError::of_graph)?;
+        }
+        Ok(())
+    }
+
+    fn check_node(&self, known: &mut Side<Tensor, bool>, node: &Node) -> Result<(), String> {
+        for id in node.inputs.iter().flatten() {
+            self.expect_known(known, *id)?;
+        }
+        op::check(self, node)?;
+        for id in &node.outputs {
+            self.define(known, *id)?;
+        }
+        Ok(())
+    }
+
+    fn define(&self, known: &mut Side<Tensor, bool>, id: TensorId) -> Result<(), String> {
+        let tensor = self.named(id)?;
+        if std::mem::replace(&mut known[id], true) {
+            return Err(format!("`{}` is given or written twice", tensor.name));
+        }
+        Ok(())
+    }
+
+    fn expect_known(&self, known: &Side<Tensor, bool>, id: TensorId) -> Result<(), String> {
+        let tensor = self.named(id)?;
+        if known[id] {
+            Ok(())
+        } else {
+            Err(format!(
+                "nothing writes `{}` before it is read",
+                tensor.name
+            ))
+        }
+    }
+
+    fn named(&self, id: TensorId) -> Result<&Tensor, String> {
+        self.tensors
+            .get(id)
+            .ok_or_else(|| format!("there is no tensor {id:?}"))
+    }
+
+    /// The bytes of each output, given those of each input: the oracle, slow and obvious.
+    ///
+    /// # Panics
+    /// A graph that does not pass [`check`](Self::check), or inputs that are not as many or not as long
+    /// as its own.
+    pub fn evaluate(&self, inputs: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        let mut values = Side::new(&self.tensors, |_, t| t.data.as_deref().map(<[u8]>::to_vec));
+        assert_eq!(inputs.len(), self.inputs.len(), "one value for each input");
+        for (id, input) in self.inputs.iter().zip(inputs) {
+            assert_eq!(input.len(), self.tensors[*id].bytes(), "length of a value");
+            values[*id] = Some(input.clone());
+        }
+        for node in &self.nodes {
+            let operands: Vec<_> = node
+                .inputs
+                .iter()
+                .map(|id| id.and_then(|id| values[id].as_deref()))
+                .collect();
+            let result = op::evaluate(self, node, &operands);
+            values[node.outputs[0]] = Some(result);
+        }
+        let value = |id: &TensorId| values[*id].clone().expect("outputs are written");
+        self.outputs.iter().map(value).collect()
+    }
+}
+
+fn check_tensor(tensor: &Tensor) -> Result<(), String> {
+    op::check_size(tensor)?;
+    match &tensor.data {
+        Some(data) if data.len() != tensor.bytes() => Err(format!(
+            "`{}` has {} bytes of data where {} are due",
+            tensor.name,
+            data.len(),
+            tensor.bytes()
+        )),
+        _ => Ok(()),
+    }
 }

@@ -2,7 +2,28 @@
 //!
 //! Layout is TFLite's: activations NHWC, convolution weights OHWI, depthwise weights 1HWO,
 //! fully-connected weights OI. Integer arithmetic is that of TFLite's *reference* kernels, bit for bit.
-//! The order of every f32 sum is part of the operator's definition and said in its file.
+//! The order of every f32 sum is part of the operator's definition and said in its file; every operation
+//! on f32 is rounded by itself (nothing is fused), and a NaN that is stored is the canonical one.
+
+mod add;
+mod arithmetic;
+mod conv_2d;
+mod depthwise_conv_2d;
+mod fully_connected;
+mod linear;
+mod logistic;
+mod operand;
+mod pad;
+mod pool_2d;
+mod quantize;
+mod relu;
+mod reshape;
+mod softmax;
+mod window;
+
+use crate::graph::{Graph, Node};
+pub(crate) use operand::check_size;
+use pool_2d::Pool;
 
 /// A function applied to the result of another operator before it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -117,5 +138,83 @@ impl Op {
             Self::Dequantize => "DEQUANTIZE",
             Self::Pad { .. } => "PAD",
         }
+    }
+}
+
+/// Checks every law that evaluation and code generation rely on: number, types, shapes and quantisation
+/// of the operands, and attributes that fit them.
+///
+/// # Errors
+/// The first broken law, as a clause about the node.
+pub fn check(graph: &Graph, node: &Node) -> Result<(), String> {
+    match &node.op {
+        Op::FullyConnected { .. } => fully_connected::check(graph, node),
+        Op::Conv2d { window, .. } => conv_2d::check(graph, node, window),
+        Op::DepthwiseConv2d { window, .. } => depthwise_conv_2d::check(graph, node, window),
+        Op::MaxPool2d {
+            window,
+            size,
+            activation,
+        }
+        | Op::AveragePool2d {
+            window,
+            size,
+            activation,
+        } => pool_2d::check(graph, node, window, *size, *activation),
+        Op::Reshape => reshape::check(graph, node),
+        Op::Softmax { beta } => softmax::check(graph, node, *beta),
+        Op::Add { activation } => add::check(graph, node, *activation),
+        Op::Relu => relu::check(graph, node, Activation::Relu),
+        Op::Relu6 => relu::check(graph, node, Activation::Relu6),
+        Op::Logistic => logistic::check(graph, node),
+        Op::Quantize => quantize::check_quantize(graph, node),
+        Op::Dequantize => quantize::check_dequantize(graph, node),
+        Op::Pad { before } => pad::check(graph, node, before),
+    }
+}
+
+/// The bytes of the node's one output, given those of each input in order (`None` for one left out).
+///
+/// # Panics
+/// A node that does not pass [`check`], or a value that is not as long as its tensor.
+pub fn evaluate(graph: &Graph, node: &Node, values: &[Option<&[u8]>]) -> Vec<u8> {
+    let value = |index: usize| values[index].expect("an operand that is present has a value");
+    match &node.op {
+        Op::FullyConnected { activation } => {
+            fully_connected::evaluate(graph, node, *activation, values)
+        }
+        Op::Conv2d { window, activation } => {
+            conv_2d::evaluate(graph, node, window, *activation, values)
+        }
+        Op::DepthwiseConv2d { window, activation } => {
+            depthwise_conv_2d::evaluate(graph, node, window, *activation, values)
+        }
+        Op::MaxPool2d {
+            window,
+            size,
+            activation,
+        } => pool_2d::evaluate(graph, node, Pool::Max, window, *size, *activation, value(0)),
+        Op::AveragePool2d {
+            window,
+            size,
+            activation,
+        } => pool_2d::evaluate(
+            graph,
+            node,
+            Pool::Average,
+            window,
+            *size,
+            *activation,
+            value(0),
+        ),
+        Op::Reshape => reshape::evaluate(value(0)),
+        Op::Softmax { beta } => softmax::evaluate(graph, node, *beta, value(0)),
+        Op::Add { activation } => add::evaluate(graph, node, *activation, [value(0), value(1)]),
+        Op::Relu => relu::evaluate(graph, node, Activation::Relu, value(0)),
+        Op::Relu6 => relu::evaluate(graph, node, Activation::Relu6, value(0)),
+        Op::Logistic => logistic::evaluate(graph, node, value(0)),
+        Op::Quantize => quantize::quantize(graph, node, value(0)),
+        Op::Dequantize => quantize::dequantize(graph, node, value(0)),
+        Op::Pad { before } => pad::evaluate(graph, node, before, value(0)),
     }
 }

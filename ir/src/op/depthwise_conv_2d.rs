@@ -1,0 +1,65 @@
+//! `DEPTHWISE_CONV_2D`: a kernel over rows and columns for each output channel, summed in the order kernel
+//! row, kernel column. With a depth multiplier m, output channel c reads input channel c / m.
+
+use super::{Activation, Window, linear, operand, operand::Operands};
+use crate::graph::{Graph, Node};
+
+pub(super) fn check(graph: &Graph, node: &Node, window: &Window) -> Result<(), String> {
+    let operands = Operands::new(graph, node, linear::INPUTS)?;
+    let (x, weights) = (operands.input(0), operands.input(1));
+    let [batch, height, width, depth] = operand::dims(x)?;
+    let [one, kernel_height, kernel_width, channels] = operand::dims(weights)?;
+    let [_, out_height, out_width, _] = operand::dims(operands.output)?;
+    if one != 1 || !channels.is_multiple_of(depth) {
+        return Err(format!(
+            "the weights `{}` have the shape {:?} for {depth} input channels",
+            weights.name, weights.shape
+        ));
+    }
+    let due = [batch, out_height, out_width, channels].map(|d| d as u32);
+    operand::shape(operands.output, &due)?;
+    window.check(
+        [height, width],
+        [kernel_height, kernel_width],
+        [out_height, out_width],
+    )?;
+    linear::check(graph, node, &operands, channels)
+}
+
+pub(super) fn evaluate(
+    graph: &Graph,
+    node: &Node,
+    window: &Window,
+    activation: Activation,
+    values: &[Option<&[u8]>],
+) -> Vec<u8> {
+    let operands = Operands::new(graph, node, linear::INPUTS).expect("checked");
+    let [_, height, width, depth] = operand::dims(operands.input(0)).expect("checked");
+    let [_, kernel_height, kernel_width, channels] =
+        operand::dims(operands.input(1)).expect("checked");
+    let [_, out_height, out_width, _] = operand::dims(operands.output).expect("checked");
+    let multiplier = channels / depth;
+    linear::evaluate(
+        graph,
+        node,
+        activation,
+        channels,
+        values,
+        |result, pairs| {
+            let (position, channel) = (result / channels, result % channels);
+            let (row, column) = (position / out_width, position % out_width);
+            let (batch, row) = (row / out_height, row % out_height);
+            for kernel_row in 0..kernel_height {
+                for kernel_column in 0..kernel_width {
+                    let y = window.index(0, row, kernel_row, height);
+                    let x = window.index(1, column, kernel_column, width);
+                    let (Some(y), Some(x)) = (y, x) else { continue };
+                    pairs.push((
+                        ((batch * height + y) * width + x) * depth + channel / multiplier,
+                        (kernel_row * kernel_width + kernel_column) * channels + channel,
+                    ));
+                }
+            }
+        },
+    )
+}

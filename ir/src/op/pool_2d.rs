@@ -1,0 +1,112 @@
+//! `MAX_POOL_2D` and `AVERAGE_POOL_2D`: one number for each window, of the taps inside the tensor.
+//!
+//! Every window has at least one. F32 maximum: from the least finite number up, so NaN taps are passed
+//! over. F32 average: the sum from +0.0 in the order row, column, divided by the count. Integer average:
+//! the sum divided by the count, halves away from zero. Input and output of integers have one scale and
+//! zero point.
+
+use super::{Activation, Window, arithmetic, operand, operand::Operands};
+use crate::{
+    graph::{DataType, Graph, Node},
+    quant,
+};
+
+/// Most taps of a window of integers, so that their sum fits 31 bits.
+const MAX_TAPS: u64 = 1 << 23;
+
+/// The number taken of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pool {
+    Max,
+    Average,
+}
+
+pub(super) fn check(
+    graph: &Graph,
+    node: &Node,
+    window: &Window,
+    size: [u32; 2],
+    activation: Activation,
+) -> Result<(), String> {
+    let operands = Operands::new(graph, node, (1, 1))?;
+    let [batch, height, width, depth] = operand::dims(operands.input(0))?;
+    let [_, out_height, out_width, _] = operand::dims(operands.output)?;
+    let due = [batch, out_height, out_width, depth].map(|d| d as u32);
+    operand::shape(operands.output, &due)?;
+    if window.dilation != [1, 1] {
+        return Err("its window is dilated".to_owned());
+    }
+    window.check(
+        [height, width],
+        size.map(|s| s as usize),
+        [out_height, out_width],
+    )?;
+    if operands.number()? != DataType::F32 {
+        let taps = u64::from(size[0]) * u64::from(size[1]);
+        if taps > MAX_TAPS {
+            return Err(format!("its window has {taps} taps, more than {MAX_TAPS}"));
+        }
+        operand::same_affine(operands.input(0), operands.output)?;
+        quant::activation_range(operands.output, activation)?;
+    }
+    Ok(())
+}
+
+pub(super) fn evaluate(
+    graph: &Graph,
+    node: &Node,
+    pool: Pool,
+    window: &Window,
+    size: [u32; 2],
+    activation: Activation,
+    value: &[u8],
+) -> Vec<u8> {
+    let operands = Operands::new(graph, node, (1, 1)).expect("checked");
+    let [_, height, width, depth] = operand::dims(operands.input(0)).expect("checked");
+    let [_, out_height, out_width, _] = operand::dims(operands.output).expect("checked");
+    let taps = |result: usize| {
+        let (position, channel) = (result / depth, result % depth);
+        let (row, column) = (position / out_width, position % out_width);
+        let (batch, row) = (row / out_height, row % out_height);
+        let rows = (0..size[0] as usize).filter_map(move |tap| window.index(0, row, tap, height));
+        rows.flat_map(move |y| {
+            let columns =
+                (0..size[1] as usize).filter_map(move |tap| window.index(1, column, tap, width));
+            columns.map(move |x| ((batch * height + y) * width + x) * depth + channel)
+        })
+    };
+    let results = 0..operands.output.elements();
+    let ty = operands.output.ty;
+    if ty == DataType::F32 {
+        let x = operand::floats(value);
+        operand::float_bytes(results.map(|i| {
+            let taps = taps(i).map(|at| x[at]);
+            let pooled = match pool {
+                Pool::Max => taps.fold(f32::MIN, arithmetic::at_least),
+                Pool::Average => {
+                    let (sum, count) = taps.fold((0.0, 0), |(sum, n), x| (sum + x, n + 1));
+                    sum / count as f32
+                }
+            };
+            arithmetic::activate(activation, pooled)
+        }))
+    } else {
+        let x = operand::small_integers(ty, value);
+        let range = quant::activation_range(operands.output, activation).expect("checked");
+        let integers = results.map(|i| {
+            let taps = taps(i).map(|at| x[at]);
+            match pool {
+                Pool::Max => taps.max().expect("a window has a tap inside"),
+                Pool::Average => {
+                    let (sum, count) = taps.fold((0, 0), |(sum, n), x| (sum + x, n + 1));
+                    if sum > 0 {
+                        (sum + count / 2) / count
+                    } else {
+                        (sum - count / 2) / count
+                    }
+                }
+            }
+        });
+        operand::small_integer_bytes(integers, range)
+    }
+}

@@ -1,0 +1,446 @@
+//! Integer parameters that quantised operators derive from scales and zero points, exactly as TFLite's
+//! kernels derive them when they prepare a model.
+//!
+//! Both the evaluator and the code generator start from these numbers; what they then do with them,
+//! rounding above all, each writes for itself.
+
+use rune_abi::ElementType;
+
+use crate::{
+    graph::{DataType, Graph, Node, Quantization, Tensor},
+    op::{Activation, Op},
+};
+
+/// A real factor above zero as `multiplier * 2^(shift - 31)`, with 2^30 <= `multiplier` < 2^31; or
+/// zero as (0, 0). `shift` is in -31..=30: above zero it shifts left before the multiplication, below
+/// zero right after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Requantization {
+    /// The significand.
+    pub multiplier: i32,
+    /// The exponent.
+    pub shift: i32,
+}
+
+impl Requantization {
+    /// The nearest to `factor`, halves away from zero (TFLite's `QuantizeMultiplier`); factors too
+    /// small for a shift of -31 become zero.
+    ///
+    /// # Errors
+    /// A factor that is not finite, is below zero, or needs a shift above 30.
+    pub fn new(factor: f64) -> Result<Self, String> {
+        if !factor.is_finite() || factor < 0.0 {
+            return Err(format!("the scales give the factor {factor}"));
+        }
+        let (multiplier, shift) = split(factor);
+        match shift {
+            ..-31 => Ok(Self {
+                multiplier: 0,
+                shift: 0,
+            }),
+            -31..=30 => Ok(Self { multiplier, shift }),
+            31.. => Err(format!(
+                "the scales give the factor {factor:e}, which is 2^30 or more"
+            )),
+        }
+    }
+}
+
+/// The significand as a 31-bit integer, and the exponent of a finite number above or equal to zero.
+fn split(factor: f64) -> (i32, i32) {
+    let (significand, exponent) = libm::frexp(factor);
+    let multiplier = libm::round(significand * f64::from(1u32 << 31)) as i64;
+    if multiplier == 1 << 31 {
+        (1 << 30, exponent + 1)
+    } else {
+        (multiplier as i32, exponent)
+    }
+}
+
+/// How often a product is rounded when a [`Requantization`] is applied to an accumulator `x`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rounding {
+    /// (`x` * multiplier + 2^(30 - shift)) >> (31 - shift), in 64 bits.
+    Once,
+    /// gemmlowp's: first p = (`x` * 2^max(shift, 0) * multiplier + 2^30) >> 31, then, for a shift
+    /// below zero, p / 2^-shift with halves rounded away from zero.
+    Twice,
+}
+
+/// The least and greatest value of a quantised element type.
+///
+/// # Errors
+/// A type that is not I8 or U8.
+pub fn element_range(ty: DataType) -> Result<(i32, i32), String> {
+    if ty == DataType::I8 {
+        Ok((-128, 127))
+    } else if ty == DataType::U8 {
+        Ok((0, 255))
+    } else {
+        Err(format!("{ty} is not a quantised element type"))
+    }
+}
+
+/// The range that results of `tensor` are clamped to after `activation`: that of its element type,
+/// narrowed by the activation's bounds as quantised in `tensor` (`CalculateActivationRangeQuantized`).
+///
+/// # Errors
+/// A tensor that is not quantised per tensor.
+pub fn activation_range(tensor: &Tensor, activation: Activation) -> Result<(i32, i32), String> {
+    let (scale, zero_point) = affine(tensor)?;
+    let (least, most) = element_range(tensor.ty)?;
+    let quantize = |real: f32| (libm::roundf(real / scale) as i32).saturating_add(zero_point);
+    Ok(match activation {
+        Activation::None => (least, most),
+        Activation::Relu => (least.max(quantize(0.0)), most),
+        Activation::ReluN1To1 => (least.max(quantize(-1.0)), most.min(quantize(1.0))),
+        Activation::Relu6 => (least.max(quantize(0.0)), most.min(quantize(6.0))),
+    })
+}
+
+/// The scale and zero point of a tensor quantised as a whole.
+///
+/// # Errors
+/// No quantisation, more than one scale, a scale that is not finite and above zero, or a zero point
+/// outside the element type.
+pub fn affine(tensor: &Tensor) -> Result<(f32, i32), String> {
+    let quantization = quantization(tensor)?;
+    let (scale, zero_point) = quantization.per_tensor().ok_or_else(|| {
+        format!(
+            "`{}` has {} scales where it must have one",
+            tensor.name,
+            quantization.scale.len()
+        )
+    })?;
+    Ok((scale, zero_point))
+}
+
+/// The quantisation of a tensor, after checking each scale and zero point.
+fn quantization(tensor: &Tensor) -> Result<&Quantization, String> {
+    let name = &tensor.name;
+    let (least, most) = element_range(tensor.ty).map_err(|e| format!("`{name}`: {e}"))?;
+    let quantization = tensor
+        .quantization
+        .as_ref()
+        .ok_or_else(|| format!("`{name}` has no scale and zero point"))?;
+    if quantization.scale.is_empty() || quantization.scale.len() != quantization.zero_point.len() {
+        return Err(format!(
+            "`{name}` has {} scales and {} zero points",
+            quantization.scale.len(),
+            quantization.zero_point.len()
+        ));
+    }
+    if let Some(scale) = quantization
+        .scale
+        .iter()
+        .find(|s| !(s.is_finite() && **s > 0.0))
+    {
+        return Err(format!("`{name}` has the scale {scale}"));
+    }
+    if let Some(zero_point) = quantization
+        .zero_point
+        .iter()
+        .find(|z| !(least..=most).contains(*z))
+    {
+        return Err(format!(
+            "`{name}` has the zero point {zero_point}, outside {least} to {most}"
+        ));
+    }
+    Ok(quantization)
+}
+
+/// What a quantised convolution, depthwise convolution or fully connected operator computes with:
+/// `clamp(requantise(bias + Σ (x - input_zero_point) * (w - weight_zero_point)) + output_zero_point)`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinearParams {
+    /// Subtracted from each x.
+    pub input_zero_point: i32,
+    /// Subtracted from each weight; 0 for I8.
+    pub weight_zero_point: i32,
+    /// Added to each requantised sum.
+    pub output_zero_point: i32,
+    /// One per output channel.
+    pub requantization: Vec<Requantization>,
+    /// How these are applied.
+    pub rounding: Rounding,
+    /// What the result is clamped to.
+    pub range: (i32, i32),
+}
+
+/// The parameters of a `FULLY_CONNECTED`, `CONV_2D` or `DEPTHWISE_CONV_2D` on I8 or U8.
+///
+/// The factor of a channel is input scale * weight scale / output scale: in f64 throughout where TFLite
+/// prepares channel by channel (I8 convolutions, I8 `FULLY_CONNECTED` with several scales), and with the
+/// product of the first two rounded to f32 where it prepares the tensor as a whole (the rest).
+///
+/// # Errors
+/// Says which operand's quantisation is unfit.
+pub fn linear_params(graph: &Graph, node: &Node) -> Result<LinearParams, String> {
+    let [input, weights] = [0, 1].map(|i| operand(graph, node, i));
+    let (input, weights, output) = (input?, weights?, result(graph, node)?);
+    let (axis, activation) = match &node.op {
+        Op::FullyConnected { activation } | Op::Conv2d { activation, .. } => (0, *activation),
+        Op::DepthwiseConv2d { activation, .. } => (3, *activation),
+        Op::MaxPool2d { .. }
+        | Op::AveragePool2d { .. }
+        | Op::Reshape
+        | Op::Softmax { .. }
+        | Op::Add { .. }
+        | Op::Relu
+        | Op::Relu6
+        | Op::Logistic
+        | Op::Quantize
+        | Op::Dequantize
+        | Op::Pad { .. } => return Err(format!("{} has no weights", node.op.name())),
+    };
+    let channels = *weights
+        .shape
+        .get(axis)
+        .ok_or_else(|| format!("`{}` has too few dimensions", weights.name))?
+        as usize;
+    let (input_scale, input_zero_point) = affine(input)?;
+    let (output_scale, output_zero_point) = affine(output)?;
+    let of_weights = quantization(weights)?;
+    let scales = &of_weights.scale;
+    let symmetric = weights.ty == DataType::I8;
+    if symmetric && of_weights.zero_point.iter().any(|z| *z != 0) {
+        return Err(format!(
+            "the zero point of `{}` must be 0, as its elements are I8",
+            weights.name
+        ));
+    }
+    if scales.len() > 1 {
+        if !symmetric {
+            return Err(format!(
+                "`{}` has a scale per channel, which only I8 may have",
+                weights.name
+            ));
+        }
+        if of_weights.axis as usize != axis || scales.len() != channels {
+            return Err(format!(
+                "`{}` has {} scales along dimension {}, but {channels} channels along dimension {axis}",
+                weights.name,
+                scales.len(),
+                of_weights.axis
+            ));
+        }
+    }
+    let fully_connected = matches!(node.op, Op::FullyConnected { .. });
+    let wide = symmetric && (scales.len() > 1 || !fully_connected);
+    let factor = |scale: f32| {
+        let product = if wide {
+            f64::from(input_scale) * f64::from(scale)
+        } else {
+            f64::from(input_scale * scale)
+        };
+        Requantization::new(product / f64::from(output_scale))
+    };
+    let requantization = scales
+        .iter()
+        .map(|s| factor(*s))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(LinearParams {
+        input_zero_point,
+        weight_zero_point: of_weights.zero_point[0],
+        output_zero_point,
+        requantization: if scales.len() == 1 {
+            vec![requantization[0]; channels]
+        } else {
+            requantization
+        },
+        rounding: if fully_connected && symmetric {
+            Rounding::Once
+        } else {
+            Rounding::Twice
+        },
+        range: activation_range(output, activation)?,
+    })
+}
+
+/// What a quantised ADD computes with. Each input, less its zero point, is shifted left by
+/// [`LEFT_SHIFT`](Self::`LEFT_SHIFT`) and requantised; their sum is requantised again, the output's zero
+/// point is added and the result clamped. All rounding is [`Rounding::Twice`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddParams {
+    /// Zero point and factor of each input.
+    pub inputs: [(i32, Requantization); 2],
+    /// Factor of the sum.
+    pub output: Requantization,
+    /// Added to the requantised sum.
+    pub output_zero_point: i32,
+    /// What the result is clamped to.
+    pub range: (i32, i32),
+}
+
+impl AddParams {
+    /// Bits of headroom that inputs are given.
+    pub const LEFT_SHIFT: u32 = 20;
+}
+
+/// The parameters of an ADD on I8 or U8.
+///
+/// # Errors
+/// Says which operand's quantisation is unfit; or that the output's scale is so small that the sum
+/// would have to grow.
+pub fn add_params(graph: &Graph, node: &Node, activation: Activation) -> Result<AddParams, String> {
+    let (a_scale, a_zero_point) = affine(operand(graph, node, 0)?)?;
+    let (b_scale, b_zero_point) = affine(operand(graph, node, 1)?)?;
+    let output = result(graph, node)?;
+    let (output_scale, output_zero_point) = affine(output)?;
+    let twice_greatest = f64::from(2.0 * a_scale.max(b_scale));
+    let factor = |scale: f32| Requantization::new(f64::from(scale) / twice_greatest);
+    let sum = twice_greatest / f64::from((1 << AddParams::LEFT_SHIFT) as f32 * output_scale);
+    if sum >= 1.0 {
+        return Err(format!(
+            "the scale {output_scale:e} of `{}` is too small for those of the inputs",
+            output.name
+        ));
+    }
+    Ok(AddParams {
+        inputs: [
+            (a_zero_point, factor(a_scale)?),
+            (b_zero_point, factor(b_scale)?),
+        ],
+        output: Requantization::new(sum)?,
+        output_zero_point,
+        range: activation_range(output, activation)?,
+    })
+}
+
+/// What an integer operator that only changes scale computes with:
+/// `clamp(requantise(x - input_zero_point) + output_zero_point)`, with [`Rounding::Twice`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RescaleParams {
+    /// Subtracted from x.
+    pub input_zero_point: i32,
+    /// The factor.
+    pub requantization: Requantization,
+    /// Added to the result.
+    pub output_zero_point: i32,
+    /// What it is clamped to.
+    pub range: (i32, i32),
+}
+
+/// The parameters of a QUANTIZE from integers, or of a RELU or RELU6 on I8 or U8 (`activation` says
+/// which). The quotient of the scales is taken in f64 for QUANTIZE, and rounded to f32 for the others.
+///
+/// # Errors
+/// Says which operand's quantisation is unfit.
+pub fn rescale_params(
+    graph: &Graph,
+    node: &Node,
+    activation: Activation,
+) -> Result<RescaleParams, String> {
+    let (input_scale, input_zero_point) = affine(operand(graph, node, 0)?)?;
+    let output = result(graph, node)?;
+    let (output_scale, output_zero_point) = affine(output)?;
+    let factor = if matches!(node.op, Op::Quantize) {
+        f64::from(input_scale) / f64::from(output_scale)
+    } else {
+        f64::from(input_scale / output_scale)
+    };
+    Ok(RescaleParams {
+        input_zero_point,
+        requantization: Requantization::new(factor)?,
+        output_zero_point,
+        range: activation_range(output, activation)?,
+    })
+}
+
+/// What a quantised SOFTMAX computes with: the differences d = x - max are scaled to fixed point with
+/// [`INTEGER_BITS`](Self::`INTEGER_BITS`) integer bits, as (d * 2^`left_shift` * `multiplier` + 2^30) >> 31.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SoftmaxParams {
+    /// Significand of beta * scale.
+    pub multiplier: i32,
+    /// Its exponent; 0..=31.
+    pub left_shift: u32,
+    /// Differences below this count as an exponential of zero.
+    pub least_difference: i32,
+}
+
+impl SoftmaxParams {
+    /// Integer bits of a scaled difference, beside its sign.
+    pub const INTEGER_BITS: u32 = 5;
+}
+
+/// The parameters of a SOFTMAX on I8 or U8.
+///
+/// # Errors
+/// Says which operand's quantisation is unfit, or that beta is.
+pub fn softmax_params(graph: &Graph, node: &Node, beta: f32) -> Result<SoftmaxParams, String> {
+    let (scale, _) = affine(operand(graph, node, 0)?)?;
+    let fraction_bits = 31 - SoftmaxParams::INTEGER_BITS;
+    let factor = (f64::from(beta) * f64::from(scale) * f64::from(1u32 << fraction_bits))
+        .min(f64::from(i32::MAX));
+    if factor.is_nan() || factor <= 1.0 {
+        return Err(format!("beta {beta} times the scale {scale} is too small"));
+    }
+    let (multiplier, exponent) = split(factor);
+    let left_shift = exponent as u32;
+    let greatest = ((1u64 << SoftmaxParams::INTEGER_BITS) - 1) << fraction_bits;
+    Ok(SoftmaxParams {
+        multiplier,
+        left_shift,
+        least_difference: -((greatest >> left_shift) as i32),
+    })
+}
+
+/// The results of a LOGISTIC on I8 or U8 for each input byte, as bytes of the output's type.
+///
+/// The function is taken in f32 of the dequantised input, its exponential rounded correctly (f64's,
+/// rounded to f32); the result times the f32 reciprocal of the output's scale is rounded, halves away
+/// from zero.
+///
+/// # Errors
+/// Says which operand's quantisation is unfit.
+pub fn logistic_table(graph: &Graph, node: &Node) -> Result<[u8; 256], String> {
+    let input = operand(graph, node, 0)?;
+    let output = result(graph, node)?;
+    let (input_scale, input_zero_point) = affine(input)?;
+    let (output_scale, output_zero_point) = affine(output)?;
+    let (least, most) = element_range(output.ty)?;
+    let mut table = [0; 256];
+    for (byte, entry) in (0..=u8::MAX).zip(&mut table) {
+        let x = if input.ty == DataType::I8 {
+            i32::from(byte as i8)
+        } else {
+            i32::from(byte)
+        };
+        let real = input_scale * (x - input_zero_point) as f32;
+        let exponential = libm::exp(-f64::from(real)) as f32;
+        let logistic = 1.0 / (1.0 + exponential);
+        let rescaled = libm::roundf(logistic * (1.0 / output_scale)) as i32;
+        *entry = rescaled
+            .saturating_add(output_zero_point)
+            .clamp(least, most) as u8;
+    }
+    Ok(table)
+}
+
+fn operand<'g>(graph: &'g Graph, node: &Node, index: usize) -> Result<&'g Tensor, String> {
+    node.inputs
+        .get(index)
+        .copied()
+        .flatten()
+        .and_then(|id| graph.tensors.get(id))
+        .ok_or_else(|| format!("{} lacks operand {index}", node.op.name()))
+}
+
+fn result<'g>(graph: &'g Graph, node: &Node) -> Result<&'g Tensor, String> {
+    node.outputs
+        .first()
+        .and_then(|id| graph.tensors.get(*id))
+        .ok_or_else(|| format!("{} has no result", node.op.name()))
+}
+
+impl DataType {
+    /// 32-bit float.
+    pub const F32: Self = Self::Element(ElementType::F32);
+    /// Signed byte.
+    pub const I8: Self = Self::Element(ElementType::I8);
+    /// Unsigned byte.
+    pub const U8: Self = Self::Element(ElementType::U8);
+    /// Signed 32-bit integer.
+    pub const I32: Self = Self::Element(ElementType::I32);
+}
