@@ -1,0 +1,120 @@
+"""A second implementation of what the example runes do, in numpy and LiteRT's reference kernels.
+
+Run it to write the expected outputs beside the samples, or with --check to compare them. It shares no
+code with the compiler, so that neither can hide a fault of the other.
+
+Packages: ai-edge-litert 2.3.0, numpy 2.4.6, pillow 13.0.0 (all in requirements.txt).
+"""
+
+import json
+import sys
+import wave
+from pathlib import Path
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from PIL import Image
+
+HERE = Path(__file__).parent
+
+
+class Model:
+    """A model of one input and one output, run by the reference kernels."""
+
+    def __init__(self, path):
+        resolver = OpResolverType.BUILTIN_REF
+        self.interpreter = Interpreter(str(path), experimental_op_resolver_type=resolver)
+        self.interpreter.allocate_tensors()
+        [self.input] = self.interpreter.get_input_details()
+        [self.output] = self.interpreter.get_output_details()
+
+    def __call__(self, x):
+        assert x.dtype == self.input["dtype"], (x.dtype, self.input)
+        self.interpreter.set_tensor(self.input["index"], x.reshape(self.input["shape"]))
+        self.interpreter.invoke()
+        return self.interpreter.get_tensor(self.output["index"])
+
+
+def windows(data, size):
+    """Whole windows one after the other; a partial one at the end is dropped."""
+    return [data[i : i + size] for i in range(0, len(data) - size + 1, size)]
+
+
+def normalize(x):
+    """The block `normalize`."""
+    low, high = x.min(), x.max()
+    return x if low == high else (x - low) / (high - low)
+
+
+def fft(x):
+    """The block `fft`: how strong each frequency is."""
+    return np.abs(np.fft.fft(x.astype(np.float64))).astype(np.float32)
+
+
+def most_confident(x, labels):
+    """The blocks `most-confident-indices` with a count of 1, and `label`."""
+    return np.array([labels[int(np.argmax(x))]])
+
+
+def line(x):
+    """What a rune whose output is SERIAL prints for one tensor."""
+    if x.dtype.kind == "U":
+        element, elements = "utf8", [json.dumps(str(e)) for e in x]
+    else:
+        # str() of a numpy scalar is the shortest decimal that reads back as the same number.
+        kind = {"f": "f", "i": "i", "u": "u"}[x.dtype.kind]
+        element, elements = f"{kind}{8 * x.itemsize}", [str(e) for e in x.ravel()]
+    record = f'"element_type": "{element}", "dimensions": {list(x.shape)}, "elements": [{", ".join(elements)}]'
+    return f'{{"serial": [{{{record}}}]}}\n'
+
+
+def sine(folder):
+    inputs = windows(np.fromfile(folder / "input.bin", "<f4"), 1)
+    for name, file in [("raw", "sine.tflite"), ("int8", "sine_int8.tflite")]:
+        model = Model(folder / file)
+        yield f"{name}.expected.jsonl", [model(x) for x in inputs]
+
+
+def gesture(folder):
+    model = Model(folder / "gesture.tflite")
+    for name in ["ring", "wing", "slope", "unknown"]:
+        rows = np.loadtxt(folder / f"{name}.csv", np.float32, delimiter=",")
+        scores = [model(normalize(x)) for x in windows(rows, 128)]
+        labels = ["Wing", "Ring", "Slope", "Unknown"]
+        yield f"{name}.expected.jsonl", [most_confident(s, labels) for s in scores]
+
+
+def digits(folder):
+    model = Model(folder / "digits.tflite")
+    for path in sorted(folder.glob("*.png")):
+        image = Image.open(path).convert("L")
+        if image.size != (8, 8):
+            image = image.resize((8, 8), Image.Resampling.BICUBIC)
+        scores = model(np.asarray(image))
+        yield f"{path.stem}.expected.jsonl", [most_confident(scores, "0123456789")]
+
+
+def paper(folder):
+    model = Model(folder / "example.tflite")
+    with wave.open(str(folder / "input.wav")) as sound:
+        samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2")
+    yield "expected.jsonl", [model(fft(x)) for x in windows(samples, 150)]
+
+
+def main():
+    check = sys.argv[1:] == ["--check"]
+    wrong = []
+    for example in [sine, gesture, digits, paper]:
+        folder = HERE / example.__name__
+        for name, results in example(folder):
+            text = "".join(map(line, results))
+            if not check:
+                (folder / name).write_text(text)
+            elif (folder / name).read_text() != text:
+                wrong.append(f"{folder.name}/{name}")
+    if wrong:
+        raise SystemExit(f"not as expected: {', '.join(wrong)}")
+
+
+if __name__ == "__main__":
+    main()
