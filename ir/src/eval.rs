@@ -1,4 +1,10 @@
-//! The oracle: runs a whole pipeline slowly and obviously.
+//! The oracle: runs a whole pipeline slowly and obviously, models by their operators' definitions and
+//! blocks unlinked, as they come.
+
+use crate::{
+    block::{BlockEngine, InitError, RunningBlock},
+    check::{TypedKind, Verified},
+};
 
 /// The value of one tensor.
 #[derive(Clone, Debug, PartialEq)]
@@ -7,4 +13,95 @@ pub enum Data {
     Bytes(Vec<u8>),
     /// Strings.
     Strings(Vec<String>),
+}
+
+/// What one call gave.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Call {
+    /// For each output, in the order of [`Verified::stages`], what it was given, or `None` where nothing was.
+    Outputs(Vec<Option<Vec<Data>>>),
+    /// A capability has no more data.
+    EndOfData,
+}
+
+/// A pipeline ready to be called. Blocks keep their state from call to call.
+pub struct Evaluator<'v> {
+    verified: &'v Verified,
+    blocks: Vec<Option<Box<dyn RunningBlock>>>,
+}
+
+impl<'v> Evaluator<'v> {
+    /// Starts every block of a pipeline.
+    ///
+    /// # Errors
+    /// What a block's `init` says.
+    pub fn new(verified: &'v Verified, engine: &dyn BlockEngine) -> Result<Self, InitError> {
+        let start = |kind: &TypedKind| match kind {
+            TypedKind::Block {
+                block, instance, ..
+            } => engine.start(block, instance).map(Some),
+            TypedKind::Capability { .. } | TypedKind::Model { .. } | TypedKind::Output { .. } => {
+                Ok(None)
+            }
+        };
+        let blocks = verified
+            .stages()
+            .iter()
+            .map(|s| start(&s.kind))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { verified, blocks })
+    }
+
+    /// One call. `read` gives the next sample of a capability, counted in the order of the stages, as
+    /// exactly the bytes of its type.
+    ///
+    /// # Errors
+    /// The fault code of a block.
+    pub fn call(&mut self, read: &mut dyn FnMut(usize) -> Option<Vec<u8>>) -> Result<Call, i32> {
+        let mut values: Vec<Option<Vec<Data>>> = Vec::new();
+        let mut outputs = Vec::new();
+        let mut capabilities = 0;
+        for (stage, running) in self.verified.stages().iter().zip(&mut self.blocks) {
+            let inputs: Option<Vec<Data>> = stage
+                .inputs
+                .iter()
+                .map(|i| values[i.stage].as_ref().map(|v| v[i.port].clone()))
+                .collect();
+            let made = match (&stage.kind, inputs, running) {
+                (TypedKind::Capability { .. }, _, _) => {
+                    let Some(sample) = read(capabilities) else {
+                        return Ok(Call::EndOfData);
+                    };
+                    capabilities += 1;
+                    Some(vec![Data::Bytes(sample)])
+                }
+                (TypedKind::Output { .. }, inputs, _) => {
+                    outputs.push(inputs);
+                    None
+                }
+                (TypedKind::Model { graph, .. }, Some(inputs), _) => {
+                    let bytes: Vec<Vec<u8>> = inputs.into_iter().map(bytes).collect();
+                    Some(
+                        graph
+                            .evaluate(&bytes)
+                            .into_iter()
+                            .map(Data::Bytes)
+                            .collect(),
+                    )
+                }
+                (TypedKind::Block { .. }, Some(inputs), Some(block)) => block.run(&inputs)?,
+                (TypedKind::Model { .. } | TypedKind::Block { .. }, _, _) => None,
+            };
+            values.push(made);
+        }
+        Ok(Call::Outputs(outputs))
+    }
+}
+
+/// The bytes of a tensor that is fed to a model, which takes no strings.
+fn bytes(data: Data) -> Vec<u8> {
+    match data {
+        Data::Bytes(bytes) => bytes,
+        Data::Strings(_) => Vec::new(),
+    }
 }

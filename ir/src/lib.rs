@@ -16,3 +16,9 @@ pub mod op;
 pub mod pipeline;
 pub mod quant;
 pub mod ty;
+
+/// SHA-256 of some bytes: how files and blocks are told apart.
+pub fn digest(bytes: &[u8]) -> [u8; 32] {
+    use sha2::Digest;
+    sha2::Sha256::digest(bytes).into()
+}

@@ -1,1 +1,9 @@
-//! The Rune compiler.
+//! The Rune compiler: the driver, and everything of it that touches files and the terminal.
+
+pub mod cli;
+mod cmd;
+pub mod driver;
+pub mod render;
+pub mod world;
+
+pub use driver::{Compilation, check, compile};

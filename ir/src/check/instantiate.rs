@@ -1,7 +1,5 @@
 //! Makes each stage concrete: picks a block's variant, runs its `init`, checks a model's graph.
 
-use sha2::{Digest, Sha256};
-
 use crate::{
     arena::Side,
     args::{Bound, BoundArg},
@@ -14,8 +12,6 @@ use crate::{
     diag::{Code, Diagnostic, Span},
     pipeline::{Pipeline, Stage, StageKind},
 };
-use std::sync::Arc;
-
 /// The stages in execution order; `None` if one has no file, which has been reported.
 pub(super) fn stages(
     pipeline: &Pipeline,
@@ -87,11 +83,24 @@ pub(super) fn stages(
                     }
                 }
             }
-            (StageKind::Model { path, bytes }, Loaded::Model(graph)) => TypedKind::Model {
-                path: path.value.clone(),
-                graph: graph.clone(),
-                digest: Sha256::digest(bytes).into(),
-            },
+            (StageKind::Model { path, bytes }, Loaded::Model(graph)) => {
+                if let Err(error) = graph.check() {
+                    found.push(
+                        Diagnostic::new(
+                            Code::UnsupportedModel,
+                            path.span,
+                            format!("cannot use model `{}`: {error}", path.value),
+                        )
+                        .at("this file"),
+                    );
+                    continue;
+                }
+                TypedKind::Model {
+                    path: path.value.clone(),
+                    graph: graph.clone(),
+                    digest: crate::digest(bytes),
+                }
+            }
             (StageKind::Block(_) | StageKind::Model { .. }, _) => return None,
         };
         position[id] = stages.len();

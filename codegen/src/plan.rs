@@ -1,0 +1,102 @@
+//! Where everything in a rune's memory lies: stack, block state, tensors, read-only data.
+
+use rune_ir::{
+    arena::Side,
+    layout::{Lifetime, place},
+};
+
+use crate::{
+    nest::{Buffer, BufferId},
+    program::{Action, Program},
+};
+
+/// Alignment of the regions, and of every tensor's vector loads.
+const REGION: u64 = 16;
+
+/// The addresses of a rune.
+pub(crate) struct Plan {
+    /// One past the stack.
+    stack_top: u32,
+    /// First byte of block state; the stack lies below.
+    pub(crate) state: u32,
+    /// First byte of the tensors.
+    pub(crate) arena: u32,
+    /// First byte of read-only data that is not a buffer: blocks', names, the manifest.
+    pub(crate) readonly: u32,
+    /// Address of every buffer.
+    address: Side<Buffer, u32>,
+    /// The read-only buffers, by address.
+    pub(crate) constants: Vec<BufferId>,
+}
+
+impl Plan {
+    /// The first value of the stack pointer: the stack grows down to 0 from here.
+    pub(crate) fn stack_top(&self) -> u32 {
+        self.stack_top
+    }
+
+    /// The address of a buffer.
+    pub(crate) fn address(&self, buffer: BufferId) -> u32 {
+        self.address[buffer]
+    }
+}
+
+/// Lays out a program whose blocks need this much stack and state; `None` if it does not fit in 31 bits.
+pub(crate) fn plan(program: &Program, stack_bytes: u32, state_bytes: u32) -> Option<Plan> {
+    let state = u64::from(stack_bytes).next_multiple_of(REGION);
+    let arena = (state + u64::from(state_bytes)).next_multiple_of(REGION);
+    let lives = lifetimes(program);
+    let (ids, lifetimes): (Vec<BufferId>, Vec<Lifetime>) = lives.into_iter().unzip();
+    let layout = place(&lifetimes);
+    let mut address = Side::filled(&program.buffers, 0u32);
+    for (id, offset) in ids.iter().zip(&layout.offsets) {
+        address[*id] = u32::try_from(arena + offset).ok()?;
+    }
+    let mut constants: Vec<BufferId> = constants(program);
+    // The strictest alignment first, so that nothing is lost between; otherwise in the order made.
+    constants.sort_by_key(|id| (std::cmp::Reverse(program.buffers[*id].align), id.index()));
+    let mut next = (arena + layout.bytes).next_multiple_of(REGION);
+    for id in &constants {
+        let buffer = &program.buffers[*id];
+        next = next.next_multiple_of(u64::from(buffer.align));
+        address[*id] = u32::try_from(next).ok()?;
+        next += u64::from(buffer.bytes);
+    }
+    let readonly = next.next_multiple_of(REGION);
+    (readonly < 1 << 31).then_some(Plan { stack_top: state as u32, state: state as u32, arena: arena as u32, readonly: readonly as u32, address, constants })
+}
+
+/// The buffers whose content is known once addresses are.
+fn constants(program: &Program) -> Vec<BufferId> {
+    let fixed = program.steps.iter().filter_map(|step| match &step.action {
+        Action::Block(call) if !call.is_bounded() => Some(call.descriptors),
+        Action::Write { tensors, record, .. } if tensors.iter().all(|t| t.length.is_none()) => Some(*record),
+        Action::Block(_) | Action::Write { .. } | Action::Read { .. } | Action::Kernel(_) => None,
+    });
+    let data = program.buffers.iter().filter(|(_, b)| b.data.is_some()).map(|(id, _)| id);
+    let mut all: Vec<BufferId> = data.chain(fixed).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// When each buffer that is not constant is in use.
+fn lifetimes(program: &Program) -> Vec<(BufferId, Lifetime)> {
+    let constant = constants(program);
+    let mut span: Side<Buffer, Option<(u32, u32)>> = Side::filled(&program.buffers, None);
+    for (index, step) in program.steps.iter().enumerate() {
+        for id in Program::uses(step) {
+            let first = span[id].map_or(index as u32, |(first, _)| first);
+            span[id] = Some((first, index as u32));
+        }
+    }
+    let unused = |id: &BufferId| constant.binary_search(id).is_ok();
+    span.iter()
+        .filter(|(id, _)| !unused(id))
+        .filter_map(|(id, span)| {
+            let (first, last) = (*span)?;
+            let buffer = &program.buffers[id];
+            Some((id, Lifetime { bytes: buffer.bytes, align: buffer.align, first, last }))
+        })
+        .collect()
+}

@@ -1,0 +1,80 @@
+//! The command line of `runec`.
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::cmd;
+
+/// Ends well.
+pub const OK: u8 = 0;
+/// The Runefile has errors.
+pub const ERRORS: u8 = 1;
+/// Wrong usage, or a file that cannot be read or written.
+pub const USAGE: u8 = 2;
+
+/// Compiles Runefiles: models and signal processing for edge devices, in one small WebAssembly module.
+#[derive(Debug, Parser)]
+#[command(
+    name = "runec",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// When to colour messages.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: Color,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Compile a Runefile to a rune.
+    #[command(after_help = cmd::build::EXAMPLES)]
+    Build(cmd::build::Args),
+    /// Check Runefiles without writing anything.
+    #[command(after_help = cmd::check::EXAMPLES)]
+    Check(cmd::check::Args),
+    /// Explain a diagnostic, such as R0301.
+    Explain(cmd::explain::Args),
+}
+
+/// When output is coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// In a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How diagnostics are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MessageFormat {
+    /// For people, on standard error.
+    Human,
+    /// One JSON object per line, on standard output.
+    Json,
+}
+
+/// Runs `runec` with the arguments of a command line, the program's name first.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are asked for and go to standard output; the rest is wrong usage.
+            let code = if error.use_stderr() { USAGE } else { OK };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    ExitCode::from(match cli.command {
+        Command::Build(args) => cmd::build::run(&args, cli.color),
+        Command::Check(args) => cmd::check::run(&args, cli.color),
+        Command::Explain(args) => cmd::explain::run(&args),
+    })
+}

@@ -1,0 +1,150 @@
+//! `runec build`: a Runefile in, a rune out.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use clap::ValueEnum;
+use rune_codegen::{Level, Options, Simd};
+
+use crate::{
+    cli::{self, Color, MessageFormat},
+    cmd::{Reporter, complain},
+    driver,
+    world::Input,
+};
+
+pub(crate) const EXAMPLES: &str = "\
+Exit status: 0 built, 1 errors in the Runefile, 2 wrong usage or a file that cannot be read or written.
+
+Examples:
+  runec build                          the Runefile of this folder to NAME.rune
+  runec build examples/sine -o s.rune
+  runec build --simd off --emit wasm,ir";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A Runefile, or a folder with one.
+    #[arg(default_value = ".")]
+    path: PathBuf,
+    /// Where to write the rune; NAME.rune in this folder where not given.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// How hard to optimise: 0 not at all, 1 our passes, 2 Binaryen too.
+    #[arg(short = 'O', value_name = "LEVEL", default_value = "1")]
+    optimise: LevelArg,
+    /// 128-bit vector instructions: on, off for engines without them, or relaxed for faster floats
+    /// whose last bits depend on the machine.
+    #[arg(long, value_name = "MODE", default_value = "on")]
+    simd: SimdArg,
+    /// What to write: the rune, and beside it its loop nests.
+    #[arg(
+        long,
+        value_name = "KIND",
+        value_delimiter = ',',
+        default_value = "wasm"
+    )]
+    emit: Vec<Emit>,
+    /// How diagnostics are written.
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    message_format: MessageFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LevelArg {
+    #[value(name = "0")]
+    O0,
+    #[value(name = "1")]
+    O1,
+    #[value(name = "2")]
+    O2,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum SimdArg {
+    On,
+    Off,
+    Relaxed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Emit {
+    /// The rune.
+    Wasm,
+    /// Steps and loop nests, as text in NAME.ir.
+    Ir,
+}
+
+pub(crate) fn run(args: &Args, color: Color) -> u8 {
+    let input = match Input::open(&args.path) {
+        Ok(input) => input,
+        Err(reason) => {
+            complain(&reason);
+            return cli::USAGE;
+        }
+    };
+    let options = Options {
+        level: match args.optimise {
+            LevelArg::O0 => Level::O0,
+            LevelArg::O1 => Level::O1,
+            LevelArg::O2 => Level::O2,
+        },
+        simd: match args.simd {
+            SimdArg::On => Simd::On,
+            SimdArg::Off => Simd::Off,
+            SimdArg::Relaxed => Simd::Relaxed,
+        },
+        ..driver::options()
+    };
+    let compiled = driver::compile(
+        &input.path,
+        &input.name,
+        &input.bytes,
+        &input.world,
+        &options,
+    );
+    let mut reporter = Reporter::new(args.message_format, color);
+    reporter.report(&compiled.sources, &compiled.diagnostics);
+    reporter.finish(&compiled.diagnostics);
+    let Some(output) = compiled.output else {
+        return cli::ERRORS;
+    };
+    let rune = args
+        .output
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(format!("{}.rune", output.manifest.name)));
+    for emit in &args.emit {
+        let written = match emit {
+            Emit::Wasm => write(&rune, &output.wasm),
+            Emit::Ir => write(&rune.with_extension("ir"), output.text.as_bytes()),
+        };
+        if let Err(reason) = written {
+            complain(&reason);
+            return cli::USAGE;
+        }
+    }
+    if args.message_format == MessageFormat::Human {
+        let _ = writeln!(
+            io::stderr(),
+            "built {} ({} bytes, {} bytes of memory)",
+            rune.display(),
+            output.wasm.len(),
+            output.manifest.memory_bytes
+        );
+    }
+    cli::OK
+}
+
+/// Writes a file whole or not at all: a reader never sees half a rune.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let part = path.with_file_name(name);
+    let result = fs::write(&part, bytes).and_then(|()| fs::rename(&part, path));
+    if result.is_err() {
+        let _ = fs::remove_file(&part);
+    }
+    result.map_err(|error| format!("{} cannot be written: {error}", path.display()))
+}

@@ -1,0 +1,53 @@
+//! `runec check`: everything but code generation.
+
+use std::path::PathBuf;
+
+use crate::{
+    cli::{self, Color, MessageFormat},
+    cmd::{Reporter, complain},
+    driver,
+    world::Input,
+};
+
+pub(crate) const EXAMPLES: &str = "\
+Exit status: 0 no errors, 1 errors, 2 wrong usage or a file that cannot be read.
+
+Examples:
+  runec check                      the Runefile of this folder
+  runec check examples/*           several at once
+  runec check --message-format json Runefile";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Runefiles, or folders with one.
+    #[arg(default_value = ".")]
+    paths: Vec<PathBuf>,
+    /// How diagnostics are written.
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    message_format: MessageFormat,
+}
+
+pub(crate) fn run(args: &Args, color: Color) -> u8 {
+    let mut reporter = Reporter::new(args.message_format, color);
+    let mut all = Vec::new();
+    let mut unreadable = false;
+    for path in &args.paths {
+        match Input::open(path) {
+            Ok(input) => {
+                let checked = driver::check(&input.path, &input.name, &input.bytes, &input.world);
+                reporter.report(&checked.sources, &checked.diagnostics);
+                all.extend(checked.diagnostics);
+            }
+            Err(reason) => {
+                complain(&reason);
+                unreadable = true;
+            }
+        }
+    }
+    reporter.finish(&all);
+    match (unreadable, reporter.errors()) {
+        (true, _) => cli::USAGE,
+        (false, 0) => cli::OK,
+        (false, _) => cli::ERRORS,
+    }
+}

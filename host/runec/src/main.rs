@@ -1,0 +1,7 @@
+//! The `runec` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    runec::cli::main(std::env::args_os())
+}

@@ -1,0 +1,149 @@
+//! The compiler's window on the file system and the catalogue.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rune_ir::env::Env;
+
+/// Files relative to a Runefile's folder, and the built-in catalogue.
+#[derive(Clone, Debug)]
+pub struct World {
+    root: PathBuf,
+}
+
+impl World {
+    /// The world of a Runefile in folder `root`.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+}
+
+impl Env for World {
+    fn file(&self, path: &str) -> Result<Arc<[u8]>, String> {
+        read(&self.root.join(path))
+    }
+
+    fn block(&self, name: &str) -> Option<Arc<[u8]>> {
+        rune_catalogue::block(name).map(Arc::from)
+    }
+
+    fn resolve_block(&self, name: &str) -> Option<String> {
+        rune_catalogue::resolve_block(name).map(|name| name.to_string())
+    }
+
+    fn blocks(&self) -> Vec<String> {
+        rune_catalogue::blocks()
+            .map(|name| name.to_string())
+            .collect()
+    }
+
+    fn has_image(&self, name: &str) -> bool {
+        rune_catalogue::has_image(name)
+    }
+
+    fn images(&self) -> Vec<String> {
+        rune_catalogue::images()
+            .map(|image| image.name.to_string())
+            .collect()
+    }
+}
+
+/// The bytes of a file, or one sentence on why they cannot be had.
+fn read(path: &Path) -> Result<Arc<[u8]>, String> {
+    let shown = path.display();
+    match fs::read(path) {
+        Ok(bytes) => Ok(bytes.into()),
+        Err(error) => Err(match error.kind() {
+            io::ErrorKind::NotFound => match nearest(path) {
+                Some(name) => format!("there is no file {shown}; did you mean `{name}`?"),
+                None => format!("there is no file {shown}"),
+            },
+            io::ErrorKind::IsADirectory => format!("{shown} is a folder"),
+            io::ErrorKind::PermissionDenied => format!("{shown} may not be read"),
+            _ => format!("{shown} cannot be read: {error}"),
+        }),
+    }
+}
+
+/// A file beside a missing one whose name is much like it.
+fn nearest(path: &Path) -> Option<String> {
+    let wanted = path.file_name()?.to_str()?;
+    let mut names: Vec<String> = fs::read_dir(path.parent()?)
+        .ok()?
+        .filter_map(|e| e.ok()?.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    rune_ir::diag::did_you_mean(wanted, names.iter().map(String::as_str)).map(str::to_owned)
+}
+
+/// A Runefile to compile: its bytes, the path to show, the rune's default name, and its world.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// The text.
+    pub bytes: Vec<u8>,
+    /// The path to show in messages.
+    pub path: String,
+    /// The name of its folder.
+    pub name: String,
+    /// What it can see.
+    pub world: World,
+}
+
+impl Input {
+    /// Opens a Runefile, or the one in a folder.
+    ///
+    /// # Errors
+    /// One sentence, where there is no such file.
+    pub fn open(path: &Path) -> Result<Self, String> {
+        let file = if path.is_dir() {
+            path.join("Runefile")
+        } else {
+            path.to_owned()
+        };
+        let bytes = match fs::read(&file) {
+            Ok(bytes) => bytes,
+            Err(_) if path.is_dir() => {
+                return Err(format!("folder {} has no Runefile", path.display()));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(format!("there is no {}", file.display()));
+            }
+            Err(error) => return Err(format!("{} cannot be read: {error}", file.display())),
+        };
+        let root = match file.parent() {
+            Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
+            Some(parent) => parent.to_owned(),
+            None => PathBuf::from("."),
+        };
+        Ok(Self {
+            bytes,
+            path: file.display().to_string(),
+            name: default_name(&file, &root),
+            world: World::new(root),
+        })
+    }
+}
+
+/// `sine` for `sine/Runefile` and for `sine.Runefile`.
+fn default_name(file: &Path, root: &Path) -> String {
+    let stem = file
+        .file_name()
+        .and_then(|n| n.to_str())
+        .unwrap_or_default();
+    let from_file = stem
+        .strip_suffix(".Runefile")
+        .or_else(|| stem.strip_prefix("Runefile."))
+        .filter(|s| !s.is_empty());
+    let from_folder = || {
+        fs::canonicalize(root)
+            .ok()
+            .and_then(|p| p.file_name().and_then(|n| n.to_str()).map(str::to_owned))
+    };
+    from_file
+        .map(str::to_owned)
+        .or_else(from_folder)
+        .unwrap_or_else(|| "rune".to_owned())
+}
