@@ -1,4 +1,6 @@
-//! Makes each stage concrete: picks a block's variant, runs its `init`, checks a model's graph.
+//! Makes each stage concrete: picks a block's variant and runs its `init`; checks a model's graph.
+
+use std::sync::Arc;
 
 use crate::{
     arena::Side,
