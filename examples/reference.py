@@ -40,6 +40,17 @@ def windows(data, size):
     return [data[i : i + size] for i in range(0, len(data) - size + 1, size)]
 
 
+def rand(seed, low, high):
+    """The capability RAND as F32: SplitMix64, the upper 53 bits of each number as a fraction."""
+    word = 2**64 - 1
+    while True:
+        seed = (seed + 0x9E3779B97F4A7C15) & word
+        z = ((seed ^ (seed >> 30)) * 0xBF58476D1CE4E5B9) & word
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & word
+        fraction = ((z ^ (z >> 31)) >> 11) / 2**53
+        yield min(np.float32(low + fraction * (high - low)), np.nextafter(np.float32(high), np.float32(low)))
+
+
 def normalize(x):
     """The block `normalize`."""
     low, high = x.min(), x.max()
@@ -61,14 +72,15 @@ def line(x):
     if x.dtype.kind == "U":
         element, elements = "utf8", [json.dumps(str(e)) for e in x]
     else:
-        # str() of a numpy scalar is the shortest decimal that reads back as the same number.
-        kind = {"f": "f", "i": "i", "u": "u"}[x.dtype.kind]
-        element, elements = f"{kind}{8 * x.itemsize}", [str(e) for e in x.ravel()]
+        element = f"{x.dtype.kind}{8 * x.itemsize}"
+        # The fewest digits that read back as the same number.
+        elements = [np.format_float_positional(e, trim="0") if x.dtype.kind == "f" else str(e) for e in x.ravel()]
     record = f'"element_type": "{element}", "dimensions": {list(x.shape)}, "elements": [{", ".join(elements)}]'
     return f'{{"serial": [{{{record}}}]}}\n'
 
 
 def sine(folder):
+    yield "expected.jsonl", [Model(folder / "sine.tflite")(next(rand(0, 0.0, 6.2831855)))]
     inputs = windows(np.fromfile(folder / "input.bin", "<f4"), 1)
     for name, file in [("raw", "sine.tflite"), ("int8", "sine_int8.tflite")]:
         model = Model(folder / file)
