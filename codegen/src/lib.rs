@@ -1,1 +1,4 @@
 //! Verified pipeline to WebAssembly.
+
+pub mod kernels;
+pub mod nest;

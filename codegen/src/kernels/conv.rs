@@ -1,0 +1,395 @@
+//! `CONV_2D`, `FULLY_CONNECTED`, and depthwise convolution with a depth multiplier: one schedule.
+//!
+//! A fully connected operator is a convolution of one tap over its rows, a depthwise convolution with a
+//! multiplier is one convolution of one input channel for each input channel (a *group*). Output channels
+//! are taken in blocks of up to four vectors; for a block, tiles of up to four neighbouring positions are
+//! computed with all their sums in locals: 2 positions by 16 channels, or 4 by 8. The reduction is a loop
+//! over kernel rows and, since the elements of a row of a kernel without dilation are neighbours in
+//! memory, one over the elements of a row.
+//!
+//! Instructions of the inner loop, with its bookkeeping, for each multiply-accumulate of a full tile (2 by
+//! 16): f32 vectors 1.1, i8 vectors 0.8 (two elements a step), f32 and i8 scalar (2 by 4) about 6.
+
+use rune_ir::{
+    graph::Node,
+    op::{Activation, Op, Window},
+};
+
+use super::{
+    Context,
+    geometry::{Geometry, Tile},
+    linear::{self, Arithmetic, Channels, Order},
+};
+use crate::nest::{Address, Affine, Builder, Expr, Kernel, View};
+
+/// Sums that a tile keeps in locals.
+const SUMS: u32 = 8;
+
+pub(super) fn fully_connected(
+    context: &mut Context,
+    node: &Node,
+    activation: Activation,
+) -> Result<Kernel, String> {
+    let (x, _) = context.input(node, 0);
+    let weights = context.tensor(node, 1);
+    let [outputs, depth] = [weights.shape[0], weights.shape[1]];
+    let shape = Shape {
+        geometry: Geometry::every(x.elements() as u32 / depth),
+        depth,
+        outputs,
+        groups: 1,
+    };
+    shape.kernel(context, node, "fully_connected", activation)
+}
+
+pub(super) fn conv_2d(
+    context: &mut Context,
+    node: &Node,
+    window: &Window,
+    activation: Activation,
+) -> Result<Kernel, String> {
+    let (x, _) = context.input(node, 0);
+    let (y, _) = context.output(node);
+    let weights = context.tensor(node, 1);
+    let taps = [weights.shape[1], weights.shape[2]];
+    let shape = Shape {
+        geometry: Geometry::new(window, taps, &x.shape, &y.shape),
+        depth: x.shape[3],
+        outputs: weights.shape[0],
+        groups: 1,
+    };
+    shape.kernel(context, node, "conv_2d", activation)
+}
+
+/// A depthwise convolution with several output channels for each input channel, or one input channel.
+pub(super) fn grouped(
+    context: &mut Context,
+    node: &Node,
+    window: &Window,
+    activation: Activation,
+) -> Result<Kernel, String> {
+    let (x, _) = context.input(node, 0);
+    let (y, _) = context.output(node);
+    let weights = context.tensor(node, 1);
+    let taps = [weights.shape[1], weights.shape[2]];
+    let groups = x.shape[3];
+    let shape = Shape {
+        geometry: Geometry::new(window, taps, &x.shape, &y.shape),
+        depth: 1,
+        outputs: weights.shape[3] / groups,
+        groups,
+    };
+    shape.kernel(context, node, "depthwise_conv_2d", activation)
+}
+
+/// A convolution, or several of one geometry on the channels of one tensor.
+struct Shape {
+    geometry: Geometry,
+    /// Input channels of a group.
+    depth: u32,
+    /// Output channels of a group.
+    outputs: u32,
+    groups: u32,
+}
+
+/// The elements of x that a row of the kernel multiplies, as runs of neighbours.
+#[derive(Clone, Copy)]
+struct Runs {
+    /// One run for the whole row, or one for each of its taps.
+    joined: bool,
+    /// Runs in a row.
+    count: u32,
+    /// Elements of a run.
+    length: u32,
+}
+
+/// Output channels computed together.
+#[derive(Clone, Copy)]
+struct Block {
+    vectors: u32,
+    /// Channels, which may end inside the last vector.
+    results: u32,
+}
+
+impl Shape {
+    fn runs(&self, unit: u32) -> Runs {
+        let columns = self.geometry.columns;
+        // A clipped run may begin at any tap, which must not tear the elements of a step apart.
+        let whole_steps = self.depth.is_multiple_of(unit) || !columns.is_clipped();
+        let joined =
+            columns.taps == 1 || (columns.dilation == 1 && self.groups == 1 && whole_steps);
+        Runs {
+            joined,
+            count: if joined { 1 } else { columns.taps },
+            length: if joined {
+                columns.taps * self.depth
+            } else {
+                self.depth
+            },
+        }
+    }
+
+    /// The blocks of a group: how many full ones, and what remains.
+    fn blocks(&self, lanes: u32) -> (u32, Block, Option<Block>) {
+        let vectors = self.outputs.div_ceil(lanes);
+        // A size that leaves nothing over, or else the largest.
+        let even = [4, 3, 2]
+            .into_iter()
+            .find(|v| self.outputs.is_multiple_of(v * lanes));
+        let size = even.unwrap_or(4).min(vectors);
+        let full = self.outputs / (size * lanes);
+        let done = full * size * lanes;
+        let block = |results: u32| Block {
+            vectors: results.div_ceil(lanes),
+            results,
+        };
+        let rest = self.outputs - done;
+        (full, block(size * lanes), (rest > 0).then(|| block(rest)))
+    }
+
+    fn kernel(
+        &self,
+        context: &mut Context,
+        node: &Node,
+        name: &str,
+        activation: Activation,
+    ) -> Result<Kernel, String> {
+        let vector = linear::vectors(context.simd);
+        let lanes = linear::lanes(vector);
+        let padded = self.outputs.next_multiple_of(lanes);
+        let order: Order = (0..self.groups * padded)
+            .map(|i| (i / padded, i % padded))
+            .map(|(group, i)| (i < self.outputs).then(|| (group * self.outputs + i) as usize))
+            .collect();
+        let taps = self.geometry.rows.taps * self.geometry.columns.taps;
+        let elements = (taps * self.depth) as usize;
+        let channels = (self.groups * self.outputs) as usize;
+        // Weights are OHWI, those of a depthwise convolution HWO.
+        let depthwise = self.groups > 1 || matches!(node.op, Op::DepthwiseConv2d { .. });
+        let element = move |channel: usize, element: usize| {
+            if depthwise {
+                element * channels + channel
+            } else {
+                channel * elements + element
+            }
+        };
+        let of = move |element: usize| {
+            if depthwise {
+                element % channels
+            } else {
+                element / elements
+            }
+        };
+        let channels = Channels {
+            order: &order,
+            of: &of,
+            clipped: self.geometry.is_clipped(),
+            vector,
+        };
+        let arithmetic = linear::arithmetic(context, node, activation, &channels)?;
+        let runs = self.runs(arithmetic.unit());
+        let packed = self.packed(&order, lanes, runs, arithmetic.unit(), &element);
+        let weights = linear::pack_weights(context, node, packed.into_iter())?;
+        let (x, from) = context.input(node, 0);
+        let (_, to) = context.output(node);
+        let size = x.ty.size();
+        let mut f = linear::begin(name, (from, weights, to), &*arithmetic);
+        let (rows, columns) = (self.geometry.rows, self.geometry.columns);
+        let view = |buffer, [rows, columns]: [u32; 2], channels: u32| {
+            let shape = [self.geometry.batch, rows, columns, self.groups * channels];
+            View::new(buffer, size, &shape)
+        };
+        let schedule = Schedule {
+            shape: self,
+            runs,
+            arithmetic: &*arithmetic,
+            x: view(from, [rows.input, columns.input], self.depth),
+            y: view(to, [rows.output, columns.output], self.outputs),
+            weights: View::new(weights, size, &[1]),
+        };
+        schedule.write(&mut f);
+        Ok(f.finish())
+    }
+
+    /// The order of weights in memory: block, kernel row, run, step, vector, lane, element of the step.
+    fn packed(
+        &self,
+        order: &Order,
+        lanes: u32,
+        runs: Runs,
+        unit: u32,
+        element: &dyn Fn(usize, usize) -> usize,
+    ) -> Vec<Option<usize>> {
+        let (full, block, rest) = self.blocks(lanes);
+        let mut packed = Vec::new();
+        let rows = self.geometry.rows.taps;
+        for group in order.chunks((self.outputs.next_multiple_of(lanes)) as usize) {
+            let mut vectors = group.chunks(lanes as usize);
+            for block in (0..full).map(|_| block).chain(rest) {
+                let block: Vec<&[Option<usize>]> =
+                    vectors.by_ref().take(block.vectors as usize).collect();
+                for run in 0..rows * runs.count {
+                    for step in (0..runs.length).step_by(unit as usize) {
+                        for channel in block.iter().flat_map(|lanes| lanes.iter()) {
+                            packed.extend((step..step + unit).map(|i| {
+                                let at = (run * runs.length + i) as usize;
+                                (*channel)
+                                    .filter(|_| i < runs.length)
+                                    .map(|c| element(c, at))
+                            }));
+                        }
+                    }
+                }
+            }
+        }
+        packed
+    }
+}
+
+/// A kernel being scheduled.
+struct Schedule<'a> {
+    shape: &'a Shape,
+    runs: Runs,
+    arithmetic: &'a dyn Arithmetic,
+    /// [batch, row, column, channel].
+    x: View,
+    /// [batch, row, column, channel].
+    y: View,
+    /// In the order of [`Shape::packed`].
+    weights: View,
+}
+
+/// Where a block's channels and their constants are.
+struct Place {
+    block: Block,
+    /// Group, in input channels as a group has that many.
+    input: Affine,
+    /// First output channel.
+    output: Affine,
+    /// Number of the first vector.
+    vector: Affine,
+}
+
+impl Schedule<'_> {
+    fn write(&self, f: &mut Builder) {
+        let shape = self.shape;
+        let lanes = self.arithmetic.lanes();
+        let (full, block, rest) = shape.blocks(lanes);
+        let vectors = shape.outputs.div_ceil(lanes);
+        f.each("group", shape.groups, |f, group| {
+            let place = |index: &Affine, block: Block, size: u32| Place {
+                block,
+                input: group * shape.depth,
+                output: group * shape.outputs + index * (size * lanes),
+                vector: group * vectors + index * size,
+            };
+            f.each("block", full, |f, index| {
+                self.block(f, &place(index, block, block.vectors));
+            });
+            if let Some(rest) = rest {
+                let index = Affine::from(full);
+                self.block(f, &place(&index, rest, block.vectors));
+            }
+        });
+    }
+
+    fn block(&self, f: &mut Builder, place: &Place) {
+        let columns = (SUMS / place.block.vectors).min(4);
+        let geometry = &self.shape.geometry;
+        geometry.tiles(f, columns, &mut |f, tile| self.tile(f, place, tile));
+    }
+
+    fn tile(&self, f: &mut Builder, place: &Place, tile: &Tile) {
+        let vectors = place.block.vectors;
+        let sums: Vec<Vec<Expr>> = (0..tile.columns)
+            .map(|_| {
+                (0..vectors)
+                    .map(|v| f.accumulator("sum", self.arithmetic.start(&(&place.vector + v))))
+                    .collect()
+            })
+            .collect();
+        let Runs {
+            joined,
+            count,
+            length,
+        } = self.runs;
+        let (first, end) = &tile.column_taps;
+        f.range("ky", &tile.row_taps.0, &tile.row_taps.1, 1, |f, ky| {
+            if joined {
+                // The run of a clipped row lacks whole taps.
+                let taps = self.shape.geometry.columns.taps;
+                let depth = length / taps;
+                let bounds = (first * depth, end * depth);
+                self.run(f, place, tile, (ky, &0.into()), ky, bounds, &sums);
+            } else {
+                f.range("kx", first, end, 1, |f, kx| {
+                    let run = ky * count + kx;
+                    let bounds = (0.into(), length.into());
+                    self.run(f, place, tile, (ky, kx), &run, bounds, &sums);
+                });
+            }
+        });
+        for (i, sums) in (0..).zip(&sums) {
+            let column = &tile.column + i;
+            let to = self.y.at([&tile.batch, &tile.row, &column, &place.output]);
+            let results = place.block.results;
+            self.arithmetic.finish(f, sums, &place.vector, &to, results);
+        }
+    }
+
+    /// Adds the products of one run of elements, from element `bounds.0` to before `bounds.1`.
+    fn run(
+        &self,
+        f: &mut Builder,
+        place: &Place,
+        tile: &Tile,
+        (ky, kx): (&Affine, &Affine),
+        run: &Affine,
+        bounds: (Affine, Affine),
+        sums: &[Vec<Expr>],
+    ) {
+        let unit = self.arithmetic.unit();
+        let step_bytes = place.block.vectors * self.arithmetic.lanes() * self.weights.element;
+        let steps = self.runs.length.next_multiple_of(unit);
+        let vector_bytes =
+            self.shape.geometry.rows.taps * self.runs.count * steps * self.arithmetic.lanes();
+        let weights =
+            &place.vector * (vector_bytes * self.weights.element) + run * (steps * step_bytes);
+        let step = |f: &mut Builder, k: &Affine, elements: u32| {
+            let x: Vec<Address> = (0..sums.len() as u32)
+                .map(|i| self.element(place, tile, i, (ky, kx), k))
+                .collect();
+            let weights = Address {
+                buffer: self.weights.buffer,
+                offset: &weights + k * step_bytes,
+            };
+            self.arithmetic.broadcast(f, &x, &weights, sums, elements);
+        };
+        let (from, to) = bounds;
+        match to.as_constant() {
+            // The last element of an odd run, where a step takes two.
+            Some(to) if to as u32 % unit != 0 => {
+                f.range("k", from, to - 1, unit, |f, k| step(f, k, unit));
+                step(f, &(to - 1).into(), 1);
+            }
+            _ => f.range("k", from, to, unit, |f, k| step(f, k, unit)),
+        }
+    }
+
+    /// Element `k` of a run, for position `i` of a tile.
+    fn element(
+        &self,
+        place: &Place,
+        tile: &Tile,
+        i: u32,
+        (ky, kx): (&Affine, &Affine),
+        k: &Affine,
+    ) -> Address {
+        let Geometry { rows, columns, .. } = self.shape.geometry;
+        let row = &tile.row * rows.stride + ky * rows.dilation + -(rows.pad as i32);
+        let column =
+            (&tile.column + i) * columns.stride + kx * columns.dilation + -(columns.pad as i32);
+        let channel = &place.input + k;
+        self.x.at([&tile.batch, &row, &column, &channel])
+    }
+}

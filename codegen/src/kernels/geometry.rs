@@ -1,0 +1,229 @@
+//! How windows lie on a tensor: which taps of a window are inside, and loops over output positions that
+//! keep the windows wholly inside apart from those that the tensor's edge clips.
+
+use std::ops::Range;
+
+use rune_ir::op::Window;
+
+use crate::nest::{Affine, Builder, Expr, Op};
+
+/// One spatial dimension of a window's movement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Axis {
+    pub(super) input: u32,
+    pub(super) output: u32,
+    pub(super) taps: u32,
+    pub(super) stride: u32,
+    pub(super) dilation: u32,
+    pub(super) pad: u32,
+}
+
+impl Axis {
+    /// The axis of a tensor that a window of one tap visits element by element.
+    pub(super) fn every(size: u32) -> Self {
+        Self {
+            input: size,
+            output: size,
+            taps: 1,
+            stride: 1,
+            dilation: 1,
+            pad: 0,
+        }
+    }
+
+    /// Rows (0) or columns (1) of a window on an NHWC tensor.
+    pub(super) fn of(
+        window: &Window,
+        axis: usize,
+        input: &[u32],
+        output: &[u32],
+        taps: u32,
+    ) -> Self {
+        Self {
+            input: input[1 + axis],
+            output: output[1 + axis],
+            taps,
+            stride: window.stride[axis],
+            dilation: window.dilation[axis],
+            pad: window.pad[axis],
+        }
+    }
+
+    /// Whether it is as [`every`](Self::every) makes it.
+    pub(super) fn is_every(self) -> bool {
+        self == Self::every(self.input)
+    }
+
+    /// The output positions at which every tap is inside.
+    pub(super) fn interior(self) -> Range<u32> {
+        let first = self.pad.div_ceil(self.stride).min(self.output);
+        let span = (self.taps - 1) * self.dilation;
+        let end = (self.input + self.pad)
+            .checked_sub(span + 1)
+            .map_or(0, |room| room / self.stride + 1);
+        first..end.clamp(first, self.output)
+    }
+
+    /// Whether some position has a tap outside.
+    pub(super) fn is_clipped(self) -> bool {
+        self.interior() != (0..self.output)
+    }
+
+    /// The first tap inside at an output position, and one past the last.
+    fn inside(self, f: &mut Builder, position: &Affine) -> Taps {
+        let interior = self.interior();
+        if let Some(at) = position.as_constant() {
+            let start = i64::from(self.pad) - i64::from(at) * i64::from(self.stride);
+            let tap = |room: i64| (room + i64::from(self.dilation) - 1) / i64::from(self.dilation);
+            let from = tap(start.max(0)) as u32;
+            let to = tap(i64::from(self.input) + start).min(self.taps.into());
+            return (from.into(), (to as u32).into());
+        }
+        let before =
+            |elements: u32| Expr::I32(elements as i32) - Expr::from(&(position * self.stride));
+        let tap = |room: Expr| match self.dilation {
+            1 => room,
+            d => (room + Expr::I32(d as i32 - 1)) / Expr::I32(d as i32),
+        };
+        let from = if interior.start == 0 {
+            Affine::from(0)
+        } else {
+            let missing = f.value("missing", tap(before(self.pad)));
+            let some = Op::I32GtS;
+            let some = Expr::op(some, [missing.clone(), Expr::I32(0)]);
+            f.index("first", missing.or_else(some, Expr::I32(0)))
+        };
+        let to = if interior.end == self.output {
+            Affine::from(self.taps)
+        } else {
+            let room = f.value("room", tap(before(self.input + self.pad)));
+            let taps = Expr::I32(self.taps as i32);
+            let fewer = room.clone().lt(taps.clone());
+            f.index("end", room.or_else(fewer, taps))
+        };
+        (from, to)
+    }
+
+    /// All of its taps.
+    fn all(self) -> Taps {
+        (0.into(), self.taps.into())
+    }
+}
+
+/// The first tap and one past the last.
+pub(super) type Taps = (Affine, Affine);
+
+/// What a kernel computes at once: `columns` neighbouring output positions with the same taps inside.
+#[derive(Debug)]
+pub(super) struct Tile {
+    pub(super) batch: Affine,
+    /// Output row.
+    pub(super) row: Affine,
+    /// Output column of the first.
+    pub(super) column: Affine,
+    /// How many columns.
+    pub(super) columns: u32,
+    /// Rows of the window that are inside.
+    pub(super) row_taps: Taps,
+    /// Columns of the window that are inside.
+    pub(super) column_taps: Taps,
+}
+
+/// Windows on a batch of images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Geometry {
+    pub(super) batch: u32,
+    pub(super) rows: Axis,
+    pub(super) columns: Axis,
+}
+
+impl Geometry {
+    /// A window of so many taps on NHWC tensors. A window of one tap that visits every element makes of
+    /// the batch one long row.
+    pub(super) fn new(window: &Window, taps: [u32; 2], input: &[u32], output: &[u32]) -> Self {
+        let [rows, columns] = [0, 1].map(|a| Axis::of(window, a, input, output, taps[a]));
+        if rows.is_every() && columns.is_every() {
+            return Self::every(input[0] * rows.input * columns.input);
+        }
+        Self {
+            batch: input[0],
+            rows,
+            columns,
+        }
+    }
+
+    /// Windows of one tap on each of a row of positions.
+    pub(super) fn every(positions: u32) -> Self {
+        Self {
+            batch: 1,
+            rows: Axis::every(1),
+            columns: Axis::every(positions),
+        }
+    }
+
+    /// Whether some window has a tap outside.
+    pub(super) fn is_clipped(&self) -> bool {
+        self.rows.is_clipped() || self.columns.is_clipped()
+    }
+
+    /// Loops over all output positions: `tile` is written once for up to `columns` neighbours whose
+    /// windows are inside from left to right, and where some remain, once more for these, one by one.
+    pub(super) fn tiles(
+        &self,
+        f: &mut Builder,
+        columns: u32,
+        tile: &mut dyn FnMut(&mut Builder, &Tile),
+    ) {
+        let inside = self.columns.interior();
+        let columns = columns.min(inside.len() as u32).max(1);
+        let last = inside.start + inside.len() as u32 / columns * columns;
+        let tiled = inside.start..if columns == 1 && self.columns.is_clipped() {
+            inside.start
+        } else {
+            last
+        };
+        f.each("n", self.batch, |f, batch| {
+            f.each("oy", self.rows.output, |f, row| {
+                let row_taps = self.rows.inside(f, row);
+                f.range("ox", tiled.start, tiled.end, columns, |f, column| {
+                    let tile_here = Tile {
+                        batch: batch.clone(),
+                        row: row.clone(),
+                        column: column.clone(),
+                        columns,
+                        row_taps: row_taps.clone(),
+                        column_taps: self.columns.all(),
+                    };
+                    tile(f, &tile_here);
+                });
+                let skipped = tiled.len() as u32;
+                f.each("rest", self.columns.output - skipped, |f, rest| {
+                    let column = if tiled.start == 0 {
+                        rest + skipped
+                    } else if skipped == 0 {
+                        rest.clone()
+                    } else {
+                        let right = Expr::from(rest).lt(Expr::I32(tiled.start as i32));
+                        let beyond = Expr::from(&(rest + skipped));
+                        f.index("ox", Expr::from(rest).or_else(right, beyond))
+                    };
+                    let column_taps =
+                        if (last..inside.end).len() as u32 == self.columns.output - skipped {
+                            self.columns.all()
+                        } else {
+                            self.columns.inside(f, &column)
+                        };
+                    let tile_here = Tile {
+                        batch: batch.clone(),
+                        row: row.clone(),
+                        column,
+                        columns: 1,
+                        row_taps: row_taps.clone(),
+                        column_taps,
+                    };
+                    tile(f, &tile_here);
+                });
+            });
+        });
+    }
+}

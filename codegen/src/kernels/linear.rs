@@ -1,0 +1,128 @@
+//! What convolution, depthwise convolution and fully connected share: sums of products of elements and
+//! weights, one accumulator for each output channel or vector of channels, finished by bias, scale and
+//! activation.
+
+use rune_ir::{
+    graph::{DataType, Node},
+    op::Activation,
+};
+
+use super::{Context, Simd, float::Float, integer::Integer};
+use crate::nest::{Address, Affine, BufferId, Builder, Expr, Role};
+
+/// How sums of one element type are taken. Channels lie in *vectors* of [`lanes`](Self::lanes); weights
+/// and the constants of channels are packed so that those of a vector are neighbours.
+pub(super) trait Arithmetic {
+    /// Channels in one accumulator.
+    fn lanes(&self) -> u32;
+
+    /// Elements of a sum that one step of [`broadcast`](Self::broadcast) takes.
+    fn unit(&self) -> u32;
+
+    /// Says that the kernel reads the constants.
+    fn declare(&self, f: &mut Builder);
+
+    /// Where the sums of a vector start.
+    fn start(&self, vector: &Affine) -> Expr;
+
+    /// Adds to `sums[i][v]` the products of the `elements` elements at `x[i]`, each with the weights of
+    /// vector `v`. `elements` is the unit, or 1.
+    fn broadcast(
+        &self,
+        f: &mut Builder,
+        x: &[Address],
+        weights: &Address,
+        sums: &[Vec<Expr>],
+        elements: u32,
+    );
+
+    /// Adds to the lanes of `sums[i][..]` the products of as many neighbours at `x[i]`, each with the
+    /// weight of its own channel.
+    fn lanewise(&self, f: &mut Builder, x: &[Address], weights: &Address, sums: &[Vec<Expr>]);
+
+    /// Makes results of sums that begin with vector `vector`, and writes the first `results` of them.
+    fn finish(&self, f: &mut Builder, sums: &[Expr], vector: &Affine, to: &Address, results: u32);
+}
+
+/// The channels of an operator in the order their constants are packed; `None` fills up a vector.
+pub(super) type Order = Vec<Option<usize>>;
+
+/// What an operator's constants are packed from.
+pub(super) struct Channels<'a> {
+    /// The order of channels.
+    pub(super) order: &'a Order,
+    /// The channel that an element of the weights belongs to.
+    pub(super) of: &'a dyn Fn(usize) -> usize,
+    /// Whether a sum may lack the products of taps outside the input.
+    pub(super) clipped: bool,
+    /// Whether accumulators are vectors.
+    pub(super) vector: bool,
+}
+
+/// The lanes of an accumulator.
+pub(super) fn lanes(vector: bool) -> u32 {
+    if vector { 4 } else { 1 }
+}
+
+/// The arithmetic of a node, with the constants of its channels packed.
+pub(super) fn arithmetic(
+    context: &mut Context,
+    node: &Node,
+    activation: Activation,
+    channels: &Channels,
+) -> Result<Box<dyn Arithmetic>, String> {
+    let (x, _) = context.input(node, 0);
+    let bias = match node.inputs.get(2) {
+        Some(Some(_)) => Some(context.value(node, 2)?),
+        _ => None,
+    };
+    Ok(if x.ty == DataType::F32 {
+        Box::new(Float::new(context, bias, activation, channels))
+    } else {
+        Box::new(Integer::new(context, node, bias, channels)?)
+    })
+}
+
+/// The weights of a node in the order `elements` names them; what fills up multiplies to zero.
+pub(super) fn pack_weights(
+    context: &mut Context,
+    node: &Node,
+    elements: impl Iterator<Item = Option<usize>>,
+) -> Result<BufferId, String> {
+    let value = context.value(node, 1)?;
+    let weights = context.tensor(node, 1);
+    let size = weights.ty.size() as usize;
+    let filling = if weights.ty == DataType::F32 {
+        0
+    } else {
+        weights
+            .quantization
+            .as_ref()
+            .map_or(0, |q| q.zero_point[0] as u8)
+    };
+    let packed = elements
+        .flat_map(|element| {
+            (0..size).map(move |byte| element.map_or(filling, |e| value[e * size + byte]))
+        })
+        .collect();
+    Ok(context.constant(&weights.name, packed))
+}
+
+/// Starts the kernel of a linear operator.
+pub(super) fn begin(
+    name: &str,
+    (x, weights, y): (BufferId, BufferId, BufferId),
+    arithmetic: &dyn Arithmetic,
+) -> Builder {
+    let mut f = Builder::new(name);
+    f.operand(Role::Read, "x", x);
+    f.operand(Role::Read, "w", weights);
+    arithmetic.declare(&mut f);
+    f.operand(Role::Write, "y", y);
+    f
+}
+
+/// Whether vectors may be used.
+pub(super) fn vectors(simd: Simd) -> bool {
+    simd != Simd::Off
+}

@@ -1,0 +1,193 @@
+//! The operators of a model as kernels: for each node of a graph, a loop nest specialised to its shapes,
+//! its constants and its quantisation.
+//!
+//! Every schedule gives the bits of `rune_ir`'s evaluation: an f32 sum is never reordered, vectors hold
+//! independent outputs. Integer arithmetic is derived here anew from the laws in `rune_ir::op`.
+
+mod conv;
+mod float;
+mod geometry;
+mod integer;
+mod linear;
+mod requantize;
+
+use std::fmt;
+
+use rune_ir::{
+    arena::{Arena, Side},
+    graph::{DataType, Graph, Node, Tensor, TensorId},
+    op::{Activation, Op},
+};
+
+use crate::nest::{Buffer, BufferId, Kernel};
+
+/// Which vector instructions kernels may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Simd {
+    /// None.
+    Off,
+    /// 128-bit, with the same results as without.
+    #[default]
+    On,
+    /// 128-bit, and products of f32 sums of weighted inputs fused with their sums where the machine can.
+    Relaxed,
+}
+
+/// A model as kernels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compiled {
+    /// To be called in this order.
+    pub kernels: Vec<Kernel>,
+    /// Where each output of the graph then is: a buffer of a kernel, a constant, or an input.
+    pub outputs: Vec<BufferId>,
+}
+
+/// A node that no kernel computes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsupported {
+    /// The operator.
+    pub operator: &'static str,
+    /// Why not, as a clause.
+    pub reason: String,
+}
+
+impl fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.operator, self.reason)
+    }
+}
+
+impl std::error::Error for Unsupported {}
+
+/// Turns a graph into kernels that read `inputs`, one buffer per input of the graph. New buffers, for
+/// tensors, constants and scratch, are added to `buffers`; equal constants share one.
+///
+/// # Errors
+/// A node that breaks a law of its operator, or whose weights are not constant.
+pub fn compile(
+    graph: &Graph,
+    inputs: &[BufferId],
+    buffers: &mut Arena<Buffer>,
+    simd: Simd,
+) -> Result<Compiled, Unsupported> {
+    let mut places = Side::filled(&graph.tensors, None);
+    for (tensor, buffer) in graph.inputs.iter().zip(inputs) {
+        places[*tensor] = Some(*buffer);
+    }
+    let mut context = Context {
+        graph,
+        buffers,
+        places,
+        simd,
+    };
+    let mut kernels = Vec::new();
+    for node in &graph.nodes {
+        let unsupported = |reason| Unsupported {
+            operator: node.op.name(),
+            reason,
+        };
+        rune_ir::op::check(graph, node).map_err(unsupported)?;
+        kernels.extend(context.node(node).map_err(unsupported)?);
+    }
+    let outputs = graph.outputs.iter().map(|id| context.place(*id)).collect();
+    Ok(Compiled { kernels, outputs })
+}
+
+/// What writing a kernel needs beside its node. Nodes have passed their operator's check.
+struct Context<'a> {
+    graph: &'a Graph,
+    buffers: &'a mut Arena<Buffer>,
+    places: Side<Tensor, Option<BufferId>>,
+    simd: Simd,
+}
+
+impl<'a> Context<'a> {
+    /// The kernel of a node, unless its result is another name for its input.
+    fn node(&mut self, node: &Node) -> Result<Option<Kernel>, String> {
+        Ok(Some(match &node.op {
+            Op::Reshape => {
+                let input = node.inputs[0].ok_or("it has no input")?;
+                self.places[node.outputs[0]] = Some(self.place(input));
+                return Ok(None);
+            }
+            Op::FullyConnected { activation } => conv::fully_connected(self, node, *activation)?,
+            Op::Conv2d { window, activation } => conv::conv_2d(self, node, window, *activation)?,
+            _ => return Err("it has no schedule".to_owned()),
+        }))
+    }
+
+    /// Where a tensor is: given, computed, constant, or computed from now on.
+    fn place(&mut self, id: TensorId) -> BufferId {
+        if let Some(buffer) = self.places[id] {
+            return buffer;
+        }
+        let tensor = &self.graph.tensors[id];
+        let buffer = match &tensor.data {
+            Some(data) => self.constant(&tensor.name, data.to_vec()),
+            None => self.buffers.push(Buffer {
+                name: tensor.name.clone(),
+                bytes: tensor.bytes() as u32,
+                align: 16,
+                data: None,
+            }),
+        };
+        self.places[id] = Some(buffer);
+        buffer
+    }
+
+    /// A constant; an equal one there already is serves again.
+    fn constant(&mut self, name: &str, data: Vec<u8>) -> BufferId {
+        let same = |b: &Buffer| b.data.as_ref() == Some(&data) && b.align >= 16;
+        if let Some((id, _)) = self.buffers.iter().find(|(_, b)| same(b)) {
+            return id;
+        }
+        self.buffers.push(Buffer {
+            name: name.to_owned(),
+            bytes: data.len() as u32,
+            align: 16,
+            data: Some(data),
+        })
+    }
+
+    /// Memory for a kernel's own purposes.
+    fn scratch(&mut self, name: &str, bytes: u32) -> BufferId {
+        self.buffers.push(Buffer {
+            name: name.to_owned(),
+            bytes,
+            align: 16,
+            data: None,
+        })
+    }
+
+    /// An input of a node, and where it is.
+    fn input(&mut self, node: &Node, index: usize) -> (&'a Tensor, BufferId) {
+        let id = node.inputs[index].expect("a checked node has its inputs");
+        (&self.graph.tensors[id], self.place(id))
+    }
+
+    /// A tensor that a node reads.
+    fn tensor(&self, node: &Node, index: usize) -> &'a Tensor {
+        let id = node.inputs[index].expect("a checked node has its inputs");
+        &self.graph.tensors[id]
+    }
+
+    /// The output of a node, and where it is.
+    fn output(&mut self, node: &Node) -> (&'a Tensor, BufferId) {
+        let id = node.outputs[0];
+        (&self.graph.tensors[id], self.place(id))
+    }
+
+    /// The bytes of an input that must be constant.
+    fn value(&self, node: &Node, index: usize) -> Result<&'a [u8], String> {
+        let tensor = self.tensor(node, index);
+        tensor
+            .data
+            .as_deref()
+            .ok_or_else(|| format!("`{}` is computed where it must be constant", tensor.name))
+    }
+}
+
+/// Whether the elements of a quantised tensor are signed.
+fn is_signed(tensor: &Tensor) -> bool {
+    tensor.ty == DataType::I8
+}

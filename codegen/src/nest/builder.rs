@@ -1,0 +1,138 @@
+//! Writes a kernel statement by statement, with closures for bodies.
+
+use rune_ir::arena::Id;
+
+use super::{Address, Affine, Buffer, Expr, Kernel, Operand, Role, Stmt, Store, Ty, Var, Variable};
+
+/// A kernel being written.
+#[derive(Debug)]
+pub struct Builder {
+    kernel: Kernel,
+}
+
+impl Builder {
+    /// An empty kernel for an operator.
+    pub fn new(name: &str) -> Self {
+        Self {
+            kernel: Kernel {
+                name: name.to_owned(),
+                operands: Vec::new(),
+                variables: Vec::new(),
+                body: Vec::new(),
+            },
+        }
+    }
+
+    /// Says that the kernel uses a buffer, under which name and how. A buffer read under two names
+    /// keeps the first.
+    pub fn operand(&mut self, role: Role, name: &'static str, buffer: Id<Buffer>) {
+        if !self.kernel.operands.iter().any(|o| o.buffer == buffer) {
+            self.kernel.operands.push(Operand { name, buffer, role });
+        }
+    }
+
+    /// The finished kernel.
+    pub fn finish(self) -> Kernel {
+        self.kernel
+    }
+
+    fn define(&mut self, name: &'static str, ty: Ty) -> Var {
+        self.kernel.variables.push(Variable { name, ty });
+        Var(self.kernel.variables.len() as u32 - 1)
+    }
+
+    /// Computes a value once, to use it often.
+    pub fn value(&mut self, name: &'static str, value: Expr) -> Expr {
+        let ty = value.ty();
+        let var = self.define(name, ty);
+        self.kernel.body.push(Stmt::Let(var, value));
+        Expr::Var(var, ty)
+    }
+
+    /// Computes an i32 once, to use it in addresses and bounds.
+    pub fn index(&mut self, name: &'static str, value: Expr) -> Affine {
+        if let Expr::I32(constant) = value {
+            return constant.into();
+        }
+        assert_eq!(value.ty(), Ty::I32, "an index is an i32");
+        let var = self.define(name, Ty::I32);
+        self.kernel.body.push(Stmt::Let(var, value));
+        Affine::var(var)
+    }
+
+    /// A variable that [`set`](Self::set) may change.
+    pub fn accumulator(&mut self, name: &'static str, start: Expr) -> Expr {
+        self.value(name, start)
+    }
+
+    /// Gives an accumulator another value.
+    pub fn set(&mut self, accumulator: &Expr, value: Expr) {
+        let Expr::Var(var, ty) = accumulator else {
+            unreachable!("only an accumulator can be set")
+        };
+        assert_eq!(*ty, value.ty(), "a value of the accumulator's type");
+        self.kernel.body.push(Stmt::Set(*var, value));
+    }
+
+    /// Writes memory.
+    pub fn store(&mut self, how: Store, at: Address, value: Expr) {
+        self.kernel.body.push(Stmt::Store(how, at, value));
+    }
+
+    /// Runs `body` with a variable from `from` in steps of `step` while it is below `to`. A body that
+    /// runs exactly once gets the constant, one that never runs is left out.
+    pub fn range(
+        &mut self,
+        name: &'static str,
+        from: impl Into<Affine>,
+        to: impl Into<Affine>,
+        step: u32,
+        body: impl FnOnce(&mut Self, &Affine),
+    ) {
+        let (from, to) = (from.into(), to.into());
+        if let (Some(first), Some(end)) = (from.as_constant(), to.as_constant()) {
+            if first >= end {
+                return;
+            }
+            if first + step as i32 >= end {
+                return body(self, &from);
+            }
+        }
+        let var = self.define(name, Ty::I32);
+        let body = self.nested(|b| body(b, &Affine::var(var)));
+        self.kernel.body.push(Stmt::For {
+            var,
+            from,
+            to,
+            step: step as i32,
+            body,
+        });
+    }
+
+    /// Runs `body` for every index below `count`.
+    pub fn each(&mut self, name: &'static str, count: u32, body: impl FnOnce(&mut Self, &Affine)) {
+        self.range(name, 0, count, 1, body);
+    }
+
+    /// Runs `then` where `condition` is not 0, else `otherwise`.
+    pub fn branch(
+        &mut self,
+        condition: Expr,
+        then: impl FnOnce(&mut Self),
+        otherwise: impl FnOnce(&mut Self),
+    ) {
+        let then = self.nested(then);
+        let otherwise = self.nested(otherwise);
+        self.kernel.body.push(Stmt::If {
+            condition,
+            then,
+            otherwise,
+        });
+    }
+
+    fn nested(&mut self, body: impl FnOnce(&mut Self)) -> Vec<Stmt> {
+        let outer = std::mem::take(&mut self.kernel.body);
+        body(self);
+        std::mem::replace(&mut self.kernel.body, outer)
+    }
+}

@@ -1,0 +1,424 @@
+//! Expressions: WebAssembly's numeric instructions as trees with checked types.
+
+use std::ops;
+
+use wasm_encoder::Instruction;
+
+use super::{Address, Affine, Var};
+
+/// The type of a value: a machine scalar, or 128 bits seen as lanes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ty {
+    /// 32-bit integer.
+    I32,
+    /// 64-bit integer.
+    I64,
+    /// binary32.
+    F32,
+    /// binary64.
+    F64,
+    /// Sixteen bytes.
+    I8x16,
+    /// Eight 16-bit integers.
+    I16x8,
+    /// Four 32-bit integers.
+    I32x4,
+    /// Two 64-bit integers.
+    I64x2,
+    /// Four binary32.
+    F32x4,
+}
+
+impl Ty {
+    /// Whether it is a vector.
+    pub fn is_vector(self) -> bool {
+        !matches!(self, Self::I32 | Self::I64 | Self::F32 | Self::F64)
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::I32 => "i32",
+            Self::I64 => "i64",
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+            Self::I8x16 => "i8x16",
+            Self::I16x8 => "i16x8",
+            Self::I32x4 => "i32x4",
+            Self::I64x2 => "i64x2",
+            Self::F32x4 => "f32x4",
+        }
+    }
+}
+
+/// The lanes a shuffle picks: byte `i` of the result is byte `lanes[i]` of its two operands in a row.
+pub type Lanes = [u8; 16];
+
+macro_rules! ops {
+    ($($name:ident $text:literal ($($operand:ident),*) -> $result:ident;)*) => {
+        /// A numeric instruction without immediates, under WebAssembly's name for it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Op {
+            $(#[doc = $text] $name,)*
+        }
+
+        impl Op {
+            /// How the text form writes it: a symbol between two operands, or a name before them.
+            pub(super) fn text(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// The types it takes.
+            pub(super) fn operands(self) -> &'static [Ty] {
+                match self { $(Self::$name => &[$(Ty::$operand),*],)* }
+            }
+
+            /// The type it gives.
+            pub(super) fn result(self) -> Ty {
+                match self { $(Self::$name => Ty::$result,)* }
+            }
+
+            pub(super) fn instruction(self) -> Instruction<'static> {
+                match self { $(Self::$name => Instruction::$name,)* }
+            }
+        }
+    };
+}
+
+ops! {
+    I32Add "+" (I32, I32) -> I32;
+    I32Sub "-" (I32, I32) -> I32;
+    I32Mul "*" (I32, I32) -> I32;
+    I32DivS "/" (I32, I32) -> I32;
+    I32And "&" (I32, I32) -> I32;
+    I32Or "|" (I32, I32) -> I32;
+    I32Xor "^" (I32, I32) -> I32;
+    I32Shl "<<" (I32, I32) -> I32;
+    I32ShrS ">>" (I32, I32) -> I32;
+    I32ShrU ">>>" (I32, I32) -> I32;
+    I32Eq "==" (I32, I32) -> I32;
+    I32Ne "!=" (I32, I32) -> I32;
+    I32LtS "<" (I32, I32) -> I32;
+    I32LtU "<u" (I32, I32) -> I32;
+    I32LeS "<=" (I32, I32) -> I32;
+    I32GtS ">" (I32, I32) -> I32;
+    I32GeS ">=" (I32, I32) -> I32;
+    I32Clz "clz" (I32) -> I32;
+    I32WrapI64 "wrap" (I64) -> I32;
+    I32TruncSatF32S "trunc_sat" (F32) -> I32;
+    I32TruncSatF64S "trunc_sat" (F64) -> I32;
+    I32ReinterpretF32 "bits" (F32) -> I32;
+    I64Add "+" (I64, I64) -> I64;
+    I64Sub "-" (I64, I64) -> I64;
+    I64Mul "*" (I64, I64) -> I64;
+    I64ShrS ">>" (I64, I64) -> I64;
+    I64ExtendI32S "extend" (I32) -> I64;
+    F32Add "+" (F32, F32) -> F32;
+    F32Sub "-" (F32, F32) -> F32;
+    F32Mul "*" (F32, F32) -> F32;
+    F32Div "/" (F32, F32) -> F32;
+    F32Neg "neg" (F32) -> F32;
+    F32Abs "abs" (F32) -> F32;
+    F32Floor "floor" (F32) -> F32;
+    F32Trunc "trunc" (F32) -> F32;
+    F32Copysign "copysign" (F32, F32) -> F32;
+    F32Eq "==" (F32, F32) -> I32;
+    F32Ne "!=" (F32, F32) -> I32;
+    F32Lt "<" (F32, F32) -> I32;
+    F32Le "<=" (F32, F32) -> I32;
+    F32Gt ">" (F32, F32) -> I32;
+    F32Ge ">=" (F32, F32) -> I32;
+    F32ConvertI32S "convert" (I32) -> F32;
+    F32ReinterpretI32 "float" (I32) -> F32;
+    F32DemoteF64 "demote" (F64) -> F32;
+    F64PromoteF32 "promote" (F32) -> F64;
+    F64ConvertI32S "convert" (I32) -> F64;
+    F64Add "+" (F64, F64) -> F64;
+    F64Sub "-" (F64, F64) -> F64;
+    F64Mul "*" (F64, F64) -> F64;
+    F64Div "/" (F64, F64) -> F64;
+    I8x16MinS "min" (I8x16, I8x16) -> I8x16;
+    I8x16MinU "min_u" (I8x16, I8x16) -> I8x16;
+    I8x16MaxS "max" (I8x16, I8x16) -> I8x16;
+    I8x16MaxU "max_u" (I8x16, I8x16) -> I8x16;
+    I8x16NarrowI16x8S "narrow" (I16x8, I16x8) -> I8x16;
+    I8x16NarrowI16x8U "narrow_u" (I16x8, I16x8) -> I8x16;
+    I16x8Sub "-" (I16x8, I16x8) -> I16x8;
+    I16x8AddSatS "add_sat" (I16x8, I16x8) -> I16x8;
+    I16x8NarrowI32x4S "narrow" (I32x4, I32x4) -> I16x8;
+    I16x8ExtendLowI8x16S "extend_low" (I8x16) -> I16x8;
+    I16x8ExtendLowI8x16U "extend_low_u" (I8x16) -> I16x8;
+    I32x4Splat "splat" (I32) -> I32x4;
+    I32x4Add "+" (I32x4, I32x4) -> I32x4;
+    I32x4Sub "-" (I32x4, I32x4) -> I32x4;
+    I32x4Mul "*" (I32x4, I32x4) -> I32x4;
+    I32x4ShrS ">>" (I32x4, I32) -> I32x4;
+    I32x4MinS "min" (I32x4, I32x4) -> I32x4;
+    I32x4MaxS "max" (I32x4, I32x4) -> I32x4;
+    I32x4DotI16x8S "dot" (I16x8, I16x8) -> I32x4;
+    I32x4ExtMulLowI16x8S "extmul_low" (I16x8, I16x8) -> I32x4;
+    I32x4ExtMulHighI16x8S "extmul_high" (I16x8, I16x8) -> I32x4;
+    I64x2Add "+" (I64x2, I64x2) -> I64x2;
+    I64x2Sub "-" (I64x2, I64x2) -> I64x2;
+    I64x2ShrU ">>>" (I64x2, I32) -> I64x2;
+    I64x2ExtendLowI32x4S "extend_low" (I32x4) -> I64x2;
+    I64x2ExtendHighI32x4S "extend_high" (I32x4) -> I64x2;
+    I64x2ExtMulLowI32x4S "extmul_low" (I32x4, I32x4) -> I64x2;
+    I64x2ExtMulHighI32x4S "extmul_high" (I32x4, I32x4) -> I64x2;
+    F32x4Splat "splat" (F32) -> F32x4;
+    F32x4Add "+" (F32x4, F32x4) -> F32x4;
+    F32x4Sub "-" (F32x4, F32x4) -> F32x4;
+    F32x4Mul "*" (F32x4, F32x4) -> F32x4;
+    F32x4Div "/" (F32x4, F32x4) -> F32x4;
+    F32x4PMin "pmin" (F32x4, F32x4) -> F32x4;
+    F32x4PMax "pmax" (F32x4, F32x4) -> F32x4;
+    F32x4Eq "==" (F32x4, F32x4) -> I32x4;
+    F32x4Lt "<" (F32x4, F32x4) -> I32x4;
+    F32x4RelaxedMadd "relaxed_madd" (F32x4, F32x4, F32x4) -> F32x4;
+}
+
+/// How memory is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// A whole value of the type.
+    Whole(Ty),
+    /// A signed byte as an i32.
+    I8,
+    /// An unsigned byte as an i32.
+    U8,
+    /// A signed 16-bit integer as an i32.
+    I16,
+    /// An i32 as an i64.
+    I32AsI64,
+    /// One 32-bit value in each of four lanes, as this type.
+    Splat32(Ty),
+    /// Two bytes in each of eight lanes.
+    Splat16,
+    /// One byte in each of sixteen lanes.
+    Splat8,
+    /// Eight signed bytes as 16-bit lanes.
+    I8x8,
+    /// Eight unsigned bytes as 16-bit lanes.
+    U8x8,
+}
+
+impl Load {
+    /// The type of the value read.
+    pub fn ty(self) -> Ty {
+        match self {
+            Self::Whole(ty) | Self::Splat32(ty) => ty,
+            Self::I8 | Self::U8 | Self::I16 => Ty::I32,
+            Self::I32AsI64 => Ty::I64,
+            Self::Splat16 | Self::Splat8 => Ty::I8x16,
+            Self::I8x8 | Self::U8x8 => Ty::I16x8,
+        }
+    }
+}
+
+/// How memory is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// A whole value.
+    Whole,
+    /// The low byte of an i32.
+    I8,
+    /// The low 16 bits of an i32.
+    I16,
+    /// So many bytes (1, 2, 4 or 8) of a vector: the lane of that size with this number.
+    Lane {
+        /// Bytes of the lane.
+        bytes: u8,
+        /// Its number.
+        lane: u8,
+    },
+}
+
+/// An expression without side effects.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expr {
+    /// An i32.
+    I32(i32),
+    /// An i64.
+    I64(i64),
+    /// A binary32 by its bits, so that equality is of bits.
+    F32(u32),
+    /// A binary64 by its bits.
+    F64(u64),
+    /// A vector by its bytes in memory order.
+    Vector(Ty, [u8; 16]),
+    /// The value of a variable.
+    Var(Var, Ty),
+    /// What memory holds.
+    Load(Load, Address),
+    /// An instruction applied to operands.
+    Op(Op, Vec<Expr>),
+    /// The second where the first is not 0, else the third.
+    Select(Box<[Expr; 3]>),
+    /// The bits of the second where those of the first are 1, else those of the third.
+    Bitselect(Box<[Expr; 3]>),
+    /// Bytes picked from two vectors.
+    Shuffle(Lanes, Box<[Expr; 2]>),
+    /// A vector seen as other lanes.
+    As(Ty, Box<Expr>),
+}
+
+impl Expr {
+    /// A binary32 constant.
+    pub fn f32(value: f32) -> Self {
+        Self::F32(value.to_bits())
+    }
+
+    /// A constant of `ty` with this value in every lane.
+    pub fn constant(ty: Ty, value: i64) -> Self {
+        match ty {
+            Ty::I32 => Self::I32(value as i32),
+            Ty::I64 => Self::I64(value),
+            Ty::F32 => Self::f32(value as f32),
+            Ty::F64 => Self::F64((value as f64).to_bits()),
+            Ty::I8x16 => Self::Vector(ty, [value as u8; 16]),
+            Ty::I16x8 => Self::repeat(ty, &(value as i16).to_le_bytes()),
+            Ty::I32x4 => Self::repeat(ty, &(value as i32).to_le_bytes()),
+            Ty::I64x2 => Self::repeat(ty, &value.to_le_bytes()),
+            Ty::F32x4 => Self::repeat(ty, &(value as f32).to_le_bytes()),
+        }
+    }
+
+    /// A constant of `ty` (F32 or F32x4) with this value in every lane.
+    pub fn real(ty: Ty, value: f32) -> Self {
+        if ty == Ty::F32 {
+            Self::f32(value)
+        } else {
+            assert_eq!(ty, Ty::F32x4, "a type of binary32");
+            Self::repeat(ty, &value.to_le_bytes())
+        }
+    }
+
+    fn repeat(ty: Ty, lane: &[u8]) -> Self {
+        Self::Vector(ty, std::array::from_fn(|i| lane[i % lane.len()]))
+    }
+
+    /// The type of the value.
+    pub fn ty(&self) -> Ty {
+        match self {
+            Self::I32(_) => Ty::I32,
+            Self::I64(_) => Ty::I64,
+            Self::F32(_) => Ty::F32,
+            Self::F64(_) => Ty::F64,
+            Self::Vector(ty, _) | Self::Var(_, ty) | Self::As(ty, _) => *ty,
+            Self::Load(load, _) => load.ty(),
+            Self::Op(op, _) => op.result(),
+            Self::Select(parts) | Self::Bitselect(parts) => parts[1].ty(),
+            Self::Shuffle(_, parts) => parts[0].ty(),
+        }
+    }
+
+    /// An instruction applied to operands of the types it takes.
+    pub fn op<const N: usize>(op: Op, operands: [Expr; N]) -> Self {
+        assert!(
+            operands
+                .iter()
+                .map(Expr::ty)
+                .eq(op.operands().iter().copied()),
+            "{op:?} of {:?}",
+            operands.each_ref().map(Expr::ty),
+        );
+        Self::Op(op, operands.into())
+    }
+
+    /// `self` where `condition` holds, else `other`; lane by lane where the condition is a mask.
+    #[must_use]
+    pub fn or_else(self, condition: Expr, other: Expr) -> Self {
+        assert_eq!(self.ty(), other.ty(), "two values of one type");
+        if condition.ty().is_vector() {
+            Self::Bitselect(Box::new([condition, self, other]))
+        } else {
+            assert_eq!(condition.ty(), Ty::I32, "a truth value");
+            Self::Select(Box::new([condition, self, other]))
+        }
+    }
+
+    /// The same bits as lanes of another type.
+    #[must_use]
+    pub fn lanes(self, ty: Ty) -> Self {
+        assert!(self.ty().is_vector() && ty.is_vector(), "a vector");
+        Self::As(ty, Box::new(self))
+    }
+
+    /// Bytes picked from `self` and `other`.
+    #[must_use]
+    pub fn shuffle(self, other: Expr, lanes: Lanes) -> Self {
+        assert!(self.ty().is_vector() && self.ty() == other.ty(), "vectors");
+        Self::Shuffle(lanes, Box::new([self, other]))
+    }
+
+    /// 1, or all ones in a lane, where `self` is less than `other` (signed).
+    #[must_use]
+    pub fn lt(self, other: Expr) -> Self {
+        let op = match self.ty() {
+            Ty::I32 => Op::I32LtS,
+            Ty::F32 => Op::F32Lt,
+            Ty::F32x4 => Op::F32x4Lt,
+            Ty::I64 | Ty::F64 | Ty::I8x16 | Ty::I16x8 | Ty::I32x4 | Ty::I64x2 => {
+                unreachable!("no kernel compares {:?}", self.ty())
+            }
+        };
+        Self::op(op, [self, other])
+    }
+
+    /// 1, or all ones in a lane, where `self` equals `other`.
+    #[must_use]
+    pub fn equals(self, other: Expr) -> Self {
+        let op = match self.ty() {
+            Ty::I32 => Op::I32Eq,
+            Ty::F32 => Op::F32Eq,
+            Ty::F32x4 => Op::F32x4Eq,
+            Ty::I64 | Ty::F64 | Ty::I8x16 | Ty::I16x8 | Ty::I32x4 | Ty::I64x2 => {
+                unreachable!("no kernel compares {:?}", self.ty())
+            }
+        };
+        Self::op(op, [self, other])
+    }
+}
+
+impl From<&Affine> for Expr {
+    fn from(affine: &Affine) -> Self {
+        let terms = affine.terms.iter().map(|(var, factor)| {
+            let var = Expr::Var(*var, Ty::I32);
+            if *factor == 1 {
+                var
+            } else {
+                var * Expr::I32(*factor)
+            }
+        });
+        let sum = terms.reduce(|a, b| a + b);
+        match (sum, affine.constant) {
+            (None, constant) => Expr::I32(constant),
+            (Some(sum), 0) => sum,
+            (Some(sum), constant) => sum + Expr::I32(constant),
+        }
+    }
+}
+
+/// Implements an operator of Rust by the instruction for the left operand's type.
+macro_rules! operator {
+    ($trait:ident $method:ident $($ty:ident $op:ident)*) => {
+        impl ops::$trait for Expr {
+            type Output = Expr;
+            fn $method(self, other: Expr) -> Expr {
+                let ops = [$((Ty::$ty, Op::$op)),*];
+                let (_, op) = ops
+                    .into_iter()
+                    .find(|(ty, _)| *ty == self.ty())
+                    .expect("an instruction exists for the type");
+                Expr::op(op, [self, other])
+            }
+        }
+    };
+}
+
+operator!(Add add I32 I32Add I64 I64Add F32 F32Add F64 F64Add I32x4 I32x4Add I64x2 I64x2Add F32x4 F32x4Add);
+operator!(Sub sub I32 I32Sub I64 I64Sub F32 F32Sub F64 F64Sub I16x8 I16x8Sub I32x4 I32x4Sub I64x2 I64x2Sub F32x4 F32x4Sub);
+operator!(Mul mul I32 I32Mul I64 I64Mul F32 F32Mul F64 F64Mul I32x4 I32x4Mul F32x4 F32x4Mul);
+operator!(Div div I32 I32DivS F32 F32Div F64 F64Div F32x4 F32x4Div);
+operator!(Shr shr I32 I32ShrS I64 I64ShrS I32x4 I32x4ShrS);
+operator!(Shl shl I32 I32Shl);
+operator!(BitAnd bitand I32 I32And);

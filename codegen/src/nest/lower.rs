@@ -1,0 +1,520 @@
+//! Lowers a kernel to WebAssembly instructions.
+//!
+//! An address is a memory offset, into which the buffer's address and the constant part go, on top of a
+//! *pointer*: the variable part of the affine offset. Every pointer has a local of its own, set where the
+//! last of its variables is defined and, where that is a loop's, moved on by one addition per iteration;
+//! addresses that differ only in buffer or constant share it. A loop variable that nothing else needs
+//! has no local, the loop then ends where its first pointer does. Loops are tested at the bottom.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rune_abi::WasmFeatures;
+use wasm_encoder::{BlockType, Function, Instruction, MemArg, ValType};
+
+use super::{Address, Affine, BufferId, Expr, Kernel, Load, Op, Stmt, Store, Ty, Var};
+
+/// The variable part of an address: variables with their factors, by rising variable.
+type Terms = Vec<(Var, i32)>;
+
+/// The function of a kernel.
+pub(super) fn function(kernel: &Kernel, address: &dyn Fn(BufferId) -> u32) -> Function {
+    let mut uses = Uses::default();
+    uses.body(&kernel.body);
+    let mut lowering = Lowering {
+        kernel,
+        address,
+        uses,
+        locals: Vec::new(),
+        variables: BTreeMap::new(),
+        pointers: BTreeMap::new(),
+        code: Vec::new(),
+    };
+    lowering.body(&kernel.body);
+    lowering.finish()
+}
+
+/// The features of the code [`function`] makes.
+pub(super) fn features(kernel: &Kernel) -> WasmFeatures {
+    fn expr(e: &Expr, found: &mut WasmFeatures) {
+        let mut add = |feature| *found = found.union(feature);
+        if e.ty().is_vector() {
+            add(WasmFeatures::SIMD);
+        }
+        match e {
+            Expr::Op(op, operands) => {
+                match op {
+                    Op::F32x4RelaxedMadd => add(WasmFeatures::RELAXED_SIMD),
+                    Op::I32TruncSatF32S | Op::I32TruncSatF64S => {
+                        add(WasmFeatures::SATURATING_FLOAT_TO_INT);
+                    }
+                    _ => {}
+                }
+                operands.iter().for_each(|e| expr(e, found));
+            }
+            Expr::Select(parts) | Expr::Bitselect(parts) => {
+                parts.iter().for_each(|e| expr(e, found));
+            }
+            Expr::Shuffle(_, parts) => parts.iter().for_each(|e| expr(e, found)),
+            Expr::As(_, inner) => expr(inner, found),
+            Expr::I32(_)
+            | Expr::I64(_)
+            | Expr::F32(_)
+            | Expr::F64(_)
+            | Expr::Vector(..)
+            | Expr::Var(..)
+            | Expr::Load(..) => {}
+        }
+    }
+    fn body(statements: &[Stmt], found: &mut WasmFeatures) {
+        for statement in statements {
+            match statement {
+                Stmt::Let(_, e) | Stmt::Set(_, e) | Stmt::Store(_, _, e) => expr(e, found),
+                Stmt::For { body: inner, .. } => body(inner, found),
+                Stmt::If {
+                    condition,
+                    then,
+                    otherwise,
+                } => {
+                    expr(condition, found);
+                    body(then, found);
+                    body(otherwise, found);
+                }
+            }
+        }
+    }
+    let mut found = WasmFeatures::default();
+    body(&kernel.body, &mut found);
+    found
+}
+
+/// What a kernel needs of its variables.
+#[derive(Default)]
+struct Uses {
+    /// The pointers whose last variable this is.
+    pointers: BTreeMap<Var, BTreeSet<Terms>>,
+    /// The variables whose value is needed, not only pointers made of them.
+    values: BTreeSet<Var>,
+}
+
+impl Uses {
+    fn body(&mut self, statements: &[Stmt]) {
+        for statement in statements {
+            match statement {
+                Stmt::Let(_, e) => self.expr(e),
+                Stmt::Set(var, e) => {
+                    self.values.insert(*var);
+                    self.expr(e);
+                }
+                Stmt::Store(_, at, e) => {
+                    self.terms(&at.offset.terms);
+                    self.expr(e);
+                }
+                Stmt::For { from, to, body, .. } => {
+                    let bounds = from.terms.iter().chain(&to.terms);
+                    self.values.extend(bounds.map(|t| t.0));
+                    self.body(body);
+                }
+                Stmt::If {
+                    condition,
+                    then,
+                    otherwise,
+                } => {
+                    self.expr(condition);
+                    self.body(then);
+                    self.body(otherwise);
+                }
+            }
+        }
+    }
+
+    fn expr(&mut self, expr: &Expr) {
+        match expr {
+            Expr::Var(var, _) => {
+                self.values.insert(*var);
+            }
+            Expr::Load(_, at) => self.terms(&at.offset.terms),
+            Expr::Op(_, operands) => operands.iter().for_each(|e| self.expr(e)),
+            Expr::Select(parts) | Expr::Bitselect(parts) => {
+                parts.iter().for_each(|e| self.expr(e));
+            }
+            Expr::Shuffle(_, parts) => parts.iter().for_each(|e| self.expr(e)),
+            Expr::As(_, inner) => self.expr(inner),
+            Expr::I32(_) | Expr::I64(_) | Expr::F32(_) | Expr::F64(_) | Expr::Vector(..) => {}
+        }
+    }
+
+    fn terms(&mut self, terms: &[(Var, i32)]) {
+        match terms {
+            [] => {}
+            [(var, 1)] => {
+                self.values.insert(*var);
+            }
+            [before @ .., (last, _)] => {
+                self.pointers
+                    .entry(*last)
+                    .or_default()
+                    .insert(terms.to_vec());
+                self.terms(before);
+            }
+        }
+    }
+}
+
+struct Lowering<'a> {
+    kernel: &'a Kernel,
+    address: &'a dyn Fn(BufferId) -> u32,
+    uses: Uses,
+    /// The type of each local.
+    locals: Vec<ValType>,
+    /// The local of each variable that has one.
+    variables: BTreeMap<Var, u32>,
+    /// The local of each pointer.
+    pointers: BTreeMap<Terms, u32>,
+    code: Vec<Instruction<'static>>,
+}
+
+impl Lowering<'_> {
+    fn body(&mut self, statements: &[Stmt]) {
+        for statement in statements {
+            match statement {
+                Stmt::Let(var, value) => self.define(*var, value),
+                Stmt::Set(var, value) => {
+                    self.expr(value);
+                    self.code.push(Instruction::LocalSet(self.variables[var]));
+                }
+                Stmt::Store(how, at, value) => self.store(*how, at, value),
+                Stmt::For {
+                    var,
+                    from,
+                    to,
+                    step,
+                    body,
+                } => self.range(*var, from, to, *step, body),
+                Stmt::If {
+                    condition,
+                    then,
+                    otherwise,
+                } => {
+                    self.expr(condition);
+                    self.code.push(Instruction::If(BlockType::Empty));
+                    self.body(then);
+                    if !otherwise.is_empty() {
+                        self.code.push(Instruction::Else);
+                        self.body(otherwise);
+                    }
+                    self.code.push(Instruction::End);
+                }
+            }
+        }
+    }
+
+    fn define(&mut self, var: Var, value: &Expr) {
+        self.expr(value);
+        let local = self.variable(var);
+        self.code.push(Instruction::LocalSet(local));
+        self.start_pointers(var, &Affine::var(var));
+    }
+
+    /// Sets the pointers that end with `var` to their value where `var` is `from`.
+    fn start_pointers(&mut self, var: Var, from: &Affine) {
+        for terms in self.pointers_of(var) {
+            let (before, factor) = (&terms[..terms.len() - 1], terms[terms.len() - 1].1);
+            self.affine(&(Affine::from(from) * factor as u32));
+            if !before.is_empty() {
+                let added = matches!(self.code.last(), Some(Instruction::I32Const(0)));
+                if added {
+                    self.code.pop();
+                }
+                self.pointer(before);
+                if !added {
+                    self.code.push(Instruction::I32Add);
+                }
+            }
+            let local = self.local(ValType::I32);
+            self.code.push(Instruction::LocalSet(local));
+            self.pointers.insert(terms, local);
+        }
+    }
+
+    fn pointers_of(&self, var: Var) -> Vec<Terms> {
+        let pointers = self.uses.pointers.get(&var);
+        pointers.into_iter().flatten().cloned().collect()
+    }
+
+    fn range(&mut self, var: Var, from: &Affine, to: &Affine, step: i32, body: &[Stmt]) {
+        let constant = from.as_constant().zip(to.as_constant());
+        if constant.is_none() {
+            // A clipped range may be empty.
+            self.affine(from);
+            self.affine(to);
+            self.code.push(Instruction::I32LtS);
+            self.code.push(Instruction::If(BlockType::Empty));
+        }
+        self.start_pointers(var, from);
+        let pointers: Vec<(u32, i32)> = self
+            .pointers_of(var)
+            .iter()
+            .map(|terms| (self.pointers[terms], terms[terms.len() - 1].1))
+            .collect();
+        // Where the test looks: the variable, or the first pointer, and where that ends.
+        let counts = self.uses.values.contains(&var) || pointers.is_empty();
+        let (counter, end) = if counts {
+            self.affine(from);
+            let local = self.variable(var);
+            self.code.push(Instruction::LocalSet(local));
+            (local, self.operand(to))
+        } else {
+            let (pointer, factor) = pointers[0];
+            let alone = self
+                .pointers_of(var)
+                .first()
+                .is_some_and(|terms| terms.len() == 1);
+            let end = match constant {
+                Some((_, to)) if alone => Instruction::I32Const(to * factor),
+                _ => {
+                    self.code.push(Instruction::LocalGet(pointer));
+                    let span = to.clone() + Affine::from(from) * -1i32 as u32;
+                    self.affine(&(span * factor as u32));
+                    self.code.push(Instruction::I32Add);
+                    let local = self.local(ValType::I32);
+                    self.code.push(Instruction::LocalSet(local));
+                    Instruction::LocalGet(local)
+                }
+            };
+            (pointer, end)
+        };
+        self.code.push(Instruction::Loop(BlockType::Empty));
+        self.body(body);
+        let moves = pointers
+            .iter()
+            .map(|(pointer, factor)| (*pointer, factor * step));
+        let moves: Vec<(u32, i32)> = if counts {
+            moves.chain([(counter, step)]).collect()
+        } else {
+            moves.rev().collect()
+        };
+        for (local, by) in moves {
+            self.code.extend([
+                Instruction::LocalGet(local),
+                Instruction::I32Const(by),
+                Instruction::I32Add,
+                Instruction::LocalSet(local),
+            ]);
+        }
+        self.code.extend([
+            Instruction::LocalGet(counter),
+            end,
+            Instruction::I32LtS,
+            Instruction::BrIf(0),
+            Instruction::End,
+        ]);
+        if constant.is_none() {
+            self.code.push(Instruction::End);
+        }
+    }
+
+    /// An instruction that gives the value of a bound again and again.
+    fn operand(&mut self, bound: &Affine) -> Instruction<'static> {
+        match (&bound.terms[..], bound.constant) {
+            ([], constant) => Instruction::I32Const(constant),
+            ([(var, 1)], 0) => Instruction::LocalGet(self.variables[var]),
+            _ => {
+                self.affine(bound);
+                let local = self.local(ValType::I32);
+                self.code.push(Instruction::LocalSet(local));
+                Instruction::LocalGet(local)
+            }
+        }
+    }
+
+    fn affine(&mut self, affine: &Affine) {
+        self.expr(&Expr::from(affine));
+    }
+
+    /// Pushes the variable part of an address.
+    fn pointer(&mut self, terms: &[(Var, i32)]) {
+        self.code.push(match terms {
+            [] => Instruction::I32Const(0),
+            [(var, 1)] => Instruction::LocalGet(self.variables[var]),
+            _ => Instruction::LocalGet(self.pointers[terms]),
+        });
+    }
+
+    /// Pushes the variable part of an address and gives the constant part as an instruction's offset.
+    fn place(&mut self, at: &Address, bytes: u32) -> MemArg {
+        self.pointer(&at.offset.terms);
+        let base = i64::from((self.address)(at.buffer)) + i64::from(at.offset.constant);
+        // A window's padding can make the constant part negative, but never the whole address.
+        let offset = u64::try_from(base).unwrap_or_else(|_| {
+            self.code.push(Instruction::I32Const(base as i32));
+            self.code.push(Instruction::I32Add);
+            0
+        });
+        MemArg {
+            offset,
+            align: bytes.trailing_zeros(),
+            target: wasm_encoder::MemArgTarget::default(),
+            ordering: None,
+        }
+    }
+
+    fn store(&mut self, how: Store, at: &Address, value: &Expr) {
+        let ty = value.ty();
+        let bytes = match how {
+            Store::Whole => lane_bytes(ty),
+            Store::I8 => 1,
+            Store::I16 => 2,
+            Store::Lane { bytes, .. } => u32::from(bytes).min(4),
+        };
+        let memarg = self.place(at, bytes);
+        self.expr(value);
+        self.code.push(match how {
+            Store::Whole => match ty {
+                Ty::I32 => Instruction::I32Store(memarg),
+                Ty::I64 => Instruction::I64Store(memarg),
+                Ty::F32 => Instruction::F32Store(memarg),
+                Ty::F64 => Instruction::F64Store(memarg),
+                Ty::I8x16 | Ty::I16x8 | Ty::I32x4 | Ty::I64x2 | Ty::F32x4 => {
+                    Instruction::V128Store(memarg)
+                }
+            },
+            Store::I8 => Instruction::I32Store8(memarg),
+            Store::I16 => Instruction::I32Store16(memarg),
+            Store::Lane { bytes: 1, lane } => Instruction::V128Store8Lane { memarg, lane },
+            Store::Lane { bytes: 2, lane } => Instruction::V128Store16Lane { memarg, lane },
+            Store::Lane { bytes: 4, lane } => Instruction::V128Store32Lane { memarg, lane },
+            Store::Lane { lane, .. } => Instruction::V128Store64Lane { memarg, lane },
+        });
+    }
+
+    fn load(&mut self, load: Load, at: &Address) {
+        let memarg = self.place(
+            at,
+            match load {
+                Load::Whole(ty) | Load::Splat32(ty) => lane_bytes(ty),
+                Load::I16 => 2,
+                Load::I32AsI64 => 4,
+                Load::I8 | Load::U8 | Load::Splat16 | Load::Splat8 | Load::I8x8 | Load::U8x8 => 1,
+            },
+        );
+        self.code.push(match load {
+            Load::Whole(Ty::I32) => Instruction::I32Load(memarg),
+            Load::Whole(Ty::I64) => Instruction::I64Load(memarg),
+            Load::Whole(Ty::F32) => Instruction::F32Load(memarg),
+            Load::Whole(Ty::F64) => Instruction::F64Load(memarg),
+            Load::Whole(_) => Instruction::V128Load(memarg),
+            Load::I8 => Instruction::I32Load8S(memarg),
+            Load::U8 => Instruction::I32Load8U(memarg),
+            Load::I16 => Instruction::I32Load16S(memarg),
+            Load::I32AsI64 => Instruction::I64Load32S(memarg),
+            Load::Splat32(_) => Instruction::V128Load32Splat(memarg),
+            Load::Splat16 => Instruction::V128Load16Splat(memarg),
+            Load::Splat8 => Instruction::V128Load8Splat(memarg),
+            Load::I8x8 => Instruction::V128Load8x8S(memarg),
+            Load::U8x8 => Instruction::V128Load8x8U(memarg),
+        });
+    }
+
+    fn expr(&mut self, expr: &Expr) {
+        let instruction = match expr {
+            Expr::I32(value) => Instruction::I32Const(*value),
+            Expr::I64(value) => Instruction::I64Const(*value),
+            Expr::F32(bits) => Instruction::F32Const(f32::from_bits(*bits).into()),
+            Expr::F64(bits) => Instruction::F64Const(f64::from_bits(*bits).into()),
+            Expr::Vector(_, bytes) => Instruction::V128Const(i128::from_le_bytes(*bytes)),
+            Expr::Var(var, _) => Instruction::LocalGet(self.variables[var]),
+            Expr::Load(load, at) => return self.load(*load, at),
+            Expr::Op(op, operands) => {
+                operands.iter().for_each(|e| self.expr(e));
+                op.instruction()
+            }
+            Expr::Select(parts) | Expr::Bitselect(parts) => {
+                let [condition, yes, no] = &**parts;
+                for part in [yes, no, condition] {
+                    self.expr(part);
+                }
+                if matches!(expr, Expr::Select(_)) {
+                    Instruction::Select
+                } else {
+                    Instruction::V128Bitselect
+                }
+            }
+            Expr::Shuffle(lanes, parts) => {
+                parts.iter().for_each(|e| self.expr(e));
+                Instruction::I8x16Shuffle(*lanes)
+            }
+            Expr::As(_, inner) => return self.expr(inner),
+        };
+        self.code.push(instruction);
+    }
+
+    fn variable(&mut self, var: Var) -> u32 {
+        let local = self.local(machine(self.kernel.variables[var.0 as usize].ty));
+        self.variables.insert(var, local);
+        local
+    }
+
+    fn local(&mut self, ty: ValType) -> u32 {
+        self.locals.push(ty);
+        self.locals.len() as u32 - 1
+    }
+
+    /// The function, with locals grouped by type and stores followed by loads of one local merged.
+    fn finish(self) -> Function {
+        let mut order: Vec<u32> = (0..self.locals.len() as u32).collect();
+        let rank = |ty: ValType| [ValType::I32, ValType::I64].iter().position(|t| *t == ty);
+        let key = |local: &u32| match self.locals[*local as usize] {
+            ty @ (ValType::I32 | ValType::I64) => rank(ty).unwrap_or(0),
+            ValType::F32 => 2,
+            ValType::F64 => 3,
+            ValType::V128 | ValType::Ref(_) => 4,
+        };
+        order.sort_by_key(key);
+        let mut new = vec![0; order.len()];
+        for (to, from) in order.iter().enumerate() {
+            new[*from as usize] = to as u32;
+        }
+        let mut function =
+            Function::new_with_locals_types(order.iter().map(|local| self.locals[*local as usize]));
+        let mut code = self.code.into_iter().peekable();
+        while let Some(instruction) = code.next() {
+            let instruction = match instruction {
+                Instruction::LocalSet(local) => {
+                    let same =
+                        |i: &Instruction<'_>| matches!(i, Instruction::LocalGet(l) if *l == local);
+                    if code.next_if(same).is_some() {
+                        Instruction::LocalTee(new[local as usize])
+                    } else {
+                        Instruction::LocalSet(new[local as usize])
+                    }
+                }
+                Instruction::LocalGet(local) => Instruction::LocalGet(new[local as usize]),
+                other => other,
+            };
+            function.instruction(&instruction);
+        }
+        function.instruction(&Instruction::End);
+        function
+    }
+}
+
+/// The machine type of a value.
+fn machine(ty: Ty) -> ValType {
+    match ty {
+        Ty::I32 => ValType::I32,
+        Ty::I64 => ValType::I64,
+        Ty::F32 => ValType::F32,
+        Ty::F64 => ValType::F64,
+        Ty::I8x16 | Ty::I16x8 | Ty::I32x4 | Ty::I64x2 | Ty::F32x4 => ValType::V128,
+    }
+}
+
+/// The alignment an address of such a value surely has: that of a lane.
+fn lane_bytes(ty: Ty) -> u32 {
+    match ty {
+        Ty::I8x16 => 1,
+        Ty::I16x8 => 2,
+        Ty::I32 | Ty::F32 | Ty::I32x4 | Ty::F32x4 => 4,
+        Ty::I64 | Ty::F64 | Ty::I64x2 => 8,
+    }
+}

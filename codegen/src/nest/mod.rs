@@ -1,0 +1,133 @@
+//! The loop-nest form: what a kernel computes, as loops over planned memory, between a model's operator
+//! and WebAssembly.
+//!
+//! A [`Kernel`] is a function without parameters. Its loops have bounds that are constant or clipped by
+//! the geometry of a window, its addresses are a buffer plus an affine function of loop variables, and
+//! its arithmetic is that of WebAssembly's numeric instructions, scalar or on 128-bit vectors. Kernels
+//! are written with [`Builder`], read as text through `Display`, and become code in `lower`.
+
+mod affine;
+mod builder;
+mod expr;
+mod lower;
+mod text;
+
+use rune_abi::WasmFeatures;
+use rune_ir::arena::Id;
+
+pub use affine::{Address, Affine, View};
+pub use builder::Builder;
+pub use expr::{Expr, Lanes, Load, Op, Store, Ty};
+
+/// Names one buffer of a rune.
+pub type BufferId = Id<Buffer>;
+
+/// A piece of the rune's memory, at an address the plan decides.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Buffer {
+    /// For people; need not be unique.
+    pub name: String,
+    /// Its size.
+    pub bytes: u32,
+    /// The power of two its address is a multiple of.
+    pub align: u32,
+    /// Its value, if it is only ever read: exactly `bytes` bytes.
+    pub data: Option<Vec<u8>>,
+}
+
+/// What a kernel does with a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Reads it.
+    Read,
+    /// Writes every byte of it, and reads only what it has written.
+    Write,
+    /// Uses it for its own purposes, from an unspecified value to another.
+    Scratch,
+}
+
+/// A buffer under the name a kernel has for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operand {
+    /// The name in the text form.
+    pub name: &'static str,
+    /// The buffer.
+    pub buffer: BufferId,
+    /// What the kernel does with it.
+    pub role: Role,
+}
+
+/// A variable: a loop's, a let's, or an accumulator. Numbered in the order they are defined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Var(u32);
+
+/// What the text form and the lowering know of a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Variable {
+    name: &'static str,
+    ty: Ty,
+}
+
+/// A statement of a nest.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Stmt {
+    /// Defines a variable.
+    Let(Var, Expr),
+    /// Gives an accumulator another value.
+    Set(Var, Expr),
+    /// Writes memory.
+    Store(Store, Address, Expr),
+    /// Counts `var` from `from` while it is below `to`.
+    For {
+        var: Var,
+        from: Affine,
+        to: Affine,
+        step: i32,
+        body: Vec<Stmt>,
+    },
+    /// Runs one of two bodies.
+    If {
+        condition: Expr,
+        then: Vec<Stmt>,
+        otherwise: Vec<Stmt>,
+    },
+}
+
+/// One function: loops over buffers, specialised to constant shapes, strides and quantisation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kernel {
+    name: String,
+    operands: Vec<Operand>,
+    variables: Vec<Variable>,
+    body: Vec<Stmt>,
+}
+
+impl Kernel {
+    /// The operator it computes, in lower case.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The buffers it uses, each once.
+    pub fn operands(&self) -> &[Operand] {
+        &self.operands
+    }
+
+    /// The buffers of one role.
+    pub fn buffers(&self, role: Role) -> impl Iterator<Item = BufferId> {
+        self.operands
+            .iter()
+            .filter(move |o| o.role == role)
+            .map(|o| o.buffer)
+    }
+
+    /// The function, of type `() -> ()`, once `address` knows where each buffer lies.
+    pub fn function(&self, address: &dyn Fn(BufferId) -> u32) -> wasm_encoder::Function {
+        lower::function(self, address)
+    }
+
+    /// The features its code uses beyond the first version of WebAssembly.
+    pub fn features(&self) -> WasmFeatures {
+        lower::features(self)
+    }
+}
