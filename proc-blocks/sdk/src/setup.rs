@@ -188,7 +188,7 @@ impl<'a> Setup<'a> {
     pub fn texts(
         &self,
         index: usize,
-    ) -> Result<impl ExactSizeIterator<Item = &'a str> + use<'a>, Refusal> {
+    ) -> Result<impl ExactSizeIterator<Item = &'a str> + Clone + use<'a>, Refusal> {
         let arg = self.arg(index, Arg::LIST)?;
         // SAFETY: the record is valid by the promise of `new`; a pair is what `Text` is.
         let texts: &[Text<'a>] = unsafe { records(address(arg).cast(), arg.length as usize) };

@@ -1,0 +1,173 @@
+//! `label`: the label of every index.
+//!
+//! A float is an index if it is whole. An index without a label is the fault "out of range".
+#![cfg_attr(target_arch = "wasm32", no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+use alloc::boxed::Box;
+use core::marker::PhantomData;
+
+use rune_block_sdk::{Block, Call, Element, Fault, Flow, Refusal, Setup, Text, Utf8};
+
+rune_block_sdk::block! {
+    "../block.toml",
+    "run.u32" => Label<u32>,
+    "run.u8" => Label<u8>,
+    "run.i8" => Label<i8>,
+    "run.u16" => Label<u16>,
+    "run.i16" => Label<i16>,
+    "run.i32" => Label<i32>,
+    "run.u64" => Label<u64>,
+    "run.i64" => Label<i64>,
+    "run.f32" => Label<f32>,
+    "run.f64" => Label<f64>,
+}
+
+/// Indices of the arguments in `block.toml`.
+const LABELS: usize = 0;
+const WORDLIST: usize = 1;
+
+/// An instance for indices of type `T`.
+#[derive(Debug)]
+pub struct Label<T> {
+    labels: Box<[Text<'static>]>,
+    of: PhantomData<T>,
+}
+
+/// A number that may be an index.
+pub trait Index: Element {
+    /// The index, if this is a whole number that is not negative.
+    fn index(self) -> Option<usize>;
+}
+
+impl<T: Index> Block for Label<T> {
+    type Inputs = T;
+    type Outputs = Utf8;
+
+    fn init(setup: &mut Setup<'_>) -> Result<Self, Refusal> {
+        let labels = setup.texts(LABELS)?;
+        let words = setup.text(WORDLIST)?.trim();
+        let labels = match (labels.len() > 0, !words.is_empty()) {
+            (true, false) => freeze(labels),
+            (false, true) => freeze(words.lines()),
+            (false, false) => return Err("give the labels as `--labels` or `--wordlist`".into()),
+            (true, true) => return Err("give `--labels` or `--wordlist`, not both".into()),
+        };
+        Ok(Self {
+            labels,
+            of: PhantomData,
+        })
+    }
+
+    fn run(
+        &self,
+        indices: &[T],
+        labels: &mut [Text<'static>],
+        _: &mut Call<'_>,
+    ) -> Result<Flow, Fault> {
+        for (label, index) in labels.iter_mut().zip(indices) {
+            let index = index.index().ok_or(Fault::OutOfRange)?;
+            *label = *self.labels.get(index).ok_or(Fault::OutOfRange)?;
+        }
+        Ok(Flow::Output)
+    }
+}
+
+/// The table first, at its final size, then the texts.
+fn freeze<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Box<[Text<'static>]> {
+    let mut table = alloc::vec![Text::default(); texts.clone().count()].into_boxed_slice();
+    for (entry, text) in table.iter_mut().zip(texts) {
+        *entry = Text::frozen(text);
+    }
+    table
+}
+
+macro_rules! integers {
+    ($($t:ty),*) => {$(
+        impl Index for $t {
+            fn index(self) -> Option<usize> {
+                usize::try_from(self).ok()
+            }
+        }
+    )*};
+}
+integers!(u8, i8, u16, i16, u32, i32, u64, i64);
+
+macro_rules! floats {
+    ($($t:ty),*) => {$(
+        impl Index for $t {
+            fn index(self) -> Option<usize> {
+                // A cast saturates and cuts, so only an index comes back as it was.
+                let index = self as u32;
+                (index as $t == self).then_some(index as usize)
+            }
+        }
+    )*};
+}
+floats!(f32, f64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rune_block_sdk::testing::{Instance, Value};
+
+    const RING: [&str; 4] = ["Wing", "Ring", "Slope", "Unknown"];
+
+    fn make<T: Index>(labels: &[&str], words: &str, n: u32) -> Result<Instance<Label<T>>, Refusal> {
+        Instance::new(&[Value::Texts(labels), words.into()], &[&[n]], &[&[n]])
+    }
+
+    fn run<T: Index>(block: &mut Instance<Label<T>>, indices: &[T]) -> Result<Vec<String>, Fault> {
+        let mut labels = vec![Text::default(); indices.len()];
+        block.run(indices, &mut labels)?;
+        Ok(labels.iter().map(|l| l.as_str().to_owned()).collect())
+    }
+
+    #[test]
+    fn names_every_index() {
+        let mut block = make::<u32>(&RING, "", 3).unwrap();
+        assert_eq!(
+            run(&mut block, &[1, 3, 1]).unwrap(),
+            ["Ring", "Unknown", "Ring"]
+        );
+        let mut block = make::<i8>(&["\u{e9}t\u{e9}", "", "a, b"], "", 3).unwrap();
+        assert_eq!(
+            run(&mut block, &[2, 1, 0]).unwrap(),
+            ["a, b", "", "\u{e9}t\u{e9}"]
+        );
+    }
+
+    #[test]
+    fn whole_floats_are_indices() {
+        let mut block = make::<f32>(&RING, "", 2).unwrap();
+        assert_eq!(run(&mut block, &[2.0, -0.0]).unwrap(), ["Slope", "Wing"]);
+        for bad in [0.5, -1.0, 4.0, f32::NAN, f32::INFINITY, 4_294_967_296.0] {
+            assert_eq!(run(&mut block, &[0.0, bad]), Err(Fault::OutOfRange));
+        }
+    }
+
+    #[test]
+    fn an_index_without_a_label_is_out_of_range() {
+        let mut block = make::<i64>(&RING, "", 1).unwrap();
+        for bad in [-1, 4, i64::MIN, i64::MAX] {
+            assert_eq!(run(&mut block, &[bad]), Err(Fault::OutOfRange));
+        }
+    }
+
+    #[test]
+    fn a_word_list_has_a_label_per_line() {
+        let mut block = make::<u8>(&[], "\nWing\r\nRing \n\nSlope\n\n", 4).unwrap();
+        assert_eq!(
+            run(&mut block, &[0, 1, 2, 3]).unwrap(),
+            ["Wing", "Ring ", "", "Slope"]
+        );
+    }
+
+    #[test]
+    fn exactly_one_list_is_needed() {
+        assert!(make::<u8>(&[], " \n", 1).is_err());
+        assert!(make::<u8>(&RING, "Wing", 1).is_err());
+    }
+}
