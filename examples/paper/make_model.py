@@ -1,4 +1,4 @@
-"""Makes a model that fits the listing of the paper: how high a sound is, from its spectrum.
+"""Makes a model that fits the listing in the Runefile: how high a sound is, from its spectrum.
 
 Packages: tensorflow-cpu 2.21.0, keras 3.15.1, ai-edge-litert 2.3.0, numpy 2.4.6 (all in
 ../requirements.txt).
