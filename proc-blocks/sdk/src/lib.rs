@@ -38,6 +38,12 @@
 
 extern crate alloc;
 
+// Two files of `rune-abi`, rather than the crate: a dependency outside this workspace would bring the
+// absolute path of the repository into the symbol names of every block.
+#[path = "../../../stdlib/abi/src/element.rs"]
+mod element;
+#[path = "../../../stdlib/abi/src/fault.rs"]
+mod fault;
 #[doc(hidden)]
 pub mod glue;
 mod memory;
@@ -47,9 +53,10 @@ mod setup;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 
+pub use element::ElementType;
+pub use fault::Fault;
 pub use memory::{Area, Call, Plain, Scratch, State};
 pub use ports::{Bounded, BoundedMut, Element, Input, Inputs, Output, Outputs, Text, Utf8};
-pub use rune_abi::{ElementType, Fault};
 pub use setup::{Refusal, Setup, TensorType};
 
 /// A processing block for one choice of element types.

@@ -7,9 +7,7 @@ use core::{
     slice,
 };
 
-use rune_abi::ElementType;
-
-use crate::{memory::Plain, raw::Tensor};
+use crate::{ElementType, memory::Plain, raw::Tensor};
 
 /// A number type that tensors are made of.
 pub trait Element: Plain + PartialOrd + fmt::Debug {

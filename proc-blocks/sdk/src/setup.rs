@@ -3,10 +3,8 @@
 use alloc::string::String;
 use core::{fmt, slice};
 
-use rune_abi::ElementType;
-
 use crate::{
-    Area, Plain, Scratch, State, Text,
+    Area, ElementType, Plain, Scratch, State, Text,
     memory::{Kept, Planner},
     raw::{Arg, Context, Type},
 };
