@@ -1,0 +1,189 @@
+//! RAND: numbers from a seed, the same on every machine.
+
+use rune_abi::{Capability, ElementType, Param, Value};
+
+use super::{Read, Source, SourceError, unfit};
+
+/// `SplitMix64` (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, OOPSLA 2014).
+struct SplitMix64(u64);
+
+const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+
+impl SplitMix64 {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(GAMMA);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+struct Rand {
+    random: SplitMix64,
+    element: ElementType,
+    /// Floats lie in `[min, max)`.
+    min: f64,
+    max: f64,
+}
+
+/// A generator for the capability at `index` of the manifest: capabilities of one seed have streams of
+/// their own, the first of them that of the seed itself. Without a value the seed is 0.
+pub(super) fn open(
+    capability: &Capability,
+    index: usize,
+    values: &[String],
+) -> Result<Box<dyn Source>, SourceError> {
+    let seed = match values {
+        [] => 0,
+        [text] => text.parse::<u64>().map_err(|_| {
+            SourceError::new(
+                format_args!("--rand {text}"),
+                "a seed is a whole number from 0 to 18446744073709551615",
+            )
+        })?,
+        _ => {
+            return Err(SourceError::new(
+                "--rand",
+                format_args!("`{}` takes one seed", capability.name),
+            ));
+        }
+    };
+    let (min, max) = (bound(capability, "min", 0.0), bound(capability, "max", 1.0));
+    let element = capability.ty.element();
+    if element == ElementType::Utf8 {
+        return Err(unfit(capability, "is not of numbers"));
+    }
+    let is_range = if element == ElementType::F32 {
+        (min as f32) < max as f32
+    } else {
+        min < max
+    };
+    if !is_range {
+        return Err(SourceError::new(
+            format_args!("RAND `{}`", capability.name),
+            format_args!("its min {min} is not below its max {max}"),
+        ));
+    }
+    let stream = SplitMix64(index as u64)
+        .next()
+        .wrapping_mul(u64::from(index > 0));
+    Ok(Box::new(Rand {
+        random: SplitMix64(seed ^ stream),
+        element,
+        min,
+        max,
+    }))
+}
+
+fn bound(capability: &Capability, name: &str, default: f64) -> f64 {
+    match capability.params.iter().find(|p| p.name == name) {
+        Some(Param {
+            value: Value::Float(x),
+            ..
+        }) => *x,
+        Some(Param {
+            value: Value::Integer(n),
+            ..
+        }) => *n as f64,
+        _ => default,
+    }
+}
+
+impl Source for Rand {
+    fn read(&mut self, out: &mut [u8]) -> Result<Read, SourceError> {
+        for out in out.chunks_exact_mut(self.element.size() as usize) {
+            let bits = self.random.next();
+            if self.element.is_integer() {
+                out.copy_from_slice(&bits.to_le_bytes()[..out.len()]);
+                continue;
+            }
+            // 53 bits are all an f64 below one can hold. Rounding must not reach `max`.
+            let unit = (bits >> 11) as f64 / (1u64 << 53) as f64;
+            let float = self.min + unit * (self.max - self.min);
+            if self.element == ElementType::F32 {
+                let float = (float as f32).min((self.max as f32).next_down());
+                out.copy_from_slice(&float.to_le_bytes());
+            } else {
+                out.copy_from_slice(&float.min(self.max.next_down()).to_le_bytes());
+            }
+        }
+        Ok(Read::Sample)
+    }
+
+    fn is_endless(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rune_abi::{CapabilityKind, Dim, TensorType};
+
+    use super::*;
+
+    fn capability(element: ElementType, range: &[(&str, f64)]) -> Capability {
+        Capability {
+            kind: CapabilityKind::Rand,
+            name: "rand".to_owned(),
+            ty: TensorType::new(element, &[Dim::Exact(1000)]).unwrap(),
+            params: range
+                .iter()
+                .map(|(name, x)| Param {
+                    name: (*name).to_owned(),
+                    value: Value::Float(*x),
+                })
+                .collect(),
+        }
+    }
+
+    fn numbers(capability: &Capability, index: usize, seed: &str) -> Vec<u8> {
+        let mut out = vec![0; capability.ty.bytes() as usize];
+        let mut source = open(capability, index, &[seed.to_owned()]).unwrap();
+        assert_eq!(source.read(&mut out), Ok(Read::Sample));
+        out
+    }
+
+    #[test]
+    fn the_generator_is_splitmix64() {
+        // The first outputs for seed 1234567, as other implementations give them.
+        let mut random = SplitMix64(1_234_567);
+        assert_eq!(random.next(), 6_457_827_717_110_365_317);
+        assert_eq!(random.next(), 3_203_168_211_198_807_973);
+    }
+
+    #[test]
+    fn floats_stay_in_their_range_and_spread_over_it() {
+        let capability = capability(ElementType::F32, &[("min", -2.0), ("max", 2.0)]);
+        let floats: Vec<f32> = numbers(&capability, 0, "1")
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
+            .collect();
+        assert!(floats.iter().all(|x| (-2.0..2.0).contains(x)));
+        let mean = floats.iter().sum::<f32>() / 1000.0;
+        assert!(mean.abs() < 0.15, "{mean}");
+        assert!(floats.iter().any(|x| *x < -1.9) && floats.iter().any(|x| *x > 1.9));
+    }
+
+    #[test]
+    fn a_seed_is_a_stream_and_every_capability_has_its_own() {
+        let capability = capability(ElementType::I16, &[]);
+        assert_eq!(numbers(&capability, 0, "7"), numbers(&capability, 0, "7"));
+        assert_ne!(numbers(&capability, 0, "7"), numbers(&capability, 0, "8"));
+        assert_ne!(numbers(&capability, 0, "7"), numbers(&capability, 1, "7"));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        let error = |c: &Capability, v: &[&str]| {
+            let values: Vec<String> = v.iter().map(|v| (*v).to_owned()).collect();
+            open(c, 0, &values).err().unwrap().to_string()
+        };
+        let floats = capability(ElementType::F32, &[("min", 1.0), ("max", 1.0)]);
+        assert!(error(&floats, &[]).contains("min 1 is not below its max 1"));
+        let texts = capability(ElementType::Utf8, &[]);
+        assert!(error(&texts, &[]).contains("not of numbers"));
+        let integers = capability(ElementType::U8, &[]);
+        assert!(error(&integers, &["x"]).contains("--rand x: a seed is"));
+        assert!(error(&integers, &["1", "2"]).contains("takes one seed"));
+    }
+}

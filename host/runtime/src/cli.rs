@@ -1,0 +1,250 @@
+//! The command line of `rune`.
+
+use std::{
+    fmt::Display,
+    fs,
+    io::{self, ErrorKind, IsTerminal, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::{Args, Parser, Subcommand};
+use rune_abi::CapabilityKind;
+
+use crate::{Call, CallError, Cause, GrantError, Limits, Rune, SourceFlag, serial};
+
+/// Runs runes: containers for machine learning.
+#[derive(Debug, Parser)]
+#[command(name = "rune", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a rune and print what it writes, one line of JSON per call
+    Run(Run),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  rune run sine.rune                      one call, random numbers from seed 0
+  rune run sine.rune --rand 42 -n 10      ten calls from seed 42
+  rune run gesture.rune --accel ring.csv  one call per window of the recording
+  rune run digits.rune --image 3.png --image 7.png
+  rune run pair.rune --sound left=a.wav --sound right=b.wav
+
+Results go to standard output, everything else to standard error.
+Exit status: 0 done, 1 the rune failed or was refused, 2 wrong usage or unreadable input.";
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+struct Run {
+    /// The rune to run
+    rune: PathBuf,
+
+    /// Readings for ACCEL: CSV with columns x,y,z
+    #[arg(long, value_name = "[NAME=]FILE.csv", visible_alias = "accelerometer", help_heading = SOURCES)]
+    accel: Vec<String>,
+
+    /// Sound for SOUND: WAV
+    #[arg(long, value_name = "[NAME=]FILE.wav", visible_aliases = ["audio", "wav"], help_heading = SOURCES)]
+    sound: Vec<String>,
+
+    /// A picture for IMAGE: PNG or JPEG; several are given one per call
+    #[arg(long, value_name = "[NAME=]FILE.png", visible_alias = "img", help_heading = SOURCES)]
+    image: Vec<String>,
+
+    /// Bytes for RAW
+    #[arg(long, value_name = "[NAME=]FILE", help_heading = SOURCES)]
+    raw: Vec<String>,
+
+    /// Seed for RAND; 0 where not given
+    #[arg(long, value_name = "[NAME=]SEED", visible_alias = "random", help_heading = SOURCES)]
+    rand: Vec<String>,
+
+    /// Stop after this many calls; otherwise files run to their end and generators give one call
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    calls: Option<u64>,
+
+    /// Stop a call that takes longer
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86400))]
+    time_limit: u64,
+
+    /// Refuse a rune that needs more memory
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    memory_limit: u64,
+
+    /// Say what goes to standard error as lines of JSON: {"level": "error", "message": "..."}
+    #[arg(long)]
+    json: bool,
+
+    /// Show what the rune logs for debugging too
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+const SOURCES: &str = "Sources (NAME= picks one of several capabilities of a kind)";
+
+/// Reads the arguments of the process, does what they say, and gives the exit status.
+pub fn main() -> ExitCode {
+    let Command::Run(args) = Cli::parse().command;
+    let console = Console {
+        json: args.json,
+        colour: io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        verbose: args.verbose,
+    };
+    match run(&args, console) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            for message in &failure.messages {
+                console.say(1, message);
+            }
+            ExitCode::from(failure.status)
+        }
+    }
+}
+
+/// Why the program ends without success.
+struct Failure {
+    status: u8,
+    messages: Vec<String>,
+}
+
+impl Failure {
+    /// The rune failed or was refused.
+    fn rune(message: impl Display) -> Self {
+        Self {
+            status: 1,
+            messages: vec![message.to_string()],
+        }
+    }
+
+    /// The user or a file is at fault.
+    fn usage(message: impl Display) -> Self {
+        Self {
+            status: 2,
+            messages: vec![message.to_string()],
+        }
+    }
+}
+
+impl From<GrantError> for Failure {
+    fn from(error: GrantError) -> Self {
+        match error {
+            GrantError::Refused(messages) => Self {
+                status: 1,
+                messages,
+            },
+            GrantError::Flags(_) | GrantError::Source(_) => Self::usage(error),
+        }
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        if matches!(error.cause, Cause::Source(_)) {
+            Self::usage(error)
+        } else {
+            Self::rune(error)
+        }
+    }
+}
+
+/// Standard error, where everything goes that is not a result.
+#[derive(Clone, Copy, Debug)]
+struct Console {
+    json: bool,
+    colour: bool,
+    verbose: bool,
+}
+
+impl Console {
+    /// Says a line; the level is 1 (error) to 5 (trace). That standard error is gone stops nothing.
+    fn say(self, level: u32, message: &str) {
+        let (name, paint) = match level {
+            1 => ("error", "\x1b[1;31m"),
+            2 => ("warning", "\x1b[1;33m"),
+            3 => ("note", "\x1b[1;36m"),
+            4 => ("debug", "\x1b[2m"),
+            _ => ("trace", "\x1b[2m"),
+        };
+        if level > 3 && !self.verbose {
+            return;
+        }
+        let line = if self.json {
+            let message = serde_json::Value::from(message);
+            format!("{{\"level\": \"{name}\", \"message\": {message}}}")
+        } else if self.colour {
+            format!("{paint}{name}\x1b[0m: {message}")
+        } else {
+            format!("{name}: {message}")
+        };
+        let _ = writeln!(io::stderr(), "{line}");
+    }
+}
+
+fn run(args: &Run, console: Console) -> Result<(), Failure> {
+    let path = args.rune.display();
+    let rune = Rune::load(rune_bytes(&args.rune)?)
+        .map_err(|e| Failure::rune(format_args!("{path}: {e}")))?;
+    let limits = Limits {
+        memory_bytes: args.memory_limit << 20,
+        call_time: Duration::from_secs(args.time_limit),
+    };
+    let grants = rune.grant(&source_flags(args), &limits)?;
+    let listener = Box::new(move |level, text: &str| console.say(level, text));
+    let mut instance = rune.start(grants, listener).map_err(Failure::rune)?;
+    let calls = match args.calls {
+        Some(calls) => calls,
+        None if instance.is_endless() => 1,
+        None => u64::MAX,
+    };
+    let mut stdout = io::stdout().lock();
+    for done in 0..calls {
+        match instance.call()? {
+            Call::Output(records) => {
+                let line = serial::line(rune.manifest(), &records);
+                match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+                    Ok(()) => {}
+                    // Whoever read the results has seen enough.
+                    Err(e) if e.kind() == ErrorKind::BrokenPipe => return Ok(()),
+                    Err(e) => return Err(Failure::usage(format_args!("standard output: {e}"))),
+                }
+            }
+            Call::NoOutput => {}
+            Call::End => {
+                if args.calls.is_some() {
+                    console.say(3, &format!("the input ended after {done} of {calls} calls"));
+                }
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The bytes of the rune at a path.
+fn rune_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|e| Failure::usage(format_args!("{}: {e}", path.display())))
+}
+
+fn source_flags(args: &Run) -> Vec<SourceFlag> {
+    [
+        (CapabilityKind::Accel, &args.accel),
+        (CapabilityKind::Sound, &args.sound),
+        (CapabilityKind::Image, &args.image),
+        (CapabilityKind::Raw, &args.raw),
+        (CapabilityKind::Rand, &args.rand),
+    ]
+    .into_iter()
+    .flat_map(|(kind, values)| {
+        values.iter().map(move |value| SourceFlag {
+            kind,
+            value: value.clone(),
+        })
+    })
+    .collect()
+}

@@ -1,0 +1,211 @@
+//! What a rune asks for against what the host offers.
+
+use std::fmt;
+
+use rune_abi::{Capability, CapabilityKind, Manifest};
+
+use crate::{
+    Limits,
+    capability::{self, Source, SourceError},
+};
+
+/// The base images this runtime stands for.
+const BASES: &[&str] = &["runicos/base"];
+
+/// One flag that offers a source, such as `--accel left=walk.csv`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFlag {
+    /// The kind of capability it can feed.
+    pub kind: CapabilityKind,
+    /// A file or seed, with `NAME=` in front where it is for the capability of that name.
+    pub value: String,
+}
+
+/// What a rune was given; goes into [`Rune::start`](crate::Rune::start).
+pub struct Grants {
+    /// One per capability, in the order of the manifest.
+    pub(crate) sources: Vec<Box<dyn Source>>,
+    pub(crate) limits: Limits,
+}
+
+impl Grants {
+    /// Grants made by hand: one source per capability, in the order of the manifest.
+    pub fn new(sources: Vec<Box<dyn Source>>, limits: Limits) -> Self {
+        Self { sources, limits }
+    }
+}
+
+/// Why nothing was granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GrantError {
+    /// The flags do not fit the rune.
+    Flags(String),
+    /// The host does not give what the rune needs: everything that is missing.
+    Refused(Vec<String>),
+    /// A source could not be opened.
+    Source(SourceError),
+}
+
+impl fmt::Display for GrantError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flags(what) => f.write_str(what),
+            Self::Refused(missing) => f.write_str(&missing.join("\n")),
+            Self::Source(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for GrantError {}
+
+/// Matches flags with capabilities, refuses what is missing, and only then opens sources.
+pub(crate) fn grant(
+    manifest: &Manifest,
+    flags: &[SourceFlag],
+    limits: &Limits,
+) -> Result<Grants, GrantError> {
+    let values = match_flags(manifest, flags).map_err(GrantError::Flags)?;
+    let missing = missing(manifest, &values, limits);
+    if !missing.is_empty() {
+        return Err(GrantError::Refused(missing));
+    }
+    let sources = manifest
+        .capabilities
+        .iter()
+        .enumerate()
+        .map(|(index, capability)| capability::open(capability, index, &values[index]))
+        .collect::<Result<_, _>>()
+        .map_err(GrantError::Source)?;
+    Ok(Grants {
+        sources,
+        limits: *limits,
+    })
+}
+
+/// The values for each capability. A named value goes to its capability; the others of a kind go to the
+/// capabilities of that kind without a named one: all to the only one, or one to each in order. One seed
+/// serves every RAND.
+fn match_flags(manifest: &Manifest, flags: &[SourceFlag]) -> Result<Vec<Vec<String>>, String> {
+    let capabilities = &manifest.capabilities;
+    let mut values: Vec<Vec<String>> = vec![vec![]; capabilities.len()];
+    let mut unnamed: Vec<&SourceFlag> = vec![];
+    for flag in flags {
+        let named = flag.value.split_once('=').and_then(|(name, value)| {
+            let index = capabilities.iter().position(|c| c.name == name)?;
+            Some((index, value))
+        });
+        match named {
+            Some((index, _)) if capabilities[index].kind != flag.kind => {
+                return Err(format!(
+                    "`{} {}` is for {}, which is {}",
+                    capability::flag(flag.kind).name,
+                    flag.value,
+                    capabilities[index].name,
+                    capabilities[index].kind.spec().name,
+                ));
+            }
+            Some((index, value)) => values[index].push(value.to_owned()),
+            None => unnamed.push(flag),
+        }
+    }
+    for spec in rune_abi::CAPABILITIES {
+        let given: Vec<&str> = unnamed
+            .iter()
+            .filter(|f| f.kind == spec.kind)
+            .map(|f| f.value.as_str())
+            .collect();
+        let open: Vec<usize> = (0..capabilities.len())
+            .filter(|i| capabilities[*i].kind == spec.kind && values[*i].is_empty())
+            .collect();
+        match (given.as_slice(), open.as_slice()) {
+            ([], _) => {}
+            ([first, ..], []) => return Err(useless(manifest, spec.kind, first)),
+            (given, [only]) => values[*only].extend(given.iter().map(|v| (*v).to_owned())),
+            ([seed], open) if spec.kind == CapabilityKind::Rand => {
+                for index in open {
+                    values[*index].push((*seed).to_owned());
+                }
+            }
+            (given, open) if given.len() <= open.len() => {
+                for (index, value) in open.iter().zip(given) {
+                    values[*index].push((*value).to_owned());
+                }
+            }
+            (given, open) => {
+                return Err(format!(
+                    "`{}` is given {} times and the rune has {} capabilities {} to feed: write NAME=VALUE",
+                    capability::flag(spec.kind).name,
+                    given.len(),
+                    open.len(),
+                    spec.name,
+                ));
+            }
+        }
+    }
+    Ok(values)
+}
+
+fn useless(manifest: &Manifest, kind: CapabilityKind, value: &str) -> String {
+    let reads: Vec<String> = manifest.capabilities.iter().map(describe).collect();
+    let reads = if reads.is_empty() {
+        "nothing".to_owned()
+    } else {
+        reads.join(" and ")
+    };
+    format!(
+        "`{} {value}` feeds nothing: the rune reads {reads}",
+        capability::flag(kind).name
+    )
+}
+
+/// ``ACCEL `accelerometer` (F32[128, 3])``
+fn describe(capability: &Capability) -> String {
+    format!(
+        "{} `{}` ({})",
+        capability.kind.spec().name,
+        capability.name,
+        capability.ty
+    )
+}
+
+/// Everything the host does not give, one sentence each.
+fn missing(manifest: &Manifest, values: &[Vec<String>], limits: &Limits) -> Vec<String> {
+    let mut missing = vec![];
+    for base in &manifest.bases {
+        if !BASES.contains(&base.name.as_str()) {
+            missing.push(format!(
+                "the rune is built on `{}` {}, which this runtime does not offer",
+                base.name, base.version
+            ));
+        }
+    }
+    if u64::from(manifest.memory_bytes) > limits.memory_bytes {
+        missing.push(format!(
+            "the rune needs {} bytes of memory and the limit is {}",
+            manifest.memory_bytes, limits.memory_bytes
+        ));
+    }
+    for (capability, values) in manifest.capabilities.iter().zip(values) {
+        if values.is_empty() && capability.kind != CapabilityKind::Rand {
+            let flag = capability::flag(capability.kind);
+            let alone = manifest
+                .capabilities
+                .iter()
+                .filter(|c| c.kind == capability.kind)
+                .count()
+                == 1;
+            let name = if alone {
+                String::new()
+            } else {
+                format!("{}=", capability.name)
+            };
+            missing.push(format!(
+                "the rune reads {}: give {} {name}{}",
+                describe(capability),
+                flag.name,
+                flag.value
+            ));
+        }
+    }
+    missing
+}

@@ -1,0 +1,105 @@
+//! What a rune writes, taken out of its memory, and how it is shown.
+
+pub mod serial;
+
+use rune_abi::{Dim, ElementType, Output};
+
+/// What a rune wrote to one output.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// The output's place in the manifest.
+    pub output: usize,
+    /// Its tensors, in the order of the manifest.
+    pub tensors: Vec<Tensor>,
+}
+
+/// A tensor a rune wrote.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// Of its elements.
+    pub element: ElementType,
+    /// The outermost first.
+    pub dims: Vec<u32>,
+    /// In row-major order; texts where `element` is UTF8 and numbers everywhere else.
+    pub elements: Elements,
+}
+
+/// The elements of a tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Elements {
+    /// Numbers, little-endian.
+    Numbers(Vec<u8>),
+    /// Strings.
+    Texts(Vec<String>),
+}
+
+/// Copies the record at `at` out of a rune's memory; says what breaks the contract if something does.
+pub(crate) fn take_record(memory: &[u8], output: &Output, at: u32) -> Result<Vec<Tensor>, String> {
+    let mut at = u64::from(at);
+    let mut texts_left = memory.len();
+    let mut word = || {
+        let bytes = slice(memory, at, 4).ok_or("its record lies outside memory")?;
+        at += 4;
+        Ok::<u32, String>(u32::from_le_bytes(
+            bytes.try_into().expect("the slice has four bytes"),
+        ))
+    };
+    let mut tensors = vec![];
+    for feed in &output.tensors {
+        let (address, length, rank) = (word()?, word()?, word()?);
+        let planned = feed.ty.dims();
+        if rank as usize != planned.len() {
+            return Err(format!("it wrote {rank} dimensions for {}", feed.ty));
+        }
+        let dims = (0..rank).map(|_| word()).collect::<Result<Vec<u32>, _>>()?;
+        let fits = dims.iter().zip(planned).all(|(have, plan)| match plan {
+            Dim::Exact(n) => have == n,
+            Dim::AtMost(n) => have <= n,
+        });
+        let elements: u64 = dims.iter().map(|d| u64::from(*d)).product();
+        let element = feed.ty.element();
+        if !fits || u64::from(length) != elements * u64::from(element.size()) {
+            return Err(format!(
+                "it wrote {length} bytes as {dims:?} for {}",
+                feed.ty
+            ));
+        }
+        let bytes = slice(memory, u64::from(address), u64::from(length))
+            .ok_or_else(|| format!("its {} lies outside memory", feed.ty))?;
+        let elements = if element == ElementType::Utf8 {
+            let texts = bytes
+                .chunks_exact(8)
+                .map(|pair| take_text(memory, pair, &mut texts_left));
+            Elements::Texts(texts.collect::<Result<_, _>>()?)
+        } else {
+            Elements::Numbers(bytes.to_vec())
+        };
+        tensors.push(Tensor {
+            element,
+            dims,
+            elements,
+        });
+    }
+    Ok(tensors)
+}
+
+/// The string of an (address, length) pair. All strings of a record together are no longer than memory, so
+/// that many pairs that point at one long text cannot fill the host's.
+fn take_text(memory: &[u8], pair: &[u8], left: &mut usize) -> Result<String, String> {
+    let word = |at: usize| {
+        u64::from(u32::from_le_bytes(
+            pair[at..at + 4]
+                .try_into()
+                .expect("the slice has four bytes"),
+        ))
+    };
+    let bytes = slice(memory, word(0), word(4)).ok_or("a string lies outside memory")?;
+    *left = left
+        .checked_sub(bytes.len())
+        .ok_or("its strings are longer than its memory")?;
+    String::from_utf8(bytes.to_vec()).map_err(|_| "a string is not UTF-8".to_owned())
+}
+
+fn slice(memory: &[u8], at: u64, len: u64) -> Option<&[u8]> {
+    memory.get(usize::try_from(at).ok()?..usize::try_from(at.checked_add(len)?).ok()?)
+}

@@ -1,0 +1,181 @@
+//! The program as a person or a script meets it.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use rune_abi::{CapabilityKind, ElementType};
+
+use crate::support::{bare, capability, echo, ty};
+
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("cli")
+        .join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn rune(folder: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_rune"))
+        .args(args)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+/// Exit status, standard output, standard error.
+fn said(output: &Output) -> (i32, &str, &str) {
+    (
+        output.status.code().unwrap(),
+        std::str::from_utf8(&output.stdout).unwrap(),
+        std::str::from_utf8(&output.stderr).unwrap(),
+    )
+}
+
+fn raw() -> Vec<u8> {
+    echo(capability(
+        CapabilityKind::Raw,
+        "raw",
+        ty(ElementType::U8, &[2]),
+    ))
+}
+
+#[test]
+fn results_go_to_standard_output_and_the_rest_to_standard_error() {
+    let folder = folder("results");
+    std::fs::write(folder.join("app.rune"), raw()).unwrap();
+    std::fs::write(folder.join("in.bin"), [1, 2, 3, 4, 5]).unwrap();
+    assert_eq!(
+        said(&rune(&folder, &["run", "app.rune", "--raw", "in.bin"])),
+        (
+            0,
+            "{\"serial\": [{\"element_type\": \"u8\", \"dimensions\": [2], \"elements\": [1, 2]}]}\n\
+             {\"serial\": [{\"element_type\": \"u8\", \"dimensions\": [2], \"elements\": [3, 4]}]}\n",
+            "note: in.bin: the last 1 of 5 bytes do not fill a window and were left out\n"
+        )
+    );
+    let one = rune(&folder, &["run", "app.rune", "--raw", "in.bin", "-n", "1"]);
+    let (status, stdout, stderr) = said(&one);
+    assert_eq!((status, stdout.lines().count(), stderr), (0, 1, ""));
+    let many = rune(&folder, &["run", "app.rune", "--raw", "in.bin", "-n", "9"]);
+    let (status, stdout, stderr) = said(&many);
+    assert_eq!((status, stdout.lines().count()), (0, 2));
+    assert!(
+        stderr.ends_with("note: the input ended after 2 of 9 calls\n"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn generators_give_one_call_unless_told() {
+    let folder = folder("generators");
+    let rand = capability(CapabilityKind::Rand, "rand", ty(ElementType::U32, &[1]));
+    std::fs::write(folder.join("app.rune"), echo(rand)).unwrap();
+    let one = rune(&folder, &["run", "app.rune", "--rand", "5"]);
+    let five = rune(&folder, &["run", "app.rune", "--rand", "5", "-n", "5"]);
+    assert_eq!(said(&one).1.lines().count(), 1);
+    assert_eq!(said(&five).1.lines().count(), 5);
+    assert!(said(&five).1.starts_with(said(&one).1));
+}
+
+#[test]
+fn a_refusal_names_the_flag_and_ends_with_1() {
+    let folder = folder("refusal");
+    std::fs::write(folder.join("app.rune"), raw()).unwrap();
+    assert_eq!(
+        said(&rune(&folder, &["run", "app.rune"])),
+        (
+            1,
+            "",
+            "error: the rune reads RAW `raw` (U8[2]): give --raw FILE\n"
+        )
+    );
+    assert_eq!(
+        said(&rune(&folder, &["run", "app.rune", "--json"])),
+        (
+            1,
+            "",
+            "{\"level\": \"error\", \"message\": \"the rune reads RAW `raw` (U8[2]): give --raw FILE\"}\n"
+        )
+    );
+    std::fs::write(folder.join("no.rune"), b"\0asm\x01\0\0\0").unwrap();
+    assert_eq!(
+        said(&rune(&folder, &["run", "no.rune"])),
+        (1, "", "error: no.rune: it has no section `rune.manifest`\n")
+    );
+}
+
+#[test]
+fn a_failure_of_the_rune_ends_with_1() {
+    let folder = folder("failure");
+    std::fs::write(folder.join("trap.rune"), bare("unreachable")).unwrap();
+    let trap = rune(&folder, &["run", "trap.rune"]);
+    let (status, stdout, stderr) = said(&trap);
+    assert_eq!((status, stdout), (1, ""));
+    assert!(
+        stderr.contains("error: the rune was stopped by a trap"),
+        "{stderr}"
+    );
+    std::fs::write(
+        folder.join("loop.rune"),
+        bare("(loop $l (br $l)) i32.const 0"),
+    )
+    .unwrap();
+    let endless = rune(&folder, &["run", "loop.rune", "--time-limit", "1"]);
+    assert_eq!(
+        said(&endless),
+        (
+            1,
+            "",
+            "error: the rune was stopped: one call took longer than 1s\n"
+        )
+    );
+}
+
+#[test]
+fn wrong_usage_and_unreadable_files_end_with_2() {
+    let folder = folder("usage");
+    std::fs::write(folder.join("app.rune"), raw()).unwrap();
+    for args in [
+        &["run"][..],
+        &["walk"],
+        &["run", "none.rune"],
+        &["run", "app.rune", "--raw", "none.bin"],
+        &["run", "app.rune", "--accel", "a.csv"],
+        &["run", "app.rune", "--raw", "app.rune", "-n", "0"],
+        &["run", "app.rune", "--raw", "app.rune", "--unknown"],
+    ] {
+        let output = rune(&folder, args);
+        let (status, stdout, stderr) = said(&output);
+        assert_eq!((status, stdout), (2, ""), "{args:?}: {stderr}");
+        assert!(stderr.starts_with("error: ") || args == ["run"], "{stderr}");
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let folder = folder("pipe");
+    let rand = capability(CapabilityKind::Rand, "rand", ty(ElementType::U8, &[4]));
+    std::fs::write(folder.join("app.rune"), echo(rand)).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_rune"))
+        .args(["run", "app.rune", "-n", "1000000000"])
+        .current_dir(&folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(said(&output), (0, "", ""));
+}
+
+#[test]
+fn help_has_examples() {
+    let output = rune(&folder("help"), &["run", "--help"]);
+    let (status, stdout, _) = said(&output);
+    assert_eq!(status, 0);
+    assert!(stdout.contains("rune run gesture.rune --accel ring.csv"));
+    assert!(!stdout.contains('\u{1b}'), "colour in a pipe");
+}
