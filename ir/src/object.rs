@@ -45,7 +45,9 @@ pub struct Function {
     pub relocations: Vec<Relocation>,
 }
 
-/// One data symbol: a piece of static data that moves as a whole.
+/// One data symbol: a piece of static data that moves as a whole. Symbols that overlap, such as string
+/// literals that share a tail, are one datum. A linker's own symbol, such as `__heap_base`, is a
+/// writable datum without bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Datum {
     /// Its name in the object, for messages.
@@ -73,12 +75,13 @@ pub struct Relocation {
     pub target: Target,
 }
 
-/// How a patched number is written.
+/// How a patched number is written. Linkers pad LEB128 to five bytes, people do not; whoever patches
+/// a body asks the bytes how long the number is and writes the new one as short as it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
-    /// Unsigned LEB128 padded to five bytes.
+    /// Unsigned LEB128, an immediate of an instruction.
     Leb,
-    /// Signed LEB128 padded to five bytes.
+    /// Signed LEB128, an immediate of an instruction.
     Sleb,
     /// Four bytes, little-endian.
     Word,
@@ -116,4 +119,20 @@ pub struct Object {
     pub table_base: u32,
     /// Exported functions by name.
     pub exports: Vec<(String, FunctionId)>,
+}
+
+impl Object {
+    /// The datum that holds `address` of the object's own memory, and the offset in it. The address
+    /// just past a datum belongs to it where no other datum begins.
+    pub fn datum_at(&self, address: u32) -> Option<(DatumId, i32)> {
+        self.data
+            .iter()
+            .rev()
+            .filter(|(_, datum)| !datum.bytes.is_empty())
+            .map(|(id, datum)| (id, datum, address.wrapping_sub(datum.address)))
+            .find(|(_, datum, offset)| {
+                address >= datum.address && *offset as usize <= datum.bytes.len()
+            })
+            .map(|(id, _, offset)| (id, offset as i32))
+    }
 }
