@@ -186,33 +186,39 @@ pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|d| d.severity == Severity::Error)
 }
 
-/// The nearest of `known` to a misspelt `word`, if near enough to be meant
-/// (Damerau-free edit distance of at most a third of the word; case counts for nothing).
+/// The nearest of `known` to a misspelt `word`, if near enough to be meant: at most a third of the letters
+/// wrong, two neighbours in the wrong order counting as one, and case for nothing.
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
+    let letters = lower.chars().count();
     known
         .into_iter()
         .filter(|k| *k != word)
         .map(|k| (edit_distance(&lower, &k.to_lowercase()), k))
-        .filter(|(d, k)| *d <= (word.chars().count().max(k.chars().count()) / 3).max(1))
+        .filter(|(d, k)| *d < letters && *d <= (letters.max(k.chars().count()) / 3).max(1))
         .min_by_key(|(d, _)| *d)
         .map(|(_, k)| k)
 }
 
-/// Levenshtein distance in characters, one row at a time.
+/// Distance of two words by optimal string alignment: Levenshtein's, and swapping two neighbours counts as one
+/// step. Words count up to 64 characters.
 fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().take(64).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let substitute = diagonal + usize::from(ca != *cb);
-            diagonal = row[j + 1];
-            row[j + 1] = substitute.min(row[j] + 1).min(diagonal + 1);
+    let [a, b] = [a, b].map(|word| word.chars().take(64).collect::<Vec<char>>());
+    let mut before = vec![0; b.len() + 1];
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for i in 0..a.len() {
+        let mut row = vec![i + 1];
+        for j in 0..b.len() {
+            let substitute = above[j] + usize::from(a[i] != b[j]);
+            let mut least = substitute.min(row[j] + 1).min(above[j + 1] + 1);
+            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
+                least = least.min(before[j - 1] + 1);
+            }
+            row.push(least);
         }
+        before = std::mem::replace(&mut above, row);
     }
-    row[b.len()]
+    above[b.len()]
 }
 
 macro_rules! codes {
@@ -292,7 +298,6 @@ codes! {
     TypeCount "R0307" Error "an instruction declares too few or too many types"
     MissingFrom "R0401" Error "a Runefile has no FROM"
     DuplicateFrom "R0402" Error "a Runefile has more than one FROM"
-    FromNotFirst "R0403" Error "FROM is not the first instruction"
     Cycle "R0404" Error "stages feed each other in a circle"
     UnusedStage "R0405" Warning "a stage whose result nothing uses"
     UnreachableOutput "R0406" Error "an output that nothing feeds"
@@ -328,6 +333,9 @@ mod tests {
         let known = ["normalize", "label", "modulo"];
         assert_eq!(did_you_mean("normalise", known), Some("normalize"));
         assert_eq!(did_you_mean("labl", known), Some("label"));
+        assert_eq!(did_you_mean("lable", known), Some("label"));
+        assert_eq!(did_you_mean("MODULO", known), Some("modulo"));
         assert_eq!(did_you_mean("fft", known), None);
+        assert_eq!(did_you_mean("x", ["y"]), None);
     }
 }

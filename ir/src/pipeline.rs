@@ -27,6 +27,9 @@ pub struct Pipeline {
     pub stages: Arena<Stage>,
     /// Span of the whole text, for findings about what is not there.
     pub whole: Span,
+    /// Stages, edges, arguments or types are missing because what was written was at fault, which has
+    /// been reported: a finding that something is missing may only follow from that.
+    pub partial: bool,
 }
 
 /// One capability, block, model or output.

@@ -1,1 +1,19 @@
-//! Runefile text to pipeline.
+//! Runefile text to pipeline: [`parse`] reads the text and recovers from every fault, [`lower`] resolves
+//! names and makes the stages and edges that the checks of `rune_ir` go on with.
+//!
+//! The language is described in `grammar/LANGUAGE.md`, its grammar is `grammar/runefile.pest`.
+
+mod fault;
+mod grammar;
+mod lower;
+mod names;
+mod order;
+mod parse;
+mod shapes;
+pub mod tree;
+mod values;
+mod wiring;
+
+pub use lower::lower;
+pub use parse::{MAX_BYTES, parse};
+pub use tree::Tree;

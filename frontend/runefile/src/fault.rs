@@ -1,0 +1,340 @@
+//! Why a line is no instruction, in words: turns what pest expected into a diagnostic.
+
+use pest::error::{Error, ErrorVariant, InputLocation};
+use rune_ir::diag::{Code, Diagnostic, FileId, Span, did_you_mean};
+
+use crate::{grammar::Rule, tree::Keyword, values::shorten};
+
+/// Says why `line`, which begins at byte `base` of `file`, does not parse.
+pub(crate) fn line(file: FileId, line: &str, base: usize, error: &Error<Rule>) -> Diagnostic {
+    let at = match error.location {
+        InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
+    };
+    let place = |start: usize, end: usize| Span::new(file, base + start, base + end);
+    if let Some((offset, c)) = odd_character(line, at) {
+        return odd(c, place(offset, offset + c.len_utf8()));
+    }
+    let (head, head_start) = first_word(line);
+    let Some(keyword) = Keyword::from_name(head) else {
+        return unknown_instruction(head, place(head_start, head_start + head.len()));
+    };
+    let rules: &[Rule] = match &error.variant {
+        ErrorVariant::ParsingError { positives, .. } => positives,
+        ErrorVariant::CustomError { .. } => &[],
+    };
+    let stop = Stop {
+        keyword,
+        before: line[..at].trim_end_matches([' ', '\t']),
+        word: found(&line[at..], rules),
+        rules,
+    };
+    let expected = nouns(rules, keyword);
+    let found = match stop.word {
+        "" => "the end of the line".to_owned(),
+        " " | "\t" => "a blank".to_owned(),
+        word => format!("`{}`", shorten(word)),
+    };
+    let message = match expected.split_last() {
+        None => format!("this {} cannot be read at {found}", keyword.name()),
+        Some((only, [])) => format!("expected {only}, found {found}"),
+        Some((last, rest)) => format!("expected {} or {last}, found {found}", rest.join(", ")),
+    };
+    Diagnostic::new(Code::Syntax, place(at, at + stop.word.len()), message)
+        .at(expected
+            .first()
+            .map_or(String::new(), |e| format!("expected {e}")))
+        .note(format!("The form is `{}`.", keyword.form()))
+        .maybe_hint(stop.hint())
+}
+
+/// What stands where parsing stopped: a word, or one sign where signs are expected.
+fn found<'t>(rest: &'t str, rules: &[Rule]) -> &'t str {
+    const SIGNS: [char; 6] = ['<', '>', '[', ']', ',', '='];
+    if rest.starts_with([' ', '\t']) {
+        return &rest[..1];
+    }
+    let word = &rest[..word_len(rest)];
+    let structure = [
+        Rule::angle,
+        Rule::arrow,
+        Rule::comma,
+        Rule::dim,
+        Rule::square,
+        Rule::tensor,
+        Rule::type_list,
+    ];
+    if !rules.iter().any(|r| structure.contains(r)) || word.starts_with("->") {
+        return word;
+    }
+    let end = if word.starts_with(SIGNS) {
+        1
+    } else {
+        word.find(SIGNS).unwrap_or(word.len())
+    };
+    &word[..end]
+}
+
+/// What was expected, each thing once, in the order of the grammar; the end of the line last.
+fn nouns(rules: &[Rule], keyword: Keyword) -> Vec<&'static str> {
+    let mut rules = rules.to_vec();
+    rules.sort_by_key(|r| (*r == Rule::EOI, *r));
+    let mut nouns: Vec<&str> = Vec::new();
+    for rule in rules {
+        let noun = match (rule, keyword) {
+            (Rule::word, Keyword::Capability) => Some("a kind and a name"),
+            (Rule::word, Keyword::ProcBlock | Keyword::Model) => Some("a path and a name"),
+            (Rule::word, Keyword::Out) => Some("a kind"),
+            _ => rule.noun(),
+        };
+        if let Some(noun) = noun
+            && !nouns.contains(&noun)
+        {
+            nouns.push(noun);
+        }
+    }
+    nouns
+}
+
+/// The place where a line stops making sense.
+struct Stop<'t> {
+    keyword: Keyword,
+    /// The line up to there.
+    before: &'t str,
+    /// What stands there.
+    word: &'t str,
+    /// What could have stood there.
+    rules: &'t [Rule],
+}
+
+impl Stop<'_> {
+    fn expects(&self, rules: &[Rule]) -> bool {
+        self.rules.iter().any(|r| rules.contains(r))
+    }
+
+    /// What to try.
+    fn hint(&self) -> Option<String> {
+        let Self { before, word, .. } = *self;
+        let argument = self.expects(&[Rule::argument, Rule::flag]);
+        let is_quoted = word.starts_with(['"', '\'']);
+        Some(match self.keyword {
+            _ if Keyword::from_name(word).is_some() => {
+                format!("one instruction per line: begin a new line before `{word}`")
+            }
+            _ if is_quoted && word.len() > 1 => {
+                "a string ends at its closing quote; write `\\\"` for a quote inside it".to_owned()
+            }
+            Keyword::From if self.expects(&[Rule::image]) && !word.is_empty() => {
+                "the order is `name@version#part`, each part once".to_owned()
+            }
+            Keyword::Label => {
+                "write each pair without blanks: `key=value` or `key=\"two words\"`".to_owned()
+            }
+            Keyword::Resource if word.starts_with('$') => {
+                "write the name without `$`; the sign belongs to where it is used".to_owned()
+            }
+            Keyword::Run if word.starts_with('[') => "groups do not nest".to_owned(),
+            Keyword::Run if word.starts_with("->") || word.contains(',') => {
+                "write the stages one after another, with blanks between them".to_owned()
+            }
+            _ if word.starts_with('-') && self.expects(&[Rule::word, Rule::second]) => {
+                "arguments come after the name".to_owned()
+            }
+            _ if word.starts_with('-') && word.len() > 2 && argument && !word.starts_with("--") => {
+                format!("a long argument has two dashes: `-{}`", shorten(word))
+            }
+            _ if word.starts_with('-') && argument => {
+                "the name of an argument is letters, digits, `_` and `-`, and begins with a letter"
+                    .to_owned()
+            }
+            _ if self.expects(&[Rule::dim]) && before.ends_with('[') && word == "]" => {
+                "a type without brackets is one element; `_` leaves a dimension open".to_owned()
+            }
+            _ if self.expects(&[Rule::dim]) => {
+                "a dimension is a number, `<=` and a number, or `_` where it is open".to_owned()
+            }
+            _ if word.is_empty() && before.ends_with(',') => "leave out the last comma".to_owned(),
+            _ if word.starts_with(',') => {
+                "a comma stands right after an item, and another item follows it".to_owned()
+            }
+            _ if in_brackets(before) => {
+                "an item with blanks or brackets in it goes in quotes, and commas stand between items"
+                    .to_owned()
+            }
+            _ if argument && !word.is_empty() && before.contains(" -") => {
+                "a value with blanks in it goes in quotes".to_owned()
+            }
+            _ if self.expects(&[Rule::step, Rule::a_name, Rule::stage_ref]) && !word.is_empty() => {
+                NAME_RULE.to_owned()
+            }
+            Keyword::From
+            | Keyword::Resource
+            | Keyword::Capability
+            | Keyword::ProcBlock
+            | Keyword::Model
+            | Keyword::Run
+            | Keyword::Out => return None,
+        })
+    }
+}
+
+/// What a name may be.
+pub(crate) const NAME_RULE: &str =
+    "a name is letters, digits, `_` and `-`, begins with a letter or `_`, and is no keyword";
+
+/// Whether a `[` of an argument's value is still open at the end of `before`.
+fn in_brackets(before: &str) -> bool {
+    let open = before.rfind('[');
+    open.is_some_and(|open| before[..open].contains('-') && !before[open..].contains(']'))
+}
+
+/// A line that begins with a word that is no keyword.
+fn unknown_instruction(head: &str, span: Span) -> Diagnostic {
+    let upper = head.to_uppercase().replace('-', "_");
+    let known = Keyword::ALL.map(Keyword::name);
+    let diagnostic = Diagnostic::new(
+        Code::UnknownInstruction,
+        span,
+        format!("`{}` is no instruction", shorten(head)),
+    );
+    if known.contains(&upper.as_str()) {
+        return diagnostic
+            .at("keywords are written in upper case")
+            .hint(format!("write `{upper}`"));
+    }
+    if head.starts_with('-') {
+        return diagnostic
+            .at("an argument cannot begin a line")
+            .hint("end the line above with `\\` to go on here");
+    }
+    if ["version:", "image:", "pipeline:", "resources:"].contains(&head) {
+        return diagnostic
+            .at("this is the YAML form")
+            .hint("a file in the YAML form is named `Runefile.yml`");
+    }
+    diagnostic
+        .at("unknown instruction")
+        .note(format!("The instructions are {}.", known.join(", ")))
+        .maybe_hint(did_you_mean(head, known).map(|k| format!("did you mean `{k}`?")))
+}
+
+/// A character that looks like a blank or like nothing, and is neither.
+fn odd(c: char, span: Span) -> Diagnostic {
+    let name = match c {
+        '\0' => "a NUL character",
+        '\u{A0}' | '\u{202F}' => "a no-break space",
+        '\u{FEFF}' => "a byte order mark",
+        '\u{200B}' | '\u{2060}' => "a space of no width",
+        _ => "an invisible character",
+    };
+    Diagnostic::new(
+        Code::Syntax,
+        span,
+        format!("{name} (U+{:04X}) stands outside quotes", u32::from(c)),
+    )
+    .at("invisible here")
+    .hint(if c == '\0' {
+        "a Runefile is plain text; this may be another kind of file"
+    } else {
+        "write a plain blank in its place, or put the text in quotes"
+    })
+}
+
+/// The first odd character of the word at `at`, or of the first word.
+fn odd_character(line: &str, at: usize) -> Option<(usize, char)> {
+    let is_odd = |c: char| {
+        matches!(
+            c,
+            '\0' | '\u{0B}' | '\u{0C}' | '\u{85}' | '\u{A0}' | '\u{2000}'
+                ..='\u{200F}'
+                    | '\u{2028}'
+                    | '\u{2029}'
+                    | '\u{202F}'
+                    | '\u{205F}'
+                    | '\u{2060}'
+                    | '\u{3000}'
+                    | '\u{FEFF}'
+        )
+    };
+    line[at..]
+        .char_indices()
+        .take_while(|(_, c)| !matches!(c, ' ' | '\t' | '\r' | '\n'))
+        .find(|(_, c)| is_odd(*c))
+        .map(|(offset, c)| (at + offset, c))
+}
+
+/// The text is not UTF-8 from byte `offset` on.
+pub(crate) fn invalid_utf8(file: FileId, bytes: &[u8], offset: usize) -> Diagnostic {
+    let utf16 = bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]);
+    Diagnostic::new(
+        Code::InvalidUtf8,
+        Span::new(file, offset, offset),
+        format!(
+            "the Runefile is not UTF-8 text: byte {offset} is 0x{:02x}",
+            bytes.get(offset).copied().unwrap_or_default()
+        ),
+    )
+    .at("the text ends to make sense here")
+    .hint(if utf16 {
+        "this looks like UTF-16; save the file as UTF-8"
+    } else {
+        "save the file as UTF-8"
+    })
+}
+
+/// A string without its closing quote.
+pub(crate) fn unclosed_string(raw: &str, span: Span) -> Diagnostic {
+    let quote = &raw[..1];
+    let first_line = raw.split(['\r', '\n']).next().unwrap_or(raw);
+    let span = Span {
+        end: span.start + first_line.len() as u32,
+        ..span
+    };
+    Diagnostic::new(Code::BadValue, span, "this string is not closed")
+        .at(format!("no `{quote}` ends it on this line"))
+        .hint(format!("add `{quote}` at the end of the text"))
+}
+
+/// An argument without a value.
+pub(crate) fn missing_value(flag: &str, span: Span, comment_follows: bool) -> Diagnostic {
+    Diagnostic::new(Code::BadValue, span, format!("`{flag}` has no value"))
+        .at("a value is missing after this")
+        .hint(if comment_follows {
+            "`#` after a blank begins a comment; put the value in quotes if the `#` belongs to it"
+                .to_owned()
+        } else {
+            format!("every argument has one: `{flag} value`, or `{flag}=value` for one that begins with dashes")
+        })
+}
+
+/// Blanks beside the `=` of an argument.
+pub(crate) fn blanks_at_equals(flag: &str, value: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        Code::BadValue,
+        span,
+        format!("`{flag}` and its value are apart"),
+    )
+    .at("no blanks beside `=`")
+    .hint(format!("write `{flag}={}`", shorten(value)))
+}
+
+/// The name a word begins with, if it begins with one: `fft` of `fft.1,`.
+pub(crate) fn name_prefix(word: &str) -> Option<&str> {
+    let end = word
+        .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))
+        .unwrap_or(word.len());
+    let name = &word[..end];
+    let first = name.as_bytes().first()?;
+    (first.is_ascii_alphabetic() || (*first == b'_' && name.len() > 1)).then_some(name)
+}
+
+/// The first word of a line and where it begins; a keyword ends at `<`.
+fn first_word(line: &str) -> (&str, usize) {
+    let start = line.len() - line.trim_start_matches([' ', '\t']).len();
+    let word = &line[start..start + word_len(&line[start..])];
+    (word.split('<').next().unwrap_or(word), start)
+}
+
+/// Bytes up to the next blank or end of line.
+fn word_len(text: &str) -> usize {
+    text.find([' ', '\t', '\r', '\n']).unwrap_or(text.len())
+}

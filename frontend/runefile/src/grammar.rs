@@ -1,0 +1,49 @@
+//! The parser that pest makes of `grammar/runefile.pest`, and the names messages use for its rules.
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    missing_docs,
+    unreachable_pub,
+    reason = "the derive writes the enum `Rule`, which is long, and does not ask us"
+)]
+
+use pest_derive::Parser;
+
+/// Parses by the rules of `grammar/runefile.pest`.
+#[derive(Parser)]
+#[grammar = "../../grammar/runefile.pest"]
+pub(crate) struct Grammar;
+
+impl Rule {
+    /// What a message calls the thing a rule matches; `None`: nothing a reader would know.
+    pub(crate) fn noun(self) -> Option<&'static str> {
+        Some(match self {
+            Self::an_image | Self::image => "an image such as `runicos/base`",
+            Self::as_word => "`AS`",
+            Self::a_pair | Self::pair | Self::key => "a pair such as `key=value`",
+            Self::step | Self::stage_ref | Self::group => "a stage",
+            Self::port => "the number of an output",
+            Self::a_path => "a path",
+            Self::word | Self::path => "a word",
+            Self::second | Self::a_name | Self::whole_name | Self::name => "a name",
+            Self::type_list | Self::tensor | Self::element => "a type",
+            Self::dims => "`[`",
+            Self::dim => "a dimension",
+            Self::argument | Self::flag => "an argument such as `--name value`",
+            Self::value
+            | Self::reference
+            | Self::float
+            | Self::integer
+            | Self::bare_list
+            | Self::boxed_list
+            | Self::label_text => "a value",
+            Self::text | Self::boxed_text | Self::string | Self::quoted => "a value",
+            Self::arrow => "`->`",
+            Self::angle => "`>`",
+            Self::comma => "`,`",
+            Self::square => "`]`",
+            Self::equals => "`=`",
+            Self::EOI => "the end of the line",
+            _ => return None,
+        })
+    }
+}

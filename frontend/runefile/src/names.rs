@@ -1,0 +1,64 @@
+//! One declaration per name, and what to say of a name that is not declared.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rune_ir::diag::{Code, Diagnostic, Span, Spanned, did_you_mean};
+
+/// The names of one kind of thing and what they stand for.
+#[derive(Clone, Debug)]
+pub(crate) struct Names<T> {
+    declared: BTreeMap<String, (T, Span)>,
+    lost: BTreeSet<String>,
+}
+
+impl<T> Default for Names<T> {
+    fn default() -> Self {
+        Self {
+            declared: BTreeMap::new(),
+            lost: BTreeSet::new(),
+        }
+    }
+}
+
+impl<T> Names<T> {
+    /// Where a name is declared.
+    pub(crate) fn place(&self, name: &str) -> Option<Span> {
+        self.declared.get(name).map(|(_, span)| *span)
+    }
+
+    /// Declares a name that is not declared yet; see [`place`](Self::place).
+    pub(crate) fn declare(&mut self, name: &Spanned<String>, value: T) {
+        self.declared.insert(name.value.clone(), (value, name.span));
+    }
+
+    /// Notes that a faulty instruction may declare this name, so that nobody complains that it is missing.
+    pub(crate) fn lose(&mut self, name: &str) {
+        self.lost.insert(name.to_owned());
+    }
+
+    /// Whether a faulty instruction may declare this name.
+    pub(crate) fn is_lost(&self, name: &str) -> bool {
+        self.lost.contains(name)
+    }
+
+    /// What a name stands for.
+    pub(crate) fn get(&self, name: &str) -> Option<&T> {
+        self.declared.get(name).map(|(value, _)| value)
+    }
+
+    /// "did you mean ...?", if a declared name is near.
+    pub(crate) fn suggestion(&self, name: &str) -> Option<&str> {
+        did_you_mean(name, self.declared.keys().map(String::as_str))
+    }
+}
+
+/// Says that `name` is defined twice, in the reference compiler's words.
+pub(crate) fn duplicate(what: &str, name: &Spanned<String>, first: Span) -> Diagnostic {
+    Diagnostic::new(
+        Code::DuplicateName,
+        name.span,
+        format!("The \"{}\" {what} is already defined", name.value),
+    )
+    .at("Duplicate defined here")
+    .also(first, "Original defined here")
+}

@@ -1,0 +1,138 @@
+//! Which of an instruction's two words is the kind or path, and which the name.
+//!
+//! Runefiles have been written in both orders; each still means what it meant.
+
+use rune_abi::CapabilityKind;
+use rune_ir::{
+    diag::{Code, Diagnostic},
+    env::Env,
+};
+
+use crate::{
+    fault::NAME_RULE,
+    tree::{Argument, Role, Stage, Types, Word, WordForm},
+    values::shorten,
+};
+
+/// The words of an instruction by what they mean.
+pub(crate) struct Ordered<'t> {
+    /// The kind or path.
+    pub(crate) what: &'t Word,
+    /// The name; `None`: an `OUT` without one.
+    pub(crate) name: Option<&'t Word>,
+    /// The name stands first, which is an old order.
+    pub(crate) swapped: bool,
+}
+
+/// Tells kind or path from name. The kind or path comes first, unless the words themselves say otherwise:
+/// for a capability, only the second is a known kind in upper case; for a block or model, only the second
+/// looks like a path, or, both being bare words, only the second is in the catalogue.
+pub(crate) fn order<'t>(stage: &'t Stage, env: &dyn Env) -> Ordered<'t> {
+    let first = &stage.first;
+    let swapped = stage
+        .second
+        .as_ref()
+        .is_some_and(|second| match stage.role.value {
+            Role::Capability => is_upper_kind(second) && !is_upper_kind(first),
+            Role::ProcBlock => {
+                is_path(second) && !is_path(first)
+                    || !is_path(second) && !is_path(first) && {
+                        let known = |w: &Word| env.resolve_block(&w.text).is_some();
+                        known(second) && !known(first)
+                    }
+            }
+            Role::Model => is_path(second) && !is_path(first),
+            Role::Out => false,
+        });
+    match (&stage.second, swapped) {
+        (Some(second), true) => Ordered {
+            what: second,
+            name: Some(first),
+            swapped,
+        },
+        (second, _) => Ordered {
+            what: first,
+            name: second.as_ref(),
+            swapped: false,
+        },
+    }
+}
+
+/// Whether a word can only be a path: quoted, or with one of `/ . @ # $`.
+fn is_path(word: &Word) -> bool {
+    word.form == WordForm::Quoted || word.text.contains(['/', '.', '@', '#', '$'])
+}
+
+fn is_upper_kind(word: &Word) -> bool {
+    CapabilityKind::from_name(&word.text).is_some()
+        && !word.text.bytes().any(|b| b.is_ascii_lowercase())
+}
+
+/// The lint on an old word order, with the line as it is written today.
+pub(crate) fn old_order(stage: &Stage, ordered: &Ordered<'_>) -> Diagnostic {
+    let what = match stage.role.value {
+        Role::Capability | Role::Out => "kind",
+        Role::ProcBlock | Role::Model => "path",
+    };
+    let name = ordered.name.unwrap_or(ordered.what);
+    Diagnostic::new(
+        Code::OldWordOrder,
+        name.span.to(ordered.what.span),
+        format!("the {what} comes before the name"),
+    )
+    .at("an old word order")
+    .hint(format!("write `{}`", canonical(stage, ordered)))
+}
+
+/// The instruction in canonical order; long arguments are left out.
+fn canonical(stage: &Stage, ordered: &Ordered<'_>) -> String {
+    const MOST: usize = 100;
+    let mut line = stage.role.value.keyword().name().to_owned();
+    if let Some(types) = &stage.types {
+        line += &canonical_types(types);
+    }
+    for word in [Some(ordered.what), ordered.name].into_iter().flatten() {
+        line.push(' ');
+        match word.form {
+            WordForm::Quoted => line.extend(["\"", &word.text.replace('"', "\\\""), "\""]),
+            WordForm::Name | WordForm::Path => line += &word.text,
+        }
+    }
+    for Argument { name, text, .. } in &stage.args {
+        let dashes = if name.value.len() == 1 { "-" } else { "--" };
+        if line.len() + name.value.len() + text.len() > MOST || text.contains('\n') {
+            line += " ...";
+            break;
+        }
+        line.extend([" ", dashes, &name.value, " ", text]);
+    }
+    line
+}
+
+/// Types with an arrow between inputs and outputs.
+fn canonical_types(types: &Types) -> String {
+    let list = |types: &[rune_ir::diag::Spanned<rune_ir::ty::PartialType>]| {
+        types
+            .iter()
+            .map(|t| t.value.to_string())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    match (&types.after, types.before.as_slice()) {
+        (Some(after), before) => format!("<{} -> {}>", list(before), list(after)),
+        (None, [input, output]) => format!("<{} -> {}>", input.value, output.value),
+        (None, before) => format!("<{}>", list(before)),
+    }
+}
+
+/// Says that a word cannot be a name.
+pub(crate) fn bad_name(word: &Word, role: Role) -> Diagnostic {
+    Diagnostic::new(
+        Code::Syntax,
+        word.span,
+        format!("`{}` cannot be a name", shorten(&word.text)),
+    )
+    .at("expected a name")
+    .note(format!("The form is `{}`.", role.keyword().form()))
+    .hint(NAME_RULE)
+}

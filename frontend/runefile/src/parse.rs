@@ -1,0 +1,499 @@
+//! Text to [`Tree`]: walks what pest matched, decodes values, and goes on after every fault.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the grammar has many rules, and each place reads a few of them"
+)]
+
+use pest::{Parser, iterators::Pair};
+use rune_ir::{
+    diag::{Code, Diagnostic, FileId, Span, Spanned, did_you_mean},
+    ty::{Dim, ElementType, PartialType},
+};
+
+use crate::{
+    fault,
+    grammar::{Grammar, Rule},
+    tree::{
+        Argument, Faulty, From, Instruction, Keyword, Label, Resource, Role, Run, Stage, StageRef,
+        Step, Tree, Types, Value, Word, WordForm,
+    },
+    values::{self, ValueFault, shorten},
+};
+
+/// Most bytes a Runefile may have: far above any real one, and low enough for spans and memory.
+pub const MAX_BYTES: usize = 64 << 20;
+
+/// Reads a Runefile. Never fails: each faulty line gives one diagnostic or more and becomes
+/// [`Instruction::Faulty`], and the other lines count. A fault inside an argument or type leaves out
+/// only that. Takes time and memory linear in the text.
+///
+/// Text that is not UTF-8 gives an empty tree and the one diagnostic [`Code::InvalidUtf8`], whose span is
+/// empty and lies before the first wrong byte.
+pub fn parse(file: FileId, bytes: &[u8]) -> (Tree, Vec<Diagnostic>) {
+    let unreadable = |diagnostic| {
+        let tree = Tree {
+            file,
+            flawed: true,
+            ..Tree::default()
+        };
+        (tree, vec![diagnostic])
+    };
+    if bytes.len() > MAX_BYTES {
+        return unreadable(
+            Diagnostic::new(
+                Code::Syntax,
+                Span::new(file, 0, 0),
+                format!(
+                    "the Runefile has {} bytes, more than {MAX_BYTES}",
+                    bytes.len()
+                ),
+            )
+            .hint("put large data in a file of its own and name it with RESOURCE"),
+        );
+    }
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => return unreadable(fault::invalid_utf8(file, bytes, error.valid_up_to())),
+    };
+    let mut reader = Reader {
+        file,
+        text,
+        found: Vec::new(),
+        flawed: false,
+    };
+    let instructions = match Grammar::parse(Rule::runefile, text) {
+        Ok(mut pairs) => pairs
+            .next()
+            .into_iter()
+            .flat_map(Pair::into_inner)
+            .filter_map(|line| reader.line(line))
+            .collect(),
+        // The rule matches every text; what is left is a limit inside pest itself.
+        Err(error) => {
+            reader.fault(fault::line(file, text, 0, &error));
+            Vec::new()
+        }
+    };
+    let tree = Tree {
+        file,
+        whole: Span::new(file, 0, text.len()),
+        instructions,
+        flawed: reader.flawed,
+    };
+    (tree, reader.found)
+}
+
+/// Turns matches into the tree and collects what is wrong.
+struct Reader<'t> {
+    file: FileId,
+    text: &'t str,
+    found: Vec<Diagnostic>,
+    flawed: bool,
+}
+
+impl<'t> Reader<'t> {
+    fn fault(&mut self, diagnostic: Diagnostic) {
+        self.flawed = true;
+        self.found.push(diagnostic);
+    }
+
+    /// Reports a fault inside the value that begins at byte `start`.
+    fn value_fault(&mut self, code: Code, start: usize, fault: ValueFault) {
+        let span = Span::new(self.file, start + fault.at.start, start + fault.at.end);
+        self.fault(
+            Diagnostic::new(code, span, fault.message)
+                .at(fault.label)
+                .hint(fault.hint),
+        );
+    }
+
+    fn span(&self, pair: &Pair<'t, Rule>) -> Span {
+        let span = pair.as_span();
+        Span::new(self.file, span.start(), span.end())
+    }
+
+    /// The matched text and its place.
+    fn spanned(&self, pair: &Pair<'t, Rule>) -> Spanned<String> {
+        Spanned::new(pair.as_str().to_owned(), self.span(pair))
+    }
+
+    fn line(&mut self, pair: Pair<'t, Rule>) -> Option<Instruction> {
+        let span = self.span(&pair);
+        Some(match pair.as_rule() {
+            Rule::from => self.from(pair, span),
+            Rule::label => self.label(pair, span),
+            Rule::resource => self.resource(pair, span),
+            Rule::capability => self.stage(Role::Capability, pair, span),
+            Rule::proc_block => self.stage(Role::ProcBlock, pair, span),
+            Rule::model => self.stage(Role::Model, pair, span),
+            Rule::out => self.stage(Role::Out, pair, span),
+            Rule::run => self.run(pair, span),
+            Rule::faulty => self.faulty(&pair, span),
+            _ => return None,
+        })
+    }
+
+    /// A line that matches no instruction: parses it alone to learn where it goes wrong.
+    fn faulty(&mut self, pair: &Pair<'t, Rule>, span: Span) -> Instruction {
+        let line = pair.as_str();
+        if let Err(error) = Grammar::parse(Rule::lone_line, line) {
+            self.fault(fault::line(self.file, line, span.start as usize, &error));
+        } else {
+            // Not known to happen: the line stands alone but not among the others.
+            self.fault(Diagnostic::new(
+                Code::Syntax,
+                span,
+                "this line is no instruction",
+            ));
+        }
+        let mut words = line.split_ascii_whitespace();
+        let head = words.next().and_then(|w| w.split('<').next());
+        let keyword = head.and_then(Keyword::from_name);
+        let mut names: Vec<String> = words
+            .filter_map(|w| fault::name_prefix(w.trim_start_matches('[')))
+            .map(str::to_owned)
+            .collect();
+        if keyword == Some(Keyword::Out) {
+            // An OUT without a name is called by its kind.
+            names.extend(names.first().map(|kind| kind.to_lowercase()));
+        }
+        Instruction::Faulty(Faulty {
+            keyword,
+            names,
+            span,
+        })
+    }
+
+    fn from(&mut self, pair: Pair<'t, Rule>, span: Span) -> Instruction {
+        let mut parts = pair.into_inner();
+        Instruction::From(From {
+            image: self.spanned(&only(next(&mut parts))),
+            alias: parts
+                .find(|p| p.as_rule() == Rule::a_name)
+                .map(|p| self.spanned(&only(p))),
+            span,
+        })
+    }
+
+    fn label(&mut self, pair: Pair<'t, Rule>, span: Span) -> Instruction {
+        let pairs = pair
+            .into_inner()
+            .map(|pair| {
+                let mut parts = only(pair).into_inner();
+                let key = self.spanned(&next(&mut parts));
+                let value = parts
+                    .find(|p| p.as_rule() != Rule::equals)
+                    .expect("the grammar gives a pair a value");
+                (key, self.text(&value))
+            })
+            .collect();
+        Instruction::Label(Label { pairs, span })
+    }
+
+    fn resource(&mut self, pair: Pair<'t, Rule>, span: Span) -> Instruction {
+        let mut parts = pair.into_inner();
+        let path = self.word(only(next(&mut parts)));
+        Instruction::Resource(Resource {
+            path: Spanned::new(path.text, path.span),
+            name: self.spanned(&only(next(&mut parts))),
+            span,
+        })
+    }
+
+    fn stage(&mut self, role: Role, pair: Pair<'t, Rule>, span: Span) -> Instruction {
+        let start = span.start as usize;
+        let end = start + role.keyword().name().len();
+        let role = Spanned::new(role, Span::new(self.file, start, end));
+        let mut types = None;
+        let mut words = Vec::with_capacity(2);
+        let mut args = Vec::new();
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::types => types = Some(self.types(part)),
+                Rule::word => words.push(self.word(part)),
+                Rule::second => words.push(self.word(only(part))),
+                _ => args.extend(self.argument(part)),
+            }
+        }
+        let mut words = words.into_iter();
+        Instruction::Stage(Stage {
+            role,
+            types,
+            first: words.next().expect("the grammar gives a stage a word"),
+            second: words.next(),
+            args,
+            span,
+        })
+    }
+
+    fn word(&mut self, pair: Pair<'t, Rule>) -> Word {
+        let inner = only(pair);
+        let form = match inner.as_rule() {
+            Rule::whole_name => WordForm::Name,
+            Rule::path => WordForm::Path,
+            _ => WordForm::Quoted,
+        };
+        let Spanned { value, span } = self.text(&inner);
+        Word {
+            text: value,
+            form,
+            span,
+        }
+    }
+
+    /// The text of a word or item, which may be a string in quotes.
+    fn text(&mut self, pair: &Pair<'t, Rule>) -> Spanned<String> {
+        let span = self.span(pair);
+        if pair.as_rule() != Rule::string {
+            return Spanned::new(pair.as_str().to_owned(), span);
+        }
+        let raw = pair.as_str();
+        if pair
+            .clone()
+            .into_inner()
+            .any(|p| p.as_rule() == Rule::bad_string)
+        {
+            self.fault(fault::unclosed_string(raw, span));
+            return Spanned::new(raw[1..].to_owned(), span);
+        }
+        let (text, faults) = values::unquote(raw);
+        for fault in faults {
+            self.value_fault(Code::BadValue, span.start as usize, fault);
+        }
+        Spanned::new(text, span)
+    }
+
+    fn types(&mut self, pair: Pair<'t, Rule>) -> Types {
+        let span = self.span(&pair);
+        let mut lists = pair
+            .into_inner()
+            .filter(|p| p.as_rule() == Rule::type_list)
+            .map(|list| {
+                list.into_inner()
+                    .filter(|p| p.as_rule() == Rule::tensor)
+                    .map(|tensor| self.tensor(tensor))
+                    .collect()
+            })
+            .collect::<Vec<_>>()
+            .into_iter();
+        Types {
+            before: lists.next().unwrap_or_default(),
+            after: lists.next(),
+            span,
+        }
+    }
+
+    fn tensor(&mut self, pair: Pair<'t, Rule>) -> Spanned<PartialType> {
+        let span = self.span(&pair);
+        let mut parts = pair.into_inner();
+        let name = next(&mut parts);
+        let element = self.element(&name);
+        let dims = match parts.next() {
+            Some(dims) => self.dims(dims),
+            // A bare element type is one element; a bare `_` is any tensor.
+            None => (name.as_str() != "_").then(|| vec![Some(Dim::Exact(1))]),
+        };
+        Spanned::new(PartialType { element, dims }, span)
+    }
+
+    /// The element type; `None`: it is open, or faulty.
+    fn element(&mut self, pair: &Pair<'t, Rule>) -> Option<ElementType> {
+        let name = pair.as_str();
+        if name == "_" {
+            return None;
+        }
+        let element = ElementType::from_name(name);
+        if element.is_none() {
+            let known = ElementType::ALL.map(ElementType::name);
+            let near = ElementType::ALL
+                .into_iter()
+                .find(|e| e.name().eq_ignore_ascii_case(name))
+                .or_else(|| ElementType::from_name(did_you_mean(name, known)?));
+            self.fault(
+                Diagnostic::new(
+                    Code::UnknownElementType,
+                    self.span(pair),
+                    format!("Unknown type: {}", shorten(name)),
+                )
+                .at("no such element type")
+                .note("The element types are U8 I8 U16 I16 U32 I32 U64 I64 F32 F64 UTF8, all upper or all lower case.")
+                .maybe_hint(near.map(|e| format!("did you mean `{e}`?"))),
+            );
+        }
+        element
+    }
+
+    /// The dimensions; `None` where there are too many.
+    fn dims(&mut self, pair: Pair<'t, Rule>) -> Option<Vec<Option<Dim>>> {
+        let span = self.span(&pair);
+        let written: Vec<_> = pair
+            .into_inner()
+            .filter(|p| p.as_rule() == Rule::dim)
+            .collect();
+        let limit = rune_abi::limit::RANK;
+        if written.len() > limit {
+            self.fault(
+                Diagnostic::new(
+                    Code::BadDimension,
+                    span,
+                    format!("a tensor of {} dimensions", written.len()),
+                )
+                .at(format!("a tensor has at most {limit}")),
+            );
+            return None;
+        }
+        let dims = written.iter().map(|dim| {
+            values::dim(dim.as_str()).unwrap_or_else(|fault| {
+                self.value_fault(Code::BadDimension, dim.as_span().start(), fault);
+                None
+            })
+        });
+        Some(dims.collect())
+    }
+
+    /// An argument, unless its value is faulty.
+    fn argument(&mut self, pair: Pair<'t, Rule>) -> Option<Argument> {
+        let whole = self.span(&pair);
+        let mut parts = pair.into_inner();
+        let flag = next(&mut parts);
+        let mut rest = parts.next()?;
+        let name = flag.as_str().trim_start_matches('-');
+        let name = Spanned::new(
+            name.to_owned(),
+            Span {
+                start: self.span(&flag).end - name.len() as u32,
+                ..self.span(&flag)
+            },
+        );
+        if rest.as_rule() == Rule::bad_missing {
+            let after = self.text[whole.end as usize..].trim_start_matches([' ', '\t']);
+            self.fault(fault::missing_value(
+                flag.as_str(),
+                self.span(&flag),
+                after.starts_with('#'),
+            ));
+            return None;
+        }
+        if rest.as_rule() == Rule::bad_equals {
+            let blanks = self.span(&rest);
+            rest = only(rest);
+            self.fault(fault::blanks_at_equals(
+                flag.as_str(),
+                rest.as_str(),
+                Span {
+                    end: self.span(&rest).start,
+                    ..blanks
+                },
+            ));
+        }
+        let (span, text) = (self.span(&rest), rest.as_str().to_owned());
+        let value = self.value(only(rest))?;
+        Some(Argument {
+            name,
+            value: Spanned::new(value, span),
+            text,
+        })
+    }
+
+    /// A value, unless it is faulty.
+    fn value(&mut self, pair: Pair<'t, Rule>) -> Option<Value> {
+        let start = pair.as_span().start();
+        let before = self.found.len();
+        let value = match pair.as_rule() {
+            Rule::integer => match values::integer(pair.as_str()) {
+                Ok(n) => Value::Integer(n),
+                Err(fault) => {
+                    self.value_fault(Code::BadValue, start, fault);
+                    return None;
+                }
+            },
+            Rule::float => match values::float(pair.as_str()) {
+                Ok(x) => Value::Float(x),
+                Err(fault) => {
+                    self.value_fault(Code::BadValue, start, fault);
+                    return None;
+                }
+            },
+            Rule::reference => Value::Reference(pair.as_str()[1..].to_owned()),
+            Rule::bare_list | Rule::boxed_list => Value::List(
+                pair.into_inner()
+                    .filter(|p| p.as_rule() != Rule::square)
+                    .map(|item| self.item(&item))
+                    .collect(),
+            ),
+            _ => Value::Text(self.text(&pair).value),
+        };
+        (self.found.len() == before).then_some(value)
+    }
+
+    /// An item of a list. `$name` stands for a whole value only, and unquoted it would look like one.
+    fn item(&mut self, pair: &Pair<'t, Rule>) -> Spanned<String> {
+        let item = self.text(pair);
+        let name = pair.as_str().strip_prefix('$');
+        if name.is_some_and(|n| fault::name_prefix(n) == Some(n)) {
+            self.fault(
+                Diagnostic::new(
+                    Code::BadValue,
+                    item.span,
+                    "a resource cannot be an item of a list",
+                )
+                .at("stands for a whole value only")
+                .hint(format!(
+                    "put it in quotes if it is text: `\"{}\"`",
+                    item.value
+                )),
+            );
+        }
+        item
+    }
+
+    fn run(&mut self, pair: Pair<'t, Rule>, span: Span) -> Instruction {
+        let steps = pair.into_inner().map(|step| self.step(step)).collect();
+        Instruction::Run(Run { steps, span })
+    }
+
+    fn step(&mut self, pair: Pair<'t, Rule>) -> Step {
+        let span = self.span(&pair);
+        let inner = only(pair);
+        let stages = if inner.as_rule() == Rule::group {
+            inner
+                .into_inner()
+                .filter(|p| p.as_rule() == Rule::stage_ref)
+                .map(|stage| self.stage_ref(stage))
+                .collect()
+        } else {
+            vec![self.stage_ref(inner)]
+        };
+        Step { stages, span }
+    }
+
+    fn stage_ref(&mut self, pair: Pair<'t, Rule>) -> StageRef {
+        let span = self.span(&pair);
+        let mut parts = pair.into_inner();
+        let name = self.spanned(&next(&mut parts));
+        let port = parts.next().map(|port| {
+            let span = self.span(&port);
+            let number = port.as_str().parse().unwrap_or_else(|_| {
+                self.fault(
+                    Diagnostic::new(Code::BadValue, span, "no stage has that many outputs")
+                        .at("too large"),
+                );
+                0
+            });
+            Spanned::new(number, span)
+        });
+        StageRef { name, port, span }
+    }
+}
+
+/// The next part of a match, which the grammar says is there.
+fn next<'t>(parts: &mut impl Iterator<Item = Pair<'t, Rule>>) -> Pair<'t, Rule> {
+    parts
+        .next()
+        .expect("the grammar gives every part that is read")
+}
+
+/// The one part of a match.
+fn only(pair: Pair<'_, Rule>) -> Pair<'_, Rule> {
+    next(&mut pair.into_inner())
+}

@@ -1,0 +1,265 @@
+//! The edges of a pipeline, from the RUN instructions and from outputs that none of them names.
+
+use std::collections::BTreeSet;
+
+use rune_ir::{
+    diag::{Code, Diagnostic, Span},
+    pipeline::{Edge, Pipeline, StageId, StageKind},
+};
+
+use crate::{
+    names::Names,
+    tree::{Instruction, Keyword, Run, StageRef, Step, Tree},
+    values::shorten,
+};
+
+/// Makes an edge between every two neighbours of a RUN: each stage of the right step is fed by every stage
+/// of the left one, in order. Several RUNs add up. An output that no RUN names is fed by the last step of
+/// the last RUN.
+pub(crate) fn wire(
+    tree: &Tree,
+    stages: &Names<StageId>,
+    pipeline: &mut Pipeline,
+    found: &mut Vec<Diagnostic>,
+) {
+    let runs: Vec<&Run> = tree
+        .instructions
+        .iter()
+        .filter_map(|i| match i {
+            Instruction::Run(run) => Some(run),
+            Instruction::From(_)
+            | Instruction::Label(_)
+            | Instruction::Resource(_)
+            | Instruction::Stage(_)
+            | Instruction::Faulty(_) => None,
+        })
+        .collect();
+    let open = open_outputs(tree, &runs, pipeline);
+    let mut wiring = Wiring {
+        stages,
+        unknown: BTreeSet::new(),
+        pipeline,
+        found,
+    };
+    if let Some((last, others)) = runs.split_last() {
+        for run in others {
+            wiring.run(run, &[]);
+        }
+        wiring.run(last, &open);
+    }
+}
+
+/// The outputs that no RUN names, in the order written.
+fn open_outputs(tree: &Tree, runs: &[&Run], pipeline: &Pipeline) -> Vec<StageId> {
+    let mut named: BTreeSet<&str> = runs
+        .iter()
+        .flat_map(|run| run.steps.iter().flat_map(|s| &s.stages))
+        .map(|stage| stage.name.value.as_str())
+        .collect();
+    for instruction in &tree.instructions {
+        if let Instruction::Faulty(faulty) = instruction
+            && faulty.keyword == Some(Keyword::Run)
+        {
+            named.extend(faulty.names.iter().map(String::as_str));
+        }
+    }
+    pipeline
+        .stages
+        .iter()
+        .filter(|(_, s)| matches!(s.kind, StageKind::Output(_)))
+        .filter(|(_, s)| !named.contains(s.name.value.as_str()))
+        .map(|(id, _)| id)
+        .collect()
+}
+
+/// A stage that a step names, and which of its outputs.
+#[derive(Clone, Copy)]
+struct Place {
+    id: StageId,
+    port: u32,
+    span: Span,
+}
+
+struct Wiring<'w> {
+    stages: &'w Names<StageId>,
+    /// Unknown names that have been reported.
+    unknown: BTreeSet<&'w str>,
+    pipeline: &'w mut Pipeline,
+    found: &'w mut Vec<Diagnostic>,
+}
+
+impl<'w> Wiring<'w> {
+    /// Reports a fault that leaves out an edge.
+    fn hole(&mut self, diagnostic: Diagnostic) {
+        self.pipeline.partial = true;
+        self.found.push(diagnostic);
+    }
+
+    /// Wires one RUN, whose last step also feeds the outputs of `open`.
+    fn run(&mut self, run: &'w Run, open: &[StageId]) {
+        let steps: Vec<Vec<Place>> = run.steps.iter().map(|step| self.find(step)).collect();
+        let Some((last, before)) = steps.split_last() else {
+            self.hole(
+                Diagnostic::new(Code::EmptyRun, run.span, "A RUN instruction can't be empty")
+                    .at("names no stage")
+                    .hint("name the stages in the order data flows: `RUN input model serial`"),
+            );
+            return;
+        };
+        for pair in steps.windows(2) {
+            self.join(&pair[0], &pair[1]);
+        }
+        let sources: Vec<Place> = last
+            .iter()
+            .copied()
+            .filter(|p| !self.is_output(p.id))
+            .collect();
+        if open.is_empty() {
+            self.unread(&run.steps[run.steps.len() - 1]);
+        }
+        for id in open {
+            let span = self.pipeline.stages[*id].span;
+            for from in &sources {
+                self.feed(*id, from, span);
+            }
+        }
+        let feeds_nothing = open.is_empty() || sources.is_empty();
+        if before.is_empty() && !last.is_empty() && feeds_nothing {
+            self.hole(
+                Diagnostic::new(
+                    Code::EmptyRun,
+                    run.span,
+                    "this RUN has only one step, which feeds nothing",
+                )
+                .at("joins nothing")
+                .hint("name at least two steps, such as `RUN input serial`"),
+            );
+        }
+    }
+
+    /// Makes each stage of `left` feed each of `right`.
+    fn join(&mut self, left: &[Place], right: &[Place]) {
+        for from in left
+            .iter()
+            .filter(|p| self.is_output(p.id))
+            .copied()
+            .collect::<Vec<_>>()
+        {
+            let name = self.name(from.id);
+            self.hole(
+                Diagnostic::new(
+                    Code::NoOutputs,
+                    from.span,
+                    format!("The \"{name}\" stage doesn't have any outputs"),
+                )
+                .at("an output gives nothing to the next step")
+                .hint("an output comes last in a RUN"),
+            );
+        }
+        for to in right {
+            if matches!(self.pipeline.stages[to.id].kind, StageKind::Capability(_)) {
+                let name = self.name(to.id);
+                self.hole(
+                    Diagnostic::new(
+                        Code::NoInputs,
+                        to.span,
+                        format!("The \"{name}\" stage doesn't accept any inputs"),
+                    )
+                    .at("a capability takes nothing from the step before")
+                    .hint("a capability comes first in a RUN; begin another RUN with it"),
+                );
+                continue;
+            }
+            for from in left {
+                if !self.is_output(from.id) {
+                    self.feed(to.id, from, to.span);
+                }
+            }
+        }
+    }
+
+    fn feed(&mut self, to: StageId, from: &Place, span: Span) {
+        self.pipeline.stages[to].inputs.push(Edge {
+            from: from.id,
+            port: from.port,
+            span,
+        });
+    }
+
+    fn is_output(&self, id: StageId) -> bool {
+        matches!(self.pipeline.stages[id].kind, StageKind::Output(_))
+    }
+
+    fn name(&self, id: StageId) -> String {
+        self.pipeline.stages[id].name.value.clone()
+    }
+
+    /// The stages of a step that are known; the others are reported, each name once.
+    fn find(&mut self, step: &'w Step) -> Vec<Place> {
+        let mut places = Vec::with_capacity(step.stages.len());
+        for stage in &step.stages {
+            let name = stage.name.value.as_str();
+            if let Some(id) = self.stages.get(name) {
+                places.push(Place {
+                    id: *id,
+                    port: stage.port.map_or(0, |p| p.value),
+                    span: stage.span,
+                });
+            } else {
+                self.pipeline.partial = true;
+                if !self.stages.is_lost(name) && self.unknown.insert(name) {
+                    self.found.push(self.unknown_stage(stage));
+                }
+            }
+        }
+        places
+    }
+
+    fn unknown_stage(&self, stage: &StageRef) -> Diagnostic {
+        let name = stage.name.value.as_str();
+        let diagnostic = Diagnostic::new(
+            Code::UnknownStage,
+            stage.name.span,
+            format!("Can't find \"{}\"", shorten(name)),
+        )
+        .at("no instruction defines this stage");
+        if Keyword::from_name(name).is_some() {
+            return diagnostic.hint(format!(
+                "one instruction per line: begin a new line before `{name}`"
+            ));
+        }
+        if let Some(near) = self.stages.suggestion(name) {
+            return diagnostic.hint(format!("did you mean `{near}`?"));
+        }
+        let stages = self.pipeline.stages.values().take(20);
+        let known: Vec<&str> = stages.map(|s| s.name.value.as_str()).collect();
+        diagnostic.note(if known.is_empty() {
+            "No stage is defined.".to_owned()
+        } else {
+            format!("The stages are {}.", known.join(", "))
+        })
+    }
+
+    /// Reports outputs that the last step of a RUN picks and nothing reads.
+    fn unread(&mut self, step: &Step) {
+        for stage in &step.stages {
+            if let Some(port) = &stage.port {
+                let name = &stage.name.value;
+                self.hole(
+                    Diagnostic::new(
+                        Code::Syntax,
+                        stage.span,
+                        format!(
+                            "output {} of `{name}` is picked, and no step reads it",
+                            port.value
+                        ),
+                    )
+                    .at("last in this RUN")
+                    .hint(format!(
+                        "write `{name}`, or add the step that reads this output"
+                    )),
+                );
+            }
+        }
+    }
+}
