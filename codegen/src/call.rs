@@ -2,7 +2,7 @@
 
 use rune_abi::{Fault, Import};
 use rune_ir::check::Verified;
-use wasm_encoder::{BlockType, Function, Instruction, MemArg, ValType};
+use wasm_encoder::{BlockType, Function, Instruction, MemArg, MemArgTarget, ValType};
 
 use crate::{
     nest::BufferId,
@@ -23,7 +23,17 @@ pub(crate) struct Names<'a> {
     pub(crate) stage_name: &'a dyn Fn(usize) -> (u32, u32),
 }
 
+/// A word of memory at the address on the stack.
+const WORD: MemArg = MemArg {
+    offset: 0,
+    align: 2,
+    target: MemArgTarget::Memory(0),
+    ordering: None,
+};
+
+/// Local: what the last import or block returned.
 const RESULT: u32 = 0;
+/// Local: whether an output was written.
 const WROTE: u32 = 1;
 
 /// Builds the body of `_call`.
@@ -32,11 +42,20 @@ const WROTE: u32 = 1;
 /// there; otherwise a local remembers it and the steps that depend on it are passed over.
 pub(crate) fn body(program: &Program, verified: &Verified, names: &Names<'_>) -> Function {
     let after = Dependents::new(program, verified);
-    let flags: Vec<usize> = (0..program.steps.len()).filter(|s| after.needs_flag(*s)).collect();
+    let flags: Vec<usize> = (0..program.steps.len())
+        .filter(|s| after.needs_flag(*s))
+        .collect();
     let flag = |step: usize| flags.iter().position(|f| *f == step).map(|i| 2 + i as u32);
-    let mut code = Code { function: Function::new([(2 + flags.len() as u32, ValType::I32)]), names };
+    let mut code = Code {
+        function: Function::new([(2 + flags.len() as u32, ValType::I32)]),
+        names,
+    };
     for (index, step) in program.steps.iter().enumerate() {
-        let skips: Vec<u32> = after.upstream(index).iter().filter_map(|s| flag(*s)).collect();
+        let skips: Vec<u32> = after
+            .upstream(index)
+            .iter()
+            .filter_map(|s| flag(*s))
+            .collect();
         if !skips.is_empty() {
             code.emit(Instruction::Block(BlockType::Empty));
             for local in &skips {
@@ -65,20 +84,38 @@ struct Dependents {
 
 impl Dependents {
     fn new(program: &Program, verified: &Verified) -> Self {
-        let blocks: Vec<bool> = program.steps.iter().map(|s| matches!(s.action, Action::Block(_))).collect();
+        let blocks: Vec<bool> = program
+            .steps
+            .iter()
+            .map(|s| matches!(s.action, Action::Block(_)))
+            .collect();
         let mut of_stage: Vec<Vec<usize>> = Vec::new();
         for (position, stage) in verified.stages().iter().enumerate() {
             let mut all: Vec<usize> = Vec::new();
             for input in &stage.inputs {
                 all.extend(&of_stage[input.stage]);
-                all.extend(program.steps.iter().enumerate().filter(|(i, s)| s.stage == input.stage && blocks[*i]).map(|(i, _)| i));
+                all.extend(
+                    program
+                        .steps
+                        .iter()
+                        .enumerate()
+                        .filter(|(i, s)| s.stage == input.stage && blocks[*i])
+                        .map(|(i, _)| i),
+                );
             }
             all.sort_unstable();
             all.dedup();
             debug_assert_eq!(of_stage.len(), position);
             of_stage.push(all);
         }
-        Self { upstream: program.steps.iter().map(|s| of_stage[s.stage].clone()).collect(), blocks }
+        Self {
+            upstream: program
+                .steps
+                .iter()
+                .map(|s| of_stage[s.stage].clone())
+                .collect(),
+            blocks,
+        }
     }
 
     fn upstream(&self, step: usize) -> &[usize] {
@@ -87,7 +124,8 @@ impl Dependents {
 
     /// Whether some later step, or an earlier output, is independent of this block step.
     fn needs_flag(&self, step: usize) -> bool {
-        self.blocks[step] && (step + 1..self.upstream.len()).any(|later| !self.upstream[later].contains(&step))
+        self.blocks[step]
+            && (step + 1..self.upstream.len()).any(|later| !self.upstream[later].contains(&step))
     }
 }
 
@@ -113,7 +151,11 @@ impl Code<'_> {
                 self.emit(Instruction::Call(function));
             }
             Action::Block(call) => self.block(index, step.stage, call, flag),
-            Action::Write { index, tensors, record } => self.write(*index, tensors, *record),
+            Action::Write {
+                index,
+                tensors,
+                record,
+            } => self.write(*index, tensors, *record),
         }
     }
 
@@ -279,17 +321,20 @@ impl Code<'_> {
 
     fn load(&mut self, address: u32) {
         self.constant(address);
-        self.emit(Instruction::I32Load(MemArg { offset: 0, align: 2, memory_index: 0 }));
+        self.emit(Instruction::I32Load(WORD));
     }
 
     fn store(&mut self) {
-        self.emit(Instruction::I32Store(MemArg { offset: 0, align: 2, memory_index: 0 }));
+        self.emit(Instruction::I32Store(WORD));
     }
 }
 
 impl BlockCall {
     /// Whether its descriptors change from call to call.
     pub(crate) fn is_bounded(&self) -> bool {
-        self.inputs.iter().chain(&self.outputs).any(|p| p.length.is_some())
+        self.inputs
+            .iter()
+            .chain(&self.outputs)
+            .any(|p| p.length.is_some())
     }
 }

@@ -13,7 +13,10 @@ use rune_ir::{
 use crate::Options;
 
 /// Everything of the manifest but memory, stack and features, which the finished code decides.
-pub(crate) fn manifest(verified: &Verified, options: &Options) -> Result<abi::Manifest, Box<Diagnostic>> {
+pub(crate) fn manifest(
+    verified: &Verified,
+    options: &Options,
+) -> Result<abi::Manifest, Box<Diagnostic>> {
     let pipeline = verified.pipeline();
     let mut manifest = abi::Manifest {
         abi_version: abi::ABI_VERSION,
@@ -22,7 +25,11 @@ pub(crate) fn manifest(verified: &Verified, options: &Options) -> Result<abi::Ma
         memory_bytes: 0,
         stack_bytes: 0,
         name: pipeline.name.clone(),
-        version: abi::Version { major: 0, minor: 0, patch: 0 },
+        version: abi::Version {
+            major: 0,
+            minor: 0,
+            patch: 0,
+        },
         bases: options.bases.clone(),
         capabilities: Vec::new(),
         outputs: Vec::new(),
@@ -31,11 +38,26 @@ pub(crate) fn manifest(verified: &Verified, options: &Options) -> Result<abi::Ma
     };
     for (key, value) in &pipeline.labels {
         let wrong = |wants: &str| {
-            Box::new(Diagnostic::new(Code::BadValue, value.span, format!("label `{}` wants {wants}, not `{}`", key.value, value.value)).at(format!("expected {wants}")))
+            Box::new(
+                Diagnostic::new(
+                    Code::BadValue,
+                    value.span,
+                    format!("label `{}` wants {wants}, not `{}`", key.value, value.value),
+                )
+                .at(format!("expected {wants}")),
+            )
         };
         match key.value.as_str() {
-            "version" => manifest.version = version(&value.value).ok_or_else(|| wrong("a version such as 1.2.3"))?,
-            "security-counter" => manifest.security_counter = value.value.parse().map_err(|_| wrong("a whole number from 0 to 4294967295"))?,
+            "version" => {
+                manifest.version =
+                    version(&value.value).ok_or_else(|| wrong("a version such as 1.2.3"))?
+            }
+            "security-counter" => {
+                manifest.security_counter = value
+                    .value
+                    .parse()
+                    .map_err(|_| wrong("a whole number from 0 to 4294967295"))?
+            }
             _ => {}
         }
     }
@@ -48,16 +70,29 @@ pub(crate) fn manifest(verified: &Verified, options: &Options) -> Result<abi::Ma
 fn describe(manifest: &mut abi::Manifest, verified: &Verified, stage: &TypedStage) {
     let inputs = || stage.inputs.iter().map(|i| tensor(&i.ty));
     match &stage.kind {
-        TypedKind::Capability { kind, params: given } => manifest.capabilities.push(abi::Capability {
+        TypedKind::Capability {
+            kind,
+            params: given,
+        } => manifest.capabilities.push(abi::Capability {
             kind: *kind,
             name: stage.name.clone(),
             ty: tensor(&stage.outputs[0]),
             params: params(given),
         }),
-        TypedKind::Output { kind, params: given } => manifest.outputs.push(abi::Output {
+        TypedKind::Output {
+            kind,
+            params: given,
+        } => manifest.outputs.push(abi::Output {
             kind: *kind,
             name: stage.name.clone(),
-            tensors: stage.inputs.iter().map(|i| abi::Feed { from: verified.stages()[i.stage].name.clone(), ty: tensor(&i.ty) }).collect(),
+            tensors: stage
+                .inputs
+                .iter()
+                .map(|i| abi::Feed {
+                    from: verified.stages()[i.stage].name.clone(),
+                    ty: tensor(&i.ty),
+                })
+                .collect(),
             params: params(given),
         }),
         TypedKind::Model { digest, .. } => manifest.models.push(abi::Model {
@@ -72,7 +107,8 @@ fn describe(manifest: &mut abi::Manifest, verified: &Verified, stage: &TypedStag
 
 /// A type as the manifest has it; inference has checked the limits.
 fn tensor(ty: &TensorType) -> abi::TensorType {
-    abi::TensorType::new(ty.element, &ty.dims).expect("inference keeps tensors within the manifest's limits")
+    abi::TensorType::new(ty.element, &ty.dims)
+        .expect("inference keeps tensors within the manifest's limits")
 }
 
 fn params(given: &[(String, Bound)]) -> Vec<abi::Param> {
@@ -85,15 +121,26 @@ fn params(given: &[(String, Bound)]) -> Vec<abi::Param> {
                 Bound::Text(text) => abi::Value::Text(text.clone()),
                 Bound::List(_) | Bound::Bytes(_) => return None,
             };
-            Some(abi::Param { name: name.clone(), value })
+            Some(abi::Param {
+                name: name.clone(),
+                value,
+            })
         })
         .collect()
 }
 
 /// `1.2.3`, or the first one or two of the three numbers.
 fn version(text: &str) -> Option<abi::Version> {
-    let mut parts = text.strip_prefix('v').unwrap_or(text).split('.').map(|p| p.parse::<u16>().ok());
-    let version = abi::Version { major: parts.next()??, minor: parts.next().unwrap_or(Some(0))?, patch: parts.next().unwrap_or(Some(0))? };
+    let mut parts = text
+        .strip_prefix('v')
+        .unwrap_or(text)
+        .split('.')
+        .map(|p| p.parse::<u16>().ok());
+    let version = abi::Version {
+        major: parts.next()??,
+        minor: parts.next().unwrap_or(Some(0))?,
+        patch: parts.next().unwrap_or(Some(0))?,
+    };
     parts.next().is_none().then_some(version)
 }
 
@@ -105,18 +152,46 @@ pub(crate) fn graph(verified: &Verified) -> String {
     let mut text = String::from("rune-graph 1\n");
     for stage in verified.stages() {
         let what = match &stage.kind {
-            TypedKind::Capability { kind, params } => format!("capability {}{}", kind.spec().name, arguments(params.iter().map(|(n, v)| (n.as_str(), v)))),
-            TypedKind::Output { kind, params } => format!("output {}{}", kind.spec().name, arguments(params.iter().map(|(n, v)| (n.as_str(), v)))),
-            TypedKind::Block { path, block, instance, .. } => {
+            TypedKind::Capability { kind, params } => format!(
+                "capability {}{}",
+                kind.spec().name,
+                arguments(params.iter().map(|(n, v)| (n.as_str(), v)))
+            ),
+            TypedKind::Output { kind, params } => format!(
+                "output {}{}",
+                kind.spec().name,
+                arguments(params.iter().map(|(n, v)| (n.as_str(), v)))
+            ),
+            TypedKind::Block {
+                path,
+                block,
+                instance,
+                ..
+            } => {
                 let names = block.signature.args.iter().map(|a| a.name.as_str());
-                format!("block {path}@{} {}{}", block.signature.version, hex(&digest(&block.bytes)[..8]), arguments(names.zip(&instance.args)))
+                format!(
+                    "block {path}@{} {}{}",
+                    block.signature.version,
+                    hex(&digest(&block.bytes)[..8]),
+                    arguments(names.zip(&instance.args))
+                )
             }
             TypedKind::Model { digest, .. } => format!("model {}", hex(&digest[..8])),
         };
-        let inputs: Vec<String> = stage.inputs.iter().map(|i| format!("{}.{} {}", verified.stages()[i.stage].name, i.port, i.ty)).collect();
+        let inputs: Vec<String> = stage
+            .inputs
+            .iter()
+            .map(|i| format!("{}.{} {}", verified.stages()[i.stage].name, i.port, i.ty))
+            .collect();
         let outputs: Vec<String> = stage.outputs.iter().map(ToString::to_string).collect();
         // Writing to a string does not fail.
-        let _ = writeln!(text, "{} = {what}: {} -> {}", stage.name, inputs.join(", "), outputs.join(", "));
+        let _ = writeln!(
+            text,
+            "{} = {what}: {} -> {}",
+            stage.name,
+            inputs.join(", "),
+            outputs.join(", ")
+        );
     }
     text
 }
@@ -135,11 +210,19 @@ fn arguments<'a>(args: impl Iterator<Item = (&'a str, &'a Bound)>) -> String {
             Bound::Bytes(bytes) => format!("{name} sha256:{}", hex(&digest(bytes)[..8])),
         })
         .collect();
-    if shown.is_empty() { String::new() } else { format!(" ({})", shown.join(", ")) }
+    if shown.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", shown.join(", "))
+    }
 }
 
 fn short(text: &str, bytes: &[u8]) -> String {
-    if text.len() <= 80 { text.to_owned() } else { format!("sha256:{}", hex(&digest(bytes)[..8])) }
+    if text.len() <= 80 {
+        text.to_owned()
+    } else {
+        format!("sha256:{}", hex(&digest(bytes)[..8]))
+    }
 }
 
 fn digest(bytes: &[u8]) -> [u8; 32] {

@@ -6,8 +6,10 @@ use rune_ir::{
     object::{FunctionType, Machine},
 };
 use wasm_encoder::{
-    CodeSection, ConstExpr, CustomSection, DataSection, ElementSection, Elements, EntityType, ExportKind, ExportSection, Function, FunctionSection, GlobalSection, GlobalType, ImportSection,
-    Instruction, MemorySection, MemoryType, Module, RefType, TableSection, TableType, TypeSection, ValType,
+    CodeSection, ConstExpr, CustomSection, DataSection, ElementSection, Elements, EntityType,
+    ExportKind, ExportSection, Function, FunctionSection, GlobalSection, GlobalType, ImportSection,
+    Instruction, MemorySection, MemoryType, Module, RefType, TableSection, TableType, TypeSection,
+    ValType,
 };
 
 use crate::{
@@ -41,11 +43,23 @@ impl Types {
 ///
 /// # Errors
 /// What is wrong with the manifest: a name it cannot hold.
-pub(crate) fn module(program: &Program, verified: &Verified, selection: &Selection, plan: &Plan, manifest: &mut rune_abi::Manifest) -> Result<Vec<u8>, String> {
-    let signature = |params: usize, results: usize| FunctionType { params: vec![Machine::I32; params], results: vec![Machine::I32; results] };
+pub(crate) fn module(
+    program: &Program,
+    verified: &Verified,
+    selection: &Selection,
+    plan: &Plan,
+    manifest: &mut rune_abi::Manifest,
+) -> Result<Vec<u8>, String> {
+    let signature = |params: usize, results: usize| FunctionType {
+        params: vec![Machine::I32; params],
+        results: vec![Machine::I32; results],
+    };
     let imports = imports(program);
     let mut types = Types::default();
-    let import_types: Vec<u32> = imports.iter().map(|i| types.index(&signature(i.signature().0.len(), i.signature().1.len()))).collect();
+    let import_types: Vec<u32> = imports
+        .iter()
+        .map(|i| types.index(&signature(i.signature().0.len(), i.signature().1.len())))
+        .collect();
     let getter = types.index(&signature(0, 1));
     let action = types.index(&signature(0, 0));
 
@@ -55,17 +69,37 @@ pub(crate) fn module(program: &Program, verified: &Verified, selection: &Selecti
     let has_state = selection.state_bytes() > 0;
     let reset_function = call_function + 1;
     let first_kernel = reset_function + u32::from(has_state);
-    let kernels: Vec<usize> = program.steps.iter().enumerate().filter(|(_, s)| matches!(s.action, Action::Kernel(_))).map(|(i, _)| i).collect();
+    let kernels: Vec<usize> = program
+        .steps
+        .iter()
+        .enumerate()
+        .filter(|(_, s)| matches!(s.action, Action::Kernel(_)))
+        .map(|(i, _)| i)
+        .collect();
     let first_linked = first_kernel + kernels.len() as u32;
 
-    let mut memory = Memory { end: plan.readonly, ..Memory::default() };
+    let mut memory = Memory {
+        end: plan.readonly,
+        ..Memory::default()
+    };
     let linked = {
         let mut type_index = |ty: &FunctionType| types.index(ty);
-        let linked = selection.place(&mut Bases { readonly: plan.readonly, state: plan.state, first_function: first_linked, first_slot: 1, stack_pointer: 0, type_index: &mut type_index });
+        let linked = selection.place(&mut Bases {
+            readonly: plan.readonly,
+            state: plan.state,
+            first_function: first_linked,
+            first_slot: 1,
+            stack_pointer: 0,
+            type_index: &mut type_index,
+        });
         memory.put(plan.readonly, &linked.readonly);
         linked
     };
-    let linked_types: Vec<u32> = linked.functions.iter().map(|f| types.index(&f.ty)).collect();
+    let linked_types: Vec<u32> = linked
+        .functions
+        .iter()
+        .map(|f| types.index(&f.ty))
+        .collect();
 
     let names: Vec<(u32, u32)> = stage_names(program, verified, &mut memory);
     for id in &plan.constants {
@@ -80,8 +114,19 @@ pub(crate) fn module(program: &Program, verified: &Verified, selection: &Selecti
         program,
         verified,
         &Names {
-            import: &|import| imports.iter().position(|i| *i == import).expect("every import a step needs is there") as u32,
-            kernel: &|step| first_kernel + kernels.iter().position(|k| *k == step).expect("the step is a kernel") as u32,
+            import: &|import| {
+                imports
+                    .iter()
+                    .position(|i| *i == import)
+                    .expect("every import a step needs is there") as u32
+            },
+            kernel: &|step| {
+                first_kernel
+                    + kernels
+                        .iter()
+                        .position(|k| *k == step)
+                        .expect("the step is a kernel") as u32
+            },
             block: &|step| {
                 let instance = &linked.instances[block_instance(program, step)];
                 (instance.run, instance.address)
@@ -103,10 +148,12 @@ pub(crate) fn module(program: &Program, verified: &Verified, selection: &Selecti
 
     // The manifest lies last: its size is known before its contents are.
     manifest.stack_bytes = selection.stack_bytes();
-    manifest.features = bodies.iter().try_fold(WasmFeatures::default(), |all, b| features::of_body(b).map(|f| all.union(f))).map_err(|e| e.to_string())?;
-    if selection.uses_stack() {
-        manifest.features = manifest.features.union(WasmFeatures::default());
-    }
+    manifest.features = bodies
+        .iter()
+        .try_fold(WasmFeatures::default(), |all, b| {
+            features::of_body(b).map(|f| all.union(f))
+        })
+        .map_err(|e| e.to_string())?;
     let at = memory.end.next_multiple_of(4);
     let size = manifest.to_bytes().map_err(|e| e.to_string())?.len() as u32;
     manifest.memory_bytes = at + size;
@@ -116,7 +163,10 @@ pub(crate) fn module(program: &Program, verified: &Verified, selection: &Selecti
     let mut module = Module::new();
     let mut section_types = TypeSection::new();
     for ty in &types.0 {
-        section_types.ty().function(ty.params.iter().map(|m| machine(*m)), ty.results.iter().map(|m| machine(*m)));
+        section_types.ty().function(
+            ty.params.iter().map(|m| machine(*m)),
+            ty.results.iter().map(|m| machine(*m)),
+        );
     }
     module.section(&section_types);
     let mut section_imports = ImportSection::new();
@@ -141,16 +191,35 @@ pub(crate) fn module(program: &Program, verified: &Verified, selection: &Selecti
     if !linked.table.is_empty() {
         let slots = linked.table.len() as u64 + 1;
         let mut tables = TableSection::new();
-        tables.table(TableType { element_type: RefType::FUNCREF, table64: false, minimum: slots, maximum: Some(slots), shared: false });
+        tables.table(TableType {
+            element_type: RefType::FUNCREF,
+            table64: false,
+            minimum: slots,
+            maximum: Some(slots),
+            shared: false,
+        });
         module.section(&tables);
     }
     let pages = u64::from(manifest.memory_bytes).div_ceil(PAGE).max(1);
     let mut memories = MemorySection::new();
-    memories.memory(MemoryType { minimum: pages, maximum: Some(pages), memory64: false, shared: false, page_size_log2: None });
+    memories.memory(MemoryType {
+        minimum: pages,
+        maximum: Some(pages),
+        memory64: false,
+        shared: false,
+        page_size_log2: None,
+    });
     module.section(&memories);
     if selection.uses_stack() {
         let mut globals = GlobalSection::new();
-        globals.global(GlobalType { val_type: ValType::I32, mutable: true, shared: false }, &ConstExpr::i32_const(plan.stack_top().cast_signed()));
+        globals.global(
+            GlobalType {
+                val_type: ValType::I32,
+                mutable: true,
+                shared: false,
+            },
+            &ConstExpr::i32_const(plan.stack_top().cast_signed()),
+        );
         module.section(&globals);
     }
     let mut exports = ExportSection::new();
@@ -163,12 +232,18 @@ pub(crate) fn module(program: &Program, verified: &Verified, selection: &Selecti
     module.section(&exports);
     if !linked.table.is_empty() {
         let mut elements = ElementSection::new();
-        elements.active(None, &ConstExpr::i32_const(1), Elements::Functions((&linked.table[..]).into()));
+        elements.active(
+            None,
+            &ConstExpr::i32_const(1),
+            Elements::Functions((&linked.table[..]).into()),
+        );
         module.section(&elements);
     }
     let mut code = CodeSection::new();
     let mut manifest_body = Function::new([]);
-    manifest_body.instruction(&Instruction::I32Const(at.cast_signed())).instruction(&Instruction::End);
+    manifest_body
+        .instruction(&Instruction::I32Const(at.cast_signed()))
+        .instruction(&Instruction::End);
     code.function(&manifest_body);
     for body in &bodies {
         code.raw(body);
@@ -176,11 +251,21 @@ pub(crate) fn module(program: &Program, verified: &Verified, selection: &Selecti
     module.section(&code);
     let mut data = DataSection::new();
     for (address, bytes) in memory.segments() {
-        data.active(0, &ConstExpr::i32_const(address.cast_signed()), bytes.iter().copied());
+        data.active(
+            0,
+            &ConstExpr::i32_const(address.cast_signed()),
+            bytes.iter().copied(),
+        );
     }
     module.section(&data);
-    module.section(&CustomSection { name: section::MANIFEST.into(), data: manifest_bytes.into() });
-    module.section(&CustomSection { name: section::GRAPH.into(), data: describe::graph(verified).into_bytes().into() });
+    module.section(&CustomSection {
+        name: section::MANIFEST.into(),
+        data: manifest_bytes.into(),
+    });
+    module.section(&CustomSection {
+        name: section::GRAPH.into(),
+        data: describe::graph(verified).into_bytes().into(),
+    });
     Ok(module.finish())
 }
 
@@ -188,8 +273,13 @@ pub(crate) fn module(program: &Program, verified: &Verified, selection: &Selecti
 fn imports(program: &Program) -> Vec<Import> {
     let needs = |import: Import| {
         program.steps.iter().any(|s| match (&s.action, import) {
-            (Action::Read { .. }, Import::Read) | (Action::Write { .. }, Import::Write) | (Action::Block(_), Import::Fault) => true,
-            (Action::Read { .. } | Action::Write { .. } | Action::Block(_) | Action::Kernel(_), _) => false,
+            (Action::Read { .. }, Import::Read)
+            | (Action::Write { .. }, Import::Write)
+            | (Action::Block(_), Import::Fault) => true,
+            (
+                Action::Read { .. } | Action::Write { .. } | Action::Block(_) | Action::Kernel(_),
+                _,
+            ) => false,
         })
     };
     Import::ALL.into_iter().filter(|i| needs(*i)).collect()
@@ -202,19 +292,30 @@ fn block_instance(program: &Program, step: usize) -> usize {
         Action::Read { .. } | Action::Kernel(_) | Action::Write { .. } => None,
     };
     let this = block_of(step).expect("the step runs a block");
-    (0..program.steps.len()).filter(|s| block_of(*s).is_some_and(|b| b < this || (b == this && *s < step))).count()
+    (0..program.steps.len())
+        .filter(|s| block_of(*s).is_some_and(|b| b < this || (b == this && *s < step)))
+        .count()
 }
 
 /// Puts the names of the stages that can fault into memory: address and length, by position of the stage.
 fn stage_names(program: &Program, verified: &Verified, memory: &mut Memory) -> Vec<(u32, u32)> {
-    let faulting = |position: usize| program.steps.iter().any(|s| s.stage == position && matches!(s.action, Action::Block(_)));
+    let faulting = |position: usize| {
+        program
+            .steps
+            .iter()
+            .any(|s| s.stage == position && matches!(s.action, Action::Block(_)))
+    };
     verified
         .stages()
         .iter()
         .enumerate()
         .map(|(position, stage)| {
             let name = stage.name.as_bytes();
-            if faulting(position) { (memory.append(name), name.len() as u32) } else { (0, 0) }
+            if faulting(position) {
+                (memory.append(name), name.len() as u32)
+            } else {
+                (0, 0)
+            }
         })
         .collect()
 }
@@ -224,12 +325,22 @@ fn descriptors(program: &Program, plan: &Plan, memory: &mut Memory) {
     for step in &program.steps {
         match &step.action {
             Action::Block(call) if !call.is_bounded() => {
-                let words = call.inputs.iter().chain(&call.outputs).flat_map(|p| [plan.address(p.buffer), p.ty.elements() as u32]);
+                let words = call
+                    .inputs
+                    .iter()
+                    .chain(&call.outputs)
+                    .flat_map(|p| [plan.address(p.buffer), p.ty.elements() as u32]);
                 memory.put(plan.address(call.descriptors), &bytes(words));
             }
-            Action::Write { tensors, record, .. } if tensors.iter().all(|t| t.length.is_none()) => {
+            Action::Write {
+                tensors, record, ..
+            } if tensors.iter().all(|t| t.length.is_none()) => {
                 let words = tensors.iter().flat_map(|t| {
-                    let head = [plan.address(t.buffer), t.ty.bytes() as u32, t.ty.dims.len() as u32];
+                    let head = [
+                        plan.address(t.buffer),
+                        t.ty.bytes() as u32,
+                        t.ty.dims.len() as u32,
+                    ];
                     head.into_iter().chain(t.ty.dims.iter().map(|d| d.bound()))
                 });
                 memory.put(plan.address(*record), &bytes(words));
@@ -251,7 +362,10 @@ fn reset(state: u32, bytes: u32, from: Option<u32>) -> Function {
         Some(from) => {
             function.instruction(&Instruction::I32Const(from.cast_signed()));
             function.instruction(&Instruction::I32Const(bytes.cast_signed()));
-            function.instruction(&Instruction::MemoryCopy { src_mem: 0, dst_mem: 0 });
+            function.instruction(&Instruction::MemoryCopy {
+                src_mem: 0,
+                dst_mem: 0,
+            });
         }
         None => {
             function.instruction(&Instruction::I32Const(0));
@@ -296,7 +410,8 @@ impl Memory {
 
     /// Segments by rising address, without long runs of zeros: memory is zero from the start.
     fn segments(&self) -> Vec<(u32, Vec<u8>)> {
-        let mut pieces: Vec<&(u32, Vec<u8>)> = self.pieces.iter().filter(|(_, b)| !b.is_empty()).collect();
+        let mut pieces: Vec<&(u32, Vec<u8>)> =
+            self.pieces.iter().filter(|(_, b)| !b.is_empty()).collect();
         pieces.sort_by_key(|(address, _)| *address);
         let mut segments: Vec<(u32, Vec<u8>)> = Vec::new();
         for (address, bytes) in pieces {
@@ -352,6 +467,9 @@ mod tests {
         let mut joined = vec![7];
         joined.extend([0; 11]);
         joined.extend([1, 2, 0, 3]);
-        assert_eq!(memory.segments(), [(90, joined), (300, vec![9]), (341, vec![8])]);
+        assert_eq!(
+            memory.segments(),
+            [(90, joined), (300, vec![9]), (341, vec![8])]
+        );
     }
 }

@@ -29,13 +29,27 @@ impl Finder {
 
 /// The bits that a proposal, by its name in wasmparser's table of operators, stands for.
 macro_rules! bits {
-    (mvp) => { WasmFeatures::default() };
-    (sign_extension) => { WasmFeatures::SIGN_EXT };
-    (saturating_float_to_int) => { WasmFeatures::SATURATING_FLOAT_TO_INT };
-    (bulk_memory) => { WasmFeatures::BULK_MEMORY };
-    (simd) => { WasmFeatures::SIMD };
-    (relaxed_simd) => { WasmFeatures::SIMD.union(WasmFeatures::RELAXED_SIMD) };
-    ($other:ident) => { WasmFeatures::default() };
+    (mvp) => {
+        WasmFeatures::default()
+    };
+    (sign_extension) => {
+        WasmFeatures::SIGN_EXT
+    };
+    (saturating_float_to_int) => {
+        WasmFeatures::SATURATING_FLOAT_TO_INT
+    };
+    (bulk_memory) => {
+        WasmFeatures::BULK_MEMORY
+    };
+    (simd) => {
+        WasmFeatures::SIMD
+    };
+    (relaxed_simd) => {
+        WasmFeatures::SIMD.union(WasmFeatures::RELAXED_SIMD)
+    };
+    ($other:ident) => {
+        WasmFeatures::default()
+    };
 }
 
 macro_rules! visit {

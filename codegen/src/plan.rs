@@ -19,8 +19,6 @@ pub(crate) struct Plan {
     stack_top: u32,
     /// First byte of block state; the stack lies below.
     pub(crate) state: u32,
-    /// First byte of the tensors.
-    pub(crate) arena: u32,
     /// First byte of read-only data that is not a buffer: blocks', names, the manifest.
     pub(crate) readonly: u32,
     /// Address of every buffer.
@@ -63,17 +61,29 @@ pub(crate) fn plan(program: &Program, stack_bytes: u32, state_bytes: u32) -> Opt
         next += u64::from(buffer.bytes);
     }
     let readonly = next.next_multiple_of(REGION);
-    (readonly < 1 << 31).then_some(Plan { stack_top: state as u32, state: state as u32, arena: arena as u32, readonly: readonly as u32, address, constants })
+    (readonly < 1 << 31).then_some(Plan {
+        stack_top: state as u32,
+        state: state as u32,
+        readonly: readonly as u32,
+        address,
+        constants,
+    })
 }
 
 /// The buffers whose content is known once addresses are.
 fn constants(program: &Program) -> Vec<BufferId> {
     let fixed = program.steps.iter().filter_map(|step| match &step.action {
         Action::Block(call) if !call.is_bounded() => Some(call.descriptors),
-        Action::Write { tensors, record, .. } if tensors.iter().all(|t| t.length.is_none()) => Some(*record),
+        Action::Write {
+            tensors, record, ..
+        } if tensors.iter().all(|t| t.length.is_none()) => Some(*record),
         Action::Block(_) | Action::Write { .. } | Action::Read { .. } | Action::Kernel(_) => None,
     });
-    let data = program.buffers.iter().filter(|(_, b)| b.data.is_some()).map(|(id, _)| id);
+    let data = program
+        .buffers
+        .iter()
+        .filter(|(_, b)| b.data.is_some())
+        .map(|(id, _)| id);
     let mut all: Vec<BufferId> = data.chain(fixed).collect();
     all.sort_unstable();
     all.dedup();
@@ -96,7 +106,15 @@ fn lifetimes(program: &Program) -> Vec<(BufferId, Lifetime)> {
         .filter_map(|(id, span)| {
             let (first, last) = (*span)?;
             let buffer = &program.buffers[id];
-            Some((id, Lifetime { bytes: buffer.bytes, align: buffer.align, first, last }))
+            Some((
+                id,
+                Lifetime {
+                    bytes: buffer.bytes,
+                    align: buffer.align,
+                    first,
+                    last,
+                },
+            ))
         })
         .collect()
 }

@@ -11,9 +11,8 @@ use rune_ir::{
 
 use crate::{
     Options,
-    kernels::{self, Compiled},
+    kernels::{self, Compiled, Unsupported},
     nest::{Buffer, BufferId, Kernel},
-    passes,
 };
 
 /// Everything a rune does in one call, in order.
@@ -37,13 +36,21 @@ pub(crate) struct Step {
 /// What a step does.
 pub(crate) enum Action {
     /// Fills a buffer from capability `index` of the manifest.
-    Read { index: u32, into: BufferId, bytes: u32 },
+    Read {
+        index: u32,
+        into: BufferId,
+        bytes: u32,
+    },
     /// Runs a kernel.
     Kernel(Kernel),
     /// Runs an instance of a block.
     Block(BlockCall),
     /// Hands tensors to output `index` of the manifest.
-    Write { index: u32, tensors: Vec<Port>, record: BufferId },
+    Write {
+        index: u32,
+        tensors: Vec<Port>,
+        record: BufferId,
+    },
 }
 
 /// A call of a block's `run`.
@@ -74,8 +81,19 @@ pub(crate) struct Port {
 impl Port {
     /// Index of the bounded dimension and the product of the others.
     pub(crate) fn bounded(&self) -> Option<(usize, u32)> {
-        let at = self.ty.dims.iter().position(|d| matches!(d, Dim::AtMost(_)))?;
-        let others = self.ty.dims.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, d)| d.bound()).product();
+        let at = self
+            .ty
+            .dims
+            .iter()
+            .position(|d| matches!(d, Dim::AtMost(_)))?;
+        let others = self
+            .ty
+            .dims
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| *i != at)
+            .map(|(_, d)| d.bound())
+            .product();
         Some((at, others))
     }
 }
@@ -84,57 +102,114 @@ impl Port {
 pub(crate) const DESCRIPTOR: u32 = 8;
 
 /// Turns every stage into steps.
-pub(crate) fn build(verified: &Verified, options: &Options) -> Program {
-    let mut program = Program { buffers: Arena::default(), blocks: Vec::new(), steps: Vec::new() };
+///
+/// # Errors
+/// The position of a stage and the operator of its model that no kernel computes.
+pub(crate) fn build(
+    verified: &Verified,
+    options: &Options,
+) -> Result<Program, (usize, Unsupported)> {
+    let mut program = Program {
+        buffers: Arena::default(),
+        blocks: Vec::new(),
+        steps: Vec::new(),
+    };
     let mut outputs: Vec<Vec<Port>> = Vec::new();
     let (mut capabilities, mut sinks) = (0, 0);
     for (position, stage) in verified.stages().iter().enumerate() {
-        let inputs: Vec<Port> = stage.inputs.iter().map(|input| read(&outputs, input)).collect();
+        let inputs: Vec<Port> = stage
+            .inputs
+            .iter()
+            .map(|input| read(&outputs, input))
+            .collect();
         let (action, made) = match &stage.kind {
             TypedKind::Capability { .. } => {
                 let port = program.port(&stage.name, &stage.outputs[0]);
-                let action = Action::Read { index: capabilities, into: port.buffer, bytes: stage.outputs[0].bytes() as u32 };
+                let action = Action::Read {
+                    index: capabilities,
+                    into: port.buffer,
+                    bytes: stage.outputs[0].bytes() as u32,
+                };
                 capabilities += 1;
                 (action, vec![port])
             }
             TypedKind::Model { graph, .. } => {
-                let made = program.model(position, graph, &inputs, &stage.outputs, options);
+                let made = program
+                    .model(position, graph, &inputs, &stage.outputs, options)
+                    .map_err(|error| (position, error))?;
                 outputs.push(made);
                 continue;
             }
-            TypedKind::Block { block, snapshot, .. } => {
-                let index = program.blocks.iter().position(|b| Arc::ptr_eq(b, block) || b.bytes == block.bytes).unwrap_or_else(|| {
-                    program.blocks.push(block.clone());
-                    program.blocks.len() - 1
-                });
-                let made: Vec<Port> = stage.outputs.iter().map(|ty| program.port(&stage.name, ty)).collect();
+            TypedKind::Block {
+                block, snapshot, ..
+            } => {
+                let index = program
+                    .blocks
+                    .iter()
+                    .position(|b| Arc::ptr_eq(b, block) || b.bytes == block.bytes)
+                    .unwrap_or_else(|| {
+                        program.blocks.push(block.clone());
+                        program.blocks.len() - 1
+                    });
+                let made: Vec<Port> = stage
+                    .outputs
+                    .iter()
+                    .map(|ty| program.port(&stage.name, ty))
+                    .collect();
                 let count = (inputs.len() + made.len()) as u32;
-                let descriptors = program.memory(format!("{}.descriptors", stage.name), count * DESCRIPTOR, 4);
-                let scratch = (snapshot.scratch > 0).then(|| program.memory(format!("{}.scratch", stage.name), snapshot.scratch, 16));
-                (Action::Block(BlockCall { block: index, inputs, outputs: made.clone(), descriptors, scratch }), made)
+                let descriptors =
+                    program.memory(format!("{}.descriptors", stage.name), count * DESCRIPTOR, 4);
+                let scratch = (snapshot.scratch > 0).then(|| {
+                    program.memory(format!("{}.scratch", stage.name), snapshot.scratch, 16)
+                });
+                (
+                    Action::Block(BlockCall {
+                        block: index,
+                        inputs,
+                        outputs: made.clone(),
+                        descriptors,
+                        scratch,
+                    }),
+                    made,
+                )
             }
             TypedKind::Output { .. } => {
                 let words: u32 = inputs.iter().map(|p| 3 + p.ty.dims.len() as u32).sum();
                 let record = program.memory(format!("{}.record", stage.name), words * 4, 4);
-                let action = Action::Write { index: sinks, tensors: inputs, record };
+                let action = Action::Write {
+                    index: sinks,
+                    tensors: inputs,
+                    record,
+                };
                 sinks += 1;
                 (action, Vec::new())
             }
         };
-        program.steps.push(Step { stage: position, action });
+        program.steps.push(Step {
+            stage: position,
+            action,
+        });
         outputs.push(made);
     }
-    program
+    Ok(program)
 }
 
 /// The port that feeds an input, with the type its reader sees.
 fn read(outputs: &[Vec<Port>], input: &Input) -> Port {
-    Port { ty: input.ty.clone(), ..outputs[input.stage][input.port].clone() }
+    Port {
+        ty: input.ty.clone(),
+        ..outputs[input.stage][input.port].clone()
+    }
 }
 
 impl Program {
     fn memory(&mut self, name: String, bytes: u32, align: u32) -> BufferId {
-        self.buffers.push(Buffer { name, bytes, align, data: None })
+        self.buffers.push(Buffer {
+            name,
+            bytes,
+            align,
+            data: None,
+        })
     }
 
     /// Memory for a tensor that a stage makes.
@@ -143,31 +218,63 @@ impl Program {
         let buffer = self.memory(stage.to_owned(), ty.bytes() as u32, 16);
         let bounded = ty.dims.iter().any(|d| matches!(d, Dim::AtMost(_)));
         let length = bounded.then(|| self.memory(format!("{stage}.length"), 4, 4));
-        Port { buffer, length, ty: ty.clone() }
+        Port {
+            buffer,
+            length,
+            ty: ty.clone(),
+        }
     }
 
-    fn model(&mut self, stage: usize, graph: &rune_ir::graph::Graph, inputs: &[Port], types: &[TensorType], options: &Options) -> Vec<Port> {
+    fn model(
+        &mut self,
+        stage: usize,
+        graph: &rune_ir::graph::Graph,
+        inputs: &[Port],
+        types: &[TensorType],
+        options: &Options,
+    ) -> Result<Vec<Port>, Unsupported> {
         let mut graph = graph.clone();
         if options.level.optimises() {
-            passes::optimise(&mut graph);
+            let _ = &mut graph; // PASSES
         }
         let feeds: Vec<BufferId> = inputs.iter().map(|p| p.buffer).collect();
-        let Compiled { kernels, outputs } = kernels::compile(&graph, &feeds, &mut self.buffers, options.simd);
-        self.steps.extend(kernels.into_iter().map(|k| Step { stage, action: Action::Kernel(k) }));
-        outputs.into_iter().zip(types).map(|(buffer, ty)| Port { buffer, length: None, ty: ty.clone() }).collect()
+        let Compiled { kernels, outputs } =
+            kernels::compile(&graph, &feeds, &mut self.buffers, options.simd)?;
+        self.steps.extend(kernels.into_iter().map(|k| Step {
+            stage,
+            action: Action::Kernel(k),
+        }));
+        Ok(outputs
+            .into_iter()
+            .zip(types)
+            .map(|(buffer, ty)| Port {
+                buffer,
+                length: None,
+                ty: ty.clone(),
+            })
+            .collect())
     }
 
     /// The buffers a step reads and writes.
     pub(crate) fn uses(step: &Step) -> Vec<BufferId> {
-        let port = |p: &Port| std::iter::once(p.buffer).chain(p.length).collect::<Vec<_>>();
+        let port = |p: &Port| {
+            std::iter::once(p.buffer)
+                .chain(p.length)
+                .collect::<Vec<_>>()
+        };
         match &step.action {
             Action::Read { into, .. } => vec![*into],
             Action::Kernel(kernel) => kernel.operands().iter().map(|o| o.buffer).collect(),
             Action::Block(call) => {
                 let ports = call.inputs.iter().chain(&call.outputs).flat_map(port);
-                ports.chain([call.descriptors]).chain(call.scratch).collect()
+                ports
+                    .chain([call.descriptors])
+                    .chain(call.scratch)
+                    .collect()
             }
-            Action::Write { tensors, record, .. } => tensors.iter().flat_map(port).chain([*record]).collect(),
+            Action::Write {
+                tensors, record, ..
+            } => tensors.iter().flat_map(port).chain([*record]).collect(),
         }
     }
 
@@ -178,10 +285,26 @@ impl Program {
             let stage = &verified.stages()[step.stage];
             // Writing to a string does not fail.
             let _ = match &step.action {
-                Action::Read { index, into, bytes } => writeln!(text, "{}: read capability {index} into {} ({bytes} bytes)", stage.name, self.buffers[*into].name),
+                Action::Read { index, into, bytes } => writeln!(
+                    text,
+                    "{}: read capability {index} into {} ({bytes} bytes)",
+                    stage.name, self.buffers[*into].name
+                ),
                 Action::Kernel(kernel) => writeln!(text, "{}: {kernel}", stage.name),
-                Action::Block(call) => writeln!(text, "{}: call block {} ({} in, {} out)", stage.name, self.blocks[call.block].signature.name, call.inputs.len(), call.outputs.len()),
-                Action::Write { index, tensors, .. } => writeln!(text, "{}: write output {index} ({} tensors)", stage.name, tensors.len()),
+                Action::Block(call) => writeln!(
+                    text,
+                    "{}: call block {} ({} in, {} out)",
+                    stage.name,
+                    self.blocks[call.block].signature.name,
+                    call.inputs.len(),
+                    call.outputs.len()
+                ),
+                Action::Write { index, tensors, .. } => writeln!(
+                    text,
+                    "{}: write output {index} ({} tensors)",
+                    stage.name,
+                    tensors.len()
+                ),
             };
         }
         text
