@@ -21,6 +21,17 @@ pub enum DataType {
 }
 
 impl DataType {
+    /// 32-bit float.
+    pub const F32: Self = Self::Element(crate::ty::ElementType::F32);
+    /// Signed byte.
+    pub const I8: Self = Self::Element(crate::ty::ElementType::I8);
+    /// Unsigned byte.
+    pub const U8: Self = Self::Element(crate::ty::ElementType::U8);
+    /// Signed 32-bit integer.
+    pub const I32: Self = Self::Element(crate::ty::ElementType::I32);
+    /// Signed 64-bit integer.
+    pub const I64: Self = Self::Element(crate::ty::ElementType::I64);
+
     /// Bytes of one element.
     pub fn size(self) -> u32 {
         match self {

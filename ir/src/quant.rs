@@ -4,8 +4,6 @@
 //! Both the evaluator and the code generator start from these numbers; what they then do with them,
 //! rounding above all, each writes for itself.
 
-use rune_abi::ElementType;
-
 use crate::{
     graph::{DataType, Graph, Node, Quantization, Tensor},
     op::{Activation, Op},
@@ -248,7 +246,7 @@ pub fn linear_params(graph: &Graph, node: &Node) -> Result<LinearParams, String>
         } else {
             requantization
         },
-        rounding: if fully_connected && symmetric {
+        rounding: if fully_connected {
             Rounding::Once
         } else {
             Rounding::Twice
@@ -432,15 +430,4 @@ fn result<'g>(graph: &'g Graph, node: &Node) -> Result<&'g Tensor, String> {
         .first()
         .and_then(|id| graph.tensors.get(*id))
         .ok_or_else(|| format!("{} has no result", node.op.name()))
-}
-
-impl DataType {
-    /// 32-bit float.
-    pub const F32: Self = Self::Element(ElementType::F32);
-    /// Signed byte.
-    pub const I8: Self = Self::Element(ElementType::I8);
-    /// Unsigned byte.
-    pub const U8: Self = Self::Element(ElementType::U8);
-    /// Signed 32-bit integer.
-    pub const I32: Self = Self::Element(ElementType::I32);
 }

@@ -1,6 +1,6 @@
 //! `FULLY_CONNECTED`: each row of x times each row of weights, summed by rising column.
 //!
-//! I8 is requantised with one rounding, U8 with two, as the reference kernels do.
+//! Integers are requantised with one rounding, where convolutions take two, as the reference kernels do.
 
 use super::{Activation, linear, operand, operand::Operands};
 use crate::graph::{Graph, Node};

@@ -106,7 +106,7 @@ pub enum Op {
     Relu,
     /// Input: x. Output: min(max(x, 0), 6), of the same shape.
     Relu6,
-    /// Input: x. Output: 1 / (1 + exp(-x)), of the same shape.
+    /// Input: x. Output: 1 / (1 + exp(-x)), of the same shape; of F32 below -9, exp(x).
     Logistic,
     /// Input: f32, or an integer to requantise. Output: a quantised integer of the same shape.
     Quantize,

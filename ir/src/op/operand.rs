@@ -225,3 +225,17 @@ pub(super) fn same_affine(a: &Tensor, b: &Tensor) -> Result<(), String> {
         ))
     }
 }
+
+/// The reals 0 to 1 - 1/256 span the whole element type: scale 1/256, zero point at its least integer.
+pub(super) fn unit_affine(tensor: &Tensor) -> Result<(), String> {
+    let (scale, zero_point) = quant::affine(tensor)?;
+    let (least, _) = quant::element_range(tensor.ty)?;
+    if scale == 1.0 / 256.0 && zero_point == least {
+        Ok(())
+    } else {
+        Err(format!(
+            "`{}` has scale {scale} and zero point {zero_point}, not 1/256 and {least}",
+            tensor.name
+        ))
+    }
+}

@@ -1,0 +1,64 @@
+//! Why a model file was not imported.
+
+use std::fmt;
+
+use crate::flatbuffer::Malformed;
+
+/// What is wrong with a model file, and where in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportError {
+    /// What sort of fault it is.
+    pub kind: ImportErrorKind,
+    /// What and where, as a sentence without a capital or a stop.
+    pub message: String,
+}
+
+/// The sort of fault an [`ImportError`] tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImportErrorKind {
+    /// The file is damaged or not a model.
+    Unreadable,
+    /// The model uses an operator that is not supported.
+    UnsupportedOperator,
+    /// The model uses a supported operator, or tensors, in a way that is not supported.
+    UnsupportedForm,
+}
+
+impl ImportErrorKind {
+    /// Its diagnostic code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Unreadable => "R0501",
+            Self::UnsupportedOperator => "R0502",
+            Self::UnsupportedForm => "R0503",
+        }
+    }
+}
+
+impl fmt::Display for ImportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ImportError {}
+
+impl From<Malformed> for ImportError {
+    fn from(malformed: Malformed) -> Self {
+        unreadable(malformed.to_string())
+    }
+}
+
+pub(crate) fn unreadable(message: impl Into<String>) -> ImportError {
+    ImportError {
+        kind: ImportErrorKind::Unreadable,
+        message: message.into(),
+    }
+}
+
+pub(crate) fn unsupported_form(message: impl Into<String>) -> ImportError {
+    ImportError {
+        kind: ImportErrorKind::UnsupportedForm,
+        message: message.into(),
+    }
+}

@@ -1,0 +1,255 @@
+//! Tensors of the file, and which of them the graph has.
+
+use std::sync::Arc;
+
+use rune_ir::{
+    arena::Arena,
+    graph::{DataType, Quantization, Tensor, TensorId},
+};
+
+use crate::{
+    error::{ImportError, unreadable, unsupported_form},
+    flatbuffer::Vector,
+    schema,
+};
+
+/// Most dimensions of a tensor.
+const MAX_RANK: usize = 8;
+/// Most characters of a tensor's name that are kept.
+const MAX_NAME: usize = 200;
+
+/// The tensors of a subgraph; each comes into the graph the first time something names it.
+pub(crate) struct Tensors<'a> {
+    buffers: Option<Vector<'a, schema::Buffer<'a>>>,
+    tensors: Option<Vector<'a, schema::Tensor<'a>>>,
+    /// By index in the file, once imported.
+    imported: Vec<Option<TensorId>>,
+    /// By index in the file, so that tensors of one buffer share its bytes.
+    data: Vec<Option<Arc<[u8]>>>,
+    arena: Arena<Tensor>,
+    /// How many scales may still come: no file has more than bytes, unless tensors share them.
+    scales_left: usize,
+}
+
+impl<'a> Tensors<'a> {
+    pub(crate) fn new(
+        file: &'a [u8],
+        buffers: Option<Vector<'a, schema::Buffer<'a>>>,
+        tensors: Option<Vector<'a, schema::Tensor<'a>>>,
+    ) -> Self {
+        Self {
+            buffers,
+            tensors,
+            imported: vec![None; tensors.map_or(0, |t| t.len())],
+            data: vec![None; buffers.map_or(0, |b| b.len())],
+            arena: Arena::default(),
+            scales_left: file.len(),
+        }
+    }
+
+    /// The tensors that were named.
+    pub(crate) fn finish(self) -> Arena<Tensor> {
+        self.arena
+    }
+
+    /// The tensor of an index of the file.
+    pub(crate) fn import(&mut self, index: i32) -> Result<TensorId, ImportError> {
+        let (slot, table) = self.table(index)?;
+        if let Some(id) = self.imported[slot] {
+            return Ok(id);
+        }
+        let tensor = self.read(table)?;
+        let id = self.arena.push(tensor);
+        self.imported[slot] = Some(id);
+        Ok(id)
+    }
+
+    /// The name of the tensor of an index of the file.
+    pub(crate) fn name(&self, index: i32) -> Result<String, ImportError> {
+        name(&self.table(index)?.1)
+    }
+
+    /// What is known of a tensor that was imported.
+    pub(crate) fn get(&self, id: TensorId) -> &Tensor {
+        &self.arena[id]
+    }
+
+    /// The elements of a constant of I32 or I64, of which there are at most `most`.
+    pub(crate) fn integers(&mut self, index: i32, most: usize) -> Result<Vec<i64>, ImportError> {
+        let (_, table) = self.table(index)?;
+        let Tensor { name, ty, data, .. } = self.read(table)?;
+        let data = data.ok_or_else(|| unsupported_form(format!("`{name}` is not constant")))?;
+        let of_i32 = |b: &[u8]| Some(i64::from(i32::from_le_bytes(b.try_into().ok()?)));
+        let of_i64 = |b: &[u8]| Some(i64::from_le_bytes(b.try_into().ok()?));
+        let elements: Option<Vec<_>> = if ty == DataType::I32 {
+            data.chunks(4).take(most).map(of_i32).collect()
+        } else if ty == DataType::I64 {
+            data.chunks(8).take(most).map(of_i64).collect()
+        } else {
+            None
+        };
+        match elements {
+            Some(elements) if data.len() <= most * ty.size() as usize => Ok(elements),
+            _ => Err(unsupported_form(format!(
+                "`{name}` is not up to {most} numbers of I32 or I64, but {} bytes of {ty}",
+                data.len()
+            ))),
+        }
+    }
+
+    /// Checks that no dimension of a tensor but the first is left open. That one is the batch, for which
+    /// the file has a concrete number beside.
+    pub(crate) fn expect_fixed(&self, index: i32) -> Result<(), ImportError> {
+        let (_, table) = self.table(index)?;
+        let Some(signature) = table.shape_signature()? else {
+            return Ok(());
+        };
+        if signature.iter().skip(1).any(|d| d == Some(-1)) {
+            return Err(unsupported_form(format!(
+                "a dimension of `{}` is not fixed: {:?}",
+                name(&table)?,
+                signature
+                    .iter()
+                    .take(MAX_RANK)
+                    .flatten()
+                    .collect::<Vec<_>>()
+            )));
+        }
+        Ok(())
+    }
+
+    fn table(&self, index: i32) -> Result<(usize, schema::Tensor<'a>), ImportError> {
+        let slot = usize::try_from(index).ok();
+        slot.and_then(|slot| Some((slot, self.tensors?.get(slot)?)))
+            .ok_or_else(|| unreadable(format!("tensor {index} is not there")))
+    }
+
+    fn read(&mut self, table: schema::Tensor<'a>) -> Result<Tensor, ImportError> {
+        let name = name(&table)?;
+        let ty = schema::element(table.element()?.unwrap_or(0))
+            .map_err(|ty| unsupported_form(format!("the elements of `{name}` are of type {ty}")))?;
+        if table.is_variable()?.unwrap_or(0) != 0 {
+            return Err(unsupported_form(format!("`{name}` keeps state")));
+        }
+        if table.sparsity()?.is_some() {
+            return Err(unsupported_form(format!("`{name}` is sparse")));
+        }
+        if table.external_buffer()?.unwrap_or(0) != 0 {
+            return Err(unsupported_form(format!("`{name}` lies in another file")));
+        }
+        let tensor = Tensor {
+            shape: shape(&table, &name)?,
+            quantization: self.quantization(&table, &name)?,
+            data: self.data(table.buffer()?.unwrap_or(0), &name)?,
+            name,
+            ty,
+        };
+        let bytes = tensor
+            .shape
+            .iter()
+            .try_fold(u64::from(ty.size()), |n, d| n.checked_mul(u64::from(*d)));
+        match &tensor.data {
+            Some(data) if bytes != Some(data.len() as u64) => Err(unreadable(format!(
+                "`{}` of type {ty} and shape {:?} has {} bytes of data",
+                tensor.name,
+                tensor.shape,
+                data.len()
+            ))),
+            _ => Ok(tensor),
+        }
+    }
+
+    fn quantization(
+        &mut self,
+        table: &schema::Tensor,
+        name: &str,
+    ) -> Result<Option<Quantization>, ImportError> {
+        let Some(table) = table.quantization()? else {
+            return Ok(None);
+        };
+        if table.details()?.is_some() {
+            return Err(unsupported_form(format!(
+                "`{name}` is quantised in another way than by scale and zero point"
+            )));
+        }
+        let Some(scales) = table.scale()?.filter(|s| s.len() > 0) else {
+            return Ok(None);
+        };
+        self.scales_left = self
+            .scales_left
+            .checked_sub(scales.len())
+            .ok_or_else(|| unreadable(format!("`{name}` shares its scales with too many")))?;
+        let scale: Vec<f32> = scales.iter().flatten().collect();
+        let zero_point = table
+            .zero_point()?
+            .map_or(Ok(vec![]), |z| {
+                z.iter()
+                    .flatten()
+                    .take(scale.len())
+                    .map(i32::try_from)
+                    .collect()
+            })
+            .map_err(|_| unsupported_form(format!("a zero point of `{name}` is too large")))?;
+        // One zero point, or none, stands for all.
+        let zero_point = match zero_point[..] {
+            [] => vec![0; scale.len()],
+            [one] => vec![one; scale.len()],
+            _ => zero_point,
+        };
+        // Old converters give even a bias of one dimension an axis beyond it; operators that care check.
+        let axis = table.quantized_dimension()?.unwrap_or(0).max(0) as u32;
+        Ok(Some(Quantization {
+            scale,
+            zero_point,
+            axis,
+        }))
+    }
+
+    fn data(&mut self, buffer: u32, name: &str) -> Result<Option<Arc<[u8]>>, ImportError> {
+        if buffer == 0 {
+            return Ok(None);
+        }
+        let slot = buffer as usize;
+        let table = self
+            .buffers
+            .and_then(|b| b.get(slot))
+            .ok_or_else(|| unreadable(format!("buffer {buffer} of `{name}` is not there")))?;
+        if table.offset()?.unwrap_or(0) > 1 {
+            return Err(unsupported_form(format!(
+                "the data of `{name}` lie behind the model"
+            )));
+        }
+        let Some(data) = table.data()?.filter(|d| d.len() > 0) else {
+            return Ok(None);
+        };
+        Ok(Some(
+            self.data[slot]
+                .get_or_insert_with(|| data.bytes().into())
+                .clone(),
+        ))
+    }
+}
+
+/// The name, as far as it is text and not too long.
+fn name(table: &schema::Tensor) -> Result<String, ImportError> {
+    let bytes = table.name()?.map_or(&[][..], |n| n.bytes());
+    let kept = &bytes[..bytes.len().min(MAX_NAME)];
+    Ok(String::from_utf8_lossy(kept).into_owned())
+}
+
+fn shape(table: &schema::Tensor, name: &str) -> Result<Vec<u32>, ImportError> {
+    let Some(shape) = table.shape()? else {
+        return Ok(Vec::new());
+    };
+    if shape.len() > MAX_RANK {
+        return Err(unsupported_form(format!(
+            "`{name}` has {} dimensions",
+            shape.len()
+        )));
+    }
+    let dims: Vec<i32> = shape.iter().flatten().collect();
+    dims.iter()
+        .map(|d| u32::try_from(*d))
+        .collect::<Result<_, _>>()
+        .map_err(|_| unsupported_form(format!("a dimension of `{name}` is not fixed: {dims:?}")))
+}

@@ -1,0 +1,96 @@
+//! Loads the operator vectors of `testsuite/ops`, and compares results with them.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::disallowed_methods,
+    reason = "each test uses a part of this, and tests read files"
+)]
+
+use std::{fs, path::PathBuf};
+
+use rune_ir::graph::{DataType, Graph};
+
+/// One case of `testsuite/ops/<operator>.vectors`; `generate.py` beside them says their form.
+pub struct Case {
+    pub name: String,
+    pub model: Vec<u8>,
+    pub inputs: Vec<Vec<u8>>,
+    pub output: Vec<u8>,
+}
+
+/// The cases of one operator, by its name in lower case.
+pub fn load(operator: &str) -> Vec<Case> {
+    let path = workspace().join(format!("testsuite/ops/{operator}.vectors"));
+    let file = fs::read(path).unwrap();
+    let mut rest = &file[..];
+    let mut cases = Vec::new();
+    while !rest.is_empty() {
+        cases.push(Case {
+            name: String::from_utf8(blob(&mut rest)).unwrap(),
+            model: blob(&mut rest),
+            inputs: (0..number(&mut rest)).map(|_| blob(&mut rest)).collect(),
+            output: blob(&mut rest),
+        });
+    }
+    cases
+}
+
+/// The names of all operators there are vectors of.
+pub fn operators() -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(workspace().join("testsuite/ops"))
+        .unwrap()
+        .filter_map(|entry| {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            name.strip_suffix(".vectors").map(str::to_owned)
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+pub fn workspace() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn number(rest: &mut &[u8]) -> usize {
+    let (number, tail) = rest.split_first_chunk().unwrap();
+    *rest = tail;
+    u32::from_le_bytes(*number) as usize
+}
+
+fn blob(rest: &mut &[u8]) -> Vec<u8> {
+    let length = number(rest);
+    let (blob, tail) = rest.split_at(length);
+    *rest = tail;
+    blob.to_vec()
+}
+
+/// What is wrong with the value of output `index`, given what it should be: integers are equal; F32 are
+/// within 1e-5 of the greater of the element and the greatest element.
+pub fn difference(graph: &Graph, index: usize, actual: &[u8], expected: &[u8]) -> Option<String> {
+    let ty = graph.tensors[graph.outputs[index]].ty;
+    if ty != DataType::F32 {
+        let off = actual.iter().zip(expected).filter(|(a, e)| a != e).count();
+        return (off > 0 || actual.len() != expected.len())
+            .then(|| format!("{off} of {} bytes differ", expected.len()));
+    }
+    let floats = |bytes: &[u8]| -> Vec<f32> {
+        let words = bytes.chunks_exact(4);
+        words
+            .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
+            .collect()
+    };
+    let (actual, expected) = (floats(actual), floats(expected));
+    if actual.len() != expected.len() {
+        return Some(format!("{} elements, not {}", actual.len(), expected.len()));
+    }
+    let greatest = expected.iter().fold(0.0f32, |m, e| m.max(e.abs()));
+    // Written so that NaN differs from everything.
+    let close = |a: f32, e: f32| (a - e).abs() <= 1e-5 * e.abs().max(greatest);
+    let at = (0..actual.len()).find(|i| !close(actual[*i], expected[*i]))?;
+    Some(format!(
+        "element {at} is {}, not {}",
+        actual[at], expected[at]
+    ))
+}
