@@ -119,8 +119,37 @@ impl Verified {
 }
 
 /// Checks a pipeline. `loaded` has what each stage's file turned out to be, and `engine` runs the `init`
-/// of blocks. Gives a [`Verified`] exactly when no diagnostic is an error.
+/// of blocks. Gives a [`Verified`] exactly when no diagnostic is an error and the pipeline is not partial;
+/// of a partial one, nothing is reported that may only follow from what is missing.
 pub fn verify(
+    pipeline: Pipeline,
+    loaded: &Side<Stage, Loaded>,
+    engine: &dyn BlockEngine,
+) -> (Option<Verified>, Vec<Diagnostic>) {
+    let partial = pipeline.partial;
+    let (verified, mut found) = verify_whole(pipeline, loaded, engine);
+    if partial {
+        found.retain(|d| !may_follow_from_a_hole(d.code));
+        return (None, found);
+    }
+    (verified, found)
+}
+
+/// Whether a finding may be the mere consequence of a stage, edge, argument or type that is missing.
+fn may_follow_from_a_hole(code: Code) -> bool {
+    [
+        Code::MissingArgument,
+        Code::CannotInfer,
+        Code::UnusedStage,
+        Code::UnreachableOutput,
+        Code::InputCount,
+        Code::NothingRuns,
+    ]
+    .contains(&code)
+}
+
+/// [`verify`] of a pipeline that lacks nothing.
+fn verify_whole(
     pipeline: Pipeline,
     loaded: &Side<Stage, Loaded>,
     engine: &dyn BlockEngine,
