@@ -1,0 +1,93 @@
+//! Damaged model files: a clear error or a sound graph, never a panic and never memory beyond the file's size.
+
+mod vectors;
+
+use rune_models::import;
+
+struct Random(u32);
+
+impl Random {
+    fn next(&mut self) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 17;
+        self.0 ^= self.0 << 5;
+        self.0
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        self.next() as usize % limit
+    }
+}
+
+/// Changes one to three places, or the length, of a file.
+fn damage(file: &mut Vec<u8>, random: &mut Random) {
+    for _ in 0..=random.below(3) {
+        let at = random.below(file.len());
+        match random.below(16) {
+            0 => file.truncate(at.max(1)),
+            1..=5 => file[at] ^= 1 << random.below(8),
+            6..=9 => file[at] = [0, 1, 0x7f, 0x80, 0xff][random.below(5)],
+            // A whole word, which lengths and offsets are.
+            10..=13 => {
+                let word = [0, 1, 4, 0x7fff_ffff, u32::MAX, 1 << 31, file.len() as u32];
+                let word = word[random.below(word.len())].to_le_bytes();
+                let at = at & !3;
+                for (byte, new) in file[at..].iter_mut().zip(word) {
+                    *byte = new;
+                }
+            }
+            14 => {
+                let from = random.below(file.len());
+                let length = (file.len() - at.max(from)).min(1 + random.below(16));
+                file.copy_within(from..from + length, at);
+            }
+            _ => drop(file.drain(at..(at + 1 + random.below(4)).min(file.len()))),
+        }
+        if file.is_empty() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn damaged_files_are_errors_or_sound_graphs() {
+    let models: Vec<_> = vectors::operators()
+        .iter()
+        .flat_map(|operator| vectors::load(operator))
+        .map(|case| case.model)
+        .collect();
+    let mut random = Random(7);
+    let (mut sound, mut refused) = (0, 0);
+    for round in 0..6000 {
+        let mut file = models[random.below(models.len())].clone();
+        damage(&mut file, &mut random);
+        match import(&file) {
+            Ok(graph) => {
+                sound += 1;
+                assert_eq!(graph.check(), Ok(()), "round {round}");
+                let constants = graph.tensors.values().filter_map(|t| t.data.as_ref());
+                assert!(constants.map(|d| d.len()).sum::<usize>() <= 8 * file.len());
+            }
+            Err(error) => {
+                refused += 1;
+                assert!(error.message.len() > 12, "round {round}: {error}");
+            }
+        }
+    }
+    assert!(
+        sound > 500 && refused > 500,
+        "{sound} sound, {refused} refused"
+    );
+}
+
+#[test]
+fn every_prefix_of_a_file_is_refused() {
+    let file = vectors::load("conv_2d").swap_remove(0).model;
+    for end in 0..file.len() {
+        if let Ok(graph) = import(&file[..end]) {
+            // Only bytes that nothing names may be missing.
+            assert_eq!(Ok(graph), import(&file), "{end} of {}", file.len());
+        }
+    }
+    assert!(import(&file[..file.len() / 2]).is_err());
+}
