@@ -10,7 +10,8 @@ use super::{Elements, Record, Tensor};
 /// `{"serial": [{"element_type": "utf8", "dimensions": [1], "elements": ["Ring"]}]}`.
 ///
 /// The keys are the names of the outputs, in the order of the manifest. Numbers have the fewest digits that
-/// read back as the same value of their type; those JSON cannot say are "NaN", "inf" and "-inf".
+/// read back as the same value of their type; floats always have a point or an exponent, and those JSON
+/// cannot say are "NaN", "inf" and "-inf".
 pub fn line(manifest: &Manifest, records: &[Record]) -> String {
     let mut json = String::from("{");
     for (index, output) in manifest.outputs.iter().enumerate() {
@@ -82,11 +83,11 @@ fn number(json: &mut String, element: ElementType, bytes: &[u8]) {
         ElementType::I64 => integer(json, &read!(i64)),
         ElementType::F32 => {
             let x = read!(f32);
-            float(json, f64::from(x), &x);
+            float(json, f64::from(x), &format!("{x}"), &format!("{x:e}"));
         }
         ElementType::F64 => {
             let x = read!(f64);
-            float(json, x, &x);
+            float(json, x, &format!("{x}"), &format!("{x:e}"));
         }
         ElementType::Utf8 => unreachable!("strings are `Elements::Texts`"),
     }
@@ -96,12 +97,19 @@ fn integer(json: &mut String, n: &dyn std::fmt::Display) {
     write!(json, "{n}").expect("a string takes everything");
 }
 
-/// A float as `exact`, whose debug form has the fewest digits of its type and is JSON where it is finite.
-fn float(json: &mut String, x: f64, exact: &dyn std::fmt::Debug) {
-    match x {
-        x if x.is_nan() => json.push_str("\"NaN\""),
-        f64::INFINITY => json.push_str("\"inf\""),
-        f64::NEG_INFINITY => json.push_str("\"-inf\""),
-        _ => write!(json, "{exact:?}").expect("a string takes everything"),
+/// A float in one of its two shortest spellings: with an exponent below 1e-5 and from 1e16 on.
+fn float(json: &mut String, x: f64, decimal: &str, exponent: &str) {
+    match x.abs() {
+        _ if x.is_nan() => json.push_str("\"NaN\""),
+        _ if x == f64::INFINITY => json.push_str("\"inf\""),
+        _ if x == f64::NEG_INFINITY => json.push_str("\"-inf\""),
+        0.0 | 1e-5..1e16 => {
+            json.push_str(decimal);
+            // A whole number keeps a point, so that it still looks like a float.
+            if !decimal.contains('.') {
+                json.push_str(".0");
+            }
+        }
+        _ => json.push_str(exponent),
     }
 }

@@ -177,11 +177,15 @@ fn numbers_are_written_so_that_they_read_back() {
         f32::INFINITY,
         f32::NEG_INFINITY,
         f32::MIN_POSITIVE,
+        3.862_493_4e-5,
+        -9.5e-6,
+        1e15,
+        16_777_216.0,
     ];
     let bytes: Vec<u8> = floats.iter().flat_map(|x| x.to_le_bytes()).collect();
     assert_eq!(
-        written(ty(ElementType::F32, &[2, 4]), &bytes),
-        r#"{"serial": [{"element_type": "f32", "dimensions": [2, 4], "elements": [0.1, 1.0, -0.0, 1e30, "NaN", "inf", "-inf", 1.1754944e-38]}]}"#
+        written(ty(ElementType::F32, &[3, 4]), &bytes),
+        r#"{"serial": [{"element_type": "f32", "dimensions": [3, 4], "elements": [0.1, 1.0, -0.0, 1e30, "NaN", "inf", "-inf", 1.1754944e-38, 0.000038624934, -9.5e-6, 1000000000000000.0, 16777216.0]}]}"#
     );
     let f64s: Vec<u8> = [0.1f64, f64::NAN]
         .iter()
@@ -526,6 +530,18 @@ fn images_are_resized_one_per_call() {
     );
     assert_eq!(with(&[1, 1, 1, 3], &[format("BGR")])[0], "[30,20,10]");
     assert_eq!(with(&[1, 2], &[format("GrayScale")])[1], "[255,255]");
+    let gray = image::GrayImage::from_raw(2, 2, vec![0, 50, 100, 255]).unwrap();
+    let mut bytes = std::io::Cursor::new(vec![]);
+    gray.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    let same_size = temp("gray.png", &bytes.into_inner());
+    let mut camera = capability(
+        CapabilityKind::Image,
+        "camera",
+        ty(ElementType::U8, &[2, 2, 1]),
+    );
+    camera.params = vec![param("pixel-format", Value::Text("GrayScale".to_owned()))];
+    let (got, _) = lines(echo(camera), &[(CapabilityKind::Image, &same_size)]);
+    assert_eq!(elements(&got), ["[0,50,100,255]"]);
 }
 
 #[test]
