@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use rune_ir::diag::Code;
+
 use crate::flatbuffer::Malformed;
 
 /// What is wrong with a model file, and where in it.
@@ -26,11 +28,11 @@ pub enum ImportErrorKind {
 
 impl ImportErrorKind {
     /// Its diagnostic code.
-    pub const fn code(self) -> &'static str {
+    pub const fn code(self) -> Code {
         match self {
-            Self::Unreadable => "R0501",
-            Self::UnsupportedOperator => "R0502",
-            Self::UnsupportedForm => "R0503",
+            Self::Unreadable => Code::ModelUnreadable,
+            Self::UnsupportedOperator => Code::UnsupportedOperator,
+            Self::UnsupportedForm => Code::UnsupportedModel,
         }
     }
 }
