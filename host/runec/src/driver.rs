@@ -8,7 +8,7 @@ use rune_ir::{
     arena::Side,
     block::Block,
     check::{Loaded, Verified, verify},
-    diag::{Code, Diagnostic, Sources, has_errors},
+    diag::{Code, Diagnostic, Severity, Sources, has_errors},
     env::Env,
     pipeline::{Pipeline, Stage, StageKind},
 };
@@ -85,42 +85,45 @@ fn load(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Side<Stage, Loaded> {
     let mut blocks: BTreeMap<String, Result<Arc<Block>, (Code, String)>> = BTreeMap::new();
-    Side::new(&pipeline.stages, |_, stage| match &stage.kind {
-        StageKind::Capability(_) | StageKind::Output(_) => Loaded::None,
-        StageKind::Model { path, bytes } => match rune_models::import(bytes) {
-            Ok(graph) => Loaded::Model(Arc::new(graph)),
-            Err(error) => {
-                diagnostics.push(
-                    Diagnostic::new(
-                        error.code(),
-                        path.span,
-                        format!("cannot use model `{}`: {error}", path.value),
-                    )
-                    .at("this file"),
-                );
-                Loaded::Failed
+    Side::new(&pipeline.stages, |_, stage| {
+        let (path, loaded) = match &stage.kind {
+            StageKind::Capability(_) | StageKind::Output(_) => return Loaded::None,
+            // What lowering could not find has been reported at its path.
+            StageKind::Model { path, .. } | StageKind::Block(path)
+                if diagnostics
+                    .iter()
+                    .any(|d| d.severity == Severity::Error && d.primary.span == path.span) =>
+            {
+                return Loaded::Failed;
             }
-        },
-        StageKind::Block(path) => match blocks
-            .entry(path.value.clone())
-            .or_insert_with(|| read_block(&path.value, env))
-        {
-            Ok(block) => Loaded::Block(block.clone()),
-            Err((code, reason)) => {
-                diagnostics.push(
-                    Diagnostic::new(
-                        *code,
-                        path.span,
-                        format!("cannot use block `{}`: {reason}", path.value),
-                    )
-                    .at("this block"),
-                );
-                Loaded::Failed
+            StageKind::Model { path, bytes } => {
+                let imported =
+                    rune_models::import(bytes).map(|graph| Loaded::Model(Arc::new(graph)));
+                (
+                    path,
+                    imported.map_err(|error| {
+                        (
+                            error.code(),
+                            format!("cannot use model `{}`: {error}", path.value),
+                        )
+                    }),
+                )
             }
-        },
+            StageKind::Block(path) => {
+                let block = blocks
+                    .entry(path.value.clone())
+                    .or_insert_with(|| read_block(&path.value, env));
+                (path, block.clone().map(Loaded::Block))
+            }
+        };
+        loaded.unwrap_or_else(|(code, message)| {
+            diagnostics.push(Diagnostic::new(code, path.span, message).at("this file"));
+            Loaded::Failed
+        })
     })
 }
 
+/// A block of the catalogue, or of a file.
 fn read_block(path: &str, env: &dyn Env) -> Result<Arc<Block>, (Code, String)> {
     let bytes = match env.block(path) {
         Some(bytes) => bytes,
@@ -128,9 +131,12 @@ fn read_block(path: &str, env: &dyn Env) -> Result<Arc<Block>, (Code, String)> {
             .file(path)
             .map_err(|reason| (Code::FileMissing, reason))?,
     };
-    rune_blocks::read(bytes)
-        .map(Arc::new)
-        .map_err(|error| (Code::BlockInvalid, error.to_string()))
+    rune_blocks::read(bytes).map(Arc::new).map_err(|error| {
+        (
+            Code::BlockInvalid,
+            format!("cannot use block `{path}`: {error}"),
+        )
+    })
 }
 
 /// The options where nothing else is asked for.

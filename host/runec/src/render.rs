@@ -5,7 +5,10 @@ use std::{io, ops::Range};
 use codespan_reporting::{
     diagnostic::{Diagnostic as Report, Label, Severity as Level},
     files::SimpleFiles,
-    term::{self, Config, termcolor::WriteColor},
+    term::{
+        self, Config,
+        termcolor::{NoColor, WriteColor},
+    },
 };
 use rune_ir::diag::{Diagnostic, FileId, Severity, Sources, Span};
 use serde_json::{Value, json};
@@ -69,6 +72,15 @@ pub fn human(
         codespan_reporting::files::Error::Io(error) => error,
         other => io::Error::other(other.to_string()),
     })
+}
+
+/// Diagnostics as a person sees them, without colour.
+pub fn plain(sources: &Sources, diagnostics: &[Diagnostic]) -> String {
+    let mut out = NoColor::new(Vec::new());
+    for diagnostic in diagnostics {
+        human(&mut out, sources, diagnostic).expect("a vector takes all that is written");
+    }
+    String::from_utf8_lossy(&out.into_inner()).into_owned()
 }
 
 /// One diagnostic as a JSON object. Lines and columns count from 1, columns in characters.

@@ -31,7 +31,13 @@ impl Env for World {
     }
 
     fn resolve_block(&self, name: &str) -> Option<String> {
-        rune_catalogue::resolve_block(name).map(|name| name.to_string())
+        // `./mine.wasm` is a file of the user's.
+        let is_file = name.contains('/') && name.ends_with(".wasm");
+        if is_file {
+            Some(name.to_owned())
+        } else {
+            rune_catalogue::resolve_block(name).map(|name| name.to_string())
+        }
     }
 
     fn blocks(&self) -> Vec<String> {

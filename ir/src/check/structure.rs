@@ -31,8 +31,10 @@ pub(super) fn check(
         }
     };
     let live = live(pipeline);
+    // What is missing from a partial pipeline may be what was wrongly written.
+    let whole = !pipeline.partial;
     for (id, stage) in pipeline.stages.iter() {
-        if !live[id] && !matches!(stage.kind, StageKind::Output(_)) {
+        if whole && !live[id] && !matches!(stage.kind, StageKind::Output(_)) {
             found.push(
                 Diagnostic::new(
                     Code::UnusedStage,
@@ -50,7 +52,11 @@ pub(super) fn check(
     let unfed = |kind: &StageKind, stage: &Stage| {
         matches!(kind, StageKind::Output(_)) && stage.inputs.is_empty()
     };
-    for stage in pipeline.stages.values().filter(|s| unfed(&s.kind, s)) {
+    for stage in pipeline
+        .stages
+        .values()
+        .filter(|s| whole && unfed(&s.kind, s))
+    {
         found.push(
             Diagnostic::new(
                 Code::UnreachableOutput,
@@ -61,7 +67,7 @@ pub(super) fn check(
             .hint(format!("end a RUN in it: `RUN ... {}`", stage.name.value)),
         );
     }
-    if found.len() == before && !pipeline.stages.values().any(|s| fed(&s.kind, s)) {
+    if whole && found.len() == before && !pipeline.stages.values().any(|s| fed(&s.kind, s)) {
         let end = Span {
             start: pipeline.whole.end,
             ..pipeline.whole
@@ -99,7 +105,7 @@ fn ports(
                     .also(stage.name.span, format!("`{}` is defined here", stage.name.value))
                     .hint("a RUN adds to what earlier RUNs feed a stage; leave out the edge that is not meant"),
             );
-        } else if have < want && (have > 0 || is_read) {
+        } else if !pipeline.partial && have < want && (have > 0 || is_read) {
             let span = stage.inputs.last().map_or(stage.name.span, |e| e.span);
             found.push(
                 Diagnostic::new(

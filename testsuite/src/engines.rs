@@ -1,0 +1,137 @@
+//! One rune on every engine: the evaluator, and wasmtime at each optimisation level with and without SIMD.
+
+use std::{
+    collections::VecDeque,
+    fs,
+    path::Path,
+    sync::{Arc, Mutex},
+};
+
+use rune_abi::Fault;
+use rune_blocks::Wasmi;
+use rune_codegen::{Level, Options, Output, Simd};
+use rune_ir::{
+    check::Verified,
+    eval::{self, Data, Evaluator},
+};
+use rune_runtime::{Call, Cause, Elements, Grants, Limits, Read, Rune, Source, SourceError};
+use runec::{Compilation, world::World};
+
+/// The samples of one call: the bytes for each capability, in the order of the Runefile.
+pub type Feed = Vec<Vec<u8>>;
+
+/// What one call came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// For each output, what it was given.
+    Outputs(Vec<Option<Vec<Data>>>),
+    /// A fault.
+    Fault(i32),
+}
+
+/// Every way of compiling that a rune runs under in tests.
+pub fn variants() -> Vec<(&'static str, Options)> {
+    let variant = |level, simd| Options { level, simd, ..Options::default() };
+    vec![
+        ("-O0 scalar", variant(Level::O0, Simd::Off)),
+        ("-O0 simd", variant(Level::O0, Simd::On)),
+        ("-O1 scalar", variant(Level::O1, Simd::Off)),
+        ("-O1 simd", variant(Level::O1, Simd::On)),
+    ]
+}
+
+/// Checks the Runefile at `path`.
+pub fn check(path: &Path) -> Compilation<Verified> {
+    let (bytes, world) = open(path);
+    runec::check(&shown(path), "case", &bytes, &world)
+}
+
+/// Compiles the Runefile at `path`.
+pub fn compile(path: &Path, options: &Options) -> Compilation<Output> {
+    let (bytes, world) = open(path);
+    runec::compile(&shown(path), "case", &bytes, &world, options)
+}
+
+fn open(path: &Path) -> (Vec<u8>, World) {
+    let bytes = fs::read(path).expect("the case can be read");
+    (bytes, World::new(path.parent().expect("a file has a folder")))
+}
+
+/// The path from the root of the repository, for messages that are the same everywhere.
+fn shown(path: &Path) -> String {
+    path.strip_prefix(crate::root()).unwrap_or(path).display().to_string()
+}
+
+/// Every diagnostic of a compilation as text, without colour.
+pub fn rendered<T>(compilation: &Compilation<T>) -> String {
+    runec::render::plain(&compilation.sources, &compilation.diagnostics)
+}
+
+/// Runs a pipeline on the evaluator.
+pub fn evaluate(verified: &Verified, feeds: &[Feed]) -> Vec<Outcome> {
+    let mut evaluator = Evaluator::new(verified, &Wasmi).expect("blocks that were verified start");
+    let mut outcomes = Vec::new();
+    for feed in feeds {
+        match evaluator.call(&mut |capability| feed.get(capability).cloned()) {
+            Ok(eval::Call::Outputs(outputs)) => outcomes.push(Outcome::Outputs(outputs)),
+            Ok(eval::Call::EndOfData) => break,
+            Err(code) => {
+                outcomes.push(Outcome::Fault(code));
+                break;
+            }
+        }
+    }
+    outcomes
+}
+
+/// Runs a compiled rune on wasmtime.
+pub fn run(output: &Output, feeds: &[Feed]) -> Vec<Outcome> {
+    let rune = Rune::load(output.wasm.clone()).expect("a compiled rune keeps the contract");
+    let queues: Vec<Arc<Mutex<VecDeque<Vec<u8>>>>> = (0..output.manifest.capabilities.len())
+        .map(|i| Arc::new(Mutex::new(feeds.iter().map(|feed| feed[i].clone()).collect())))
+        .collect();
+    let sources = queues.iter().map(|q| Box::new(Queue(q.clone())) as Box<dyn Source>).collect();
+    let mut instance = rune.start(Grants::new(sources, Limits::default()), Box::new(|_, _| {})).expect("a compiled rune starts");
+    let mut outcomes = Vec::new();
+    for _ in feeds {
+        match instance.call() {
+            Ok(Call::Output(records)) => {
+                let mut outputs = vec![None; output.manifest.outputs.len()];
+                for record in records {
+                    let data = |elements| match elements {
+                        Elements::Numbers(bytes) => Data::Bytes(bytes),
+                        Elements::Texts(texts) => Data::Strings(texts),
+                    };
+                    outputs[record.output] = Some(record.tensors.into_iter().map(|t| data(t.elements)).collect());
+                }
+                outcomes.push(Outcome::Outputs(outputs));
+            }
+            Ok(Call::NoOutput) => outcomes.push(Outcome::Outputs(vec![None; output.manifest.outputs.len()])),
+            Ok(Call::End) => break,
+            Err(error) => {
+                outcomes.push(Outcome::Fault(match error.cause {
+                    Cause::Fault(code, _) => code,
+                    // The evaluator turns the traps of a block into this fault.
+                    Cause::Trap(_) => Fault::Block as i32,
+                    other => panic!("the rune failed in another way: {other:?}"),
+                }));
+                break;
+            }
+        }
+    }
+    outcomes
+}
+
+struct Queue(Arc<Mutex<VecDeque<Vec<u8>>>>);
+
+impl Source for Queue {
+    fn read(&mut self, out: &mut [u8]) -> Result<Read, SourceError> {
+        Ok(match self.0.lock().expect("no other thread reads").pop_front() {
+            Some(sample) => {
+                out.copy_from_slice(&sample);
+                Read::Sample
+            }
+            None => Read::End { note: None },
+        })
+    }
+}

@@ -1,0 +1,146 @@
+//! Runefiles with inputs and expected outputs, on every engine with equal results.
+//!
+//! `#! a = F32 [1.0, 2.0], b = U8 [3] => out = F32 [3.0] ± 0.01` is one call: what each capability gives, then
+//! what each output gets. `=> out nothing` is a call without output there, and `=> fault -3` one that fails.
+
+use std::fs;
+
+use rune_ir::{
+    check::{TypedKind, Verified},
+    eval::Data,
+    ty::ElementType,
+};
+use rune_testsuite::{
+    cases,
+    engines::{self, Feed, Outcome},
+};
+use serde_json::Value;
+
+#[test]
+fn every_engine_gives_what_the_case_says() {
+    for path in cases("run") {
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let text = fs::read_to_string(&path).unwrap();
+        let checked = engines::check(&path);
+        let rendered = engines::rendered(&checked);
+        let verified = checked.output.unwrap_or_else(|| panic!("{name} does not check:\n{rendered}"));
+        let calls: Vec<Expected> = text.lines().filter_map(|l| l.strip_prefix("#!")).map(|l| Expected::parse(l, &verified)).collect();
+        assert!(!calls.is_empty(), "{name} says what to expect");
+        let feeds: Vec<Feed> = calls.iter().map(|c| c.feed.clone()).collect();
+        let oracle = engines::evaluate(&verified, &feeds);
+        assert_eq!(oracle.len(), calls.len(), "{name}: calls on the evaluator");
+        for (i, (call, outcome)) in calls.iter().zip(&oracle).enumerate() {
+            call.compare(outcome, &format!("{name}, call {i}, evaluator"));
+        }
+        for (variant, options) in engines::variants() {
+            let output = engines::compile(&path, &options).output.expect("what checks compiles");
+            wasmparser::Validator::new().validate_all(&output.wasm).unwrap_or_else(|e| panic!("{name} {variant}: {e}"));
+            assert_eq!(engines::run(&output, &feeds), oracle, "{name} {variant} differs from the evaluator");
+        }
+    }
+}
+
+struct Expected {
+    feed: Feed,
+    outcome: Result<Vec<Option<Tensors>>, i32>,
+}
+
+struct Tensors {
+    element: ElementType,
+    values: Vec<Value>,
+    tolerance: f64,
+}
+
+impl Expected {
+    fn parse(line: &str, verified: &Verified) -> Self {
+        let (inputs, outputs) = line.split_once("=>").expect("a call has `=>`");
+        let names = |capability: bool| {
+            verified.stages().iter().filter(move |s| match s.kind {
+                TypedKind::Capability { .. } => capability,
+                TypedKind::Output { .. } => !capability,
+                TypedKind::Block { .. } | TypedKind::Model { .. } => false,
+            })
+        };
+        let feed = names(true)
+            .map(|stage| {
+                let tensor = Tensors::find(inputs, &stage.name).unwrap_or_else(|| panic!("`{line}` gives nothing for {}", stage.name));
+                assert_eq!(tensor.element, stage.outputs[0].element, "{line}");
+                assert_eq!(tensor.values.len() as u64, stage.outputs[0].elements(), "elements for {} in {line}", stage.name);
+                tensor.values.iter().flat_map(|v| encode(tensor.element, v)).collect()
+            })
+            .collect();
+        if let Some(code) = outputs.trim().strip_prefix("fault ") {
+            return Self { feed, outcome: Err(code.trim().parse().expect("a fault is a number")) };
+        }
+        let outcome = Ok(names(false).map(|stage| Tensors::find(outputs, &stage.name)).collect());
+        Self { feed, outcome }
+    }
+
+    fn compare(&self, outcome: &Outcome, place: &str) {
+        match (&self.outcome, outcome) {
+            (Err(code), Outcome::Fault(found)) => assert_eq!(code, found, "{place}"),
+            (Ok(expected), Outcome::Outputs(found)) => {
+                assert_eq!(expected.len(), found.len(), "{place}: outputs");
+                for (expected, found) in expected.iter().zip(found) {
+                    match (expected, found) {
+                        (None, None) => {}
+                        (Some(expected), Some(found)) => expected.compare(&found[0], place),
+                        (expected, found) => panic!("{place}: expected output {}, found {found:?}", expected.is_some()),
+                    }
+                }
+            }
+            (_, found) => panic!("{place}: found {found:?}"),
+        }
+    }
+}
+
+impl Tensors {
+    /// The tensor `name = TYPE [values] ± tolerance` in a list of such.
+    fn find(text: &str, name: &str) -> Option<Self> {
+        let at = text.match_indices(name).find(|(i, _)| {
+            let before = text[..*i].chars().next_back();
+            before.is_none_or(|c| c == ' ' || c == ',') && text[i + name.len()..].trim_start().starts_with('=')
+        })?;
+        let rest = text[at.0 + name.len()..].trim_start().trim_start_matches('=').trim_start();
+        let (element, rest) = rest.split_once(' ').expect("a type stands before the values");
+        let element = ElementType::from_name(element).unwrap_or_else(|| panic!("{element} is a type"));
+        let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
+        let values = stream.next().expect("values follow the type").unwrap_or_else(|e| panic!("{rest}: {e}"));
+        let tolerance = rest[stream.byte_offset()..].trim_start().strip_prefix('±').map_or(0.0, |t| t.split(',').next().unwrap_or(t).trim().parse().expect("a tolerance is a number"));
+        Some(Self { element, values: values.as_array().expect("values are a list").clone(), tolerance })
+    }
+
+    fn compare(&self, found: &Data, place: &str) {
+        match found {
+            Data::Strings(found) => {
+                let expected: Vec<&str> = self.values.iter().map(|v| v.as_str().expect("texts are expected")).collect();
+                assert_eq!(*found, expected, "{place}");
+            }
+            Data::Bytes(found) => {
+                let size = self.element.size() as usize;
+                assert_eq!(found.len(), self.values.len() * size, "{place}: bytes");
+                for (i, (value, bytes)) in self.values.iter().zip(found.chunks(size)).enumerate() {
+                    if self.tolerance == 0.0 {
+                        assert_eq!(bytes, encode(self.element, value), "{place}: element {i}");
+                    } else {
+                        let found = f64::from(f32::from_le_bytes(bytes.try_into().expect("a tolerance is for f32")));
+                        let expected = value.as_f64().expect("a number");
+                        assert!((found - expected).abs() <= self.tolerance, "{place}: element {i} is {found}, expected {expected}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The bytes of an element; `"NaN"` and the like stand for what JSON has no numbers for.
+fn encode(element: ElementType, value: &Value) -> Vec<u8> {
+    let float = || value.as_f64().unwrap_or_else(|| value.as_str().and_then(|s| s.parse().ok()).expect("a float"));
+    let integer = || value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from)).expect("a whole number");
+    match element {
+        ElementType::F32 => (float() as f32).to_le_bytes().to_vec(),
+        ElementType::F64 => float().to_le_bytes().to_vec(),
+        ElementType::Utf8 => panic!("text is not fed as bytes"),
+        other => integer().to_le_bytes()[..other.size() as usize].to_vec(),
+    }
+}

@@ -1,0 +1,59 @@
+//! Runefiles with faults in them: `#~ CODE` on a line says that a diagnostic of this code points there,
+//! and a snapshot beside the file holds what a person sees. No other diagnostic may come.
+
+use std::{collections::BTreeSet, fs};
+
+use rune_ir::diag::Code;
+use rune_testsuite::{cases, engines};
+
+#[test]
+fn every_diagnostic_is_where_its_mark_is() {
+    let mut failures = Vec::new();
+    for path in cases("ui") {
+        let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
+        let expected = marks(&text);
+        let compiled = engines::compile(&path, &rune_codegen::Options::default());
+        let mut found: Vec<(usize, String)> = compiled
+            .diagnostics
+            .iter()
+            .map(|d| {
+                let source = compiled.sources.text(d.primary.span.file);
+                let line = source[..d.primary.span.start as usize].matches('\n').count() + 1;
+                (line, d.code.number().to_owned())
+            })
+            .collect();
+        found.sort();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        if found != expected {
+            failures.push(format!("{name}: marked {expected:?}, found {found:?}\n{}", engines::rendered(&compiled)));
+            continue;
+        }
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path("../ui");
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings.bind(|| insta::assert_snapshot!(name, engines::rendered(&compiled)));
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// The lines with marks, from 1, with their codes.
+fn marks(text: &str) -> Vec<(usize, String)> {
+    let mut marks: Vec<(usize, String)> = text
+        .lines()
+        .enumerate()
+        .filter_map(|(i, line)| Some((i + 1, line.split_once("#~")?.1)))
+        .flat_map(|(line, codes)| codes.split_whitespace().map(move |code| (line, code.to_owned())).collect::<Vec<_>>())
+        .collect();
+    marks.sort();
+    marks
+}
+
+#[test]
+fn every_code_has_a_case() {
+    let marked: BTreeSet<String> = cases("ui").iter().flat_map(|p| marks(&String::from_utf8_lossy(&fs::read(p).unwrap()))).map(|(_, code)| code).collect();
+    let missing: Vec<&str> = Code::ALL.iter().map(|c| c.number()).filter(|c| !marked.contains(*c)).collect();
+    assert!(missing.is_empty(), "codes without a case in testsuite/ui: {missing:?}");
+    let unknown: Vec<&String> = marked.iter().filter(|c| Code::from_number(c).is_none()).collect();
+    assert!(unknown.is_empty(), "marks of codes that do not exist: {unknown:?}");
+}
