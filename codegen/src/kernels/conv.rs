@@ -53,7 +53,7 @@ pub(super) fn conv_2d(
     let weights = context.tensor(node, 1);
     let taps = [weights.shape[1], weights.shape[2]];
     let shape = Shape {
-        geometry: Geometry::new(window, taps, &x.shape, &y.shape),
+        geometry: Geometry::new(window, taps, x, y)?,
         depth: x.shape[3],
         outputs: weights.shape[0],
         groups: 1,
@@ -74,7 +74,7 @@ pub(super) fn grouped(
     let taps = [weights.shape[1], weights.shape[2]];
     let groups = x.shape[3];
     let shape = Shape {
-        geometry: Geometry::new(window, taps, &x.shape, &y.shape),
+        geometry: Geometry::new(window, taps, x, y)?,
         depth: 1,
         outputs: weights.shape[3] / groups,
         groups,
@@ -154,7 +154,8 @@ impl Shape {
         name: &str,
         activation: Activation,
     ) -> Result<Kernel, String> {
-        let vector = linear::vectors(context.simd);
+        // A vector of one channel would be no faster.
+        let vector = linear::vectors(context.simd) && self.outputs > 1;
         let lanes = linear::lanes(vector);
         let padded = self.outputs.next_multiple_of(lanes);
         let order: Order = (0..self.groups * padded)
@@ -188,8 +189,17 @@ impl Shape {
         };
         let arithmetic = linear::arithmetic(context, node, activation, &channels)?;
         let runs = self.runs(arithmetic.unit());
-        let packed = self.packed(&order, lanes, runs, arithmetic.unit(), &element);
-        let weights = linear::pack_weights(context, node, packed.into_iter())?;
+        let weights = linear::pack_weights(context, node, |emit| {
+            self.pack(
+                &order,
+                lanes,
+                runs,
+                arithmetic.unit(),
+                &mut |channel, at| {
+                    emit(channel.zip(at).map(|(channel, at)| element(channel, at)));
+                },
+            );
+        })?;
         let (x, from) = context.input(node, 0);
         let (_, to) = context.output(node);
         let size = x.ty.size();
@@ -211,38 +221,35 @@ impl Shape {
         Ok(f.finish())
     }
 
-    /// The order of weights in memory: block, kernel row, run, step, vector, lane, element of the step.
-    fn packed(
+    /// Names the weights in the order of memory: block, kernel row, run, step, vector, lane, element of the
+    /// step; each by its channel and its number in the kernel, where there are such.
+    fn pack(
         &self,
         order: &Order,
         lanes: u32,
         runs: Runs,
         unit: u32,
-        element: &dyn Fn(usize, usize) -> usize,
-    ) -> Vec<Option<usize>> {
+        emit: &mut dyn FnMut(Option<usize>, Option<usize>),
+    ) {
         let (full, block, rest) = self.blocks(lanes);
-        let mut packed = Vec::new();
         let rows = self.geometry.rows.taps;
-        for group in order.chunks((self.outputs.next_multiple_of(lanes)) as usize) {
-            let mut vectors = group.chunks(lanes as usize);
+        for group in order.chunks(self.outputs.next_multiple_of(lanes) as usize) {
+            let mut group = group;
             for block in (0..full).map(|_| block).chain(rest) {
-                let block: Vec<&[Option<usize>]> =
-                    vectors.by_ref().take(block.vectors as usize).collect();
+                let (channels, after) = group.split_at((block.vectors * lanes) as usize);
+                group = after;
                 for run in 0..rows * runs.count {
                     for step in (0..runs.length).step_by(unit as usize) {
-                        for channel in block.iter().flat_map(|lanes| lanes.iter()) {
-                            packed.extend((step..step + unit).map(|i| {
+                        for channel in channels {
+                            for i in step..step + unit {
                                 let at = (run * runs.length + i) as usize;
-                                (*channel)
-                                    .filter(|_| i < runs.length)
-                                    .map(|c| element(c, at))
-                            }));
+                                emit(*channel, (i < runs.length).then_some(at));
+                            }
                         }
                     }
                 }
             }
         }
-        packed
     }
 }
 
@@ -255,7 +262,7 @@ struct Schedule<'a> {
     x: View,
     /// [batch, row, column, channel].
     y: View,
-    /// In the order of [`Shape::packed`].
+    /// In the order of [`Shape::pack`].
     weights: View,
 }
 

@@ -40,7 +40,7 @@ pub(super) fn depthwise_conv_2d(
     }
     let taps = [weights.shape[1], weights.shape[2]];
     // The batch stays apart from the columns: a channel's stride is what matters here.
-    let geometry = Geometry::new(window, taps, &x.shape, &y.shape);
+    let geometry = Geometry::new(window, taps, x, y)?;
     let mut f = Builder::new("depthwise_conv_2d");
     f.operand(Role::Read, "x", from);
     f.operand(Role::Write, "y", to);
@@ -69,8 +69,19 @@ pub(super) fn depthwise_conv_2d(
         let arithmetic = linear::arithmetic(context, node, activation, &constants)?;
         let lanes = linear::lanes(vector);
         let blocks = blocks(count / lanes, if group == 8 && vector { 2 } else { 1 });
-        let packed = packed(&order, lanes, &blocks, taps[0] * taps[1], channels as usize);
-        let weights = linear::pack_weights(context, node, packed.into_iter())?;
+        let weights = linear::pack_weights(context, node, |emit| {
+            let mut rest = &order[..];
+            for (count, vectors) in &blocks {
+                for _ in 0..*count {
+                    let (block, after) = rest.split_at((vectors * lanes) as usize);
+                    rest = after;
+                    for tap in 0..(taps[0] * taps[1]) as usize {
+                        let at = |channel| tap * channels as usize + channel;
+                        block.iter().for_each(|c| emit(c.map(at)));
+                    }
+                }
+            }
+        })?;
         f.operand(Role::Read, "w", weights);
         arithmetic.declare(&mut f);
         let view = |buffer, [rows, columns]: [u32; 2]| {
@@ -112,28 +123,6 @@ fn blocks(vectors: u32, least: u32) -> Vec<(u32, u32)> {
     blocks.into_iter().filter(|(_, v)| *v > 0).collect()
 }
 
-/// The order of weights in memory: block, tap, vector, lane.
-fn packed(
-    order: &Order,
-    lanes: u32,
-    blocks: &[(u32, u32)],
-    taps: u32,
-    channels: usize,
-) -> Vec<Option<usize>> {
-    let mut packed = Vec::new();
-    let mut rest = &order[..];
-    for (count, vectors) in blocks {
-        for _ in 0..*count {
-            let (block, after) = rest.split_at((vectors * lanes) as usize);
-            rest = after;
-            for tap in 0..taps as usize {
-                packed.extend(block.iter().map(|c| c.map(|c| tap * channels + c)));
-            }
-        }
-    }
-    packed
-}
-
 /// The schedule of channels in vectors, or of those that remain.
 struct Schedule<'a> {
     geometry: Geometry,
@@ -142,7 +131,7 @@ struct Schedule<'a> {
     x: View,
     /// [batch, row, column, channel].
     y: View,
-    /// In the order of [`packed`].
+    /// In the order block, tap, vector, lane.
     weights: View,
     /// The channel that packed channel 0 is.
     first: u32,
@@ -172,21 +161,27 @@ impl Schedule<'_> {
         let vector_bytes = rows.taps * columns.taps * lanes * self.weights.element;
         f.range("ky", &tile.row_taps.0, &tile.row_taps.1, 1, |f, ky| {
             let row = &tile.row * rows.stride + ky * rows.dilation + -(rows.pad as i32);
-            f.range("kx", &tile.column_taps.0, &tile.column_taps.1, 1, |f, kx| {
-                let x: Vec<Address> = (0..tile.columns)
-                    .map(|i| {
-                        let column = (&tile.column + i) * columns.stride
-                            + kx * columns.dilation
-                            + -(columns.pad as i32);
-                        self.x.at([&tile.batch, &row, &column, &channel])
-                    })
-                    .collect();
-                let weights = Address {
-                    buffer: self.weights.buffer,
-                    offset: vector * vector_bytes + (ky * columns.taps + kx) * tap_bytes,
-                };
-                self.arithmetic.lanewise(f, &x, &weights, &sums);
-            });
+            f.range(
+                "kx",
+                &tile.column_taps.0,
+                &tile.column_taps.1,
+                1,
+                |f, kx| {
+                    let x: Vec<Address> = (0..tile.columns)
+                        .map(|i| {
+                            let column = (&tile.column + i) * columns.stride
+                                + kx * columns.dilation
+                                + -(columns.pad as i32);
+                            self.x.at([&tile.batch, &row, &column, &channel])
+                        })
+                        .collect();
+                    let weights = Address {
+                        buffer: self.weights.buffer,
+                        offset: vector * vector_bytes + (ky * columns.taps + kx) * tap_bytes,
+                    };
+                    self.arithmetic.lanewise(f, &x, &weights, &sums);
+                },
+            );
         });
         for (i, sums) in (0..).zip(&sums) {
             let column = &tile.column + i;

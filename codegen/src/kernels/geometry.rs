@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use rune_ir::op::Window;
+use rune_ir::{graph::Tensor, op::Window};
 
 use crate::nest::{Affine, Builder, Expr, Op};
 
@@ -31,27 +31,21 @@ impl Axis {
         }
     }
 
-    /// Rows (0) or columns (1) of a window on an NHWC tensor.
-    pub(super) fn of(
-        window: &Window,
-        axis: usize,
-        input: &[u32],
-        output: &[u32],
-        taps: u32,
-    ) -> Self {
-        Self {
-            input: input[1 + axis],
-            output: output[1 + axis],
-            taps,
-            stride: window.stride[axis],
-            dilation: window.dilation[axis],
-            pad: window.pad[axis],
-        }
-    }
-
     /// Whether it is as [`every`](Self::every) makes it.
     pub(super) fn is_every(self) -> bool {
         self == Self::every(self.input)
+    }
+
+    /// The last tap of the last position, counted from the first tap of the first.
+    fn reach(self) -> u64 {
+        let [output, stride, taps, dilation] =
+            [self.output, self.stride, self.taps, self.dilation].map(u64::from);
+        (output - 1) * stride + (taps - 1) * dilation
+    }
+
+    /// Whether a window's last tap can be outside.
+    fn ends_outside(self) -> bool {
+        self.reach() >= u64::from(self.input + self.pad)
     }
 
     /// The output positions at which every tap is inside.
@@ -66,12 +60,11 @@ impl Axis {
 
     /// Whether some position has a tap outside.
     pub(super) fn is_clipped(self) -> bool {
-        self.interior() != (0..self.output)
+        self.pad > 0 || self.ends_outside()
     }
 
     /// The first tap inside at an output position, and one past the last.
     fn inside(self, f: &mut Builder, position: &Affine) -> Taps {
-        let interior = self.interior();
         if let Some(at) = position.as_constant() {
             let start = i64::from(self.pad) - i64::from(at) * i64::from(self.stride);
             let tap = |room: i64| (room + i64::from(self.dilation) - 1) / i64::from(self.dilation);
@@ -85,7 +78,7 @@ impl Axis {
             1 => room,
             d => (room + Expr::I32(d as i32 - 1)) / Expr::I32(d as i32),
         };
-        let from = if interior.start == 0 {
+        let from = if self.pad == 0 {
             Affine::from(0)
         } else {
             let missing = f.value("missing", tap(before(self.pad)));
@@ -93,13 +86,13 @@ impl Axis {
             let some = Expr::op(some, [missing.clone(), Expr::I32(0)]);
             f.index("first", missing.or_else(some, Expr::I32(0)))
         };
-        let to = if interior.end == self.output {
-            Affine::from(self.taps)
-        } else {
+        let to = if self.ends_outside() {
             let room = f.value("room", tap(before(self.input + self.pad)));
             let taps = Expr::I32(self.taps as i32);
             let fewer = room.clone().lt(taps.clone());
             f.index("end", room.or_else(fewer, taps))
+        } else {
+            Affine::from(self.taps)
         };
         (from, to)
     }
@@ -140,16 +133,41 @@ pub(super) struct Geometry {
 impl Geometry {
     /// A window of so many taps on NHWC tensors. A window of one tap that visits every element makes of
     /// the batch one long row.
-    pub(super) fn new(window: &Window, taps: [u32; 2], input: &[u32], output: &[u32]) -> Self {
-        let [rows, columns] = [0, 1].map(|a| Axis::of(window, a, input, output, taps[a]));
-        if rows.is_every() && columns.is_every() {
-            return Self::every(input[0] * rows.input * columns.input);
+    ///
+    /// # Errors
+    /// A window that reaches so far beyond the tensor that addresses overflow.
+    pub(super) fn new(
+        window: &Window,
+        taps: [u32; 2],
+        input: &Tensor,
+        output: &Tensor,
+    ) -> Result<Self, String> {
+        let [rows, columns] = [0, 1].map(|axis| Axis {
+            input: input.shape[1 + axis],
+            output: output.shape[1 + axis],
+            taps: taps[axis],
+            stride: window.stride[axis],
+            dilation: window.dilation[axis],
+            pad: window.pad[axis],
+        });
+        let row_bytes = input.bytes() as u64 / u64::from(input.shape[0] * rows.input);
+        for (axis, bytes) in [
+            (rows, row_bytes),
+            (columns, row_bytes / u64::from(columns.input)),
+        ] {
+            let reach = axis.reach() + u64::from(axis.pad);
+            if reach.saturating_mul(bytes) + input.bytes() as u64 >= 1 << 31 {
+                return Err(format!("its window reaches {reach} elements far"));
+            }
         }
-        Self {
-            batch: input[0],
+        if rows.is_every() && columns.is_every() {
+            return Ok(Self::every(input.shape[0] * rows.input * columns.input));
+        }
+        Ok(Self {
+            batch: input.shape[0],
             rows,
             columns,
-        }
+        })
     }
 
     /// Windows of one tap on each of a row of positions.

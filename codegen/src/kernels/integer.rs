@@ -289,7 +289,7 @@ impl Arithmetic for Integer {
 }
 
 /// Up to four vectors of i32, each plus `zero_point`, as bytes in `range`; what fills up repeats.
-fn narrow(vectors: &[Expr], zero_point: i32, range: (i32, i32), signed: bool) -> Expr {
+pub(super) fn narrow(vectors: &[Expr], zero_point: i32, range: (i32, i32), signed: bool) -> Expr {
     let halves: Vec<Expr> = vectors
         .chunks(2)
         .map(|pair| {

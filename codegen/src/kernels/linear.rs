@@ -83,28 +83,25 @@ pub(super) fn arithmetic(
     })
 }
 
-/// The weights of a node in the order `elements` names them; what fills up multiplies to zero.
+/// Packs the weights of a node: `order` names elements one after the other to the function it is given;
+/// `None` fills up with what multiplies to zero.
 pub(super) fn pack_weights(
     context: &mut Context,
     node: &Node,
-    elements: impl Iterator<Item = Option<usize>>,
+    order: impl FnOnce(&mut dyn FnMut(Option<usize>)),
 ) -> Result<BufferId, String> {
     let value = context.value(node, 1)?;
     let weights = context.tensor(node, 1);
     let size = weights.ty.size() as usize;
-    let filling = if weights.ty == DataType::F32 {
-        0
-    } else {
-        weights
-            .quantization
-            .as_ref()
-            .map_or(0, |q| q.zero_point[0] as u8)
+    let filling = match &weights.quantization {
+        Some(quantization) if weights.ty != DataType::F32 => quantization.zero_point[0] as u8,
+        _ => 0,
     };
-    let packed = elements
-        .flat_map(|element| {
-            (0..size).map(move |byte| element.map_or(filling, |e| value[e * size + byte]))
-        })
-        .collect();
+    let mut packed = Vec::with_capacity(value.len());
+    order(&mut |element| match element {
+        Some(element) => packed.extend_from_slice(&value[element * size..][..size]),
+        None => packed.extend(std::iter::repeat_n(filling, size)),
+    });
     Ok(context.constant(&weights.name, packed))
 }
 

@@ -4,12 +4,19 @@
 //! Every schedule gives the bits of `rune_ir`'s evaluation: an f32 sum is never reordered, vectors hold
 //! independent outputs. Integer arithmetic is derived here anew from the laws in `rune_ir::op`.
 
+mod add;
 mod conv;
+mod depthwise;
+mod elementwise;
+mod exp;
 mod float;
 mod geometry;
 mod integer;
 mod linear;
+mod pad;
+mod pool;
 mod requantize;
+mod softmax;
 
 use std::fmt;
 
@@ -112,7 +119,27 @@ impl<'a> Context<'a> {
             }
             Op::FullyConnected { activation } => conv::fully_connected(self, node, *activation)?,
             Op::Conv2d { window, activation } => conv::conv_2d(self, node, window, *activation)?,
-            _ => return Err("it has no schedule".to_owned()),
+            Op::DepthwiseConv2d { window, activation } => {
+                depthwise::depthwise_conv_2d(self, node, window, *activation)?
+            }
+            Op::MaxPool2d {
+                window,
+                size,
+                activation,
+            } => pool::max(self, node, window, *size, *activation)?,
+            Op::AveragePool2d {
+                window,
+                size,
+                activation,
+            } => pool::average(self, node, window, *size, *activation)?,
+            Op::Softmax { beta } => softmax::softmax(self, node, *beta)?,
+            Op::Add { activation } => add::add(self, node, *activation)?,
+            Op::Relu => elementwise::relu(self, node, Activation::Relu)?,
+            Op::Relu6 => elementwise::relu(self, node, Activation::Relu6)?,
+            Op::Logistic => elementwise::logistic(self, node)?,
+            Op::Quantize => elementwise::quantize(self, node)?,
+            Op::Dequantize => elementwise::dequantize(self, node)?,
+            Op::Pad { before } => pad::pad(self, node, before)?,
         }))
     }
 
@@ -146,16 +173,6 @@ impl<'a> Context<'a> {
             bytes: data.len() as u32,
             align: 16,
             data: Some(data),
-        })
-    }
-
-    /// Memory for a kernel's own purposes.
-    fn scratch(&mut self, name: &str, bytes: u32) -> BufferId {
-        self.buffers.push(Buffer {
-            name: name.to_owned(),
-            bytes,
-            align: 16,
-            data: None,
         })
     }
 

@@ -47,6 +47,15 @@ impl Factor {
     }
 }
 
+impl Factor {
+    /// `x` times the factor, rounded twice, computed now.
+    pub(super) fn apply_twice(self, x: i32) -> i32 {
+        let scaled = i64::from(x.wrapping_mul(self.scale));
+        let y = (scaled * i64::from(self.multiplier) + HALF) >> 31;
+        ((HALF - i64::from(y < 0) - y * i64::from(self.minus_power)) >> 31) as i32
+    }
+}
+
 /// A [`Factor`] as expressions of type I32 or I32x4; no scale where it is 1.
 #[derive(Clone, Debug)]
 pub(super) struct FactorExprs {
@@ -140,21 +149,26 @@ fn vector(f: &mut Builder, x: Expr, factor: &FactorExprs, rounding: Rounding) ->
     }))
 }
 
+/// `x`, an I32, clamped to a range.
+pub(super) fn clamp(f: &mut Builder, x: Expr, (least, most): (i32, i32)) -> Expr {
+    let x = f.value("q", x);
+    let low = x.clone().lt(Expr::I32(least));
+    let x = f.value("q", Expr::I32(least).or_else(low, x));
+    let high = Expr::I32(most).lt(x.clone());
+    Expr::I32(most).or_else(high, x)
+}
+
 /// `x` + `zero_point` clamped to `range`, an I32.
 pub(super) fn offset_and_clamp(
     f: &mut Builder,
     x: Expr,
     zero_point: i32,
-    (least, most): (i32, i32),
+    range: (i32, i32),
 ) -> Expr {
     let x = if zero_point == 0 {
         x
     } else {
         x + Expr::I32(zero_point)
     };
-    let x = f.value("q", x);
-    let low = x.clone().lt(Expr::I32(least));
-    let x = f.value("q", Expr::I32(least).or_else(low, x));
-    let high = Expr::I32(most).lt(x.clone());
-    Expr::I32(most).or_else(high, x)
+    clamp(f, x, range)
 }

@@ -79,6 +79,16 @@ impl Builder {
         self.kernel.body.push(Stmt::Store(how, at, value));
     }
 
+    /// Sets so many bytes of memory to `byte`.
+    pub fn fill(&mut self, at: Address, byte: u8, bytes: u32) {
+        self.kernel.body.push(Stmt::Fill { at, byte, bytes });
+    }
+
+    /// Copies so many bytes of one buffer to another.
+    pub fn copy(&mut self, to: Address, from: Address, bytes: u32) {
+        self.kernel.body.push(Stmt::Copy { to, from, bytes });
+    }
+
     /// Runs `body` with a variable from `from` in steps of `step` while it is below `to`. A body that
     /// runs exactly once gets the constant, one that never runs is left out.
     pub fn range(

@@ -110,6 +110,8 @@ ops! {
     I64Add "+" (I64, I64) -> I64;
     I64Sub "-" (I64, I64) -> I64;
     I64Mul "*" (I64, I64) -> I64;
+    I64Shl "<<" (I64, I64) -> I64;
+    I64LtS "<" (I64, I64) -> I32;
     I64ShrS ">>" (I64, I64) -> I64;
     I64ExtendI32S "extend" (I32) -> I64;
     F32Add "+" (F32, F32) -> F32;
@@ -151,6 +153,9 @@ ops! {
     I32x4Add "+" (I32x4, I32x4) -> I32x4;
     I32x4Sub "-" (I32x4, I32x4) -> I32x4;
     I32x4Mul "*" (I32x4, I32x4) -> I32x4;
+    I32x4Shl "<<" (I32x4, I32) -> I32x4;
+    I32x4ExtendLowI16x8S "extend_low" (I16x8) -> I32x4;
+    I32x4ExtendHighI16x8S "extend_high" (I16x8) -> I32x4;
     I32x4ShrS ">>" (I32x4, I32) -> I32x4;
     I32x4MinS "min" (I32x4, I32x4) -> I32x4;
     I32x4MaxS "max" (I32x4, I32x4) -> I32x4;
@@ -420,5 +425,5 @@ operator!(Sub sub I32 I32Sub I64 I64Sub F32 F32Sub F64 F64Sub I16x8 I16x8Sub I32
 operator!(Mul mul I32 I32Mul I64 I64Mul F32 F32Mul F64 F64Mul I32x4 I32x4Mul F32x4 F32x4Mul);
 operator!(Div div I32 I32DivS F32 F32Div F64 F64Div F32x4 F32x4Div);
 operator!(Shr shr I32 I32ShrS I64 I64ShrS I32x4 I32x4ShrS);
-operator!(Shl shl I32 I32Shl);
+operator!(Shl shl I32 I32Shl I32x4 I32x4Shl);
 operator!(BitAnd bitand I32 I32And);

@@ -69,6 +69,9 @@ pub(super) fn features(kernel: &Kernel) -> WasmFeatures {
         for statement in statements {
             match statement {
                 Stmt::Let(_, e) | Stmt::Set(_, e) | Stmt::Store(_, _, e) => expr(e, found),
+                Stmt::Fill { .. } | Stmt::Copy { .. } => {
+                    *found = found.union(WasmFeatures::BULK_MEMORY);
+                }
                 Stmt::For { body: inner, .. } => body(inner, found),
                 Stmt::If {
                     condition,
@@ -108,6 +111,11 @@ impl Uses {
                 Stmt::Store(_, at, e) => {
                     self.terms(&at.offset.terms);
                     self.expr(e);
+                }
+                Stmt::Fill { at, .. } => self.terms(&at.offset.terms),
+                Stmt::Copy { to, from, .. } => {
+                    self.terms(&to.offset.terms);
+                    self.terms(&from.offset.terms);
                 }
                 Stmt::For { from, to, body, .. } => {
                     let bounds = from.terms.iter().chain(&to.terms);
@@ -183,6 +191,25 @@ impl Lowering<'_> {
                     self.code.push(Instruction::LocalSet(self.variables[var]));
                 }
                 Stmt::Store(how, at, value) => self.store(*how, at, value),
+                Stmt::Fill { at, byte, bytes } => {
+                    self.whole_address(at);
+                    self.code.extend([
+                        Instruction::I32Const(i32::from(*byte)),
+                        Instruction::I32Const(*bytes as i32),
+                        Instruction::MemoryFill(0),
+                    ]);
+                }
+                Stmt::Copy { to, from, bytes } => {
+                    self.whole_address(to);
+                    self.whole_address(from);
+                    self.code.extend([
+                        Instruction::I32Const(*bytes as i32),
+                        Instruction::MemoryCopy {
+                            src_mem: 0,
+                            dst_mem: 0,
+                        },
+                    ]);
+                }
                 Stmt::For {
                     var,
                     from,
@@ -338,6 +365,18 @@ impl Lowering<'_> {
             [(var, 1)] => Instruction::LocalGet(self.variables[var]),
             _ => Instruction::LocalGet(self.pointers[terms]),
         });
+    }
+
+    /// Pushes an address as a whole.
+    fn whole_address(&mut self, at: &Address) {
+        let base = (self.address)(at.buffer) as i32 + at.offset.constant;
+        if at.offset.terms.is_empty() {
+            self.code.push(Instruction::I32Const(base));
+        } else {
+            self.pointer(&at.offset.terms);
+            self.code
+                .extend([Instruction::I32Const(base), Instruction::I32Add]);
+        }
     }
 
     /// Pushes the variable part of an address and gives the constant part as an instruction's offset.

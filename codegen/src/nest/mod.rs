@@ -77,6 +77,14 @@ pub(crate) enum Stmt {
     Set(Var, Expr),
     /// Writes memory.
     Store(Store, Address, Expr),
+    /// Sets so many bytes.
+    Fill { at: Address, byte: u8, bytes: u32 },
+    /// Copies so many bytes.
+    Copy {
+        to: Address,
+        from: Address,
+        bytes: u32,
+    },
     /// Counts `var` from `from` while it is below `to`.
     For {
         var: Var,

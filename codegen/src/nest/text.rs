@@ -56,6 +56,13 @@ impl Kernel {
                         }
                     }
                 }
+                Stmt::Fill { at, byte, bytes } => {
+                    writeln!(f, "fill {bytes} bytes of {} with {byte}", self.place(at))?;
+                }
+                Stmt::Copy { to, from, bytes } => {
+                    let (to, from) = (self.place(to), self.place(from));
+                    writeln!(f, "copy {bytes} bytes of {from} to {to}")?;
+                }
                 Stmt::For {
                     var,
                     from,

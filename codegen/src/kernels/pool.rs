@@ -1,0 +1,261 @@
+//! `MAX_POOL_2D` and `AVERAGE_POOL_2D`: for each position and channel, a loop over the taps inside.
+//!
+//! Vectors hold neighbouring channels: four of f32, sixteen bytes of a maximum. Integer averages are
+//! scalar.
+
+use rune_ir::{
+    graph::{DataType, Node},
+    op::{Activation, Window},
+    quant,
+};
+
+use super::{
+    Context,
+    float::{activate, at_least, canonical},
+    geometry::{Geometry, Tile},
+    is_signed,
+    linear::vectors,
+    requantize::clamp,
+};
+use crate::nest::{Address, Affine, Builder, Expr, Kernel, Load, Op, Role, Store, Ty, View};
+
+/// How the taps of a window become one number, in one width of channels.
+trait Pool {
+    /// Before the first tap.
+    fn start(&self) -> Expr;
+    /// With one tap more.
+    fn add(&self, f: &mut Builder, sum: Expr, at: Address) -> Expr;
+    /// Writes the result of `count` taps.
+    fn finish(&self, f: &mut Builder, sum: Expr, count: Expr, to: Address);
+}
+
+pub(super) fn max(
+    context: &mut Context,
+    node: &Node,
+    window: &Window,
+    size: [u32; 2],
+    activation: Activation,
+) -> Result<Kernel, String> {
+    let (y, _) = context.output(node);
+    if y.ty == DataType::F32 {
+        let pool = |ty| -> Box<dyn Pool> {
+            Box::new(Floats {
+                ty,
+                activation,
+                average: false,
+            })
+        };
+        let widths = [(4, pool(Ty::F32x4)), (1, pool(Ty::F32))];
+        return kernel(context, node, "max_pool_2d", window, size, widths);
+    }
+    let range = quant::activation_range(y, activation)?;
+    let signed = is_signed(y);
+    let pool = |ty| -> Box<dyn Pool> { Box::new(Largest { ty, signed, range }) };
+    let widths = [(16, pool(Ty::I8x16)), (1, pool(Ty::I32))];
+    kernel(context, node, "max_pool_2d", window, size, widths)
+}
+
+pub(super) fn average(
+    context: &mut Context,
+    node: &Node,
+    window: &Window,
+    size: [u32; 2],
+    activation: Activation,
+) -> Result<Kernel, String> {
+    let (y, _) = context.output(node);
+    if y.ty == DataType::F32 {
+        let pool = |ty| -> Box<dyn Pool> {
+            Box::new(Floats {
+                ty,
+                activation,
+                average: true,
+            })
+        };
+        let widths = [(4, pool(Ty::F32x4)), (1, pool(Ty::F32))];
+        return kernel(context, node, "average_pool_2d", window, size, widths);
+    }
+    let range = quant::activation_range(y, activation)?;
+    let signed = is_signed(y);
+    let widths: [(u32, Box<dyn Pool>); 1] = [(1, Box::new(Mean { signed, range }))];
+    kernel(context, node, "average_pool_2d", window, size, widths)
+}
+
+/// The kernel of a pool that takes channels in these widths, the largest first and last 1.
+fn kernel<const N: usize>(
+    context: &mut Context,
+    node: &Node,
+    name: &str,
+    window: &Window,
+    size: [u32; 2],
+    widths: [(u32, Box<dyn Pool>); N],
+) -> Result<Kernel, String> {
+    let (x, from) = context.input(node, 0);
+    let (y, to) = context.output(node);
+    let geometry = Geometry::new(window, size, x, y)?;
+    let Geometry { rows, columns, .. } = geometry;
+    let channels = x.shape[3];
+    let view = |buffer, [rows, columns]: [u32; 2]| {
+        let shape = [geometry.batch, rows, columns, channels];
+        View::new(buffer, x.ty.size(), &shape)
+    };
+    let from_view = view(from, [rows.input, columns.input]);
+    let to_view = view(to, [rows.output, columns.output]);
+    let mut f = Builder::new(name);
+    f.operand(Role::Read, "x", from);
+    f.operand(Role::Write, "y", to);
+    let simd = vectors(context.simd);
+    let chunk = |f: &mut Builder, pool: &dyn Pool, tile: &Tile, channel: &Affine| {
+        let sum = f.accumulator("pooled", pool.start());
+        let (row_taps, column_taps) = (&tile.row_taps, &tile.column_taps);
+        f.range("ky", &row_taps.0, &row_taps.1, 1, |f, ky| {
+            let row = &tile.row * rows.stride + ky + -(rows.pad as i32);
+            f.range("kx", &column_taps.0, &column_taps.1, 1, |f, kx| {
+                let column = &tile.column * columns.stride + kx + -(columns.pad as i32);
+                let at = from_view.at([&tile.batch, &row, &column, channel]);
+                let more = pool.add(f, sum.clone(), at);
+                f.set(&sum, more);
+            });
+        });
+        let number = |taps: &(Affine, Affine)| match (taps.0.as_constant(), taps.1.as_constant()) {
+            (Some(from), Some(to)) => Expr::I32(to - from),
+            _ => Expr::from(&taps.1) - Expr::from(&taps.0),
+        };
+        let count = match (number(row_taps), number(column_taps)) {
+            (Expr::I32(rows), Expr::I32(columns)) => Expr::I32(rows * columns),
+            (rows, columns) => rows * columns,
+        };
+        let at = to_view.at([&tile.batch, &tile.row, &tile.column, channel]);
+        pool.finish(f, sum, count, at);
+    };
+    geometry.tiles(&mut f, 1, &mut |f, tile| {
+        let mut done = 0;
+        for (width, pool) in &widths {
+            if *width > 1 && !simd {
+                continue;
+            }
+            let end = channels / width * width;
+            f.range("c", done, end, *width, |f, c| chunk(f, &**pool, tile, c));
+            done = end;
+        }
+    });
+    Ok(f.finish())
+}
+
+/// The maximum or the mean of F32 or F32x4.
+struct Floats {
+    ty: Ty,
+    activation: Activation,
+    average: bool,
+}
+
+impl Pool for Floats {
+    fn start(&self) -> Expr {
+        Expr::real(self.ty, if self.average { 0.0 } else { f32::MIN })
+    }
+
+    fn add(&self, f: &mut Builder, sum: Expr, at: Address) -> Expr {
+        let x = Expr::Load(Load::Whole(self.ty), at);
+        if self.average {
+            sum + x
+        } else {
+            at_least(sum, f.value("x", x))
+        }
+    }
+
+    fn finish(&self, f: &mut Builder, sum: Expr, count: Expr, to: Address) {
+        let pooled = if !self.average {
+            sum
+        } else if let Expr::I32(count) = count {
+            sum / Expr::real(self.ty, count as f32)
+        } else {
+            let count = Expr::op(Op::F32ConvertI32S, [count]);
+            let count = match self.ty {
+                Ty::F32x4 => Expr::op(Op::F32x4Splat, [count]),
+                _ => count,
+            };
+            sum / count
+        };
+        let activated = activate(f, self.activation, pooled);
+        let result = canonical(f, activated);
+        f.store(Store::Whole, to, result);
+    }
+}
+
+/// The maximum of bytes, I32 or I8x16.
+struct Largest {
+    ty: Ty,
+    signed: bool,
+    range: (i32, i32),
+}
+
+impl Largest {
+    /// The greater, or the less, of two vectors.
+    fn op(&self, greater: bool) -> Op {
+        match (self.signed, greater) {
+            (true, true) => Op::I8x16MaxS,
+            (true, false) => Op::I8x16MinS,
+            (false, true) => Op::I8x16MaxU,
+            (false, false) => Op::I8x16MinU,
+        }
+    }
+}
+
+impl Pool for Largest {
+    /// The lower end of the range, as whatever is less would be clamped to it.
+    fn start(&self) -> Expr {
+        Expr::constant(self.ty, self.range.0.into())
+    }
+
+    fn add(&self, f: &mut Builder, sum: Expr, at: Address) -> Expr {
+        if self.ty == Ty::I32 {
+            let load = byte_load(self.signed);
+            let x = f.value("x", Expr::Load(load, at));
+            let less = x.clone().lt(sum.clone());
+            sum.or_else(less, x)
+        } else {
+            let x = Expr::Load(Load::Whole(self.ty), at);
+            Expr::op(self.op(true), [sum, x])
+        }
+    }
+
+    fn finish(&self, f: &mut Builder, sum: Expr, _: Expr, to: Address) {
+        let most = Expr::constant(self.ty, self.range.1.into());
+        if self.ty == Ty::I32 {
+            let more = most.clone().lt(sum.clone());
+            f.store(Store::I8, to, most.or_else(more, sum));
+        } else {
+            let result = Expr::op(self.op(false), [sum, most]);
+            f.store(Store::Whole, to, result);
+        }
+    }
+}
+
+/// The mean of bytes, halves away from zero.
+struct Mean {
+    signed: bool,
+    range: (i32, i32),
+}
+
+impl Pool for Mean {
+    fn start(&self) -> Expr {
+        Expr::I32(0)
+    }
+
+    fn add(&self, _: &mut Builder, sum: Expr, at: Address) -> Expr {
+        sum + Expr::Load(byte_load(self.signed), at)
+    }
+
+    fn finish(&self, f: &mut Builder, sum: Expr, count: Expr, to: Address) {
+        let count = f.value("count", count);
+        let half = f.value("half", count.clone() >> Expr::I32(1));
+        let positive = Expr::I32(0).lt(sum.clone());
+        let rounding = half.clone().or_else(positive, Expr::I32(0) - half);
+        let mean = (sum + rounding) / count;
+        let result = clamp(f, mean, self.range);
+        f.store(Store::I8, to, result);
+    }
+}
+
+fn byte_load(signed: bool) -> Load {
+    if signed { Load::I8 } else { Load::U8 }
+}

@@ -1,0 +1,182 @@
+//! Runs the kernels of a model in an interpreter.
+
+use std::collections::BTreeMap;
+
+use rune_abi::WasmFeatures as Features;
+use rune_codegen::{
+    kernels::{self, Compiled, Simd, Unsupported},
+    nest::{Buffer, BufferId, Kernel},
+};
+use rune_ir::{arena::Arena, graph::Graph};
+use wasm_encoder::{
+    CodeSection, DataSection, ExportKind, ExportSection, FunctionSection, MemorySection,
+    MemoryType, Module, TypeSection,
+};
+use wasmparser::{Validator, WasmFeatures};
+
+/// What is put around every buffer, so that a kernel that writes beside its own is found out.
+const GUARD: usize = 64;
+const GUARD_BYTE: u8 = 0xa5;
+
+/// Buffers with addresses, and a module whose function `i` is kernel `i`.
+pub(crate) struct Machine {
+    pub(crate) compiled: Compiled,
+    pub(crate) inputs: Vec<BufferId>,
+    pub(crate) buffers: Arena<Buffer>,
+    pub(crate) module: Vec<u8>,
+    addresses: BTreeMap<BufferId, u32>,
+    pages: u32,
+}
+
+impl Machine {
+    /// Compiles a graph and validates the module with exactly the features its kernels claim.
+    pub(crate) fn new(graph: &Graph, simd: Simd) -> Result<Self, Unsupported> {
+        let mut buffers = Arena::default();
+        let inputs: Vec<BufferId> = graph
+            .inputs
+            .iter()
+            .map(|id| {
+                buffers.push(Buffer {
+                    name: graph.tensors[*id].name.clone(),
+                    bytes: graph.tensors[*id].bytes() as u32,
+                    align: 16,
+                    data: None,
+                })
+            })
+            .collect();
+        let compiled = kernels::compile(graph, &inputs, &mut buffers, simd)?;
+        let mut end = GUARD as u32;
+        let addresses: BTreeMap<BufferId, u32> = buffers
+            .iter()
+            .map(|(id, buffer)| {
+                let at = end.next_multiple_of(buffer.align);
+                end = at + buffer.bytes + GUARD as u32;
+                (id, at)
+            })
+            .collect();
+        let pages = end.div_ceil(1 << 16);
+        let module = module(&compiled.kernels, &buffers, &addresses, pages);
+        let features = compiled
+            .kernels
+            .iter()
+            .fold(Features::default(), |all, k| all.union(k.features()));
+        validate(&module, features);
+        Ok(Self {
+            compiled,
+            inputs,
+            buffers,
+            module,
+            addresses,
+            pages,
+        })
+    }
+
+    /// Runs all kernels on these inputs and gives the outputs.
+    pub(crate) fn run(&self, inputs: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        let engine = wasmi::Engine::default();
+        let module = wasmi::Module::new(&engine, &self.module).unwrap();
+        let mut store = wasmi::Store::new(&engine, ());
+        let instance = wasmi::Instance::new(&mut store, &module, &[]).unwrap();
+        let memory = instance.get_memory(&store, "memory").unwrap();
+        let mut image = vec![GUARD_BYTE; (self.pages as usize) << 16];
+        for (id, buffer) in self.buffers.iter() {
+            if let Some(data) = &buffer.data {
+                image[self.range(id)].copy_from_slice(data);
+            }
+        }
+        for (id, value) in self.inputs.iter().zip(inputs) {
+            image[self.range(*id)].copy_from_slice(value);
+        }
+        memory.data_mut(&mut store).copy_from_slice(&image);
+        for (i, kernel) in self.compiled.kernels.iter().enumerate() {
+            let function = instance
+                .get_typed_func::<(), ()>(&store, &format!("k{i}"))
+                .unwrap();
+            function
+                .call(&mut store, ())
+                .unwrap_or_else(|trap| panic!("{trap} in\n{kernel}"));
+        }
+        let after = memory.data(&store);
+        let written: Vec<_> = self
+            .compiled
+            .kernels
+            .iter()
+            .flat_map(|k| k.operands())
+            .filter(|o| o.role != rune_codegen::nest::Role::Read)
+            .map(|o| self.range(o.buffer))
+            .collect();
+        for (at, (before, after)) in image.iter().zip(after).enumerate() {
+            assert!(
+                before == after || written.iter().any(|r| r.contains(&at)),
+                "address {at} was written, which belongs to no result"
+            );
+        }
+        let outputs = self.compiled.outputs.iter();
+        outputs.map(|id| after[self.range(*id)].to_vec()).collect()
+    }
+
+    fn range(&self, id: BufferId) -> std::ops::Range<usize> {
+        let start = self.addresses[&id] as usize;
+        start..start + self.buffers[id].bytes as usize
+    }
+}
+
+fn module(
+    kernels: &[Kernel],
+    buffers: &Arena<Buffer>,
+    addresses: &BTreeMap<BufferId, u32>,
+    pages: u32,
+) -> Vec<u8> {
+    let mut types = TypeSection::new();
+    types.ty().function([], []);
+    let mut functions = FunctionSection::new();
+    let mut memories = MemorySection::new();
+    memories.memory(MemoryType {
+        minimum: pages.into(),
+        maximum: None,
+        memory64: false,
+        shared: false,
+        page_size_log2: None,
+    });
+    let mut exports = ExportSection::new();
+    exports.export("memory", ExportKind::Memory, 0);
+    let mut code = CodeSection::new();
+    for (i, kernel) in (0..).zip(kernels) {
+        functions.function(0);
+        exports.export(&format!("k{i}"), ExportKind::Func, i);
+        code.function(&kernel.function(&|id| {
+            assert!(kernel.operands().iter().any(|o| o.buffer == id));
+            addresses[&id]
+        }));
+    }
+    assert!(buffers.len() == addresses.len());
+    let mut module = Module::new();
+    module
+        .section(&types)
+        .section(&functions)
+        .section(&memories)
+        .section(&exports)
+        .section(&code)
+        .section(&DataSection::new());
+    module.finish()
+}
+
+fn validate(module: &[u8], features: Features) {
+    let known = [
+        (Features::BULK_MEMORY, WasmFeatures::BULK_MEMORY),
+        (Features::SIGN_EXT, WasmFeatures::SIGN_EXTENSION),
+        (
+            Features::SATURATING_FLOAT_TO_INT,
+            WasmFeatures::SATURATING_FLOAT_TO_INT,
+        ),
+        (Features::SIMD, WasmFeatures::SIMD),
+        (Features::RELAXED_SIMD, WasmFeatures::RELAXED_SIMD),
+    ];
+    let enabled = known
+        .into_iter()
+        .filter(|(feature, _)| features.contains(*feature))
+        .fold(WasmFeatures::FLOATS, |all, (_, feature)| all | feature);
+    Validator::new_with_features(enabled)
+        .validate_all(module)
+        .unwrap_or_else(|error| panic!("{error}"));
+}

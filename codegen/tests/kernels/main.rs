@@ -1,0 +1,251 @@
+//! Every operator's kernels, run in an interpreter, give the bits of the evaluator, with and without
+//! vectors.
+
+mod machine;
+mod random;
+
+use machine::Machine;
+use random::{Model, Random};
+use rune_codegen::kernels::Simd;
+use rune_ir::{
+    graph::{DataType, Graph},
+    op::{self, Op},
+};
+
+const TYPES: [DataType; 3] = [DataType::F32, DataType::I8, DataType::U8];
+
+/// The outputs of a graph by the definitions of its operators.
+fn evaluate(graph: &Graph, inputs: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut values: Vec<Option<Vec<u8>>> = graph
+        .tensors
+        .values()
+        .map(|t| t.data.as_ref().map(|d| d.to_vec()))
+        .collect();
+    for (id, value) in graph.inputs.iter().zip(inputs) {
+        values[id.index()] = Some(value.clone());
+    }
+    for node in &graph.nodes {
+        let operands: Vec<Option<&[u8]>> = node
+            .inputs
+            .iter()
+            .map(|id| id.map(|id| values[id.index()].as_deref().unwrap()))
+            .collect();
+        let result = op::evaluate(graph, node, &operands);
+        values[node.outputs[0].index()] = Some(result);
+    }
+    let outputs = graph.outputs.iter();
+    outputs
+        .map(|id| values[id.index()].clone().unwrap())
+        .collect()
+}
+
+/// Checks that kernels and evaluator agree on a graph; gives whether the graph obeys its laws.
+fn agree(graph: &Graph, random: &mut Random, what: &str) -> bool {
+    if graph.nodes.iter().any(|n| op::check(graph, n).is_err()) {
+        return false;
+    }
+    let machines = [Simd::Off, Simd::On].map(|simd| (simd, Machine::new(graph, simd).unwrap()));
+    for round in 0..2 {
+        let inputs: Vec<Vec<u8>> = graph
+            .inputs
+            .iter()
+            .map(|id| &graph.tensors[*id])
+            .map(|t| random.bytes(t.ty, t.elements(), round > 0))
+            .collect();
+        let expected = evaluate(graph, &inputs);
+        for (simd, machine) in &machines {
+            let actual = machine.run(&inputs);
+            let first = expected[0].iter().zip(&actual[0]).position(|(a, b)| a != b);
+            assert!(
+                expected == actual,
+                "{what}, {simd:?}: byte {first:?} of {} differs\n{:?}\n{}",
+                expected[0].len(),
+                graph.nodes,
+                machine.compiled.kernels[0],
+            );
+        }
+    }
+    true
+}
+
+/// Draws models until `count` of them obeyed the laws.
+fn check(count: usize, draw: impl Fn(Model) -> (Graph, Random)) {
+    let mut agreed = 0;
+    for seed in 1.. {
+        let (graph, mut random) = draw(Model::new(seed));
+        agreed += usize::from(agree(&graph, &mut random, &format!("seed {seed}")));
+        if agreed == count {
+            return;
+        }
+        assert!(seed < 20 * count as u64, "too few models obey the laws");
+    }
+}
+
+#[test]
+fn fully_connected() {
+    check(120, |mut m| {
+        let ty = m.random.pick(&TYPES);
+        let depth = m.random.within(1, 20);
+        let (rows, outputs) = (m.random.within(1, 6), m.random.within(1, 40));
+        let x = m.input(ty, &[rows, depth]);
+        let (weights, bias) = m.weights(ty, &[outputs, depth], 0);
+        let y = m.output(ty, &[rows, outputs]);
+        let activation = m.random.activation();
+        m.finish(
+            Op::FullyConnected { activation },
+            vec![Some(x), Some(weights), bias],
+            y,
+        )
+    });
+}
+
+#[test]
+fn conv_2d() {
+    check(250, |mut m| {
+        let ty = m.random.pick(&TYPES);
+        let [batch, depth, outputs] = [
+            m.random.pick(&[1, 1, 2]),
+            m.random.within(1, 9),
+            m.random.within(1, 36),
+        ];
+        let input = [m.random.within(1, 9), m.random.within(1, 9)];
+        let taps = [m.random.within(1, 4), m.random.within(1, 4)];
+        let (window, [height, width]) = m.window(input, taps, true);
+        let x = m.input(ty, &[batch, input[0], input[1], depth]);
+        let (weights, bias) = m.weights(ty, &[outputs, taps[0], taps[1], depth], 0);
+        let y = m.output(ty, &[batch, height, width, outputs]);
+        let activation = m.random.activation();
+        m.finish(
+            Op::Conv2d { window, activation },
+            vec![Some(x), Some(weights), bias],
+            y,
+        )
+    });
+}
+
+#[test]
+fn depthwise_conv_2d() {
+    check(250, |mut m| {
+        let ty = m.random.pick(&TYPES);
+        let (batch, depth) = (m.random.pick(&[1, 1, 2]), m.random.within(1, 38));
+        let multiplier = m.random.pick(&[1, 1, 1, 2, 3, 8]);
+        let outputs = depth * multiplier;
+        let input = [m.random.within(1, 9), m.random.within(1, 9)];
+        let taps = [m.random.within(1, 4), m.random.within(1, 4)];
+        let (window, [height, width]) = m.window(input, taps, true);
+        let x = m.input(ty, &[batch, input[0], input[1], depth]);
+        let (weights, bias) = m.weights(ty, &[1, taps[0], taps[1], outputs], 3);
+        let y = m.output(ty, &[batch, height, width, outputs]);
+        let activation = m.random.activation();
+        m.finish(
+            Op::DepthwiseConv2d { window, activation },
+            vec![Some(x), Some(weights), bias],
+            y,
+        )
+    });
+}
+
+#[test]
+fn pool_2d() {
+    check(200, |mut m| {
+        let ty = m.random.pick(&TYPES);
+        let (batch, depth) = (m.random.within(1, 2), m.random.within(1, 37));
+        let input = [m.random.within(1, 8), m.random.within(1, 8)];
+        let size = [m.random.within(1, 4), m.random.within(1, 4)];
+        let (window, [height, width]) = m.window(input, size, false);
+        let x = m.input(ty, &[batch, input[0], input[1], depth]);
+        let y = m.output_like(x, &[batch, height, width, depth]);
+        let activation = m.random.activation();
+        let op = if m.random.chance(2) {
+            Op::MaxPool2d {
+                window,
+                size,
+                activation,
+            }
+        } else {
+            Op::AveragePool2d {
+                window,
+                size,
+                activation,
+            }
+        };
+        m.finish(op, vec![Some(x)], y)
+    });
+}
+
+#[test]
+fn softmax() {
+    check(150, |mut m| {
+        let ty = m.random.pick(&TYPES);
+        let shape = [m.random.within(1, 3), m.random.within(1, 70)];
+        let x = m.input(ty, &shape);
+        let y = m.output(ty, &shape);
+        if let Some(q) = m.quantization(y) {
+            q.scale = vec![1.0 / 256.0];
+            q.zero_point = vec![if ty == DataType::I8 { -128 } else { 0 }];
+        }
+        let beta = m.random.pick(&[1.0, 1.0, 0.3, 2.5]);
+        m.finish(Op::Softmax { beta }, vec![Some(x)], y)
+    });
+}
+
+#[test]
+fn add() {
+    check(200, |mut m| {
+        let ty = m.random.pick(&TYPES);
+        let rank = m.random.within(1, 4) as usize;
+        let shape: Vec<u32> = (0..rank).map(|_| m.random.within(1, 9)).collect();
+        let mut inputs = Vec::new();
+        for _ in 0..2 {
+            let mut part = shape.clone();
+            if m.random.chance(3) {
+                let d = m.random.within(0, rank as u32 - 1) as usize;
+                part[d] = 1;
+            }
+            if m.random.chance(4) {
+                part.remove(0);
+            }
+            inputs.push(Some(m.input(ty, &part)));
+        }
+        let y = m.output(ty, &shape);
+        let activation = m.random.activation();
+        m.finish(Op::Add { activation }, inputs, y)
+    });
+}
+
+#[test]
+fn elementwise() {
+    check(200, |mut m| {
+        let ty = m.random.pick(&TYPES);
+        let shape = [m.random.within(1, 3), m.random.within(1, 30)];
+        let (op, to) = match m.random.within(0, 4) {
+            0 => (Op::Relu, ty),
+            1 => (Op::Relu6, ty),
+            2 => (Op::Logistic, ty),
+            3 => (Op::Quantize, m.random.pick(&TYPES[1..])),
+            _ => (Op::Dequantize, DataType::F32),
+        };
+        let x = m.input(ty, &shape);
+        let y = m.output(to, &shape);
+        m.finish(op, vec![Some(x)], y)
+    });
+}
+
+#[test]
+fn pad() {
+    check(100, |mut m| {
+        let ty = m.random.pick(&TYPES);
+        let rank = m.random.within(1, 4) as usize;
+        let shape: Vec<u32> = (0..rank).map(|_| m.random.within(1, 5)).collect();
+        let some = |m: &mut Model| match m.random.chance(2) {
+            true => m.random.within(0, 2),
+            false => 0,
+        };
+        let before: Vec<u32> = (0..rank).map(|_| some(&mut m)).collect();
+        let padded: Vec<u32> = shape.iter().zip(&before).map(|(s, b)| s + b).collect();
+        let padded: Vec<u32> = padded.iter().map(|p| p + some(&mut m)).collect();
+        let x = m.input(ty, &shape);
+        let y = m.output_like(x, &padded);
+        m.finish(Op::Pad { before }, vec![Some(x)], y)
+    });
+}
