@@ -119,7 +119,11 @@ pub fn select<'a>(requests: &[Request<'a>]) -> Result<Selection<'a>, LinkError> 
         .iter()
         .enumerate()
         .map(|(request, r)| {
-            part(r).map_err(|Fault { message, hint }| LinkError { request, message, hint })
+            part(r).map_err(|Fault { message, hint }| LinkError {
+                request,
+                message,
+                hint,
+            })
         })
         .collect::<Result<_, _>>()?;
     let layout = Layout::new(&parts)?;
@@ -137,9 +141,15 @@ fn part<'a>(request: &Request<'a>) -> Result<Part<'a>, Fault> {
     let mut roots = Vec::new();
     for instance in &request.instances {
         reach::check_snapshot(object, instance.snapshot)?;
-        let found = object.exports.iter().find(|(name, _)| name == instance.export);
+        let found = object
+            .exports
+            .iter()
+            .find(|(name, _)| name == instance.export);
         let Some((_, run)) = found else {
-            return Err(Fault::new(format!("it has no export `{}`", instance.export)));
+            return Err(Fault::new(format!(
+                "it has no export `{}`",
+                instance.export
+            )));
         };
         roots.push((*run, instance.snapshot));
     }
@@ -178,7 +188,9 @@ impl Selection<'_> {
             let functions = part.object.functions.ids();
             functions.filter(|f| part.reach.function(*f)).any(|f| {
                 let relocations = &part.object.functions[f].relocations;
-                relocations.iter().any(|r| r.target == rune_ir::object::Target::StackPointer)
+                relocations
+                    .iter()
+                    .any(|r| r.target == rune_ir::object::Target::StackPointer)
             })
         })
     }
@@ -195,21 +207,26 @@ impl Selection<'_> {
 
     /// How many functions are linked.
     pub fn functions(&self) -> usize {
-        self.parts.iter().map(|part| part.reach.functions().count()).sum()
+        self.parts
+            .iter()
+            .map(|part| part.reach.functions().count())
+            .sum()
     }
 
     /// Names of the linked functions, request by request, in the order of [`Linked::functions`].
     pub fn function_names(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().flat_map(|part| {
-            part.reach.functions().map(|f| part.object.functions[f].name.as_str())
+            part.reach
+                .functions()
+                .map(|f| part.object.functions[f].name.as_str())
         })
     }
 
     /// Names of the linked data symbols, request by request.
     pub fn datum_names(&self) -> impl Iterator<Item = &str> {
-        self.parts.iter().flat_map(|part| {
-            part.reach.data().map(|d| part.object.data[d].name.as_str())
-        })
+        self.parts
+            .iter()
+            .flat_map(|part| part.reach.data().map(|d| part.object.data[d].name.as_str()))
     }
 }
 

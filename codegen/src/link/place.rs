@@ -50,8 +50,18 @@ impl Layout {
                 pieces.push((datum.align, part, Piece::Datum(id), datum.bytes.len()));
             }
             let owner: Vec<usize> = (0..p.instances.len()).map(|i| owner(p, i)).collect();
-            for (i, instance) in p.instances.iter().enumerate().filter(|(i, _)| owner[*i] == *i) {
-                pieces.push((ALIGN, part, Piece::Frozen(i), instance.snapshot.frozen.len()));
+            for (i, instance) in p
+                .instances
+                .iter()
+                .enumerate()
+                .filter(|(i, _)| owner[*i] == *i)
+            {
+                pieces.push((
+                    ALIGN,
+                    part,
+                    Piece::Frozen(i),
+                    instance.snapshot.frozen.len(),
+                ));
             }
             owners.push(owner);
             layouts.push(PartLayout {
@@ -61,7 +71,9 @@ impl Layout {
             });
         }
         pieces.sort_by_key(|(align, ..)| Reverse(*align));
-        let align = pieces.first().map_or(ALIGN, |(align, ..)| (*align).max(ALIGN));
+        let align = pieces
+            .first()
+            .map_or(ALIGN, |(align, ..)| (*align).max(ALIGN));
         let mut end = Cursor(0);
         for (align, part, piece, bytes) in pieces {
             let at = end.take(align, bytes).ok_or_else(|| too_large(part))?;
@@ -101,7 +113,10 @@ fn owner(part: &Part<'_>, instance: usize) -> usize {
         other.frozen == snapshot.frozen && other.frozen_words == snapshot.frozen_words
     };
     let before = part.instances[..instance].iter();
-    before.map(|root| root.snapshot).position(same).unwrap_or(instance)
+    before
+        .map(|root| root.snapshot)
+        .position(same)
+        .unwrap_or(instance)
 }
 
 /// The next free offset of a region of at most 2^31 bytes.

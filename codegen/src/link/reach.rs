@@ -79,12 +79,18 @@ impl Reach {
 
     /// Every function that may be called, in order.
     pub(super) fn functions(&self) -> impl Iterator<Item = FunctionId> {
-        self.functions.iter().filter(|(_, via)| via.is_some()).map(|(id, _)| id)
+        self.functions
+            .iter()
+            .filter(|(_, via)| via.is_some())
+            .map(|(id, _)| id)
     }
 
     /// Every function whose slot is taken, in order; not all of them may be called.
     pub(super) fn slots(&self) -> impl Iterator<Item = FunctionId> {
-        self.slots.iter().filter(|(_, via)| via.is_some()).map(|(id, _)| id)
+        self.slots
+            .iter()
+            .filter(|(_, via)| via.is_some())
+            .map(|(id, _)| id)
     }
 
     /// Every function that an indirect call may end in, in order.
@@ -94,7 +100,10 @@ impl Reach {
 
     /// Every datum, in order.
     pub(super) fn data(&self) -> impl Iterator<Item = DatumId> {
-        self.data.iter().filter(|(_, via)| via.is_some()).map(|(id, _)| id)
+        self.data
+            .iter()
+            .filter(|(_, via)| via.is_some())
+            .map(|(id, _)| id)
     }
 
     fn via(&self, node: Node) -> Option<Via> {
@@ -233,12 +242,17 @@ impl<'a> Walk<'a> {
                     .any(|word| name.contains(word))
             });
         if allocates {
-            Fault::new(format!("{path} allocates memory: it reaches `{}`", datum.name)).hint(
-                "Allocate in `init`; `run` has its scratch memory, whose size `init` declares.",
-            )
+            Fault::new(format!(
+                "{path} allocates memory: it reaches `{}`",
+                datum.name
+            ))
+            .hint("Allocate in `init`; `run` has its scratch memory, whose size `init` declares.")
         } else {
-            Fault::new(format!("{path} reaches the mutable static `{}`", datum.name))
-                .hint("Keep what must change between calls in the state arena.")
+            Fault::new(format!(
+                "{path} reaches the mutable static `{}`",
+                datum.name
+            ))
+            .hint("Keep what must change between calls in the state arena.")
         }
     }
 }

@@ -14,8 +14,8 @@ use rune_ir::{
     object::{Function, FunctionId, FunctionType, Object, Target},
 };
 use wasmparser::{
-    BinaryReader, BlockType, ContType, FrameKind, FuncType, FunctionBody,
-    ModuleArity, Operator, RefType, SubType,
+    BinaryReader, BlockType, ContType, FrameKind, FuncType, FunctionBody, ModuleArity, Operator,
+    RefType, SubType,
 };
 
 use super::{Fault, reach::Reach, type_at};
@@ -28,12 +28,18 @@ pub(super) fn needs(object: &Object, reach: &Reach) -> Result<Side<Function, u32
         let frame = Body::new(object, function).frame();
         frames[id] = Some(frame.map_err(|what| {
             let Fault { message, hint } = what;
-            Fault { message: format!("`{}` {message}", function.name), hint }
+            Fault {
+                message: format!("`{}` {message}", function.name),
+                hint,
+            }
         })?);
     }
     let mut by_type: BTreeMap<&FunctionType, Vec<FunctionId>> = BTreeMap::new();
     for id in reach.called_slots() {
-        by_type.entry(&object.functions[id].ty).or_default().push(id);
+        by_type
+            .entry(&object.functions[id].ty)
+            .or_default()
+            .push(id);
     }
     let callees = Side::new(&object.functions, |id, _| {
         let calls = frames[id].as_ref().map_or(&[][..], |frame| &frame.calls);
@@ -53,7 +59,9 @@ pub(super) fn needs(object: &Object, reach: &Reach) -> Result<Side<Function, u32
     let mut needs = Side::filled(&object.functions, 0u32);
     for id in callees_first(object, reach, &callees)? {
         let own = frames[id].as_ref().map_or(0, |frame| frame.depth);
-        let deepest = callees[id].iter().map(|(callee, depth)| depth.checked_add(needs[*callee]));
+        let deepest = callees[id]
+            .iter()
+            .map(|(callee, depth)| depth.checked_add(needs[*callee]));
         needs[id] = deepest
             .chain([Some(own)])
             .try_fold(0, |most, need| Some(need?.max(most)))
@@ -251,9 +259,8 @@ impl<'a> Body<'a> {
 
     fn frame(mut self) -> Result<Frame<'a>, Fault> {
         let body = FunctionBody::new(BinaryReader::new(&self.function.body, 0));
-        let damaged = |e: wasmparser::BinaryReaderError| {
-            Fault::new(format!("is damaged: {}", e.message()))
-        };
+        let damaged =
+            |e: wasmparser::BinaryReaderError| Fault::new(format!("is damaged: {}", e.message()));
         let mut operators = Vec::new();
         let mut reader = body.get_operators_reader().map_err(damaged)?;
         while !reader.eof() {
@@ -268,7 +275,10 @@ impl<'a> Body<'a> {
             let assigned = if is_loop { loops.next() } else { None };
             // The first relocation of an instruction is the index that says what it does.
             while relocations.next_if(|r| r.offset <= *at).is_some() {}
-            let target = relocations.peek().filter(|r| r.offset == at + 1).map(|r| r.target);
+            let target = relocations
+                .peek()
+                .filter(|r| r.offset == at + 1)
+                .map(|r| r.target);
             if self.state.is_none() {
                 self.skip(operator)?;
             } else {
@@ -280,7 +290,10 @@ impl<'a> Body<'a> {
 
     /// An instruction that is never reached: only the nesting counts.
     fn skip(&mut self, operator: &Operator<'_>) -> Result<(), Fault> {
-        if matches!(operator, Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. }) {
+        if matches!(
+            operator,
+            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. }
+        ) {
             self.dead += 1;
         } else if matches!(operator, Operator::End) {
             if self.dead > 0 {
@@ -300,7 +313,10 @@ impl<'a> Body<'a> {
         target: Option<Target>,
         assigned: Option<&BTreeSet<u32>>,
     ) -> Result<(), Fault> {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is told by its arity alone")]
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the rest is told by its arity alone"
+        )]
         match operator {
             Operator::I32Const { value } if target.is_none() => {
                 self.stack.push(Value::Constant(*value));
@@ -345,8 +361,10 @@ impl<'a> Body<'a> {
                 self.call(Callee::Indirect(ty), ty)?;
             }
             Operator::MemoryGrow { .. } => {
-                return Err(Fault::new("grows the memory, whose size is fixed in a rune")
-                    .hint("Allocate in `init`; `run` has its scratch memory."));
+                return Err(
+                    Fault::new("grows the memory, whose size is fixed in a rune")
+                        .hint("Allocate in `init`; `run` has its scratch memory."),
+                );
             }
             Operator::Block { blockty } => self.enter(FrameKind::Block, *blockty, target)?,
             Operator::If { blockty } => {
@@ -355,7 +373,9 @@ impl<'a> Body<'a> {
             }
             Operator::Loop { blockty } => {
                 let state = self.state()?;
-                state.locals.retain(|l, _| !assigned.is_some_and(|a| a.contains(l)));
+                state
+                    .locals
+                    .retain(|l, _| !assigned.is_some_and(|a| a.contains(l)));
                 self.enter(FrameKind::Loop, *blockty, target)?;
             }
             Operator::Else => {
@@ -459,7 +479,12 @@ impl<'a> Body<'a> {
         Ok(())
     }
 
-    fn enter(&mut self, kind: FrameKind, ty: BlockType, target: Option<Target>) -> Result<(), Fault> {
+    fn enter(
+        &mut self,
+        kind: FrameKind,
+        ty: BlockType,
+        target: Option<Target>,
+    ) -> Result<(), Fault> {
         let (params, results) = match (ty, target) {
             (BlockType::Empty, _) => (0, 0),
             (BlockType::Type(_), _) => (0, 1),
@@ -519,7 +544,9 @@ impl<'a> Body<'a> {
     fn end(&mut self) -> Result<(), Fault> {
         let falls = self.state.is_some();
         let last = self.open.last_mut();
-        let is_loop = last.as_ref().is_some_and(|open| open.kind == FrameKind::Loop);
+        let is_loop = last
+            .as_ref()
+            .is_some_and(|open| open.kind == FrameKind::Loop);
         if falls && !is_loop {
             self.leave(0)?;
         }
@@ -555,7 +582,10 @@ fn assigned_in_loops(operators: &[(Operator<'_>, u32)]) -> Vec<BTreeSet<u32>> {
     // For every open block, its number if it is a loop.
     let mut open: Vec<Option<usize>> = Vec::new();
     for (operator, _) in operators {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "the rest opens and assigns nothing")]
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the rest opens and assigns nothing"
+        )]
         match operator {
             Operator::Block { .. } | Operator::If { .. } => open.push(None),
             Operator::Loop { .. } => {

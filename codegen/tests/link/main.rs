@@ -1,0 +1,311 @@
+//! The linker: linked blocks do what the blocks do, and hold nothing else.
+
+mod world;
+
+use rune_blocks::object::{self, Shift};
+use rune_codegen::link::{InstanceRequest, Request, Selection, select};
+use rune_ir::{block::Snapshot, object::Object};
+use world::{Rune, Whole, request, snapshot};
+
+const TABLES: &[u8] = include_bytes!("fixtures/tables.wasm");
+const STACK: &[u8] = include_bytes!("fixtures/stack.wasm");
+const FAULTS: &[u8] = include_bytes!("fixtures/faults.wasm");
+const SHAPES: &[u8] = include_bytes!("fixtures/shapes.wasm");
+
+fn read(bytes: &[u8]) -> Object {
+    object::read(bytes).unwrap()
+}
+
+fn functions<'s>(selection: &'s Selection<'_>) -> Vec<&'s str> {
+    selection.function_names().collect()
+}
+
+/// Links one instance per argument and compares call after call with the blocks as they came.
+fn agrees(bytes: &[u8], export: &str, arguments: &[i32], inputs: &[&[u32]]) -> Rune {
+    let object = read(bytes);
+    let snapshots: Vec<Snapshot> = arguments
+        .iter()
+        .map(|a| snapshot(bytes, &object, *a))
+        .collect();
+    let mut rune = Rune::new(&[request(&object, export, &snapshots)]);
+    let mut wholes: Vec<Whole> = arguments
+        .iter()
+        .map(|a| Whole::new(bytes, Shift::default(), *a))
+        .collect();
+    for input in inputs {
+        for (i, whole) in wholes.iter_mut().enumerate() {
+            assert_eq!(
+                rune.run(i, input),
+                whole.run(export, input),
+                "instance {i} on {input:?}"
+            );
+        }
+    }
+    rune
+}
+
+#[test]
+fn instances_of_a_c_block_agree_with_the_unlinked_block() {
+    let inputs: &[&[u32]] = &[&[1, 2, 3, 4], &[5, 6, 7, 8, 9, 10], &[0], &[u32::MAX, 3]];
+    let rune = agrees(TABLES, "run", &[0, 1, 2, 3, 17, 1], inputs);
+    // Equal arguments, yet state of their own, which the frozen arena points at.
+    let instances = &rune.linked.instances;
+    assert_ne!(instances[1].address, instances[5].address);
+    assert!(
+        instances
+            .iter()
+            .all(|i| i.run == instances[0].run && i.scratch == 32)
+    );
+}
+
+#[test]
+fn trait_objects_survive_in_a_snapshot() {
+    let rune = agrees(SHAPES, "run", &[0, 5, 3], &[&[1], &[7], &[100]]);
+    // `area`, `name` and `corners` of both shapes; no `stretch`, which only `init` calls.
+    assert_eq!(rune.linked.table.len(), 6);
+    let names: Vec<&str> = rune
+        .linked
+        .functions
+        .iter()
+        .map(|f| f.name.as_str())
+        .collect();
+    assert!(
+        !names
+            .iter()
+            .any(|n| n.contains("stretch") || n.contains("core::fmt")),
+        "{names:?}"
+    );
+    assert!(names.len() <= 10, "{names:?}");
+}
+
+#[test]
+fn moving_a_block_changes_nothing_it_computes() {
+    let input = [3, 1, 4, 1, 5];
+    let shifts = [
+        Shift {
+            memory: 16,
+            table: 1,
+            stack: 0,
+        },
+        Shift {
+            memory: 1 << 20,
+            table: 300,
+            stack: 1 << 16,
+        },
+        Shift {
+            memory: 48,
+            table: 0,
+            stack: 48,
+        },
+    ];
+    for bytes in [TABLES, SHAPES] {
+        for argument in [0, 4] {
+            let mut still = Whole::new(bytes, Shift::default(), argument);
+            let expected = still.run("run", &input);
+            for shift in shifts {
+                let mut moved = Whole::new(bytes, shift, argument);
+                assert_eq!(moved.run("run", &input), expected, "{shift:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn several_blocks_share_one_rune() {
+    let (tables, shapes) = (read(TABLES), read(SHAPES));
+    let first = [snapshot(TABLES, &tables, 1), snapshot(TABLES, &tables, 2)];
+    let second = [snapshot(SHAPES, &shapes, 4)];
+    let mut rune = Rune::new(&[
+        request(&tables, "run", &first),
+        request(&shapes, "run", &second),
+    ]);
+    let mut wholes = [
+        Whole::new(TABLES, Shift::default(), 1),
+        Whole::new(TABLES, Shift::default(), 2),
+        Whole::new(SHAPES, Shift::default(), 4),
+    ];
+    for input in [[1, 2], [30, 40], [0, 9]] {
+        for (i, whole) in wholes.iter_mut().enumerate() {
+            let (linked, unlinked) = (rune.run(i, &input), whole.run("run", &input));
+            assert_eq!(linked[0], unlinked[0], "instance {i}");
+        }
+    }
+}
+
+#[test]
+fn only_what_run_reaches_is_linked() {
+    let object = read(TABLES);
+    let snapshots = [snapshot(TABLES, &object, 1)];
+    let whole = select(&[request(&object, "run", &snapshots)]).unwrap();
+    // Of three operations that `init` chooses from, the one it chose.
+    let mut names = functions(&whole);
+    names.sort_unstable();
+    assert_eq!(names, ["grade", "run", "square"]);
+    let mut data: Vec<&str> = whole.datum_names().collect();
+    data.sort_unstable();
+    assert_eq!(
+        data,
+        [
+            ".L.str",
+            ".L.str.2",
+            ".Lswitch.table.grade",
+            "names",
+            "squares"
+        ]
+    );
+    let rune = Rune::of(&whole);
+    assert_eq!(rune.linked.table.len(), 1);
+    // 64 of squares, 28 of grades, 16 of names, 12 and 6 of text, 32 of the instance.
+    let bytes = 32 + 64 + 16 + 28 + 12 + 6;
+    assert!((bytes..bytes + 16).contains(&rune.linked.readonly.len()));
+
+    let variant = select(&[request(&object, "run.u8", &snapshots)]).unwrap();
+    assert!(!functions(&variant).contains(&"run"));
+    assert_eq!(object.functions.len(), 8);
+}
+
+#[test]
+fn equal_snapshots_without_state_are_one() {
+    let object = read(STACK);
+    let snapshots = [snapshot(STACK, &object, 0), snapshot(STACK, &object, 1)];
+    let rune = Rune::new(&[request(&object, "run.leaf", &snapshots)]);
+    assert_eq!(
+        rune.linked.instances[0].address,
+        rune.linked.instances[1].address
+    );
+    assert_eq!(rune.linked.readonly.len(), 16);
+}
+
+#[test]
+fn the_stack_is_what_the_calls_take() {
+    let object = read(STACK);
+    // A leaf's 48 bytes; 64 reserved and up to 63 lost to alignment, above it; 80; 32 of arguments.
+    let expected = [
+        ("run.leaf", 48),
+        ("run.aligned", 64 + 63 + 48),
+        ("run.loops", 80 + 48),
+        ("run.variadic", 16 + 16),
+        ("run.indirect", 16 + 64 + 63 + 48),
+    ];
+    for (export, bytes) in expected {
+        let snapshots = [snapshot(STACK, &object, 0)];
+        let selection = select(&[request(&object, export, &snapshots)]).unwrap();
+        let mut rune = Rune::of(&selection);
+        let mut whole = Whole::new(STACK, Shift::default(), 0);
+        for x in [1, 2, 7] {
+            assert_eq!(rune.run(0, &[x]), whole.run(export, &[x]), "{export}");
+        }
+        assert_eq!(
+            selection.stack_bytes(),
+            u32::next_multiple_of(bytes, 16),
+            "{export}"
+        );
+        // Nothing but alignment is left over.
+        let slack = if bytes > 128 { 64 + 64 } else { 64 };
+        assert!(
+            rune.deepest().is_some_and(|at| at < slack),
+            "{export} {:?}",
+            rune.deepest()
+        );
+    }
+}
+
+#[test]
+fn faults_say_what_and_why() {
+    let object = read(FAULTS);
+    let snapshot = Snapshot::default();
+    let fault = |export: &str| {
+        let instances = vec![InstanceRequest {
+            export,
+            snapshot: &snapshot,
+        }];
+        let error = select(&[Request {
+            object: &object,
+            instances,
+        }])
+        .unwrap_err();
+        format!("{} | {}", error.message, error.hint.unwrap_or_default())
+    };
+    let cases = [
+        (
+            "run.static",
+            "`run_static` reaches the mutable static `calls` | Keep",
+        ),
+        (
+            "run.allocates",
+            "`run_allocates` (by way of `allocate`) allocates memory",
+        ),
+        ("run.grows", "`run_grows` grows the memory"),
+        (
+            "run.recursive",
+            "recurse, so its stack has no bound: `fibonacci` calls `fibonacci` |",
+        ),
+        (
+            "run.mutual",
+            "may recurse, so its stack has no bound: `odd` calls `",
+        ),
+        (
+            "run.alloca",
+            "`run_alloca` reserves stack by an amount that is not known",
+        ),
+        ("run.f64", "it has no export `run.f64`"),
+    ];
+    for (export, message) in cases {
+        assert!(
+            fault(export).contains(message),
+            "{export}: {}",
+            fault(export)
+        );
+    }
+}
+
+#[test]
+fn a_snapshot_that_points_outside_is_refused() {
+    use rune_ir::{
+        arena::Id,
+        block::{SnapshotTarget, SnapshotWord},
+    };
+    let object = read(TABLES);
+    let targets = [
+        SnapshotTarget::Frozen(33),
+        SnapshotTarget::State(1),
+        SnapshotTarget::Slot(Id::from_index(1000)),
+        SnapshotTarget::Datum(Id::from_index(1000), 0),
+    ];
+    for target in targets {
+        let mut bad = Snapshot {
+            frozen: vec![0; 32],
+            ..Snapshot::default()
+        };
+        bad.frozen_words.push(SnapshotWord { offset: 4, target });
+        assert!(select(&[request(&object, "run", &[bad])]).is_err());
+    }
+    let beyond = Snapshot {
+        frozen: vec![0; 4],
+        frozen_words: vec![SnapshotWord {
+            offset: 1,
+            target: SnapshotTarget::Frozen(0),
+        }],
+        ..Snapshot::default()
+    };
+    assert!(select(&[request(&object, "run", &[beyond])]).is_err());
+}
+
+#[test]
+fn linking_twice_gives_the_same_bytes() {
+    let object = read(SHAPES);
+    let snapshots = [snapshot(SHAPES, &object, 6), snapshot(SHAPES, &object, 0)];
+    let module = || Rune::new(&[request(&object, "run", &snapshots)]).module;
+    assert_eq!(module(), module());
+}
+
+#[test]
+fn nothing_asked_for_is_nothing_linked() {
+    let selection = select(&[]).unwrap();
+    assert_eq!((selection.functions(), selection.stack_bytes()), (0, 0));
+    assert_eq!(
+        (selection.readonly_bytes(), selection.state_bytes()),
+        (0, 0)
+    );
+    assert!(!selection.uses_stack());
+}
