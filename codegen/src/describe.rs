@@ -50,7 +50,7 @@ pub(crate) fn manifest(
         match key.value.as_str() {
             "version" => {
                 manifest.version =
-                    version(&value.value).ok_or_else(|| wrong("a version such as 1.2.3"))?
+                    value.value.parse().map_err(|_| wrong("a version such as 1.2.3"))?
             }
             "security-counter" => {
                 manifest.security_counter = value
@@ -127,21 +127,6 @@ fn params(given: &[(String, Bound)]) -> Vec<abi::Param> {
             })
         })
         .collect()
-}
-
-/// `1.2.3`, or the first one or two of the three numbers.
-fn version(text: &str) -> Option<abi::Version> {
-    let mut parts = text
-        .strip_prefix('v')
-        .unwrap_or(text)
-        .split('.')
-        .map(|p| p.parse::<u16>().ok());
-    let version = abi::Version {
-        major: parts.next()??,
-        minor: parts.next().unwrap_or(Some(0))?,
-        patch: parts.next().unwrap_or(Some(0))?,
-    };
-    parts.next().is_none().then_some(version)
 }
 
 /// The section `rune.graph`: one line per stage, in execution order.

@@ -155,6 +155,7 @@ pub(crate) fn module(
         })
         .map_err(|e| e.to_string())?;
     let at = memory.end.next_multiple_of(4);
+    manifest.memory_bytes = at;
     let size = manifest.to_bytes().map_err(|e| e.to_string())?.len() as u32;
     manifest.memory_bytes = at + size;
     let manifest_bytes = manifest.to_bytes().map_err(|e| e.to_string())?;

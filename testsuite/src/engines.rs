@@ -69,7 +69,7 @@ pub fn rendered<T>(compilation: &Compilation<T>) -> String {
 
 /// Runs a pipeline on the evaluator.
 pub fn evaluate(verified: &Verified, feeds: &[Feed]) -> Vec<Outcome> {
-    let mut evaluator = Evaluator::new(verified, &Wasmi).expect("blocks that were verified start");
+    let mut evaluator = Evaluator::new(verified, &Wasmi::default()).expect("blocks that were verified start");
     let mut outcomes = Vec::new();
     for feed in feeds {
         match evaluator.call(&mut |capability| feed.get(capability).cloned()) {

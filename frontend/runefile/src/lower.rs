@@ -281,10 +281,9 @@ impl Lowering<'_> {
                 if let Some(kind) = CapabilityKind::from_name(&word.text) {
                     return Some(StageKind::Capability(Spanned::new(kind, word.span)));
                 }
-                let second = ordered
-                    .name
-                    .filter(|n| CapabilityKind::from_name(&n.text).is_some());
-                self.found.push(unknown_capability(word, second));
+                self.found.push(unknown_capability(word, ordered.name));
+                // Which word was meant as the kind is not certain, so neither is which is the name.
+                self.stages.lose(&word.text);
                 None
             }
             Role::Out => {
@@ -338,7 +337,10 @@ impl Lowering<'_> {
             format!("there is no block `{}`", shorten(&word.text)),
         )
         .at("not in the catalogue")
-        .note(format!("The blocks are {}.", known.join(", ")))
+        .note(match self.env.absent_block(&word.text) {
+            Some(reason) => format!("It is not there because {reason}."),
+            None => format!("The blocks are {}.", known.join(", ")),
+        })
         .maybe_hint(near.map(|n| format!("did you mean `{n}`?")))
     }
 
@@ -393,16 +395,17 @@ impl Lowering<'_> {
 /// Names of output kinds that are set aside for later versions.
 const RESERVED_OUTPUTS: [&str; 4] = ["BLE", "PIN", "WIFI", "TENSOR"];
 
-fn unknown_capability(word: &Word, second: Option<&Word>) -> Diagnostic {
-    let known = CAPABILITIES
-        .iter()
-        .map(|s| s.name)
-        .collect::<Vec<_>>()
-        .join(", ");
+/// Says that neither `first` is a capability, nor `second` one in upper case.
+fn unknown_capability(first: &Word, second: Option<&Word>) -> Diagnostic {
+    let is_upper = |word: &Word| !word.text.bytes().any(|b| b.is_ascii_lowercase());
+    // In the old order the kind stands second, and kinds are mostly written in upper case.
+    let old_order = second.filter(|second| is_upper(second) && !is_upper(first));
+    let word = old_order.unwrap_or(first);
+    let known: Vec<&str> = CAPABILITIES.iter().map(|s| s.name).collect();
     let names = CAPABILITIES
         .iter()
         .flat_map(|s| s.aliases.iter().copied().chain([s.name]));
-    let hint = match second {
+    let hint = match second.filter(|s| CapabilityKind::from_name(&s.text).is_some()) {
         Some(kind) => Some(format!(
             "the kind comes first: `CAPABILITY {} {}`",
             kind.text, word.text
@@ -418,7 +421,7 @@ fn unknown_capability(word: &Word, second: Option<&Word>) -> Diagnostic {
     )
     .at("unknown kind")
     .note("This isn't one of the builtin capabilities.")
-    .note(format!("The capabilities are {known}."))
+    .note(format!("The capabilities are {}.", known.join(", ")))
     .maybe_hint(hint)
 }
 

@@ -35,16 +35,15 @@ pub fn compile(
 ) -> Compilation<Output> {
     let checked = check(path, name, bytes, env);
     let mut diagnostics = checked.diagnostics;
-    let output =
-        checked
-            .output
-            .and_then(|verified| match rune_codegen::compile(&verified, options) {
-                Ok(output) => Some(output),
-                Err(found) => {
-                    diagnostics.push(*found);
-                    None
-                }
-            });
+    let output = checked.output.and_then(|verified| {
+        let options = Options {
+            bases: bases(&verified),
+            ..options.clone()
+        };
+        rune_codegen::compile(&verified, &options)
+            .map_err(|found| diagnostics.push(*found))
+            .ok()
+    });
     Compilation {
         sources: checked.sources,
         diagnostics,
@@ -61,7 +60,7 @@ pub fn check(path: &str, name: &str, bytes: &[u8], env: &dyn Env) -> Compilation
     diagnostics.extend(found);
     let output = pipeline.and_then(|pipeline| {
         let loaded = load(&pipeline, env, &mut diagnostics);
-        let (verified, found) = verify(pipeline, &loaded, &Wasmi);
+        let (verified, found) = verify(pipeline, &loaded, &Wasmi::default());
         diagnostics.extend(found);
         verified
     });
@@ -103,7 +102,7 @@ fn load(
                     path,
                     imported.map_err(|error| {
                         (
-                            error.code(),
+                            error.kind.code(),
                             format!("cannot use model `{}`: {error}", path.value),
                         )
                     }),
@@ -139,10 +138,18 @@ fn read_block(path: &str, env: &dyn Env) -> Result<Arc<Block>, (Code, String)> {
     })
 }
 
-/// The options where nothing else is asked for.
-pub fn options() -> Options {
-    Options {
-        bases: vec![],
-        ..Options::default()
-    }
+/// The base image of a pipeline with its version, for the manifest.
+fn bases(verified: &Verified) -> Vec<rune_abi::Base> {
+    let image = verified
+        .pipeline()
+        .image
+        .as_ref()
+        .and_then(|image| rune_catalogue::image(&image.value));
+    image
+        .into_iter()
+        .map(|image| rune_abi::Base {
+            name: image.name.clone(),
+            version: image.version.parse().unwrap_or_default(),
+        })
+        .collect()
 }

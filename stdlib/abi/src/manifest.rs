@@ -89,6 +89,38 @@ impl fmt::Display for Version {
     }
 }
 
+/// The text is not one to three numbers below 65536 with points between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VersionError;
+
+impl core::str::FromStr for Version {
+    type Err = VersionError;
+
+    /// `1.2.3`; what is left out at the end is 0.
+    fn from_str(text: &str) -> Result<Self, VersionError> {
+        let mut numbers = [0; 3];
+        let mut parts = text.split('.');
+        for (i, number) in numbers.iter_mut().enumerate() {
+            match parts.next() {
+                Some(part) if part.bytes().all(|b| b.is_ascii_digit()) => {
+                    *number = part.parse().map_err(|_| VersionError)?;
+                }
+                None if i > 0 => {}
+                _ => return Err(VersionError),
+            }
+        }
+        let [major, minor, patch] = numbers;
+        match parts.next() {
+            None => Ok(Self {
+                major,
+                minor,
+                patch,
+            }),
+            Some(_) => Err(VersionError),
+        }
+    }
+}
+
 /// One dimension of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dim {

@@ -96,7 +96,7 @@ pub(crate) fn run(args: &Args, color: Color) -> u8 {
             SimdArg::Off => Simd::Off,
             SimdArg::Relaxed => Simd::Relaxed,
         },
-        ..driver::options()
+        ..Options::default()
     };
     let compiled = driver::compile(
         &input.path,
