@@ -136,16 +136,11 @@ impl<'t> Reader<'t> {
     /// A line that matches no instruction: parses it alone to learn where it goes wrong.
     fn faulty(&mut self, pair: &Pair<'t, Rule>, span: Span) -> Instruction {
         let line = pair.as_str();
-        if let Err(error) = Grammar::parse(Rule::lone_line, line) {
-            self.fault(fault::line(self.file, line, span.start as usize, &error));
-        } else {
-            // Not known to happen: the line stands alone but not among the others.
-            self.fault(Diagnostic::new(
-                Code::Syntax,
-                span,
-                "this line is no instruction",
-            ));
-        }
+        self.fault(match Grammar::parse(Rule::lone_line, line) {
+            Err(error) => fault::line(self.file, line, span.start as usize, &error),
+            // The grammar does not promise that a line which is faulty here is faulty alone.
+            Ok(_) => Diagnostic::new(Code::Syntax, span, "this line is no instruction"),
+        });
         let mut words = line.split_ascii_whitespace();
         let head = words.next().and_then(|w| w.split('<').next());
         let keyword = head.and_then(Keyword::from_name);

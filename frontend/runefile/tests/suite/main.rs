@@ -2,7 +2,8 @@
 //! reference and the pages on errors.
 #![allow(
     clippy::disallowed_methods,
-    reason = "tests read their cases from files and BLESS from the environment"
+    clippy::print_stderr,
+    reason = "tests read their cases from files, BLESS from the environment, and say what they skip"
 )]
 
 mod corpus;

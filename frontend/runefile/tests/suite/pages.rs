@@ -1,1 +1,81 @@
-//! x
+//! The page of every code: its form, and that its example fails with that code and the repair does not.
+
+use rune_ir::diag::{Code, has_errors};
+
+use crate::{language::fences, world::compile};
+
+/// The codes whose examples fail when the Runefile is read; those of the others fail in later checks.
+const FOUND_HERE: [Code; 21] = [
+    Code::Syntax,
+    Code::UnknownInstruction,
+    Code::BadValue,
+    Code::UnknownStage,
+    Code::DuplicateName,
+    Code::UnknownCapability,
+    Code::UnknownOutput,
+    Code::UnknownBlock,
+    Code::UnknownImage,
+    Code::UnknownResource,
+    Code::UnknownElementType,
+    Code::OldWordOrder,
+    Code::ContradictingArguments,
+    Code::BadDimension,
+    Code::TypeCount,
+    Code::MissingFrom,
+    Code::DuplicateFrom,
+    Code::NoInputs,
+    Code::NoOutputs,
+    Code::EmptyRun,
+    Code::FileMissing,
+];
+
+#[test]
+fn every_page_has_its_title_and_parts() {
+    for code in Code::ALL {
+        let page = code.explanation();
+        let title = format!("# {code}: {}\n", code.summary());
+        assert!(page.starts_with(&title), "{code}: the title is not {title}");
+        let mut rest = page;
+        for heading in ["## What it means", "## Example", "## What to do"] {
+            let (_, after) = rest
+                .split_once(&format!("\n{heading}\n"))
+                .unwrap_or_else(|| panic!("{code} has no `{heading}` in its place"));
+            let text = after.split("\n## ").next().unwrap_or("");
+            assert!(text.trim().len() > 10, "{code}: nothing under `{heading}`");
+            rest = after;
+        }
+        assert_eq!(page.matches("\n## ").count(), 3, "{code}: other headings");
+        assert!(
+            page.lines().all(|l| l.chars().count() <= 120),
+            "{code}: long lines"
+        );
+    }
+}
+
+#[test]
+fn every_example_fails_as_it_says_and_is_repaired() {
+    for code in Code::ALL {
+        let examples = fences(code.explanation());
+        let [(_, faulty), (_, repaired)] = examples.as_slice() else {
+            panic!(
+                "{code} has {} examples, not a faulty and a repaired one",
+                examples.len()
+            );
+        };
+        let (.., found) = compile(faulty.as_bytes());
+        let is_found = FOUND_HERE.contains(code);
+        assert_eq!(
+            found.iter().any(|d| d.code == *code),
+            is_found,
+            "{code}\n{faulty}\n{found:#?}"
+        );
+        let others = found.iter().filter(|d| d.code != *code).count();
+        assert_eq!(others, 0, "{code}: other findings\n{found:#?}");
+        let (.., found) = compile(repaired.as_bytes());
+        assert!(
+            !has_errors(&found) && found.is_empty(),
+            "{code}\n{repaired}\n{found:#?}"
+        );
+        assert_ne!(faulty, repaired, "{code}");
+    }
+}

@@ -24,8 +24,9 @@ const BLOCKS: [&str; 5] = [
     "runicos/most-confident-indices",
     "runicos/normalize",
 ];
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "./m.tflite",
+    "./model.tflite",
     "./my model.tflite",
     "model.tflite",
     "labels.txt",
@@ -51,7 +52,8 @@ impl Env for World {
             .map(|x| format!("runicos/{}", x.replace('_', "-")));
         let bare = (!name.contains('/')).then(|| format!("runicos/{name}"));
         let name = alias.or(bare).unwrap_or_else(|| name.to_owned());
-        BLOCKS.contains(&name.as_str()).then_some(name)
+        let known = BLOCKS.iter().chain(&FICTIONAL).any(|b| *b == name);
+        known.then_some(name)
     }
 
     fn blocks(&self) -> Vec<String> {
@@ -66,6 +68,16 @@ impl Env for World {
         vec!["runicos/base".to_owned()]
     }
 }
+
+/// Blocks that the pages on errors speak of; nobody suggests them.
+const FICTIONAL: [&str; 6] = [
+    "acme/broken",
+    "acme/floats-only",
+    "acme/hashes-pointers",
+    "acme/hashes-values",
+    "acme/prints",
+    "acme/threshold",
+];
 
 /// The root of the workspace.
 pub(crate) fn root() -> PathBuf {
