@@ -10,6 +10,7 @@ mod features;
 pub mod kernels;
 pub mod link;
 pub mod nest;
+pub mod passes;
 mod plan;
 mod program;
 

@@ -15,6 +15,7 @@ pub mod object;
 pub mod op;
 pub mod pipeline;
 pub mod quant;
+pub mod text;
 pub mod ty;
 
 /// SHA-256 of some bytes: how files and blocks are told apart.

@@ -21,7 +21,7 @@ const MAX_NAME: usize = 200;
 /// The tensors of a subgraph; each comes into the graph the first time something names it.
 pub(crate) struct Tensors<'a> {
     buffers: Option<Vector<'a, schema::Buffer<'a>>>,
-    tensors: Option<Vector<'a, schema::Tensor<'a>>>,
+    tables: Option<Vector<'a, schema::Tensor<'a>>>,
     /// By index in the file, once imported.
     imported: Vec<Option<TensorId>>,
     /// By index in the file, so that tensors of one buffer share its bytes.
@@ -35,12 +35,12 @@ impl<'a> Tensors<'a> {
     pub(crate) fn new(
         file: &'a [u8],
         buffers: Option<Vector<'a, schema::Buffer<'a>>>,
-        tensors: Option<Vector<'a, schema::Tensor<'a>>>,
+        tables: Option<Vector<'a, schema::Tensor<'a>>>,
     ) -> Self {
         Self {
             buffers,
-            tensors,
-            imported: vec![None; tensors.map_or(0, |t| t.len())],
+            tables,
+            imported: vec![None; tables.map_or(0, |t| t.len())],
             data: vec![None; buffers.map_or(0, |b| b.len())],
             arena: Arena::default(),
             scales_left: file.len(),
@@ -120,7 +120,7 @@ impl<'a> Tensors<'a> {
 
     fn table(&self, index: i32) -> Result<(usize, schema::Tensor<'a>), ImportError> {
         let slot = usize::try_from(index).ok();
-        slot.and_then(|slot| Some((slot, self.tensors?.get(slot)?)))
+        slot.and_then(|slot| Some((slot, self.tables?.get(slot)?)))
             .ok_or_else(|| unreadable(format!("tensor {index} is not there")))
     }
 

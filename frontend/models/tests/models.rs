@@ -3,6 +3,7 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stderr,
+    clippy::unwrap_used,
     reason = "tests read files and say what they skip"
 )]
 

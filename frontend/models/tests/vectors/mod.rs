@@ -3,11 +3,15 @@
 #![allow(
     dead_code,
     unreachable_pub,
+    clippy::unwrap_used,
     clippy::disallowed_methods,
     reason = "each test uses a part of this, and tests read files"
 )]
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use rune_ir::graph::{DataType, Graph};
 
@@ -49,8 +53,11 @@ pub fn operators() -> Vec<String> {
     names
 }
 
+/// The folder of the whole project, above that of the crate under test.
 pub fn workspace() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let above = folder.ancestors().find(|f| f.join("Cargo.lock").is_file());
+    above.expect("a crate lies in the workspace").to_owned()
 }
 
 fn number(rest: &mut &[u8]) -> usize {

@@ -1,0 +1,160 @@
+//! A tensor graph as text: a line for each input, constant, operator and output, in that order.
+//!
+//! Tensors are called `t` and their number; constants of up to eight elements are written out.
+
+use std::fmt::{self, Display, Formatter};
+
+use crate::{
+    graph::{DataType, Graph, Node, Tensor, TensorId},
+    op::{Activation, Op, Window},
+};
+
+/// Most elements of a constant that are written out, and most scales.
+const SHOWN: usize = 8;
+
+impl Display for Graph {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for id in &self.inputs {
+            writeln!(f, "input {}", Typed(*id, &self.tensors[*id]))?;
+        }
+        for (id, tensor) in self.tensors.iter() {
+            if let Some(data) = &tensor.data {
+                writeln!(
+                    f,
+                    "const {} = {}",
+                    Typed(id, tensor),
+                    Constant(tensor.ty, data)
+                )?;
+            }
+        }
+        for node in &self.nodes {
+            self.write_node(f, node)?;
+        }
+        let outputs: Vec<_> = self
+            .outputs
+            .iter()
+            .map(|id| Name(*id).to_string())
+            .collect();
+        writeln!(f, "output {}", outputs.join(", "))
+    }
+}
+
+impl Graph {
+    fn write_node(&self, f: &mut Formatter<'_>, node: &Node) -> fmt::Result {
+        for (i, id) in node.outputs.iter().enumerate() {
+            let separator = if i == 0 { "" } else { ", " };
+            write!(f, "{separator}{}", Typed(*id, &self.tensors[*id]))?;
+        }
+        let operand = |id: &Option<TensorId>| id.map_or("_".to_owned(), |id| Name(id).to_string());
+        let operands: Vec<_> = node.inputs.iter().map(operand).collect();
+        write!(f, " = {}({})", node.op.name(), operands.join(", "))?;
+        write_attributes(f, &node.op)?;
+        writeln!(f)
+    }
+}
+
+struct Name(TensorId);
+
+impl Display for Name {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "t{}", self.0.index())
+    }
+}
+
+/// The name and type of a tensor, and `* scale + zero point` where it is quantised.
+struct Typed<'a>(TensorId, &'a Tensor);
+
+impl Display for Typed<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self(id, tensor) = self;
+        write!(f, "{}: {}{:?}", Name(*id), tensor.ty, tensor.shape)?;
+        let Some(quantization) = &tensor.quantization else {
+            return Ok(());
+        };
+        match quantization.per_tensor() {
+            Some((scale, zero_point)) => write!(f, " * {scale} + {zero_point}"),
+            None if quantization.scale.len() <= SHOWN => {
+                let (scale, axis) = (&quantization.scale, quantization.axis);
+                write!(f, " * {scale:?} along {axis}")
+            }
+            None => {
+                let (scales, axis) = (quantization.scale.len(), quantization.axis);
+                write!(f, " * {scales} scales along {axis}")
+            }
+        }
+    }
+}
+
+/// The elements of a constant, or how many bytes they are.
+struct Constant<'a>(DataType, &'a [u8]);
+
+impl Display for Constant<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self(ty, data) = *self;
+        let size = ty.size() as usize;
+        if data.len() > SHOWN * size {
+            return write!(f, "{} bytes", data.len());
+        }
+        let element = |bytes: &[u8]| match *bytes {
+            [byte] if ty == DataType::I8 => (byte as i8).to_string(),
+            [byte] => byte.to_string(),
+            [a, b, c, d] if ty == DataType::F32 => f32::from_le_bytes([a, b, c, d]).to_string(),
+            [a, b, c, d] if ty == DataType::I32 => i32::from_le_bytes([a, b, c, d]).to_string(),
+            _ => format!("{bytes:?}"),
+        };
+        let elements: Vec<_> = data.chunks_exact(size).map(element).collect();
+        write!(f, "[{}]", elements.join(", "))
+    }
+}
+
+fn write_attributes(f: &mut Formatter<'_>, op: &Op) -> fmt::Result {
+    match op {
+        Op::FullyConnected { activation } | Op::Add { activation } => {
+            write_activation(f, *activation)
+        }
+        Op::Conv2d { window, activation } | Op::DepthwiseConv2d { window, activation } => {
+            write_window(f, window)?;
+            write_activation(f, *activation)
+        }
+        Op::MaxPool2d {
+            window,
+            size,
+            activation,
+        }
+        | Op::AveragePool2d {
+            window,
+            size,
+            activation,
+        } => {
+            write!(f, " size {}x{}", size[0], size[1])?;
+            write_window(f, window)?;
+            write_activation(f, *activation)
+        }
+        Op::Softmax { beta } => write!(f, " beta {beta}"),
+        Op::Pad { before } => write!(f, " before {before:?}"),
+        Op::Reshape | Op::Relu | Op::Relu6 | Op::Logistic | Op::Quantize | Op::Dequantize => Ok(()),
+    }
+}
+
+/// The numbers of a window that are not those of the plainest one.
+fn write_window(f: &mut Formatter<'_>, window: &Window) -> fmt::Result {
+    for (name, [rows, columns], plain) in [
+        ("stride", window.stride, 1),
+        ("dilation", window.dilation, 1),
+        ("pad", window.pad, 0),
+    ] {
+        if [rows, columns] != [plain; 2] {
+            write!(f, " {name} {rows}x{columns}")?;
+        }
+    }
+    Ok(())
+}
+
+fn write_activation(f: &mut Formatter<'_>, activation: Activation) -> fmt::Result {
+    f.write_str(match activation {
+        Activation::None => "",
+        Activation::Relu => " relu",
+        Activation::ReluN1To1 => " relu_n1_to_1",
+        Activation::Relu6 => " relu6",
+    })
+}
