@@ -7,3 +7,4 @@ pub mod render;
 pub mod world;
 
 pub use driver::{Compilation, check, compile};
+pub use rune_codegen::{Level, Options, Output, Simd};
