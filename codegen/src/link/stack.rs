@@ -154,6 +154,14 @@ enum Value {
     Stack(Distance),
 }
 
+/// The instructions that make one such number of two.
+#[derive(Clone, Copy)]
+enum Arithmetic {
+    Add,
+    Subtract,
+    And,
+}
+
 /// A distance from the stack pointer at entry: at least `low`, at most `high`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Distance {
@@ -321,7 +329,9 @@ impl<'a> Body<'a> {
             Operator::I32Const { value } if target.is_none() => {
                 self.stack.push(Value::Constant(*value));
             }
-            Operator::I32Add | Operator::I32Sub | Operator::I32And => self.arithmetic(operator),
+            Operator::I32Add => self.arithmetic(Arithmetic::Add),
+            Operator::I32Sub => self.arithmetic(Arithmetic::Subtract),
+            Operator::I32And => self.arithmetic(Arithmetic::And),
             Operator::LocalGet { local_index } => {
                 let known = self.state()?.locals.get(local_index).copied();
                 self.stack.push(known.map_or(Value::Any, Value::Stack));
@@ -442,24 +452,22 @@ impl<'a> Body<'a> {
         Ok(())
     }
 
-    fn arithmetic(&mut self, operator: &Operator<'_>) {
+    fn arithmetic(&mut self, operation: Arithmetic) {
         use Value::{Any, Constant, Stack};
         let (b, a) = (self.pop(), self.pop());
-        let value = match (a, b) {
-            (Stack(d), Constant(n)) | (Constant(n), Stack(d)) => match operator {
-                Operator::I32Add => d.plus(n).map_or(Any, Stack),
-                Operator::I32Sub if a == Stack(d) => {
-                    n.checked_neg().and_then(|n| d.plus(n)).map_or(Any, Stack)
-                }
-                // Rounds down to a multiple of a power of two.
-                Operator::I32And if n < 0 && n.unsigned_abs().is_power_of_two() => {
-                    let low = d.low.checked_add(n + 1);
-                    low.map_or(Any, |low| Stack(Distance { low, high: d.high }))
-                }
-                _ => Any,
-            },
-            (Constant(a), Constant(b)) if matches!(operator, Operator::I32Add) => {
-                Constant(a.wrapping_add(b))
+        let value = match (operation, a, b) {
+            (Arithmetic::Add, Stack(d), Constant(n)) | (Arithmetic::Add, Constant(n), Stack(d)) => {
+                d.plus(n).map_or(Any, Stack)
+            }
+            (Arithmetic::Subtract, Stack(d), Constant(n)) => {
+                n.checked_neg().and_then(|n| d.plus(n)).map_or(Any, Stack)
+            }
+            // Rounds down to a multiple of a power of two.
+            (Arithmetic::And, Stack(d), Constant(n)) | (Arithmetic::And, Constant(n), Stack(d))
+                if n < 0 && n.unsigned_abs().is_power_of_two() =>
+            {
+                let low = d.low.checked_add(n + 1);
+                low.map_or(Any, |low| Stack(Distance { low, high: d.high }))
             }
             _ => Any,
         };

@@ -1,4 +1,5 @@
 //! The linker: linked blocks do what the blocks do, and hold nothing else.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a finding")]
 
 mod world;
 
@@ -308,4 +309,65 @@ fn nothing_asked_for_is_nothing_linked() {
         (0, 0)
     );
     assert!(!selection.uses_stack());
+}
+
+/// Small and repeatable (Marsaglia's xorshift64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % n as u64) as usize
+    }
+}
+
+/// The first byte of a module's code; what its data, symbols and relocations are follows.
+fn code(bytes: &[u8]) -> usize {
+    let mut payloads = wasmparser::Parser::new(0).parse_all(bytes);
+    let start = payloads.find_map(|payload| {
+        let section = payload.unwrap().as_section();
+        section
+            .filter(|(id, _)| *id == 10)
+            .map(|(_, range)| range.start as usize)
+    });
+    start.unwrap()
+}
+
+#[test]
+fn damaged_blocks_are_linked_or_refused() {
+    let mut random = Random(0x1171_ced0_b10c);
+    let (mut linked, mut refused) = (0, 0);
+    for round in 0..1000 {
+        let bytes = [TABLES, SHAPES, STACK][round % 3];
+        let code = code(bytes);
+        let mut bytes = bytes.to_vec();
+        for _ in 0..=random.below(2) {
+            let at = code + random.below(bytes.len() - code);
+            bytes[at] ^= 1 << random.below(8);
+        }
+        let Ok(object) = object::read(&bytes) else {
+            refused += 1;
+            continue;
+        };
+        for (export, _) in object
+            .exports
+            .iter()
+            .filter(|(name, _)| name.starts_with("run"))
+        {
+            // Emitted modules are validated where they are made.
+            match select(&[request(&object, export, &[Snapshot::default()])]) {
+                Ok(selection) => {
+                    Rune::of(&selection);
+                    linked += 1;
+                }
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    assert!(
+        linked > 100 && refused > 100,
+        "{linked} linked, {refused} refused"
+    );
 }

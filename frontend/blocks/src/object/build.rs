@@ -15,6 +15,9 @@ use super::{
 
 /// The block in pieces.
 pub(super) fn object(module: &Module<'_>) -> Result<Object, ObjectError> {
+    if module.is_stripped() {
+        return Err(unrelocated());
+    }
     let (mut data, homes) = data(module)?;
     let scope = Scope { module, homes };
     scope.relocate_data(&mut data)?;
@@ -31,7 +34,11 @@ pub(super) fn object(module: &Module<'_>) -> Result<Object, ObjectError> {
         functions,
         data,
         table: module.elements.as_ref().map_or_else(Vec::new, |elements| {
-            elements.functions.iter().map(|f| Id::from_index(*f as usize)).collect()
+            elements
+                .functions
+                .iter()
+                .map(|f| Id::from_index(*f as usize))
+                .collect()
         }),
         table_base: module.elements.as_ref().map_or(0, |e| e.base.value as u32),
         exports: module
@@ -96,11 +103,7 @@ fn data(module: &Module<'_>) -> Result<(Arena<Datum>, Homes), ObjectError> {
     Ok((arena, homes))
 }
 
-fn datum(
-    module: &Module<'_>,
-    piece: &Piece,
-    next: Option<&Piece>,
-) -> Result<Datum, ObjectError> {
+fn datum(module: &Module<'_>, piece: &Piece, next: Option<&Piece>) -> Result<Datum, ObjectError> {
     let name = piece
         .symbols
         .first()
@@ -128,7 +131,9 @@ fn datum(
         };
         let gap = &segment.bytes[start..end];
         if gap.len() >= segment.align as usize || gap.iter().any(|b| *b != 0) {
-            return Err(ObjectError::new(format!("data symbol `{name}` has no size")));
+            return Err(ObjectError::new(format!(
+                "data symbol `{name}` has no size"
+            )));
         }
     }
     Ok(Datum {
@@ -152,7 +157,10 @@ fn read_only(section: &str) -> bool {
 }
 
 fn outside(place: &Place, what: &str) -> ObjectError {
-    ObjectError::new(format!("a relocation at byte {} lies outside {what}", place.at))
+    ObjectError::new(format!(
+        "a relocation at byte {} lies outside {what}",
+        place.at
+    ))
 }
 
 /// What relocations are resolved against.
@@ -204,15 +212,18 @@ impl Scope<'_, '_> {
             Named::Type(t) => Target::Type(t),
             Named::Address(symbol, addend) => {
                 let (datum, offset) = self.homes[symbol].expect("a data symbol has a home");
-                let offset = i32::try_from(offset).ok().and_then(|o| o.checked_add(addend));
-                let offset = offset.ok_or_else(|| {
-                    ObjectError::new("an address lies too far from its symbol")
-                })?;
+                let offset = i32::try_from(offset)
+                    .ok()
+                    .and_then(|o| o.checked_add(addend));
+                let offset = offset
+                    .ok_or_else(|| ObjectError::new("an address lies too far from its symbol"))?;
                 Target::Address(datum, offset)
             }
             Named::Global(g) if Some(g) == self.module.stack_pointer => Target::StackPointer,
             Named::Global(g) => {
-                return Err(ObjectError::new(format!("global {g} is not the stack pointer")));
+                return Err(ObjectError::new(format!(
+                    "global {g} is not the stack pointer"
+                )));
             }
             Named::Table => Target::Table,
         })
@@ -236,17 +247,22 @@ impl Scope<'_, '_> {
         if let Some(stray) = places.next_if(|place| place.at < start) {
             return Err(outside(stray, &format!("the instructions of `{name}`")));
         }
+        let mut constant = false;
         while !operators.eof() {
             let (operator, at) = operators.read_with_offset()?;
             let at = at as usize;
             let end = operators.original_position() as usize;
-            let indices = self.indices(&operator, at).map_err(|what| {
-                ObjectError::new(format!("`{name}` at byte {at}: {what}"))
-            })?;
+            let indices = self
+                .indices(&operator, at)
+                .map_err(|what| ObjectError::new(format!("`{name}` at byte {at}: {what}")))?;
             let relocated = places.peek().is_some_and(|place| place.at < end);
-            if !module.linked && touches_memory(module.bytes, at) && module.compiled {
+            // Without relocations memory may be reached through parameters alone. What a compiler made
+            // also has a stack and statics; of what a person wrote, a number for an address tells.
+            let unmovable = module.compiled || (constant && is_load(module.bytes, at));
+            if !module.linked && unmovable && touches_memory(module.bytes, at) {
                 return Err(unrelocated());
             }
+            constant = matches!(operator, Operator::I32Const { .. });
             for (at, named) in &indices {
                 relocations.push(Relocation {
                     offset: (at - range.start) as u32,
@@ -306,9 +322,15 @@ impl Scope<'_, '_> {
                     (after(at + 1), Named::Table),
                 ]
             }
-            Operator::Block { blockty: BlockType::FuncType(ty) }
-            | Operator::Loop { blockty: BlockType::FuncType(ty) }
-            | Operator::If { blockty: BlockType::FuncType(ty) } => {
+            Operator::Block {
+                blockty: BlockType::FuncType(ty),
+            }
+            | Operator::Loop {
+                blockty: BlockType::FuncType(ty),
+            }
+            | Operator::If {
+                blockty: BlockType::FuncType(ty),
+            } => {
                 vec![(at + 1, Named::Type(*ty))]
             }
             Operator::GlobalGet { global_index } | Operator::GlobalSet { global_index } => {
@@ -363,6 +385,13 @@ fn immediate(bytes: &[u8], at: usize, encoding: Encoding) -> Option<usize> {
 /// Whether a vector instruction (its bytes behind the prefix) loads or stores.
 fn is_vector_access(bytes: &[u8]) -> bool {
     matches!(bytes, [0..=11 | 84..=93, ..])
+}
+
+fn is_load(bytes: &[u8], at: usize) -> bool {
+    matches!(
+        bytes.get(at..),
+        Some([0x28..=0x35, ..] | [0xfd, 0..=10 | 92 | 93, ..])
+    )
 }
 
 fn touches_memory(bytes: &[u8], at: usize) -> bool {

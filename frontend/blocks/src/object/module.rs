@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, ops::Range};
 
 use rune_ir::object::{Encoding, FunctionType, Machine};
 use wasmparser::{
-    BinaryReader, ConstExpr, DataKind, ElementItems, ElementKind, ExternalKind,
-    FuncType, KnownCustom, Linking, Name, Operator, Parser, Payload, RelocationEntry,
-    RelocationType, SymbolFlags, SymbolInfo, ValType, Validator, WasmFeatures,
+    BinaryReader, ConstExpr, DataKind, ElementItems, ElementKind, ExternalKind, FuncType,
+    KnownCustom, Linking, Name, Operator, Parser, Payload, RelocationEntry, RelocationType,
+    SymbolFlags, SymbolInfo, ValType, Validator, WasmFeatures,
 };
 
 use super::{ObjectError, leb};
@@ -208,7 +208,9 @@ impl<'a> Module<'a> {
                 Payload::ExportSection(reader) => {
                     for export in reader {
                         let export = export?;
-                        module.exports.push((export.name, export.kind, export.index));
+                        module
+                            .exports
+                            .push((export.name, export.kind, export.index));
                     }
                 }
                 Payload::ElementSection(reader) => {
@@ -216,7 +218,10 @@ impl<'a> Module<'a> {
                         module.element(&element?)?;
                     }
                 }
-                Payload::CodeSectionStart { unchecked_range: range, .. } => {
+                Payload::CodeSectionStart {
+                    unchecked_range: range,
+                    ..
+                } => {
                     code_section = (ordinal, range.start as usize);
                 }
                 Payload::CodeSectionEntry(body) => {
@@ -277,6 +282,11 @@ impl<'a> Module<'a> {
         Ok(module)
     }
 
+    /// Whether static memory or table slots are there, and nothing to tell what names them.
+    pub(super) fn is_stripped(&self) -> bool {
+        !self.linked && (!self.segments.is_empty() || self.elements.is_some())
+    }
+
     /// What to call a function in a message.
     pub(super) fn function_name(&self, function: u32) -> String {
         let name = self.names.get(&function);
@@ -294,7 +304,10 @@ impl<'a> Module<'a> {
         };
         let base = constant(offset_expr)?
             .ok_or_else(|| ObjectError::new("the table's place is not a number"))?;
-        let functions = functions.clone().into_iter().collect::<Result<Vec<_>, _>>()?;
+        let functions = functions
+            .clone()
+            .into_iter()
+            .collect::<Result<Vec<_>, _>>()?;
         let mut sorted = functions.clone();
         sorted.sort_unstable();
         if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
@@ -310,7 +323,10 @@ impl<'a> Module<'a> {
         };
         let base = constant(offset_expr)?
             .ok_or_else(|| ObjectError::new("the place of a data segment is not a number"))?;
-        if (base.value as u32).checked_add(data.data.len() as u32).is_none() {
+        if (base.value as u32)
+            .checked_add(data.data.len() as u32)
+            .is_none()
+        {
             return Err(ObjectError::new("a data segment leaves 32-bit memory"));
         }
         self.segments.push(Segment {
@@ -365,7 +381,9 @@ impl<'a> Module<'a> {
                     }
                 }
                 Linking::InitFuncs(functions) if functions.count() > 0 => {
-                    return Err(ObjectError::new("static constructors do not run in a block"));
+                    return Err(ObjectError::new(
+                        "static constructors do not run in a block",
+                    ));
                 }
                 Linking::InitFuncs(_)
                 | Linking::ComdatInfo(_)
@@ -409,22 +427,29 @@ impl<'a> Module<'a> {
                 Symbol::Global(index)
             }
             SymbolInfo::Table { index: 0, .. } => Symbol::Table,
-            SymbolInfo::Data { name, symbol: None, .. } => Symbol::Undefined(name),
-            SymbolInfo::Data { flags, name, symbol: Some(at) }
-                if flags.contains(SymbolFlags::ABSOLUTE) =>
-            {
-                Symbol::Data(DataSymbol {
-                    name,
-                    address: at.offset,
-                    size: 0,
-                    segment: None,
-                })
-            }
-            SymbolInfo::Data { name, symbol: Some(at), .. } => {
+            SymbolInfo::Data {
+                name, symbol: None, ..
+            } => Symbol::Undefined(name),
+            SymbolInfo::Data {
+                flags,
+                name,
+                symbol: Some(at),
+            } if flags.contains(SymbolFlags::ABSOLUTE) => Symbol::Data(DataSymbol {
+                name,
+                address: at.offset,
+                size: 0,
+                segment: None,
+            }),
+            SymbolInfo::Data {
+                name,
+                symbol: Some(at),
+                ..
+            } => {
                 let segment = at.index as usize;
-                let fits = self.segments.get(segment).filter(|s| {
-                    u64::from(at.offset) + u64::from(at.size) <= s.bytes.len() as u64
-                });
+                let fits = self
+                    .segments
+                    .get(segment)
+                    .filter(|s| u64::from(at.offset) + u64::from(at.size) <= s.bytes.len() as u64);
                 let Some(found) = fits else {
                     return Err(ObjectError::new(format!(
                         "data symbol `{}` lies outside its segment",
@@ -465,10 +490,10 @@ impl<'a> Module<'a> {
         } else {
             let addend = i32::try_from(entry.addend).map_err(|_| wrong("offset too large"))?;
             match symbols.get(entry.index as usize) {
-                Some(Symbol::Function(f)) => match entry.ty {
-                    RelocationType::FunctionIndexLeb => Named::Function(*f),
-                    _ => Named::Slot(*f),
-                },
+                Some(Symbol::Function(f)) if entry.ty == RelocationType::FunctionIndexLeb => {
+                    Named::Function(*f)
+                }
+                Some(Symbol::Function(f)) => Named::Slot(*f),
                 Some(Symbol::Global(g)) => Named::Global(*g),
                 Some(Symbol::Table) => Named::Table,
                 Some(Symbol::Data(_)) => Named::Address(entry.index as usize, addend),
@@ -506,7 +531,11 @@ impl<'a> Module<'a> {
         if held.is_none() || held != expected {
             return Err(wrong("the place does not hold what the relocation says"));
         }
-        Ok(Place { at, encoding, names })
+        Ok(Place {
+            at,
+            encoding,
+            names,
+        })
     }
 
     /// Refuses data segments that share bytes, and places that do.
@@ -520,7 +549,9 @@ impl<'a> Module<'a> {
         segments.sort_unstable();
         if let Some(pair) = segments.windows(2).find(|pair| pair[1].0 < pair[0].1) {
             let at = pair[1].0;
-            return Err(ObjectError::new(format!("data segments overlap at address {at}")));
+            return Err(ObjectError::new(format!(
+                "data segments overlap at address {at}"
+            )));
         }
         for places in [&self.code, &self.data] {
             if let Some(pair) = places
@@ -528,7 +559,9 @@ impl<'a> Module<'a> {
                 .find(|pair| pair[1].at < pair[0].at + width(pair[0].encoding))
             {
                 let at = pair[1].at;
-                return Err(ObjectError::new(format!("relocations overlap at byte {at}")));
+                return Err(ObjectError::new(format!(
+                    "relocations overlap at byte {at}"
+                )));
             }
         }
         Ok(())
@@ -584,7 +617,10 @@ pub(super) fn readable(name: &str) -> String {
 fn refuse_unfit(bytes: &[u8]) -> Result<(), ObjectError> {
     let (mut memories, mut tables) = (0, 0);
     for payload in Parser::new(0).parse_all(bytes) {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "the validator judges the rest")]
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the validator judges the rest"
+        )]
         let what = match payload? {
             Payload::CustomSection(c) if c.name() == "dylink.0" || c.name() == "dylink" => {
                 "it is position-independent; link without -shared and -pie".into()
@@ -601,7 +637,10 @@ fn refuse_unfit(bytes: &[u8]) -> Result<(), ObjectError> {
                 memories += reader.count();
                 if memories > 1 {
                     "it has several memories".into()
-                } else if reader.into_iter().any(|m| m.is_ok_and(|m| m.memory64 || m.shared)) {
+                } else if reader
+                    .into_iter()
+                    .any(|m| m.is_ok_and(|m| m.memory64 || m.shared))
+                {
                     "its memory is 64-bit or shared".into()
                 } else {
                     continue;
@@ -619,7 +658,9 @@ fn refuse_unfit(bytes: &[u8]) -> Result<(), ObjectError> {
             }
             _ => continue,
         };
-        return Err(ObjectError::new(format!("a block cannot be linked when {what}")));
+        return Err(ObjectError::new(format!(
+            "a block cannot be linked when {what}"
+        )));
     }
     Ok(())
 }

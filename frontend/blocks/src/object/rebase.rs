@@ -32,7 +32,7 @@ struct Edit {
 
 /// Writes the module anew, moved by `shift`.
 pub(super) fn rebase(module: &Module<'_>, shift: Shift) -> Result<Vec<u8>, ObjectError> {
-    if !module.linked && !(module.segments.is_empty() && module.elements.is_none()) {
+    if module.is_stripped() {
         return Err(super::build::unrelocated());
     }
     let mut edits = Vec::new();
@@ -48,7 +48,9 @@ pub(super) fn rebase(module: &Module<'_>, shift: Shift) -> Result<Vec<u8>, Objec
         edits.push(constant(range, segment.address() + shift.memory));
     }
     if let Some(elements) = &module.elements {
-        let slot = (elements.base.value as u32).checked_add(shift.table).ok_or_else(too_far)?;
+        let slot = (elements.base.value as u32)
+            .checked_add(shift.table)
+            .ok_or_else(too_far)?;
         edits.push(constant(elements.base.range.clone(), slot));
     }
     edits.extend(moved_globals(module, shift)?);
@@ -86,7 +88,9 @@ fn moved_place(
             let table = module.elements.as_ref().ok_or_else(too_far)?;
             let position = table.functions.iter().position(|f| *f == function);
             let position = position.ok_or_else(too_far)? as u32;
-            (table.base.value as u32).wrapping_add(position).wrapping_add(shift.table)
+            (table.base.value as u32)
+                .wrapping_add(position)
+                .wrapping_add(shift.table)
         }
         Named::Address(symbol, addend) => {
             let symbol = module.symbols[symbol].as_ref().ok_or_else(too_far)?;
