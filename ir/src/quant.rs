@@ -203,14 +203,14 @@ pub fn linear_params(graph: &Graph, node: &Node) -> Result<LinearParams, String>
     let symmetric = weights.ty == DataType::I8;
     if symmetric && of_weights.zero_point.iter().any(|z| *z != 0) {
         return Err(format!(
-            "the zero point of `{}` must be 0, as its elements are I8",
+            "the zero point of `{}` must be 0, as its elements are i8",
             weights.name
         ));
     }
     if scales.len() > 1 {
         if !symmetric {
             return Err(format!(
-                "`{}` has a scale per channel, which only I8 may have",
+                "`{}` has a scale per channel, which only i8 may have",
                 weights.name
             ));
         }

@@ -28,7 +28,6 @@ TYPES = {
 }
 NONE, RELU, RELU_N1_TO_1, RELU6 = 0, 1, 2, 3
 SAME, VALID = 0, 1
-EMPTY = object()
 
 random = np.random.default_rng(20)
 
@@ -51,8 +50,8 @@ class Tensor:
         return table
 
 
-def model(operator, options, tensors):
-    """The bytes of a model with one operator; the last tensor is its output."""
+def table(operator, options, tensors):
+    """A model with one operator; the last tensor is its output."""
     subgraph, buffers = tfl.SubGraphT(), [tfl.BufferT()]
     subgraph.tensors, inputs = [], []
     for index, tensor in enumerate(tensors):
@@ -77,9 +76,19 @@ def model(operator, options, tensors):
     code.builtinCode = getattr(tfl.BuiltinOperator, operator)
     code.deprecatedBuiltinCode = min(code.builtinCode, 127)
     root.version, root.operatorCodes, root.subgraphs, root.buffers = 3, [code], [subgraph], buffers
+    return root
+
+
+def pack(root):
+    """The bytes of a model."""
     builder = flatbuffers.Builder(1024)
     builder.Finish(root.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def model(operator, options, tensors):
+    """The bytes of a model with one operator."""
+    return pack(table(operator, options, tensors))
 
 
 def run(content, inputs):
@@ -438,16 +447,17 @@ def pad():
     v.write()
 
 
-fully_connected()
-conv_2d()
-depthwise_conv_2d()
-pool_2d("MAX_POOL_2D")
-pool_2d("AVERAGE_POOL_2D")
-reshape()
-softmax()
-add()
-for operator in ["RELU", "RELU6", "LOGISTIC"]:
-    elementwise(operator)
-quantize()
-dequantize()
-pad()
+if __name__ == "__main__":
+    fully_connected()
+    conv_2d()
+    depthwise_conv_2d()
+    pool_2d("MAX_POOL_2D")
+    pool_2d("AVERAGE_POOL_2D")
+    reshape()
+    softmax()
+    add()
+    for operator in ["RELU", "RELU6", "LOGISTIC"]:
+        elementwise(operator)
+    quantize()
+    dequantize()
+    pad()

@@ -35,7 +35,7 @@ pub(super) fn constants(graph: &mut Graph) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::testing::*, *};
+    use super::super::testing::*;
     use rune_ir::op::Op;
 
     #[test]

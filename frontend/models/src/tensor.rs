@@ -91,7 +91,7 @@ impl<'a> Tensors<'a> {
         match elements {
             Some(elements) if data.len() <= most * ty.size() as usize => Ok(elements),
             _ => Err(unsupported_form(format!(
-                "`{name}` is not up to {most} numbers of I32 or I64, but {} bytes of {ty}",
+                "`{name}` is not up to {most} numbers of i32 or i64, but {} bytes of {ty}",
                 data.len()
             ))),
         }

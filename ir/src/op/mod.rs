@@ -3,7 +3,8 @@
 //! Layout is TFLite's: activations NHWC, convolution weights OHWI, depthwise weights 1HWO,
 //! fully-connected weights OI. Integer arithmetic is that of TFLite's *reference* kernels, bit for bit.
 //! The order of every f32 sum is part of the operator's definition and said in its file; every operation
-//! on f32 is rounded by itself (nothing is fused), and a NaN that is stored is the canonical one.
+//! on f32 is rounded by itself (nothing is fused), and a NaN that an operator computes is stored as the
+//! canonical one (RESHAPE and PAD copy what they are given).
 
 mod add;
 mod arithmetic;

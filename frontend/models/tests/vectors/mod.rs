@@ -40,6 +40,18 @@ pub fn load(operator: &str) -> Vec<Case> {
     cases
 }
 
+/// The names and bytes of the models of `testsuite/ops/import.forms`; `forms.py` beside it makes them.
+pub fn forms() -> Vec<(String, Vec<u8>)> {
+    let file = fs::read(workspace().join("testsuite/ops/import.forms")).unwrap();
+    let mut rest = &file[..];
+    let mut forms = Vec::new();
+    while !rest.is_empty() {
+        let name = String::from_utf8(blob(&mut rest)).unwrap();
+        forms.push((name, blob(&mut rest)));
+    }
+    forms
+}
+
 /// The names of all operators there are vectors of.
 pub fn operators() -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(workspace().join("testsuite/ops"))
