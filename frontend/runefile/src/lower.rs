@@ -185,8 +185,7 @@ impl Lowering<'_> {
                         path.span,
                         format!("cannot read the {what} `{}`", shorten(&path.value)),
                     )
-                    .at("this file")
-                    .note(reason)
+                    .at(reason)
                     .hint("paths are relative to the folder of the Runefile"),
                 );
                 None
@@ -304,7 +303,9 @@ impl Lowering<'_> {
             }
             Role::Model => {
                 let bytes = match word.text.strip_prefix('$') {
-                    Some(name) if word.form != WordForm::Quoted => self.resource(name, word.span),
+                    Some(name) if word.form != WordForm::Quoted => {
+                        Some(self.resource(name, word.span)?)
+                    }
                     _ => self.file(&text, "model"),
                 };
                 Some(StageKind::Model {

@@ -38,7 +38,7 @@ impl Env for World {
         if FILES.contains(&path) {
             Ok(path.as_bytes().into())
         } else {
-            Err("No such file or directory.".to_owned())
+            Err(format!("there is no file {path}"))
         }
     }
 
@@ -54,6 +54,10 @@ impl Env for World {
         let name = alias.or(bare).unwrap_or_else(|| name.to_owned());
         let known = BLOCKS.iter().chain(&FICTIONAL).any(|b| *b == name);
         known.then_some(name)
+    }
+
+    fn absent_block(&self, name: &str) -> Option<String> {
+        (name == "runicos/spectrogram").then(|| "this catalogue has no spectrogram".to_owned())
     }
 
     fn blocks(&self) -> Vec<String> {
