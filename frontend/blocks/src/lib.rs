@@ -1,1 +1,162 @@
 //! Block bytes to signature, object and snapshot.
+//!
+//! [`read`] checks a module against the contract of `docs/abi.md` and takes it apart; [`Wasmi`] runs it
+//! as it came, for its `init` and for the evaluator.
+
+mod engine;
+pub mod object;
+mod signature;
+mod snapshot;
+
+use std::{fmt, sync::Arc};
+
+use rune_abi::section;
+use rune_ir::{
+    block::{Block, Signature},
+    object::{FunctionType, Machine, Object},
+    ty::ElementType,
+};
+use wasmparser::{ExternalKind, Parser, Payload};
+
+pub use engine::{Limits, Wasmi};
+pub use object::ObjectError;
+pub use signature::SignatureError;
+
+/// Most combinations of element types a block may have.
+const MAX_VARIANTS: usize = 1024;
+
+/// Why bytes are not a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BlockError {
+    /// The module is not valid, or not one that can be taken apart.
+    Module(ObjectError),
+    /// There is no section `rune.block`; whether there are exports as a block has them tells a block
+    /// that lost its section from another module.
+    NoSection,
+    /// There is more than one section `rune.block`.
+    TwoSections,
+    /// The section is not UTF-8.
+    NotText,
+    /// The signature is wrong.
+    Signature(SignatureError),
+    /// An export is missing, of the wrong type, or too much; the sentence names it.
+    Export(String),
+}
+
+impl fmt::Display for BlockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Module(error) => write!(f, "{error}"),
+            Self::NoSection => f.write_str("the module has no section `rune.block`"),
+            Self::TwoSections => f.write_str("the module has two sections `rune.block`"),
+            Self::NotText => f.write_str("the section `rune.block` is not UTF-8"),
+            Self::Signature(error) => write!(f, "{error}"),
+            Self::Export(message) => f.write_str(message),
+        }
+    }
+}
+
+impl std::error::Error for BlockError {}
+
+/// Reads and checks a block.
+///
+/// # Errors
+/// The first rule of the contract that the module breaks.
+pub fn read(bytes: Arc<[u8]>) -> Result<Block, BlockError> {
+    let object = object::read(&bytes).map_err(BlockError::Module)?;
+    let (text, exports) = outline(&bytes)?;
+    let signature = signature::parse(text).map_err(BlockError::Signature)?;
+    check_exports(&object, &exports, &signature).map_err(BlockError::Export)?;
+    Ok(Block {
+        signature,
+        object,
+        bytes,
+    })
+}
+
+/// The text of the section and the exports of a valid module.
+fn outline(bytes: &[u8]) -> Result<(&str, Vec<(&str, ExternalKind)>), BlockError> {
+    let module = |error: wasmparser::BinaryReaderError| BlockError::Module(error.into());
+    let mut text = None;
+    let mut exports = Vec::new();
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.map_err(module)? {
+            Payload::CustomSection(custom) if custom.name() == section::BLOCK => {
+                let found = str::from_utf8(custom.data()).map_err(|_| BlockError::NotText)?;
+                if text.replace(found).is_some() {
+                    return Err(BlockError::TwoSections);
+                }
+            }
+            Payload::ExportSection(section) => {
+                for export in section {
+                    let export = export.map_err(module)?;
+                    exports.push((export.name, export.kind));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok((text.ok_or(BlockError::NoSection)?, exports))
+}
+
+/// `memory`, `init`, one `run` per combination of element types, and no other `run`.
+fn check_exports(
+    object: &Object,
+    exports: &[(&str, ExternalKind)],
+    signature: &Signature,
+) -> Result<(), String> {
+    if !exports.contains(&("memory", ExternalKind::Memory)) {
+        return Err("the module exports no memory called `memory`".to_owned());
+    }
+    let wanted = variants(signature)?;
+    function(object, "init", 1)?;
+    for name in &wanted {
+        function(object, name, 4)?;
+    }
+    for (name, _) in exports {
+        let runs = *name == "run" || name.starts_with("run.");
+        if runs && !wanted.iter().any(|w| w == name) {
+            return Err(format!(
+                "the module exports `{name}`, which no choice of `[types]` calls for"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The name of the export for every combination of element types.
+fn variants(signature: &Signature) -> Result<Vec<String>, String> {
+    let mut bound: Vec<Vec<ElementType>> = vec![Vec::new()];
+    for (_, choices) in &signature.types {
+        if bound.len() * choices.len() > MAX_VARIANTS {
+            return Err(format!(
+                "`[types]` allows more than {MAX_VARIANTS} combinations"
+            ));
+        }
+        let longer = |head: &Vec<ElementType>, last: &ElementType| [&head[..], &[*last]].concat();
+        bound = bound
+            .iter()
+            .flat_map(|head| choices.iter().map(move |last| longer(head, last)))
+            .collect();
+    }
+    Ok(bound.iter().map(|b| signature.export(b)).collect())
+}
+
+/// Whether `name` is an exported function from so many i32 to one.
+fn function(object: &Object, name: &str, params: usize) -> Result<(), String> {
+    let Some((_, id)) = object.exports.iter().find(|(n, _)| n == name) else {
+        return Err(format!("the module exports no function `{name}`"));
+    };
+    let wanted = FunctionType {
+        params: vec![Machine::I32; params],
+        results: vec![Machine::I32],
+    };
+    let words = ["i32"; 4];
+    if object.functions[*id].ty != wanted {
+        return Err(format!(
+            "`{name}` is not of type ({}) -> i32",
+            words[..params].join(", ")
+        ));
+    }
+    Ok(())
+}

@@ -1,1 +1,293 @@
-//! Base images and precompiled processing blocks.
+//! Base images and precompiled processing blocks, and the names they go by.
+//!
+//! The tables are the TOML files of this crate; the bytes of the blocks are in `blocks/`.
+
+use std::sync::LazyLock;
+
+use toml::Table;
+
+/// A precompiled block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Canonical name, such as `runicos/label`.
+    pub name: String,
+    /// Other last parts of its name.
+    pub aliases: Vec<String>,
+    /// SHA-256 of the module, in hexadecimal.
+    pub sha256: String,
+    /// The module.
+    pub bytes: &'static [u8],
+}
+
+/// A name that means a block this catalogue does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Absent {
+    /// Canonical name.
+    pub name: String,
+    /// One sentence without a full stop.
+    pub reason: String,
+}
+
+/// A base image: what a class of devices offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// Canonical name, such as `runicos/base`.
+    pub name: String,
+    /// Semantic version.
+    pub version: String,
+    /// One sentence for help and hover.
+    pub doc: String,
+    /// Names of the capability kinds it has.
+    pub capabilities: Vec<String>,
+    /// Names of the output kinds it has.
+    pub outputs: Vec<String>,
+}
+
+struct Catalogue {
+    toolchain: String,
+    blocks: Vec<Block>,
+    absent: Vec<Absent>,
+    images: Vec<Image>,
+}
+
+macro_rules! modules {
+    ($($name:literal),*) => {
+        &[$(($name, include_bytes!(concat!("../blocks/", $name, ".wasm")))),*]
+    };
+}
+
+/// The module of each block, by the last part of its name.
+const MODULES: &[(&str, &[u8])] = modules![
+    "fft",
+    "label",
+    "modulo",
+    "most-confident-indices",
+    "normalize"
+];
+
+const IMAGES: &[&str] = &[include_str!("../images/base.toml")];
+
+/// Where the blocks of `runicos/` were found before; what follows is the last part of the name.
+const OLD_HOMES: [&str; 3] = [
+    "hotg-ai/rune#proc_blocks/",
+    "hotg-ai/proc-blocks#",
+    "hotg-ai/pb-",
+];
+
+static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
+    let parse = |text: &str| text.parse::<Table>().expect("the tests read every table");
+    let table = parse(include_str!("../catalogue.toml"));
+    let blocks = tables(&table, "blocks").map(|block| {
+        let name = text(block, "name");
+        let module = MODULES.iter().find(|(last, _)| *last == last_part(&name));
+        Block {
+            aliases: texts(block, "aliases"),
+            sha256: text(block, "sha256"),
+            bytes: module.expect("the tests look at every module").1,
+            name,
+        }
+    });
+    let absent = tables(&table, "absent").map(|absent| Absent {
+        name: text(absent, "name"),
+        reason: text(absent, "reason"),
+    });
+    let images = IMAGES.iter().map(|image| {
+        let image = parse(image);
+        Image {
+            name: text(&image, "name"),
+            version: text(&image, "version"),
+            doc: text(&image, "doc"),
+            capabilities: texts(&image, "capabilities"),
+            outputs: texts(&image, "outputs"),
+        }
+    });
+    Catalogue {
+        toolchain: text(&table, "toolchain"),
+        blocks: blocks.collect(),
+        absent: absent.collect(),
+        images: images.collect(),
+    }
+});
+
+/// What `rustc -V` said of the compiler that made the blocks.
+pub fn toolchain() -> &'static str {
+    &CATALOGUE.toolchain
+}
+
+/// Every block.
+pub fn entries() -> &'static [Block] {
+    &CATALOGUE.blocks
+}
+
+/// The canonical name of every block.
+pub fn blocks() -> impl Iterator<Item = &'static str> {
+    entries().iter().map(|b| b.name.as_str())
+}
+
+/// The module of a block by its canonical name.
+pub fn block(name: &str) -> Option<&'static [u8]> {
+    entries().iter().find(|b| b.name == name).map(|b| b.bytes)
+}
+
+/// The canonical name of the block that a path of a Runefile stands for.
+///
+/// Paths are `runicos/x`, the reference system's `hotg-ai/rune#proc_blocks/x`,
+/// `hotg-ai/proc-blocks#x` and `hotg-ai/pb-x`, each with or without `@version`, and a bare `x`. In the
+/// last part `_` is `-`, and case counts for nothing.
+pub fn resolve_block(path: &str) -> Option<&'static str> {
+    let name = canonical(path)?;
+    let last = last_part(&name);
+    let is_it = |b: &&Block| b.name == name || b.aliases.iter().any(|a| a == last);
+    entries().iter().find(is_it).map(|b| b.name.as_str())
+}
+
+/// What a path means that stands for no block of this catalogue, where that is known.
+pub fn absent_block(path: &str) -> Option<&'static Absent> {
+    let name = canonical(path)?;
+    CATALOGUE.absent.iter().find(|a| a.name == name)
+}
+
+/// The name under `runicos/` that a path means, whether there is such a block or not.
+fn canonical(path: &str) -> Option<String> {
+    // The version stands before `#` where there is one: `hotg-ai/proc-blocks@v0.11#fft`.
+    let (before, part) = path.split_once('#').unwrap_or((path, ""));
+    let owner = before.split('@').next().unwrap_or(before);
+    let plain = if part.is_empty() {
+        owner.to_owned()
+    } else {
+        format!("{owner}#{part}")
+    };
+    let plain = plain.to_ascii_lowercase();
+    let old = OLD_HOMES.iter().find_map(|home| plain.strip_prefix(home));
+    let last = match old {
+        // A spectrogram, and so not our `fft`.
+        Some("fft") => "spectrogram",
+        Some(last) => last,
+        None => plain.strip_prefix("runicos/").unwrap_or(&plain),
+    };
+    let is_name = !last.is_empty() && !last.contains(['/', '#', '.']);
+    is_name.then(|| format!("runicos/{}", last.replace('_', "-")))
+}
+
+/// Every base image.
+pub fn images() -> impl Iterator<Item = &'static Image> {
+    CATALOGUE.images.iter()
+}
+
+/// The base image of a name, which may end in `@latest` or `@` and its version.
+pub fn image(name: &str) -> Option<&'static Image> {
+    let (name, version) = name.split_once('@').unwrap_or((name, "latest"));
+    images().find(|i| i.name == name && (version == "latest" || i.version == version))
+}
+
+/// Whether there is a base image of a name, as [`image`] reads it.
+pub fn has_image(name: &str) -> bool {
+    image(name).is_some()
+}
+
+fn last_part(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+fn tables<'a>(table: &'a Table, key: &str) -> impl Iterator<Item = &'a Table> {
+    let items = table.get(key).and_then(|v| v.as_array());
+    items.into_iter().flatten().filter_map(|v| v.as_table())
+}
+
+fn text(table: &Table, key: &str) -> String {
+    let text = table.get(key).and_then(|v| v.as_str());
+    text.unwrap_or_default().to_owned()
+}
+
+fn texts(table: &Table, key: &str) -> Vec<String> {
+    let items = table.get(key).and_then(|v| v.as_array());
+    let texts = items.into_iter().flatten().filter_map(|v| v.as_str());
+    texts.map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_module_has_an_entry_and_every_entry_a_digest() {
+        let lasts: Vec<&str> = blocks().map(last_part).collect();
+        let modules: Vec<&str> = MODULES.iter().map(|(name, _)| *name).collect();
+        assert_eq!(lasts, modules);
+        for entry in entries() {
+            assert_eq!(entry.sha256.len(), 64, "{}", entry.name);
+            assert_eq!(entry.bytes[..4], *b"\0asm", "{}", entry.name);
+            assert_eq!(block(&entry.name), Some(entry.bytes));
+        }
+        assert!(toolchain().starts_with("rustc "));
+        assert!(CATALOGUE.absent.iter().all(|a| !a.reason.is_empty()));
+    }
+
+    #[test]
+    fn every_spelling_of_a_block_resolves() {
+        let most = Some("runicos/most-confident-indices");
+        for path in [
+            "runicos/most-confident-indices",
+            "runicos/most_confident_indices@1.0",
+            "hotg-ai/rune#proc_blocks/most_confident_indices",
+            "hotg-ai/rune@v0.3.0#proc_blocks/most_confident_indices",
+            "hotg-ai/proc-blocks@v0.11.3#most_confident_indices",
+            "hotg-ai/proc-blocks#most-confident-indices",
+            "most_confident_indices",
+            "Most-Confident-Indices",
+        ] {
+            assert_eq!(resolve_block(path), most, "{path}");
+        }
+        assert_eq!(resolve_block("hotg-ai/pb-mod"), Some("runicos/modulo"));
+        assert_eq!(resolve_block("fft"), Some("runicos/fft"));
+    }
+
+    #[test]
+    fn what_is_no_block_does_not_resolve() {
+        for path in [
+            "",
+            "/",
+            "#",
+            "@",
+            "./label",
+            "acme/label",
+            "label.wasm",
+            "runicos/",
+            "labels",
+            "a#b#c",
+        ] {
+            assert_eq!(resolve_block(path), None, "{path}");
+            assert_eq!(absent_block(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_old_fft_is_known_and_absent() {
+        for path in [
+            "hotg-ai/rune#proc_blocks/fft",
+            "hotg-ai/proc-blocks@v0.11#fft",
+            "runicos/spectrogram",
+        ] {
+            assert_eq!(resolve_block(path), None, "{path}");
+            let absent = absent_block(path).expect(path);
+            assert_eq!(absent.name, "runicos/spectrogram");
+        }
+        assert_eq!(absent_block("runicos/fft"), None);
+    }
+
+    #[test]
+    fn the_base_image_has_versions() {
+        let base = image("runicos/base").expect("it is there");
+        for name in [
+            "runicos/base@latest",
+            &format!("runicos/base@{}", base.version),
+        ] {
+            assert_eq!(image(name), Some(base), "{name}");
+        }
+        for name in ["runicos/base@9", "runicos", "base", ""] {
+            assert!(!has_image(name), "{name}");
+        }
+        assert!(base.capabilities.contains(&"SOUND".to_owned()));
+        assert_eq!(base.outputs, ["SERIAL"]);
+    }
+}

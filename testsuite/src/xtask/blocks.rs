@@ -16,8 +16,7 @@ use rune_testsuite::root;
 const TARGET: &str = "wasm32-unknown-unknown";
 
 /// What a rune may use, of what compilers turn on by themselves.
-const FEATURES: &str =
-    "-Ctarget-cpu=mvp -Ctarget-feature=+mutable-globals,+sign-ext,+nontrapping-fptoint,+bulk-memory,+multivalue";
+const FEATURES: &str = "-Ctarget-cpu=mvp -Ctarget-feature=+mutable-globals,+sign-ext,+nontrapping-fptoint,+bulk-memory,+multivalue";
 
 /// Keeps what the linker of runes reads.
 const LINK: &str =
@@ -70,8 +69,20 @@ pub(crate) fn run(check: bool) -> Result<(), String> {
 impl Toolchain {
     fn find() -> Result<Self, String> {
         let rustup = Self::new("rustc".into(), "cargo".into(), "prebuilt core", false);
-        let debian = || Self::new("/usr/bin/rustc".into(), "/usr/bin/cargo".into(), "-Zbuild-std", true);
-        let has = |t: &Self, path: &str| Path::new(&t.sysroot).join("lib/rustlib").join(path).is_dir();
+        let debian = || {
+            Self::new(
+                "/usr/bin/rustc".into(),
+                "/usr/bin/cargo".into(),
+                "-Zbuild-std",
+                true,
+            )
+        };
+        let has = |t: &Self, path: &str| {
+            Path::new(&t.sysroot)
+                .join("lib/rustlib")
+                .join(path)
+                .is_dir()
+        };
         rustup
             .filter(|t| has(t, TARGET))
             .or_else(|| debian().filter(|t| has(t, "src/rust/library")))
@@ -98,7 +109,8 @@ impl Toolchain {
     /// Every block by the name of its folder.
     fn build(&self) -> Result<Vec<(String, Vec<u8>)>, String> {
         let blocks = root().join("proc-blocks");
-        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| blocks.join("target"), PathBuf::from);
+        let target =
+            env::var_os("CARGO_TARGET_DIR").map_or_else(|| blocks.join("target"), PathBuf::from);
         let registry = env::var_os("CARGO_HOME")
             .map(PathBuf::from)
             .or_else(|| Some(env::home_dir()?.join(".cargo")))
@@ -110,7 +122,14 @@ impl Toolchain {
             flags += &format!(" --remap-path-prefix={}={to}", from.display());
         }
         let mut cargo = Command::new(&self.cargo);
-        cargo.current_dir(&blocks).args(["build", "--quiet", "--locked", "--release", "--target", TARGET]);
+        cargo.current_dir(&blocks).args([
+            "build",
+            "--quiet",
+            "--locked",
+            "--release",
+            "--target",
+            TARGET,
+        ]);
         if self.builds_std {
             cargo.args(["-Zbuild-std=core,alloc"]);
             cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld-19");
@@ -118,9 +137,14 @@ impl Toolchain {
         }
         // The instruction f32.sqrt, among others, is not yet stable outside `std`.
         cargo.env("RUSTC_BOOTSTRAP", "1");
-        cargo.env("RUSTC", &self.rustc).env("RUSTFLAGS", flags).env("CARGO_TARGET_DIR", &target);
+        cargo
+            .env("RUSTC", &self.rustc)
+            .env("RUSTFLAGS", flags)
+            .env("CARGO_TARGET_DIR", &target);
         // What cargo set for this program is not meant for that one.
-        cargo.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO_ENCODED_RUSTFLAGS");
+        cargo
+            .env_remove("RUSTUP_TOOLCHAIN")
+            .env_remove("CARGO_ENCODED_RUSTFLAGS");
         match cargo.status() {
             Ok(status) if status.success() => {}
             Ok(_) => return Err("the blocks do not compile".to_owned()),
@@ -138,7 +162,11 @@ impl Toolchain {
     }
 }
 
-fn write(catalogue: &Path, toolchain: &Toolchain, modules: &[(String, Vec<u8>)]) -> Result<(), String> {
+fn write(
+    catalogue: &Path,
+    toolchain: &Toolchain,
+    modules: &[(String, Vec<u8>)],
+) -> Result<(), String> {
     let put = |path: &str, bytes: &[u8]| {
         fs::write(catalogue.join(path), bytes).map_err(|e| format!("{path}: {e}"))
     };
@@ -164,7 +192,10 @@ fn write(catalogue: &Path, toolchain: &Toolchain, modules: &[(String, Vec<u8>)])
 }
 
 fn digest(bytes: &[u8]) -> String {
-    rune_ir::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+    rune_ir::digest(bytes)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect()
 }
 
 /// Runs the tests that run blocks on these modules in place of the catalogue's.
@@ -172,7 +203,9 @@ fn test(modules: &[(String, Vec<u8>)]) -> Result<(), String> {
     let folder = env::temp_dir().join(format!("rune-blocks-{}", std::process::id()));
     let write = || {
         fs::create_dir_all(&folder)?;
-        modules.iter().try_for_each(|(name, bytes)| fs::write(folder.join(format!("{name}.wasm")), bytes))
+        modules
+            .iter()
+            .try_for_each(|(name, bytes)| fs::write(folder.join(format!("{name}.wasm")), bytes))
     };
     write().map_err(|e| format!("{}: {e}", folder.display()))?;
     println!("running the tests of the blocks on what was compiled");

@@ -1,0 +1,213 @@
+//! Blocks run as they came, under wasmi: for `init` while compiling, and for the evaluator.
+//!
+//! Steps and memory are limited, time never, so the outcome is the same on every machine.
+
+mod records;
+mod running;
+
+use rune_ir::block::{Block, BlockEngine, InitError, Instance, RunningBlock, Snapshot};
+use wasmi::{
+    CompilationMode, Config, Engine, Memory, Module, Store, StoreLimits, StoreLimitsBuilder,
+    TrapCode, WasmParams, WasmTyList,
+};
+
+pub(crate) use records::{Failure, Part, Placement, Started, in_enough_room, init};
+
+use crate::snapshot;
+
+/// What a block may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Steps of one call of `init` or `run`, about one per instruction.
+    pub fuel: u64,
+    /// Bytes of memory, that of the module included.
+    pub memory: usize,
+}
+
+impl Default for Limits {
+    /// Some seconds of work and 256 MiB.
+    fn default() -> Self {
+        Self {
+            fuel: 2_000_000_000,
+            memory: 256 << 20,
+        }
+    }
+}
+
+/// The engine.
+#[derive(Clone, Debug)]
+pub struct Wasmi {
+    engine: Engine,
+    limits: Limits,
+}
+
+impl Default for Wasmi {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}
+
+impl Wasmi {
+    /// An engine with these limits.
+    pub fn new(limits: Limits) -> Self {
+        let mut config = Config::default();
+        config
+            .consume_fuel(true)
+            .allow_start_fn(false)
+            .ignore_custom_sections(true)
+            .compilation_mode(CompilationMode::LazyTranslation);
+        Self {
+            engine: Engine::new(&config),
+            limits,
+        }
+    }
+
+    /// The module in memory of its own, nothing called yet.
+    pub(crate) fn machine(&self, bytes: &[u8]) -> Result<Machine, InitError> {
+        let broken =
+            |error: wasmi::Error| InitError::Broken(format!("it cannot be loaded: {error}"));
+        let module = Module::new(&self.engine, bytes).map_err(broken)?;
+        let limits = StoreLimitsBuilder::new()
+            .memory_size(self.limits.memory)
+            .table_elements(1 << 16)
+            .build();
+        let mut store = Store::new(&self.engine, limits);
+        store.limiter(|limits| limits);
+        let instance = wasmi::Instance::new(&mut store, &module, &[]).map_err(broken)?;
+        let memory = instance
+            .get_memory(&store, rune_abi::export::MEMORY)
+            .ok_or_else(|| InitError::Broken("it exports no memory".to_owned()))?;
+        let top = memory.data_size(&store);
+        Ok(Machine {
+            store,
+            instance,
+            memory,
+            limits: self.limits,
+            top,
+        })
+    }
+}
+
+impl BlockEngine for Wasmi {
+    fn snapshot(&self, block: &Block, instance: &Instance) -> Result<Snapshot, InitError> {
+        snapshot::take(self, block, instance)
+    }
+
+    fn start(
+        &self,
+        block: &Block,
+        instance: &Instance,
+    ) -> Result<Box<dyn RunningBlock>, InitError> {
+        let (machine, started) = in_enough_room(|room| {
+            let mut machine = self.machine(&block.bytes)?;
+            let started = init(&mut machine, instance, &Placement::new(room, [0; 3]))?;
+            Ok((machine, started))
+        })?;
+        Ok(Box::new(running::Running::new(machine, &started, instance)))
+    }
+}
+
+/// Why a call did not return.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// It took more than its steps.
+    Fuel(u64),
+    /// It trapped, or cannot be called.
+    Trap(String),
+}
+
+/// A module with its memory, above which room can be taken.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    store: Store<StoreLimits>,
+    instance: wasmi::Instance,
+    memory: Memory,
+    limits: Limits,
+    /// First byte nobody has taken.
+    top: usize,
+}
+
+/// Every piece of memory given to a block begins at a multiple of this.
+const ALIGN: usize = 16;
+
+impl Machine {
+    /// Takes `bytes` zeroed bytes after a gap, and gives their address.
+    pub(crate) fn take(&mut self, gap: usize, bytes: usize) -> Result<u32, Stop> {
+        let small = || Stop::Trap("there is not so much memory".to_owned());
+        let address = (self.top + gap).next_multiple_of(ALIGN);
+        let end = address + bytes;
+        if end > self.limits.memory || end > u32::MAX as usize {
+            return Err(small());
+        }
+        let have = self.memory.data_size(&self.store);
+        if end > have {
+            let pages = (end - have).div_ceil(1 << 16) as u64;
+            self.memory
+                .grow(&mut self.store, pages)
+                .map_err(|_| small())?;
+        }
+        self.top = end;
+        Ok(address as u32)
+    }
+
+    /// Gives back everything from `top` up, zeroed.
+    pub(crate) fn release(&mut self, top: usize) {
+        let end = std::mem::replace(&mut self.top, top);
+        self.memory.data_mut(&mut self.store)[top..end].fill(0);
+    }
+
+    /// First byte nobody has taken.
+    pub(crate) fn top(&self) -> usize {
+        self.top
+    }
+
+    /// All of the memory.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.memory.data(&self.store)
+    }
+
+    /// Bytes that the block may have named; none if they lie outside the memory.
+    pub(crate) fn read(&self, address: u32, length: u32) -> Option<&[u8]> {
+        self.bytes().get(address as usize..)?.get(..length as usize)
+    }
+
+    /// A word of memory that was taken.
+    pub(crate) fn word(&self, address: u32) -> u32 {
+        let at = address as usize;
+        let bytes = self.bytes()[at..at + 4].try_into();
+        u32::from_le_bytes(bytes.expect("four bytes"))
+    }
+
+    /// Writes into memory that was taken.
+    pub(crate) fn write(&mut self, address: u32, bytes: &[u8]) {
+        let at = address as usize;
+        self.memory.data_mut(&mut self.store)[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
+    /// Calls an exported function. The memory cannot grow meanwhile.
+    pub(crate) fn call<P>(&mut self, export: &str, params: P) -> Result<i32, Stop>
+    where
+        P: WasmParams + WasmTyList,
+    {
+        let trap = |error: wasmi::Error| Stop::Trap(error.to_string());
+        let function = self
+            .instance
+            .get_typed_func::<P, i32>(&self.store, export)
+            .map_err(trap)?;
+        let limit = |bytes| {
+            StoreLimitsBuilder::new()
+                .memory_size(bytes)
+                .table_elements(0)
+                .build()
+        };
+        *self.store.data_mut() = limit(self.memory.data_size(&self.store));
+        self.store.set_fuel(self.limits.fuel).map_err(trap)?;
+        let result = function.call(&mut self.store, params);
+        *self.store.data_mut() = limit(self.limits.memory);
+        result.map_err(|error| match error.as_trap_code() {
+            Some(TrapCode::OutOfFuel) => Stop::Fuel(self.limits.fuel),
+            Some(code) => Stop::Trap(code.to_string()),
+            None => Stop::Trap(error.to_string()),
+        })
+    }
+}

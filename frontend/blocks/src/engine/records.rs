@@ -1,0 +1,238 @@
+//! One call of `init`: the records it reads, the arenas it fills, and what it answers.
+
+use rune_ir::{
+    args::Bound,
+    block::{InitError, Instance},
+    ty::{Dim, TensorType},
+};
+
+use super::{ALIGN, Machine, Stop};
+
+/// Bytes of the context of `init`.
+const CONTEXT: usize = 48;
+
+/// How large the arenas are, and how far each lies above the memory before it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Placement {
+    room: usize,
+    gaps: [usize; 3],
+}
+
+impl Placement {
+    /// Arenas of `room` bytes; `gaps` are those before the records, the frozen and the state arena.
+    pub(crate) fn new(room: usize, gaps: [usize; 3]) -> Self {
+        Self { room, gaps }
+    }
+}
+
+/// A range of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) base: u32,
+    pub(crate) bytes: u32,
+}
+
+impl Part {
+    /// The offset of an address in the part or just past it.
+    pub(crate) fn offset(self, address: u32) -> Option<u32> {
+        let offset = address.wrapping_sub(self.base);
+        (offset <= self.bytes).then_some(offset)
+    }
+}
+
+/// An instance that `init` made, and where everything is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Started {
+    /// Context, arguments and types.
+    pub(crate) records: Part,
+    /// What is used of the frozen arena.
+    pub(crate) frozen: Part,
+    /// What is used of the state arena.
+    pub(crate) state: Part,
+    pub(crate) instance: u32,
+    pub(crate) scratch: u32,
+}
+
+/// Room for each arena: enough for most, then as much as there is. Zeroing memory takes time.
+const ROOMS: [usize; 2] = [4 << 20, 64 << 20];
+
+/// Why there is no instance.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Perhaps for want of room: a block then refuses or traps in ways of its own.
+    Room(InitError),
+    /// Room would not help.
+    Final(InitError),
+}
+
+impl From<InitError> for Failure {
+    fn from(error: InitError) -> Self {
+        Self::Final(error)
+    }
+}
+
+impl From<Stop> for Failure {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Fuel(steps) => Self::Final(InitError::Broken(format!(
+                "`init` did not end within {steps} steps"
+            ))),
+            Stop::Trap(why) => Self::Room(InitError::Broken(format!("`init` trapped: {why}"))),
+        }
+    }
+}
+
+/// Tries with little room first.
+pub(crate) fn in_enough_room<T>(run: impl Fn(usize) -> Result<T, Failure>) -> Result<T, InitError> {
+    run(ROOMS[0])
+        .or_else(|failure| match failure {
+            Failure::Room(_) => run(ROOMS[1]),
+            Failure::Final(_) => Err(failure),
+        })
+        .map_err(|(Failure::Room(error) | Failure::Final(error))| error)
+}
+
+/// Calls `init`.
+pub(crate) fn init(
+    machine: &mut Machine,
+    instance: &Instance,
+    placement: &Placement,
+) -> Result<Started, Failure> {
+    let [records_gap, frozen_gap, state_gap] = placement.gaps;
+    let length = Records::new(0, instance).finish().len();
+    let context = machine.take(records_gap, length)?;
+    let frozen = machine.take(frozen_gap, placement.room)?;
+    let state = machine.take(state_gap, placement.room)?;
+    let room = placement.room as u32;
+
+    let mut records = Records::new(context, instance);
+    for (word, value) in [frozen, frozen + room, state, state + room]
+        .into_iter()
+        .enumerate()
+    {
+        records.set(5 + word, value);
+    }
+    machine.write(context, &records.finish());
+    let address = machine.call("init", (context,))? as u32;
+    let word = |index: u32| machine.word(context + 4 * index);
+    if address == 0 {
+        let message = machine
+            .read(word(9), word(10).min(1 << 16))
+            .unwrap_or_default();
+        return Err(Failure::Room(InitError::Refused(match message {
+            [] => "the block gives no reason".to_owned(),
+            bytes => String::from_utf8_lossy(bytes).into_owned(),
+        })));
+    }
+    let used = |base: u32, next: u32, what| {
+        let bytes = next.wrapping_sub(base);
+        let broken = || InitError::Broken(format!("`init` left the {what} arena"));
+        // The arena is a multiple of a word, so the last word is all there.
+        let bytes = bytes.checked_next_multiple_of(4).filter(|n| *n <= room);
+        bytes.map(|bytes| Part { base, bytes }).ok_or_else(broken)
+    };
+    let started = Started {
+        records: Part {
+            base: context,
+            bytes: length as u32,
+        },
+        frozen: used(frozen, word(5), "frozen")?,
+        state: used(state, word(7), "state")?,
+        instance: address,
+        scratch: word(11),
+    };
+    if started.frozen.offset(address).is_none() {
+        let message = "the instance is not in the frozen arena".to_owned();
+        return Err(InitError::Broken(message).into());
+    }
+    Ok(started)
+}
+
+/// The records of one instance at an address, the context first.
+struct Records {
+    base: u32,
+    bytes: Vec<u8>,
+}
+
+impl Records {
+    fn new(base: u32, instance: &Instance) -> Self {
+        let mut records = Self {
+            base,
+            bytes: vec![0; CONTEXT],
+        };
+        let args: Vec<[u32; 4]> = instance.args.iter().map(|a| records.arg(a)).collect();
+        let types: Vec<[u32; 4]> = instance
+            .inputs
+            .iter()
+            .chain(&instance.outputs)
+            .map(|t| records.ty(t))
+            .collect();
+        let args_at = records.words(args.as_flattened());
+        let types_at = records.words(types.as_flattened());
+        let head = [
+            args_at,
+            args.len() as u32,
+            types_at,
+            instance.inputs.len() as u32,
+            instance.outputs.len() as u32,
+        ];
+        for (word, value) in head.into_iter().enumerate() {
+            records.set(word, value);
+        }
+        records
+    }
+
+    fn finish(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// Sets a word of the context.
+    fn set(&mut self, word: usize, value: u32) {
+        self.bytes[4 * word..4 * word + 4].copy_from_slice(&value.to_le_bytes());
+    }
+
+    /// Appends and gives the address.
+    fn push(&mut self, bytes: &[u8]) -> u32 {
+        self.bytes
+            .resize(self.bytes.len().next_multiple_of(ALIGN), 0);
+        let address = self.base + self.bytes.len() as u32;
+        self.bytes.extend_from_slice(bytes);
+        address
+    }
+
+    fn words(&mut self, words: &[u32]) -> u32 {
+        let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
+        self.push(&bytes)
+    }
+
+    fn arg(&mut self, arg: &Bound) -> [u32; 4] {
+        let halves = |bits: u64| [bits as u32, (bits >> 32) as u32];
+        let (tag, length, [low, high]) = match arg {
+            Bound::Integer(n) => (0, 0, halves(*n as u64)),
+            Bound::Float(x) => (1, 0, halves(x.to_bits())),
+            Bound::Text(text) => (2, text.len(), [self.push(text.as_bytes()), 0]),
+            Bound::List(items) => {
+                let pairs: Vec<[u32; 2]> = items
+                    .iter()
+                    .map(|item| [self.push(item.as_bytes()), item.len() as u32])
+                    .collect();
+                (3, items.len(), [self.words(pairs.as_flattened()), 0])
+            }
+            Bound::Bytes(bytes) => (4, bytes.len(), [self.push(bytes), 0]),
+        };
+        [tag, length as u32, low, high]
+    }
+
+    fn ty(&mut self, ty: &TensorType) -> [u32; 4] {
+        let dims = self.words(&ty.shape());
+        let bounds = ty
+            .dims
+            .iter()
+            .enumerate()
+            .fold(0, |mask, (i, dim)| match dim {
+                Dim::AtMost(_) if i < 32 => mask | 1 << i,
+                Dim::AtMost(_) | Dim::Exact(_) => mask,
+            });
+        [ty.element as u32, ty.dims.len() as u32, dims, bounds]
+    }
+}
