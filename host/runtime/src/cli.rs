@@ -1,6 +1,7 @@
 //! The command line of `rune`.
 
 use std::{
+    ffi::OsString,
     fmt::Display,
     fs,
     io::{self, ErrorKind, IsTerminal, Write},
@@ -11,6 +12,7 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 use rune_abi::CapabilityKind;
+use runec::{driver, render, world::Input};
 
 use crate::{Call, CallError, Cause, GrantError, Limits, Rune, SourceFlag, serial};
 
@@ -24,6 +26,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Compile a Runefile to a rune, as `runec build` does
+    #[command(disable_help_flag = true)]
+    Build {
+        /// What `runec build` takes
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
     /// Run a rune and print what it writes, one line of JSON per call
     Run(Run),
 }
@@ -31,6 +40,7 @@ enum Command {
 const EXAMPLES: &str = "\
 Examples:
   rune run sine.rune                      one call, random numbers from seed 0
+  rune run examples/sine                  the same from its Runefile
   rune run sine.rune --rand 42 -n 10      ten calls from seed 42
   rune run gesture.rune --accel ring.csv  one call per window of the recording
   rune run digits.rune --image 3.png --image 7.png
@@ -42,7 +52,7 @@ Exit status: 0 done, 1 the rune failed or was refused, 2 wrong usage or unreadab
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 struct Run {
-    /// The rune to run
+    /// A rune, a Runefile, or a folder with a Runefile
     rune: PathBuf,
 
     /// Readings for ACCEL: CSV with columns x,y,z
@@ -90,7 +100,13 @@ const SOURCES: &str = "Sources (NAME= picks one of several capabilities of a kin
 
 /// Reads the arguments of the process, does what they say, and gives the exit status.
 pub fn main() -> ExitCode {
-    let Command::Run(args) = Cli::parse().command;
+    let args = match Cli::parse().command {
+        Command::Build { args } => {
+            let command = ["runec", "build"].map(OsString::from);
+            return runec::cli::main(command.into_iter().chain(args));
+        }
+        Command::Run(args) => args,
+    };
     let console = Console {
         json: args.json,
         colour: io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
@@ -184,11 +200,25 @@ impl Console {
         };
         let _ = writeln!(io::stderr(), "{line}");
     }
+
+    /// Shows what the compiler found.
+    fn show<T>(self, compiled: &runec::Compilation<T>) {
+        let (sources, found) = (&compiled.sources, &compiled.diagnostics);
+        let text = if self.json {
+            let lines = found
+                .iter()
+                .map(|d| format!("{}\n", render::json(sources, d)));
+            lines.collect()
+        } else {
+            render::plain(sources, found)
+        };
+        let _ = write!(io::stderr(), "{text}");
+    }
 }
 
 fn run(args: &Run, console: Console) -> Result<(), Failure> {
     let path = args.rune.display();
-    let rune = Rune::load(rune_bytes(&args.rune)?)
+    let rune = Rune::load(rune_bytes(&args.rune, console)?)
         .map_err(|e| Failure::rune(format_args!("{path}: {e}")))?;
     let limits = Limits {
         memory_bytes: args.memory_limit << 20,
@@ -226,9 +256,28 @@ fn run(args: &Run, console: Console) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The bytes of the rune at a path.
-fn rune_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
-    fs::read(path).map_err(|e| Failure::usage(format_args!("{}: {e}", path.display())))
+/// The bytes of the rune at a path, compiled first if there is a Runefile.
+fn rune_bytes(path: &Path, console: Console) -> Result<Vec<u8>, Failure> {
+    let shown = path.display();
+    if !path.is_dir() {
+        let bytes = fs::read(path).map_err(|e| Failure::usage(format_args!("{shown}: {e}")))?;
+        if bytes.starts_with(b"\0asm") || path.extension().is_some_and(|e| e == "rune") {
+            return Ok(bytes);
+        }
+    }
+    let input = Input::open(path).map_err(Failure::usage)?;
+    let compiled = driver::compile(
+        &input.path,
+        &input.name,
+        &input.bytes,
+        &input.world,
+        &runec::Options::default(),
+    );
+    console.show(&compiled);
+    match compiled.output {
+        Some(output) => Ok(output.wasm),
+        None => Err(Failure::rune(format_args!("{shown} does not compile"))),
+    }
 }
 
 fn source_flags(args: &Run) -> Vec<SourceFlag> {

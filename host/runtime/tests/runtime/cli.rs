@@ -179,3 +179,44 @@ fn help_has_examples() {
     assert!(stdout.contains("rune run gesture.rune --accel ring.csv"));
     assert!(!stdout.contains('\u{1b}'), "colour in a pipe");
 }
+
+#[test]
+fn a_runefile_is_compiled_and_run() {
+    let folder = folder("runefile");
+    let raw = "FROM runicos/base\nCAPABILITY<U8[2]> RAW raw\nOUT SERIAL\nRUN raw serial\n";
+    std::fs::write(folder.join("Runefile"), raw).unwrap();
+    std::fs::write(folder.join("in.bin"), [1, 2]).unwrap();
+    let want =
+        "{\"serial\": [{\"element_type\": \"u8\", \"dimensions\": [2], \"elements\": [1, 2]}]}\n";
+    for rune_file in [".", "Runefile"] {
+        let output = rune(&folder, &["run", rune_file, "--raw", "in.bin"]);
+        assert_eq!(said(&output), (0, want, ""));
+    }
+    let built = rune(&folder, &["build", ".", "-o", "app.rune"]);
+    assert_eq!(said(&built).0, 0, "{}", said(&built).2);
+    let output = rune(&folder, &["run", "app.rune", "--raw", "in.bin"]);
+    assert_eq!(said(&output), (0, want, ""));
+}
+
+#[test]
+fn a_runefile_with_errors_is_shown_as_the_compiler_shows_it() {
+    let folder = folder("broken");
+    let text = "FROM runicos/base\nCAPABILITY RAND rand\nOUT SERIAL\nRUN nothing serial\n";
+    std::fs::write(folder.join("Runefile"), text).unwrap();
+    let output = rune(&folder, &["run", "."]);
+    let (status, stdout, stderr) = said(&output);
+    assert_eq!((status, stdout), (1, ""));
+    assert!(stderr.starts_with("error[R0101]: "), "{stderr}");
+    assert!(stderr.ends_with("error: . does not compile\n"), "{stderr}");
+    let output = rune(&folder, &["run", ".", "--json"]);
+    for line in said(&output).2.lines() {
+        let json: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(json["message"].is_string(), "{line}");
+    }
+    let empty = folder.join("empty");
+    std::fs::create_dir_all(&empty).unwrap();
+    assert_eq!(
+        said(&rune(&empty, &["run", "."])),
+        (2, "", "error: folder . has no Runefile\n")
+    );
+}
