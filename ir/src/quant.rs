@@ -431,3 +431,60 @@ fn result<'g>(graph: &'g Graph, node: &Node) -> Result<&'g Tensor, String> {
         .and_then(|id| graph.tensors.get(*id))
         .ok_or_else(|| format!("{} has no result", node.op.name()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(factor: f64) -> Option<(i32, i32)> {
+        let factor = Requantization::new(factor).ok()?;
+        Some((factor.multiplier, factor.shift))
+    }
+
+    #[test]
+    fn factors_are_split_to_the_nearest_multiplier() {
+        const HALF: i32 = 1 << 30;
+        assert_eq!(split(0.5), Some((HALF, 0)));
+        assert_eq!(split(1.0), Some((HALF, 1)));
+        assert_eq!(split(0.75), Some((HALF + HALF / 2, 0)));
+        // A significand that rounds up to 1 carries into the exponent.
+        assert_eq!(split(1.0 - f64::EPSILON / 2.0), Some((HALF, 1)));
+        assert_eq!(split(f64::from(HALF) - 1.0), Some((i32::MAX - 1, 30)));
+    }
+
+    #[test]
+    fn factors_out_of_range_are_zero_or_refused() {
+        assert_eq!(split(0.0), Some((0, 0)));
+        assert_eq!(split(f64::from(-32).exp2()), Some((1 << 30, -31)));
+        assert_eq!(split(f64::from(-34).exp2()), Some((0, 0)));
+        assert_eq!(split(f64::MIN_POSITIVE), Some((0, 0)));
+        for factor in [f64::from(1 << 30), f64::NAN, f64::INFINITY, -1.0] {
+            assert_eq!(split(factor), None, "{factor}");
+        }
+    }
+
+    #[test]
+    fn activations_narrow_the_range_of_the_type() {
+        let tensor = |scale, zero_point| Tensor {
+            name: "y".to_owned(),
+            ty: DataType::I8,
+            shape: vec![1],
+            quantization: Some(Quantization {
+                scale: vec![scale],
+                zero_point: vec![zero_point],
+                axis: 0,
+            }),
+            data: None,
+        };
+        let range = |activation| activation_range(&tensor(0.1, -100), activation);
+        assert_eq!(range(Activation::None), Ok((-128, 127)));
+        assert_eq!(range(Activation::Relu), Ok((-100, 127)));
+        assert_eq!(range(Activation::Relu6), Ok((-100, -40)));
+        assert_eq!(range(Activation::ReluN1To1), Ok((-110, -90)));
+        // A bound beyond the type, or beyond i32, is the type's.
+        let range = |scale| activation_range(&tensor(scale, 0), Activation::Relu6);
+        assert_eq!(range(0.001), Ok((0, 127)));
+        assert_eq!(range(f32::MIN_POSITIVE), Ok((0, 127)));
+        assert!(range(f32::NAN).is_err());
+    }
+}
