@@ -1,9 +1,16 @@
 //! Why a line is no instruction, in words: turns what pest expected into a diagnostic.
 
-use pest::error::{Error, ErrorVariant, InputLocation};
+use pest::{
+    Parser,
+    error::{Error, ErrorVariant, InputLocation},
+};
 use rune_ir::diag::{Code, Diagnostic, FileId, Span, did_you_mean};
 
-use crate::{grammar::Rule, tree::Keyword, values::shorten};
+use crate::{
+    grammar::{Grammar, Rule},
+    tree::Keyword,
+    values::shorten,
+};
 
 /// Says why `line`, which begins at byte `base` of `file`, does not parse.
 pub(crate) fn line(file: FileId, line: &str, base: usize, error: &Error<Rule>) -> Diagnostic {
@@ -239,26 +246,12 @@ fn odd(c: char, span: Span) -> Diagnostic {
     })
 }
 
-/// The first odd character of the word at `at`, or of the first word.
+/// The first character of the word at `at` that the grammar calls odd.
 fn odd_character(line: &str, at: usize) -> Option<(usize, char)> {
-    let is_odd = |c: char| {
-        matches!(
-            c,
-            '\0' | '\u{0B}' | '\u{0C}' | '\u{85}' | '\u{A0}' | '\u{2000}'
-                ..='\u{200F}'
-                    | '\u{2028}'
-                    | '\u{2029}'
-                    | '\u{202F}'
-                    | '\u{205F}'
-                    | '\u{2060}'
-                    | '\u{3000}'
-                    | '\u{FEFF}'
-        )
-    };
-    line[at..]
-        .char_indices()
-        .take_while(|(_, c)| !matches!(c, ' ' | '\t' | '\r' | '\n'))
-        .find(|(_, c)| is_odd(*c))
+    let word = &line[at..at + word_len(&line[at..])];
+    word.char_indices()
+        .filter(|(_, c)| !c.is_ascii_graphic())
+        .find(|(_, c)| Grammar::parse(Rule::odd, c.encode_utf8(&mut [0; 4])).is_ok())
         .map(|(offset, c)| (at + offset, c))
 }
 

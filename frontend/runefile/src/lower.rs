@@ -77,7 +77,7 @@ impl Lowering<'_> {
 
     /// The base image and the labels.
     fn header(&mut self, tree: &Tree) {
-        let mut lost = false;
+        let mut maybe_lost = tree.flawed && tree.instructions.is_empty();
         for instruction in &tree.instructions {
             match instruction {
                 Instruction::From(from) => match &self.pipeline.image {
@@ -101,18 +101,14 @@ impl Lowering<'_> {
                         self.pipeline.labels.push((key.clone(), value.clone()));
                     }
                 }
-                Instruction::Faulty(faulty) => lost |= faulty.keyword == Some(Keyword::From),
+                // What is no instruction may be a FROM, misspelt.
+                Instruction::Faulty(faulty) => {
+                    maybe_lost |= matches!(faulty.keyword, None | Some(Keyword::From));
+                }
                 Instruction::Resource(_) | Instruction::Stage(_) | Instruction::Run(_) => {}
             }
         }
-        // A faulty line might have been the FROM, misspelt.
-        let maybe_lost = lost
-            || tree
-                .instructions
-                .iter()
-                .any(|i| matches!(i, Instruction::Faulty(f) if f.keyword.is_none()));
-        let unreadable = tree.flawed && tree.instructions.is_empty();
-        if self.pipeline.image.is_none() && !maybe_lost && !unreadable {
+        if self.pipeline.image.is_none() && !maybe_lost {
             let start = Span {
                 end: tree.whole.start,
                 ..tree.whole

@@ -143,14 +143,15 @@ impl<'t> Reader<'t> {
         });
         let mut words = line.split_ascii_whitespace();
         let head = words.next().and_then(|w| w.split('<').next());
-        let keyword = head.and_then(Keyword::from_name);
+        let keyword = head.and_then(|h| Keyword::from_name(&h.to_uppercase()));
         let mut names: Vec<String> = words
             .filter_map(|w| fault::name_prefix(w.trim_start_matches('[')))
             .map(str::to_owned)
             .collect();
-        if keyword == Some(Keyword::Out) {
+        if matches!(keyword, None | Some(Keyword::Out)) {
             // An OUT without a name is called by its kind.
-            names.extend(names.first().map(|kind| kind.to_lowercase()));
+            let kind = names.first().map(|kind| kind.to_lowercase());
+            names.extend(kind.filter(|kind| !names.contains(kind)));
         }
         Instruction::Faulty(Faulty {
             keyword,

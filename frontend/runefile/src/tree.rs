@@ -268,7 +268,7 @@ pub struct StageRef {
 /// A line that could not be read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Faulty {
-    /// The word it begins with, if that is a keyword.
+    /// The word it begins with, if that is a keyword in any case.
     pub keyword: Option<Keyword>,
     /// Every other word of it that could be a name: it may define these, so to use one is no fault.
     pub names: Vec<String>,
