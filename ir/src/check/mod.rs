@@ -155,13 +155,18 @@ fn verify_whole(
     engine: &dyn BlockEngine,
 ) -> (Option<Verified>, Vec<Diagnostic>) {
     let mut found = Vec::new();
+    let mut faulty = Side::filled(&pipeline.stages, false);
     let args = Side::new(&pipeline.stages, |id, stage| {
-        bind_stage(stage, &loaded[id], &mut found)
+        let before = found.len();
+        let bound = bind_stage(stage, &loaded[id], &mut found);
+        faulty[id] = has_errors(&found[before..]);
+        bound
     });
     let Some(structure) = structure::check(&pipeline, loaded, &mut found) else {
         return (None, found);
     };
-    let Some(types) = infer::infer(&pipeline, loaded, &args, &structure, &mut found) else {
+    let Some(types) = infer::infer(&pipeline, loaded, &args, &faulty, &structure, &mut found)
+    else {
         return (None, found);
     };
     if has_errors(&found) {

@@ -19,7 +19,6 @@ pub(super) fn check(
     loaded: &Side<Stage, Loaded>,
     found: &mut Vec<Diagnostic>,
 ) -> Option<Structure> {
-    let before = found.len();
     for (id, stage) in pipeline.stages.iter() {
         ports(pipeline, loaded, id, stage, found);
     }
@@ -33,6 +32,22 @@ pub(super) fn check(
     let live = live(pipeline);
     // What is missing from a partial pipeline may be what was wrongly written.
     let whole = !pipeline.partial;
+    let outputs = || {
+        let is_output = |s: &&Stage| matches!(s.kind, StageKind::Output(_));
+        pipeline.stages.values().filter(is_output)
+    };
+    if whole && outputs().next().is_none() {
+        let end = Span {
+            start: pipeline.whole.end,
+            ..pipeline.whole
+        };
+        found.push(
+            Diagnostic::new(Code::NothingRuns, end, "this Runefile has no output")
+                .at("the end of the Runefile")
+                .hint("add `OUT SERIAL` and a RUN that names the stages in order, such as `RUN input model serial`"),
+        );
+        return None;
+    }
     for (id, stage) in pipeline.stages.iter() {
         if whole && !live[id] && !matches!(stage.kind, StageKind::Output(_)) {
             found.push(
@@ -46,17 +61,7 @@ pub(super) fn check(
             );
         }
     }
-    let fed = |kind: &StageKind, stage: &Stage| {
-        matches!(kind, StageKind::Output(_)) && !stage.inputs.is_empty()
-    };
-    let unfed = |kind: &StageKind, stage: &Stage| {
-        matches!(kind, StageKind::Output(_)) && stage.inputs.is_empty()
-    };
-    for stage in pipeline
-        .stages
-        .values()
-        .filter(|s| whole && unfed(&s.kind, s))
-    {
+    for stage in outputs().filter(|s| whole && s.inputs.is_empty()) {
         found.push(
             Diagnostic::new(
                 Code::UnreachableOutput,
@@ -65,17 +70,6 @@ pub(super) fn check(
             )
             .at("no RUN feeds this output")
             .hint(format!("end a RUN in it: `RUN ... {}`", stage.name.value)),
-        );
-    }
-    if whole && found.len() == before && !pipeline.stages.values().any(|s| fed(&s.kind, s)) {
-        let end = Span {
-            start: pipeline.whole.end,
-            ..pipeline.whole
-        };
-        found.push(
-            Diagnostic::new(Code::NothingRuns, end, "this Runefile runs nothing")
-                .at("the end of the Runefile")
-                .hint("add `OUT SERIAL` and a RUN that names the stages in order, such as `RUN input model serial`"),
         );
     }
     Some(Structure {
