@@ -74,26 +74,27 @@ pub fn read(bytes: Arc<[u8]>) -> Result<Block, BlockError> {
     })
 }
 
+type Exports<'a> = Vec<(&'a str, ExternalKind)>;
+
 /// The text of the section and the exports of a valid module.
-fn outline(bytes: &[u8]) -> Result<(&str, Vec<(&str, ExternalKind)>), BlockError> {
+fn outline(bytes: &[u8]) -> Result<(&str, Exports<'_>), BlockError> {
     let module = |error: wasmparser::BinaryReaderError| BlockError::Module(error.into());
     let mut text = None;
     let mut exports = Vec::new();
     for payload in Parser::new(0).parse_all(bytes) {
-        match payload.map_err(module)? {
-            Payload::CustomSection(custom) if custom.name() == section::BLOCK => {
-                let found = str::from_utf8(custom.data()).map_err(|_| BlockError::NotText)?;
-                if text.replace(found).is_some() {
-                    return Err(BlockError::TwoSections);
-                }
+        let payload = payload.map_err(module)?;
+        if let Payload::CustomSection(custom) = &payload
+            && custom.name() == section::BLOCK
+        {
+            let found = str::from_utf8(custom.data()).map_err(|_| BlockError::NotText)?;
+            if text.replace(found).is_some() {
+                return Err(BlockError::TwoSections);
             }
-            Payload::ExportSection(section) => {
-                for export in section {
-                    let export = export.map_err(module)?;
-                    exports.push((export.name, export.kind));
-                }
+        } else if let Payload::ExportSection(section) = payload {
+            for export in section {
+                let export = export.map_err(module)?;
+                exports.push((export.name, export.kind));
             }
-            _ => {}
         }
     }
     Ok((text.ok_or(BlockError::NoSection)?, exports))

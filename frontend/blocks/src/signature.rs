@@ -48,7 +48,12 @@ pub(crate) fn parse(text: &str) -> Result<Signature, SignatureError> {
             e.message().replace('\n', " "),
         )
     })?;
-    let root = Table::new(text, &root, "the signature")?;
+    let root = Table {
+        fault,
+        entries: root.get_ref(),
+        span: root.span(),
+        what: "the signature",
+    };
     root.only(&[
         "name", "version", "doc", "types", "inputs", "outputs", "args",
     ])?;
@@ -133,10 +138,10 @@ struct Fault<'a> {
 
 impl Fault<'_> {
     fn at(self, offset: usize, message: impl Into<String>) -> SignatureError {
-        let before = &self.text.as_bytes()[..offset.min(self.text.len())];
+        let ends = self.text.match_indices('\n');
         SignatureError {
             message: message.into(),
-            line: before.iter().filter(|b| **b == b'\n').count() + 1,
+            line: ends.take_while(|(at, _)| *at < offset).count() + 1,
         }
     }
 }
@@ -144,7 +149,7 @@ impl Fault<'_> {
 /// A table of the text and what it is called in messages.
 struct Table<'a> {
     fault: Fault<'a>,
-    table: &'a DeTable<'a>,
+    entries: &'a DeTable<'a>,
     span: Range<usize>,
     what: &'static str,
 }
@@ -152,28 +157,15 @@ struct Table<'a> {
 type Value<'a> = Spanned<DeValue<'a>>;
 
 impl<'a> Table<'a> {
-    fn new(
-        text: &'a str,
-        table: &'a Spanned<DeTable<'a>>,
-        what: &'static str,
-    ) -> Result<Self, SignatureError> {
-        Ok(Self {
-            fault: Fault { text },
-            table: table.get_ref(),
-            span: table.span(),
-            what,
-        })
-    }
-
     /// The table in `value`.
     fn of(&self, value: &'a Value<'a>, what: &'static str) -> Result<Self, SignatureError> {
-        let table = value
+        let entries = value
             .get_ref()
             .as_table()
             .ok_or_else(|| self.wrong(value, what, "a table"))?;
         Ok(Self {
             fault: self.fault,
-            table,
+            entries,
             span: value.span(),
             what,
         })
@@ -189,7 +181,7 @@ impl<'a> Table<'a> {
 
     /// Whether every key is one of these.
     fn only(&self, known: &[&str]) -> Result<(), SignatureError> {
-        for key in self.table.keys() {
+        for key in self.entries.keys() {
             let name = key.get_ref().as_ref();
             if !known.contains(&name) {
                 let hint = did_you_mean(name, known.iter().copied())
@@ -204,7 +196,7 @@ impl<'a> Table<'a> {
     }
 
     fn get(&self, key: &str) -> Option<&'a Value<'a>> {
-        self.table.get(key)
+        self.entries.get(key)
     }
 
     fn text(&self, key: &str) -> Result<(String, usize), SignatureError> {
@@ -285,7 +277,7 @@ impl<'a> Table<'a> {
             return Ok(Vec::new());
         };
         let types = self.of(value, "types")?;
-        let mut entries: Vec<_> = types.table.iter().collect();
+        let mut entries: Vec<_> = types.entries.iter().collect();
         entries.sort_by_key(|(key, _)| key.span().start);
         entries
             .into_iter()

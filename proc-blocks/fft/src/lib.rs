@@ -44,7 +44,7 @@ impl<T: Element + Into<f32>> Block for Fft<T> {
         if n == 0 || n > MAX_SAMPLES {
             return Err(alloc::format!("{n} samples, but it takes 1 to {MAX_SAMPLES}").into());
         }
-        let length = if n % 2 == 0 { n / 2 } else { n };
+        let length = numbers(n);
         let roots = Roots::new(2 * length);
         let plan = Plan::new(length, &roots);
         let room = if plan.room() <= n { 0 } else { plan.room() };
@@ -62,15 +62,14 @@ impl<T: Element + Into<f32>> Block for Fft<T> {
         magnitudes: &mut [f32],
         call: &mut Call<'_>,
     ) -> Result<Flow, Fault> {
-        let n = samples.len();
-        let length = if n % 2 == 0 { n / 2 } else { n };
+        let length = numbers(samples.len());
         let (numbers, room) = call.scratch.get(&self.work).split_at_mut(2 * length);
         let room = if room.is_empty() {
             &mut *magnitudes
         } else {
             room
         };
-        if n % 2 == 0 {
+        if length < samples.len() {
             for (number, sample) in numbers.iter_mut().zip(samples) {
                 *number = (*sample).into();
             }
@@ -103,8 +102,8 @@ impl<T> Fft<T> {
         magnitudes[half] = abs(numbers[0] - numbers[1], 0.0);
         for k in 1..=half / 2 {
             let (a, b) = (&numbers[2 * k..][..2], &numbers[2 * (half - k)..][..2]);
-            let even = [(a[0] + b[0]) / 2.0, (a[1] - b[1]) / 2.0];
-            let odd = [(a[1] + b[1]) / 2.0, (b[0] - a[0]) / 2.0];
+            let even = [0.5 * (a[0] + b[0]), 0.5 * (a[1] - b[1])];
+            let odd = [0.5 * (a[1] + b[1]), 0.5 * (b[0] - a[0])];
             let turned = mul(odd, self.roots.get(k));
             let here = abs(even[0] + turned[0], even[1] + turned[1]);
             let there = abs(even[0] - turned[0], even[1] - turned[1]);
@@ -114,6 +113,11 @@ impl<T> Fft<T> {
             magnitudes[half + k] = there;
         }
     }
+}
+
+/// How many complex numbers `n` samples are transformed as.
+fn numbers(n: usize) -> usize {
+    if n.is_multiple_of(2) { n / 2 } else { n }
 }
 
 fn abs(re: f32, im: f32) -> f32 {

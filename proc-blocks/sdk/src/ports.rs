@@ -44,7 +44,8 @@ impl Text<'static> {
 }
 
 impl<'a> Text<'a> {
-    pub(crate) fn of(text: &'a str) -> Self {
+    /// An element that is this string.
+    pub fn of(text: &'a str) -> Self {
         Self {
             address: text.as_ptr(),
             length: text.len(),
@@ -72,9 +73,9 @@ impl fmt::Debug for Text<'_> {
     }
 }
 
-impl PartialEq<&str> for Text<'_> {
-    fn eq(&self, other: &&str) -> bool {
-        self.as_str() == *other
+impl PartialEq for Text<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
     }
 }
 
@@ -130,8 +131,8 @@ pub trait Input {
     type View<'a>;
     #[doc(hidden)]
     /// # Safety
-    /// `tensor` describes `count` readable, aligned elements of [`Self::TYPE`] for all of `'a`.
-    unsafe fn view<'a>(tensor: &'a Tensor) -> Self::View<'a>;
+    /// `tensor` describes `count` readable, aligned elements of [`Self::TYPE`] while it is borrowed.
+    unsafe fn view(tensor: &Tensor) -> Self::View<'_>;
 }
 
 /// One output.
@@ -144,15 +145,15 @@ pub trait Output {
     #[doc(hidden)]
     /// # Safety
     /// `tensor` describes `count` writable, aligned elements of [`Self::TYPE`], which nothing else
-    /// refers to, for all of `'a`.
-    unsafe fn view<'a>(tensor: &'a mut Tensor) -> Self::View<'a>;
+    /// refers to, while it is borrowed.
+    unsafe fn view(tensor: &mut Tensor) -> Self::View<'_>;
 }
 
 #[expect(unsafe_code, reason = "makes slices of the addresses in a record")]
 impl<T: Element> Input for T {
     const TYPE: ElementType = T::TYPE;
     type View<'a> = &'a [T];
-    unsafe fn view<'a>(tensor: &'a Tensor) -> &'a [T] {
+    unsafe fn view(tensor: &Tensor) -> &[T] {
         // SAFETY: the caller's promise; numbers take any bits.
         unsafe { slice::from_raw_parts(tensor.address.cast(), tensor.count) }
     }
@@ -162,7 +163,7 @@ impl<T: Element> Input for T {
 impl<T: Element> Output for T {
     const TYPE: ElementType = T::TYPE;
     type View<'a> = &'a mut [T];
-    unsafe fn view<'a>(tensor: &'a mut Tensor) -> &'a mut [T] {
+    unsafe fn view(tensor: &mut Tensor) -> &mut [T] {
         // SAFETY: the caller's promise; numbers take any bits.
         unsafe { slice::from_raw_parts_mut(tensor.address.cast(), tensor.count) }
     }
@@ -172,7 +173,7 @@ impl<T: Element> Output for T {
 impl<T: Element> Output for Bounded<T> {
     const TYPE: ElementType = T::TYPE;
     type View<'a> = BoundedMut<'a, T>;
-    unsafe fn view<'a>(tensor: &'a mut Tensor) -> BoundedMut<'a, T> {
+    unsafe fn view(tensor: &mut Tensor) -> BoundedMut<'_, T> {
         // SAFETY: the caller's promise; numbers take any bits.
         let room = unsafe { slice::from_raw_parts_mut(tensor.address.cast(), tensor.count) };
         BoundedMut::new(room, &mut tensor.count)
@@ -183,7 +184,7 @@ impl<T: Element> Output for Bounded<T> {
 impl Input for Utf8 {
     const TYPE: ElementType = ElementType::Utf8;
     type View<'a> = &'a [Text<'a>];
-    unsafe fn view<'a>(tensor: &'a Tensor) -> &'a [Text<'a>] {
+    unsafe fn view(tensor: &Tensor) -> &[Text<'_>] {
         // SAFETY: the caller's promise; a UTF8 element is what `Text` is on wasm32.
         unsafe { slice::from_raw_parts(tensor.address.cast(), tensor.count) }
     }
@@ -193,11 +194,15 @@ impl Input for Utf8 {
 impl Output for Utf8 {
     const TYPE: ElementType = ElementType::Utf8;
     type View<'a> = &'a mut [Text<'static>];
-    unsafe fn view<'a>(tensor: &'a mut Tensor) -> &'a mut [Text<'static>] {
-        // SAFETY: the caller's promise. Room may hold old bits, which are only written over: a block
-        // that reads its output before it writes it breaks the contract of `Block::run`, and reads
-        // numbers of its own linear memory.
-        unsafe { slice::from_raw_parts_mut(tensor.address.cast(), tensor.count) }
+    unsafe fn view(tensor: &mut Tensor) -> &mut [Text<'static>] {
+        let first: *mut Text<'static> = tensor.address.cast();
+        // SAFETY: the caller's promise. What the room held is no string, so it is written over first.
+        unsafe {
+            for i in 0..tensor.count {
+                first.add(i).write(Text::default());
+            }
+            slice::from_raw_parts_mut(first, tensor.count)
+        }
     }
 }
 

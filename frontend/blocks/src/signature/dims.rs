@@ -202,10 +202,10 @@ impl<'a> Parser<'a> {
         if word == "ceil" && self.eat("(") {
             let inner = self.sum()?;
             self.expect(")")?;
-            return match inner {
-                DimExpr::Div(a, b) => Ok(DimExpr::CeilDiv(a, b)),
-                _ => Err("`ceil` takes one quotient, such as `ceil(a / b)`".to_owned()),
+            let DimExpr::Div(a, b) = inner else {
+                return Err("`ceil` takes one quotient, such as `ceil(a / b)`".to_owned());
             };
+            return Ok(DimExpr::CeilDiv(a, b));
         }
         Ok(DimExpr::Name(self.canonical(word)?))
     }

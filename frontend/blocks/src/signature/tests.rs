@@ -59,12 +59,18 @@ type = "bytes"
 default = "ab"
 "#;
 
-fn name(n: &str) -> Box<DimExpr> {
-    Box::new(DimExpr::Name(n.to_owned()))
+fn name(n: &str) -> DimExpr {
+    DimExpr::Name(n.to_owned())
 }
 
-fn number(n: i64) -> Box<DimExpr> {
-    Box::new(DimExpr::Number(n))
+fn number(n: i64) -> DimExpr {
+    DimExpr::Number(n)
+}
+
+type Make = fn(Box<DimExpr>, Box<DimExpr>) -> DimExpr;
+
+fn of(make: Make, a: DimExpr, b: DimExpr) -> DimExpr {
+    make(Box::new(a), Box::new(b))
 }
 
 #[test]
@@ -83,24 +89,25 @@ fn reads_everything_a_signature_can_say() {
     assert_eq!(signature.inputs[1].element, PortElement::Variable(1));
     assert_eq!(
         signature.inputs[1].dims,
-        [PortDim::Rest("batch".to_owned()), PortDim::One(*name("n"))]
+        [PortDim::Rest("batch".to_owned()), PortDim::One(name("n"))]
     );
     // The argument is meant by its name, with its dash; its alias is a dimension here.
     assert_eq!(
         signature.outputs[0].dims,
         [
-            PortDim::One(DimExpr::CeilDiv(
-                Box::new(DimExpr::Sub(name("n"), name("hop-size"))),
+            PortDim::One(of(
+                DimExpr::CeilDiv,
+                of(DimExpr::Sub, name("n"), name("hop-size")),
                 name("hop-size")
             )),
-            PortDim::One(DimExpr::Mul(number(2), name("hop-size"))),
+            PortDim::One(of(DimExpr::Mul, number(2), name("hop-size"))),
         ]
     );
     assert_eq!(
         signature.outputs[1].dims,
         [
-            PortDim::AtMost(DimExpr::FloorDiv(name("n"), number(2))),
-            PortDim::One(*number(6)),
+            PortDim::AtMost(of(DimExpr::FloorDiv, name("n"), number(2))),
+            PortDim::One(number(6)),
         ]
     );
     assert_eq!(
@@ -141,27 +148,16 @@ fn reads_everything_a_signature_can_say() {
 fn operators_bind_and_lean_as_in_arithmetic() {
     let dims = |text: &str| dims::parse(text, &[], &[]).map(|(_, dims)| dims);
     let one = |e| Ok(vec![PortDim::One(e)]);
-    assert_eq!(
-        dims("u8[a - b - c]"),
-        one(DimExpr::Sub(
-            Box::new(DimExpr::Sub(name("a"), name("b"))),
-            name("c")
-        ))
-    );
-    assert_eq!(
-        dims("u8[a + b * c]"),
-        one(DimExpr::Add(
-            name("a"),
-            Box::new(DimExpr::Mul(name("b"), name("c")))
-        ))
-    );
-    assert_eq!(
-        dims("u8[(a + b) / c]"),
-        one(DimExpr::Div(
-            Box::new(DimExpr::Add(name("a"), name("b"))),
-            name("c")
-        ))
-    );
+    let abc = || (name("a"), name("b"), name("c"));
+    let (a, b, c) = abc();
+    let difference = of(DimExpr::Sub, a, b);
+    assert_eq!(dims("u8[a - b - c]"), one(of(DimExpr::Sub, difference, c)));
+    let (a, b, c) = abc();
+    let product = of(DimExpr::Mul, b, c);
+    assert_eq!(dims("u8[a + b * c]"), one(of(DimExpr::Add, a, product)));
+    let (a, b, c) = abc();
+    let sum = of(DimExpr::Add, a, b);
+    assert_eq!(dims("u8[(a + b) / c]"), one(of(DimExpr::Div, sum, c)));
     assert_eq!(dims("u8"), Ok(vec![]));
 }
 

@@ -13,7 +13,7 @@ use rune_ir::{
 
 use crate::{block, fixture, instance};
 
-/// A sixtieth of the real limit is enough for blocks that do next to nothing.
+/// Few steps are enough for blocks that do next to nothing.
 fn engine() -> Wasmi {
     Wasmi::new(Limits {
         fuel: 1_000_000,
@@ -91,7 +91,7 @@ fn a_broken_init_is_told_from_a_refusal() {
     for (rule, why) in cases {
         match snapshot(rule) {
             Err(InitError::Broken(message)) => {
-                assert!(message.starts_with(why), "{rule}: {message}")
+                assert!(message.starts_with(why), "{rule}: {message}");
             }
             other => panic!("{rule}: {other:?}"),
         }

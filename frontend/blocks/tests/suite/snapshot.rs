@@ -46,7 +46,7 @@ fn of_labels_has_the_texts_and_the_table() {
                 let length = word(&snapshot.frozen, w.offset + 4) as usize;
                 snapshot.frozen.get(at as usize..)?.get(..length)
             }
-            _ => None,
+            SnapshotTarget::State(_) | SnapshotTarget::Datum(..) | SnapshotTarget::Slot(_) => None,
         })
         .collect();
     assert!(
