@@ -7,6 +7,7 @@
 //!
 //! A block is linked once, whatever the number of its instances: an instance is a root with a snapshot.
 
+mod frame;
 mod place;
 mod reach;
 mod stack;

@@ -11,6 +11,7 @@ mod build;
 mod leb;
 mod module;
 mod rebase;
+mod symbols;
 
 use std::fmt;
 

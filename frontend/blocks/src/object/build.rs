@@ -10,7 +10,8 @@ use wasmparser::{BinaryReader, BlockType, ExternalKind, FunctionBody, Operator};
 
 use super::{
     ObjectError, leb,
-    module::{Module, Named, Place, readable, width},
+    module::Module,
+    symbols::{Named, Place, readable, width},
 };
 
 /// The block in pieces.

@@ -7,7 +7,8 @@ use wasmparser::{ExternalKind, Parser, Payload};
 
 use super::{
     ObjectError, leb,
-    module::{Limits, Module, Named, Place},
+    module::{Limits, Module},
+    symbols::{Named, Place},
 };
 
 /// Bytes in a page of memory.
