@@ -78,6 +78,33 @@ fn one_instruction_over_many_lines() {
 }
 
 #[test]
+fn blanks_in_every_place_of_a_faulty_line() {
+    // A million blanks in each place: more than linear time would be felt.
+    for blanks in [
+        " ".repeat(1_000_000),
+        "\\\n".repeat(300_000),
+        "\\ ".repeat(300_000),
+    ] {
+        for (before, after) in [
+            ("RUN a)", "b"),
+            ("RUN a", "b)"),
+            ("CAPABILITY<F32[1", "2]> RAND r"),
+            ("CAPABILITY RAND r --a [x", "y]"),
+            ("CAPABILITY RAND r --a 'x", "y"),
+            ("", "RAN a"),
+            ("LABEL a", "=b"),
+        ] {
+            let (tree, found) = read(&format!("{before}{blanks}{after}\nFROM runicos/base"));
+            assert!(!found.is_empty(), "{before} {after}");
+            assert!(matches!(
+                tree.instructions.last(),
+                Some(Instruction::From(_))
+            ));
+        }
+    }
+}
+
+#[test]
 fn brackets_do_not_nest_however_many_there_are() {
     for open in ["CAPABILITY<", "RUN ", "CAPABILITY RAND r --a "] {
         for bracket in ["[", "<", "(", "\"[", "[a,"] {
