@@ -134,6 +134,9 @@ fn joined(shape: &[u32], inputs: [&[u32]; 2]) -> Vec<Dim> {
 /// An input's element, and whether it is the same for all elements of a vector.
 type Input = (Address, bool);
 
+/// Writes one step: inputs, output, elements.
+type Step<'a> = &'a dyn Fn(&mut Builder, [Input; 2], Address, u32);
+
 /// Loops over `dims`, over the innermost in steps of each of `widths` in turn. `body` computes one step.
 fn walk(
     f: &mut Builder,
@@ -142,7 +145,7 @@ fn walk(
     widths: &[u32],
     from: [BufferId; 2],
     to: BufferId,
-    body: &dyn Fn(&mut Builder, [Input; 2], Address, u32),
+    body: Step,
 ) {
     let offsets = [Affine::from(0), Affine::from(0), Affine::from(0)];
     walk_from(f, dims, offsets, &|f, inner, offsets| {

@@ -277,6 +277,18 @@ struct Place {
     vector: Affine,
 }
 
+/// One run of elements of x and their weights.
+struct Run {
+    /// Row of the kernel.
+    row: Affine,
+    /// Column of the kernel it begins with.
+    column: Affine,
+    /// Its number among the runs of the kernel.
+    number: Affine,
+    /// The first of its elements that is inside, and one past the last.
+    bounds: (Affine, Affine),
+}
+
 impl Schedule<'_> {
     fn write(&self, f: &mut Builder) {
         let shape = self.shape;
@@ -326,13 +338,22 @@ impl Schedule<'_> {
                 // The run of a clipped row lacks whole taps.
                 let taps = self.shape.geometry.columns.taps;
                 let depth = length / taps;
-                let bounds = (first * depth, end * depth);
-                self.run(f, place, tile, (ky, &0.into()), ky, bounds, &sums);
+                let run = Run {
+                    row: ky.clone(),
+                    column: 0.into(),
+                    number: ky.clone(),
+                    bounds: (first * depth, end * depth),
+                };
+                self.run(f, place, tile, &run, &sums);
             } else {
                 f.range("kx", first, end, 1, |f, kx| {
-                    let run = ky * count + kx;
-                    let bounds = (0.into(), length.into());
-                    self.run(f, place, tile, (ky, kx), &run, bounds, &sums);
+                    let run = Run {
+                        row: ky.clone(),
+                        column: kx.clone(),
+                        number: ky * count + kx,
+                        bounds: (0.into(), length.into()),
+                    };
+                    self.run(f, place, tile, &run, &sums);
                 });
             }
         });
@@ -344,27 +365,18 @@ impl Schedule<'_> {
         }
     }
 
-    /// Adds the products of one run of elements, from element `bounds.0` to before `bounds.1`.
-    fn run(
-        &self,
-        f: &mut Builder,
-        place: &Place,
-        tile: &Tile,
-        (ky, kx): (&Affine, &Affine),
-        run: &Affine,
-        bounds: (Affine, Affine),
-        sums: &[Vec<Expr>],
-    ) {
+    /// Adds the products of one run of elements.
+    fn run(&self, f: &mut Builder, place: &Place, tile: &Tile, run: &Run, sums: &[Vec<Expr>]) {
         let unit = self.arithmetic.unit();
         let step_bytes = place.block.vectors * self.arithmetic.lanes() * self.weights.element;
         let steps = self.runs.length.next_multiple_of(unit);
         let vector_bytes =
             self.shape.geometry.rows.taps * self.runs.count * steps * self.arithmetic.lanes();
-        let weights =
-            &place.vector * (vector_bytes * self.weights.element) + run * (steps * step_bytes);
+        let weights = &place.vector * (vector_bytes * self.weights.element)
+            + &run.number * (steps * step_bytes);
         let step = |f: &mut Builder, k: &Affine, elements: u32| {
             let x: Vec<Address> = (0..sums.len() as u32)
-                .map(|i| self.element(place, tile, i, (ky, kx), k))
+                .map(|i| self.element(place, tile, i, run, k))
                 .collect();
             let weights = Address {
                 buffer: self.weights.buffer,
@@ -372,10 +384,10 @@ impl Schedule<'_> {
             };
             self.arithmetic.broadcast(f, &x, &weights, sums, elements);
         };
-        let (from, to) = bounds;
+        let (from, to) = &run.bounds;
         match to.as_constant() {
             // The last element of an odd run, where a step takes two.
-            Some(to) if to as u32 % unit != 0 => {
+            Some(to) if !(to as u32).is_multiple_of(unit) => {
                 f.range("k", from, to - 1, unit, |f, k| step(f, k, unit));
                 step(f, &(to - 1).into(), 1);
             }
@@ -384,18 +396,12 @@ impl Schedule<'_> {
     }
 
     /// Element `k` of a run, for position `i` of a tile.
-    fn element(
-        &self,
-        place: &Place,
-        tile: &Tile,
-        i: u32,
-        (ky, kx): (&Affine, &Affine),
-        k: &Affine,
-    ) -> Address {
+    fn element(&self, place: &Place, tile: &Tile, i: u32, run: &Run, k: &Affine) -> Address {
         let Geometry { rows, columns, .. } = self.shape.geometry;
-        let row = &tile.row * rows.stride + ky * rows.dilation + -(rows.pad as i32);
-        let column =
-            (&tile.column + i) * columns.stride + kx * columns.dilation + -(columns.pad as i32);
+        let row = &tile.row * rows.stride + &run.row * rows.dilation + -(rows.pad as i32);
+        let column = (&tile.column + i) * columns.stride
+            + &run.column * columns.dilation
+            + -(columns.pad as i32);
         let channel = &place.input + k;
         self.x.at([&tile.batch, &row, &column, &channel])
     }

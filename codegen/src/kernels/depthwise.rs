@@ -77,7 +77,9 @@ pub(super) fn depthwise_conv_2d(
                     rest = after;
                     for tap in 0..(taps[0] * taps[1]) as usize {
                         let at = |channel| tap * channels as usize + channel;
-                        block.iter().for_each(|c| emit(c.map(at)));
+                        for channel in block {
+                            emit(channel.map(at));
+                        }
                     }
                 }
             }

@@ -51,10 +51,14 @@ pub(super) fn logistic(context: &mut Context, node: &Node) -> Result<Kernel, Str
     f.operand(Role::Read, "x", from);
     f.operand(Role::Write, "y", to);
     f.each("i", x.elements() as u32, |f, i| {
-        let x = Expr::Load(Load::Whole(Ty::F32), element(from, i, 4));
-        let e = expf(f, Expr::op(Op::F32Neg, [x]));
-        let logistic = Expr::f32(1.0) / (e + Expr::f32(1.0));
-        let logistic = canonical(f, logistic);
+        let x = f.value("x", Expr::Load(Load::Whole(Ty::F32), element(from, i, 4)));
+        // Far below zero the exponential itself is the result.
+        let small = f.value("small", x.clone().lt(Expr::f32(-9.0)));
+        let minus = Expr::op(Op::F32Neg, [x.clone()]);
+        let e = expf(f, x.or_else(small.clone(), minus));
+        let e = f.value("e", e);
+        let logistic = Expr::f32(1.0) / (e.clone() + Expr::f32(1.0));
+        let logistic = canonical(f, e.or_else(small, logistic));
         f.store(Store::Whole, element(to, i, 4), logistic);
     });
     Ok(f.finish())

@@ -1,6 +1,6 @@
 //! The exponential of an f32, bit for bit that of `libm::expf`.
 //!
-//! The algorithm is FreeBSD's e_expf.c as libm has it: x = k * ln 2 + r with |r| <= 0.5 ln 2, a rational
+//! The algorithm is FreeBSD's `e_expf.c` as libm has it: x = k * ln 2 + r with |r| <= 0.5 ln 2, a rational
 //! approximation of exp(r), and the result scaled by 2^k. Every case is computed without branches and
 //! selected: for k = 0 the reduction leaves x as it is.
 

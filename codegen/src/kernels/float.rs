@@ -16,19 +16,19 @@ const NAN: f32 = f32::from_bits(0x7fc0_0000);
 
 /// `x`, or `bound` if that is greater. NaN stays, and a zero keeps its sign.
 pub(super) fn at_least(x: Expr, bound: Expr) -> Expr {
-    match x.ty() {
+    if x.ty() == Ty::F32x4 {
         // pmax(a, b) is b where a < b, else a.
-        Ty::F32x4 => Expr::op(Op::F32x4PMax, [x, bound]),
-        _ => bound.clone().or_else(x.clone().lt(bound), x),
+        return Expr::op(Op::F32x4PMax, [x, bound]);
     }
+    bound.clone().or_else(x.clone().lt(bound), x)
 }
 
 /// `x`, or `bound` if that is less.
 pub(super) fn at_most(x: Expr, bound: Expr) -> Expr {
-    match x.ty() {
-        Ty::F32x4 => Expr::op(Op::F32x4PMin, [x, bound]),
-        _ => bound.clone().or_else(bound.lt(x.clone()), x),
+    if x.ty() == Ty::F32x4 {
+        return Expr::op(Op::F32x4PMin, [x, bound]);
     }
+    bound.clone().or_else(bound.lt(x.clone()), x)
 }
 
 /// `x`, F32 or F32x4, after an activation.
@@ -147,9 +147,10 @@ impl Arithmetic for Float {
         sums: &[Vec<Expr>],
         _: u32,
     ) {
-        let load = match self.ty {
-            Ty::F32x4 => Load::Splat32(self.ty),
-            _ => Load::Whole(self.ty),
+        let load = if self.ty.is_vector() {
+            Load::Splat32(self.ty)
+        } else {
+            Load::Whole(self.ty)
         };
         // What is used once is loaded where it is used.
         let shared: Vec<Expr> = (0..sums[0].len())

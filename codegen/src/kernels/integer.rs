@@ -135,16 +135,14 @@ impl Integer {
     }
 
     fn factor(&self, vector: &Affine) -> FactorExprs {
-        match self.common {
-            Some(factor) => FactorExprs::constant(self.ty, factor),
-            None => {
-                let first = u32::from(self.has_bias);
-                FactorExprs {
-                    multiplier: self.field(vector, first),
-                    minus_power: self.field(vector, first + 1),
-                    scale: self.has_scale.then(|| self.field(vector, first + 2)),
-                }
-            }
+        if let Some(factor) = self.common {
+            return FactorExprs::constant(self.ty, factor);
+        }
+        let first = u32::from(self.has_bias);
+        FactorExprs {
+            multiplier: self.field(vector, first),
+            minus_power: self.field(vector, first + 1),
+            scale: self.has_scale.then(|| self.field(vector, first + 2)),
         }
     }
 
@@ -253,11 +251,22 @@ impl Arithmetic for Integer {
                     f.set(sum, sum.clone() + x * weight.clone());
                     continue;
                 }
-                let x = f.value("x", x);
-                let halves = [Op::I32x4ExtMulLowI16x8S, Op::I32x4ExtMulHighI16x8S];
-                for (op, sum) in halves.into_iter().zip(&sums[first..]) {
-                    let product = Expr::op(op, [x.clone(), weight.clone()]);
-                    f.set(sum, sum.clone() + product);
+                let halves = &sums[first..first + 2];
+                if self.signed {
+                    // At most 255 * 128 in size: fits 16 bits, and one multiplication is cheaper than two.
+                    let product = Expr::op(Op::I16x8Mul, [x, weight.clone()]);
+                    let product = f.value("product", product);
+                    let extend = [Op::I32x4ExtendLowI16x8S, Op::I32x4ExtendHighI16x8S];
+                    for (op, sum) in extend.into_iter().zip(halves) {
+                        f.set(sum, sum.clone() + Expr::op(op, [product.clone()]));
+                    }
+                } else {
+                    let x = f.value("x", x);
+                    let multiply = [Op::I32x4ExtMulLowI16x8S, Op::I32x4ExtMulHighI16x8S];
+                    for (op, sum) in multiply.into_iter().zip(halves) {
+                        let product = Expr::op(op, [x.clone(), weight.clone()]);
+                        f.set(sum, sum.clone() + product);
+                    }
                 }
             }
         }

@@ -46,13 +46,13 @@ pub(super) fn max(
             })
         };
         let widths = [(4, pool(Ty::F32x4)), (1, pool(Ty::F32))];
-        return kernel(context, node, "max_pool_2d", window, size, widths);
+        return kernel(context, node, "max_pool_2d", window, size, &widths);
     }
     let range = quant::activation_range(y, activation)?;
     let signed = is_signed(y);
     let pool = |ty| -> Box<dyn Pool> { Box::new(Largest { ty, signed, range }) };
     let widths = [(16, pool(Ty::I8x16)), (1, pool(Ty::I32))];
-    kernel(context, node, "max_pool_2d", window, size, widths)
+    kernel(context, node, "max_pool_2d", window, size, &widths)
 }
 
 pub(super) fn average(
@@ -72,22 +72,22 @@ pub(super) fn average(
             })
         };
         let widths = [(4, pool(Ty::F32x4)), (1, pool(Ty::F32))];
-        return kernel(context, node, "average_pool_2d", window, size, widths);
+        return kernel(context, node, "average_pool_2d", window, size, &widths);
     }
     let range = quant::activation_range(y, activation)?;
     let signed = is_signed(y);
     let widths: [(u32, Box<dyn Pool>); 1] = [(1, Box::new(Mean { signed, range }))];
-    kernel(context, node, "average_pool_2d", window, size, widths)
+    kernel(context, node, "average_pool_2d", window, size, &widths)
 }
 
 /// The kernel of a pool that takes channels in these widths, the largest first and last 1.
-fn kernel<const N: usize>(
+fn kernel(
     context: &mut Context,
     node: &Node,
     name: &str,
     window: &Window,
     size: [u32; 2],
-    widths: [(u32, Box<dyn Pool>); N],
+    widths: &[(u32, Box<dyn Pool>)],
 ) -> Result<Kernel, String> {
     let (x, from) = context.input(node, 0);
     let (y, to) = context.output(node);
@@ -129,7 +129,7 @@ fn kernel<const N: usize>(
     };
     geometry.tiles(&mut f, 1, &mut |f, tile| {
         let mut done = 0;
-        for (width, pool) in &widths {
+        for (width, pool) in widths {
             if *width > 1 && !simd {
                 continue;
             }
@@ -169,11 +169,11 @@ impl Pool for Floats {
             sum / Expr::real(self.ty, count as f32)
         } else {
             let count = Expr::op(Op::F32ConvertI32S, [count]);
-            let count = match self.ty {
-                Ty::F32x4 => Expr::op(Op::F32x4Splat, [count]),
-                _ => count,
-            };
-            sum / count
+            sum / if self.ty.is_vector() {
+                Expr::op(Op::F32x4Splat, [count])
+            } else {
+                count
+            }
         };
         let activated = activate(f, self.activation, pooled);
         let result = canonical(f, activated);

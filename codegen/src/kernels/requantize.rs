@@ -88,7 +88,7 @@ pub(super) fn requantize(
         None => x,
     };
     if x.ty() == Ty::I32 {
-        scalar(f, x, factor, rounding)
+        scalar(f, &x, factor, rounding)
     } else {
         vector(f, x, factor, rounding)
     }
@@ -96,14 +96,14 @@ pub(super) fn requantize(
 
 /// Widens an i32; a constant stays one.
 fn wide(x: &Expr) -> Expr {
-    match x {
-        Expr::I32(value) => Expr::I64((*value).into()),
-        x => Expr::op(Op::I64ExtendI32S, [x.clone()]),
+    if let Expr::I32(value) = x {
+        return Expr::I64((*value).into());
     }
+    Expr::op(Op::I64ExtendI32S, [x.clone()])
 }
 
-fn scalar(f: &mut Builder, x: Expr, factor: &FactorExprs, rounding: Rounding) -> Expr {
-    let product = wide(&x) * wide(&factor.multiplier);
+fn scalar(f: &mut Builder, x: &Expr, factor: &FactorExprs, rounding: Rounding) -> Expr {
+    let product = wide(x) * wide(&factor.multiplier);
     let scaled = |y: Expr| y * wide(&factor.minus_power);
     let second = match rounding {
         Rounding::Once => {

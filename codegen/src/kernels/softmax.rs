@@ -31,7 +31,7 @@ pub(super) fn softmax(context: &mut Context, node: &Node, beta: f32) -> Result<K
     if x.ty == DataType::F32 {
         f.operand(Role::Write, "y", to);
         f.each("row", rows, |f, row| {
-            float_row(f, (from, to), row, depth, beta)
+            float_row(f, (from, to), row, depth, beta);
         });
     } else {
         let params = quant::softmax_params(context.graph, node, beta)?;

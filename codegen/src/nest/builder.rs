@@ -41,8 +41,16 @@ impl Builder {
         Var(self.kernel.variables.len() as u32 - 1)
     }
 
-    /// Computes a value once, to use it often.
+    /// Computes a value once, to use it often. A variable stands for itself: what it is then set to shows.
     pub fn value(&mut self, name: &'static str, value: Expr) -> Expr {
+        if matches!(value, Expr::Var(..)) {
+            return value;
+        }
+        self.accumulator(name, value)
+    }
+
+    /// A variable that [`set`](Self::set) may change.
+    pub fn accumulator(&mut self, name: &'static str, value: Expr) -> Expr {
         let ty = value.ty();
         let var = self.define(name, ty);
         self.kernel.body.push(Stmt::Let(var, value));
@@ -58,11 +66,6 @@ impl Builder {
         let var = self.define(name, Ty::I32);
         self.kernel.body.push(Stmt::Let(var, value));
         Affine::var(var)
-    }
-
-    /// A variable that [`set`](Self::set) may change.
-    pub fn accumulator(&mut self, name: &'static str, start: Expr) -> Expr {
-        self.value(name, start)
     }
 
     /// Gives an accumulator another value.

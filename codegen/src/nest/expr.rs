@@ -58,7 +58,7 @@ macro_rules! ops {
         /// A numeric instruction without immediates, under WebAssembly's name for it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Op {
-            $(#[doc = $text] $name,)*
+            $(#[doc = concat!("`", $text, "`")] $name,)*
         }
 
         impl Op {
@@ -145,6 +145,7 @@ ops! {
     I8x16NarrowI16x8S "narrow" (I16x8, I16x8) -> I8x16;
     I8x16NarrowI16x8U "narrow_u" (I16x8, I16x8) -> I8x16;
     I16x8Sub "-" (I16x8, I16x8) -> I16x8;
+    I16x8Mul "*" (I16x8, I16x8) -> I16x8;
     I16x8AddSatS "add_sat" (I16x8, I16x8) -> I16x8;
     I16x8NarrowI32x4S "narrow" (I32x4, I32x4) -> I16x8;
     I16x8ExtendLowI8x16S "extend_low" (I8x16) -> I16x8;

@@ -27,8 +27,10 @@ pub(super) fn function(kernel: &Kernel, address: &dyn Fn(BufferId) -> u32) -> Fu
         locals: Vec::new(),
         variables: BTreeMap::new(),
         pointers: BTreeMap::new(),
+        vectors: BTreeMap::new(),
         code: Vec::new(),
     };
+    lowering.vectors();
     lowering.body(&kernel.body);
     lowering.finish()
 }
@@ -42,14 +44,15 @@ pub(super) fn features(kernel: &Kernel) -> WasmFeatures {
         }
         match e {
             Expr::Op(op, operands) => {
-                match op {
-                    Op::F32x4RelaxedMadd => add(WasmFeatures::RELAXED_SIMD),
-                    Op::I32TruncSatF32S | Op::I32TruncSatF64S => {
-                        add(WasmFeatures::SATURATING_FLOAT_TO_INT);
-                    }
-                    _ => {}
+                if *op == Op::F32x4RelaxedMadd {
+                    add(WasmFeatures::RELAXED_SIMD);
                 }
-                operands.iter().for_each(|e| expr(e, found));
+                if matches!(op, Op::I32TruncSatF32S | Op::I32TruncSatF64S) {
+                    add(WasmFeatures::SATURATING_FLOAT_TO_INT);
+                }
+                for operand in operands {
+                    expr(operand, found);
+                }
             }
             Expr::Select(parts) | Expr::Bitselect(parts) => {
                 parts.iter().for_each(|e| expr(e, found));
@@ -97,6 +100,8 @@ struct Uses {
     pointers: BTreeMap<Var, BTreeSet<Terms>>,
     /// The variables whose value is needed, not only pointers made of them.
     values: BTreeSet<Var>,
+    /// How often each vector constant is written.
+    vectors: BTreeMap<[u8; 16], u32>,
 }
 
 impl Uses {
@@ -147,7 +152,8 @@ impl Uses {
             }
             Expr::Shuffle(_, parts) => parts.iter().for_each(|e| self.expr(e)),
             Expr::As(_, inner) => self.expr(inner),
-            Expr::I32(_) | Expr::I64(_) | Expr::F32(_) | Expr::F64(_) | Expr::Vector(..) => {}
+            Expr::Vector(_, bytes) => *self.vectors.entry(*bytes).or_default() += 1,
+            Expr::I32(_) | Expr::I64(_) | Expr::F32(_) | Expr::F64(_) => {}
         }
     }
 
@@ -178,10 +184,28 @@ struct Lowering<'a> {
     variables: BTreeMap<Var, u32>,
     /// The local of each pointer.
     pointers: BTreeMap<Terms, u32>,
+    /// The local of each vector constant that has one.
+    vectors: BTreeMap<[u8; 16], u32>,
     code: Vec<Instruction<'static>>,
 }
 
 impl Lowering<'_> {
+    /// Puts vector constants that are written more than once, 18 bytes each time, into locals. That of
+    /// zeros has its value from the start.
+    fn vectors(&mut self) {
+        let uses = std::mem::take(&mut self.uses.vectors);
+        for (bytes, _) in uses.into_iter().filter(|(_, count)| *count > 1) {
+            let local = self.local(ValType::V128);
+            if bytes != [0; 16] {
+                self.code.extend([
+                    Instruction::V128Const(i128::from_le_bytes(bytes)),
+                    Instruction::LocalSet(local),
+                ]);
+            }
+            self.vectors.insert(bytes, local);
+        }
+    }
+
     fn body(&mut self, statements: &[Stmt]) {
         for statement in statements {
             match statement {
@@ -460,11 +484,16 @@ impl Lowering<'_> {
             Expr::I64(value) => Instruction::I64Const(*value),
             Expr::F32(bits) => Instruction::F32Const(f32::from_bits(*bits).into()),
             Expr::F64(bits) => Instruction::F64Const(f64::from_bits(*bits).into()),
-            Expr::Vector(_, bytes) => Instruction::V128Const(i128::from_le_bytes(*bytes)),
+            Expr::Vector(_, bytes) => match self.vectors.get(bytes) {
+                Some(local) => Instruction::LocalGet(*local),
+                None => Instruction::V128Const(i128::from_le_bytes(*bytes)),
+            },
             Expr::Var(var, _) => Instruction::LocalGet(self.variables[var]),
             Expr::Load(load, at) => return self.load(*load, at),
             Expr::Op(op, operands) => {
-                operands.iter().for_each(|e| self.expr(e));
+                for operand in operands {
+                    self.expr(operand);
+                }
                 op.instruction()
             }
             Expr::Select(parts) | Expr::Bitselect(parts) => {
@@ -501,9 +530,9 @@ impl Lowering<'_> {
     /// The function, with locals grouped by type and stores followed by loads of one local merged.
     fn finish(self) -> Function {
         let mut order: Vec<u32> = (0..self.locals.len() as u32).collect();
-        let rank = |ty: ValType| [ValType::I32, ValType::I64].iter().position(|t| *t == ty);
         let key = |local: &u32| match self.locals[*local as usize] {
-            ty @ (ValType::I32 | ValType::I64) => rank(ty).unwrap_or(0),
+            ValType::I32 => 0,
+            ValType::I64 => 1,
             ValType::F32 => 2,
             ValType::F64 => 3,
             ValType::V128 | ValType::Ref(_) => 4,
@@ -516,20 +545,19 @@ impl Lowering<'_> {
         let mut function =
             Function::new_with_locals_types(order.iter().map(|local| self.locals[*local as usize]));
         let mut code = self.code.into_iter().peekable();
-        while let Some(instruction) = code.next() {
-            let instruction = match instruction {
-                Instruction::LocalSet(local) => {
-                    let same =
-                        |i: &Instruction<'_>| matches!(i, Instruction::LocalGet(l) if *l == local);
-                    if code.next_if(same).is_some() {
-                        Instruction::LocalTee(new[local as usize])
-                    } else {
-                        Instruction::LocalSet(new[local as usize])
-                    }
+        while let Some(mut instruction) = code.next() {
+            if let Instruction::LocalSet(set) = instruction {
+                let same = |i: &Instruction<'_>| matches!(i, Instruction::LocalGet(l) if *l == set);
+                if code.next_if(same).is_some() {
+                    instruction = Instruction::LocalTee(set);
                 }
-                Instruction::LocalGet(local) => Instruction::LocalGet(new[local as usize]),
-                other => other,
-            };
+            }
+            if let Instruction::LocalGet(local)
+            | Instruction::LocalSet(local)
+            | Instruction::LocalTee(local) = &mut instruction
+            {
+                *local = new[*local as usize];
+            }
             function.instruction(&instruction);
         }
         function.instruction(&Instruction::End);

@@ -201,13 +201,14 @@ fn vector(f: &mut Formatter<'_>, ty: Ty, bytes: &[u8; 16]) -> fmt::Result {
         f.write_str("lanes")?;
         return bytes.iter().try_for_each(|b| write!(f, " {b:02x}"));
     }
-    match ty {
-        Ty::F32x4 => write!(f, "{:?}", f32::from_le_bytes(first)),
-        Ty::I16x8 if first[..2] == first[2..] => {
-            write!(f, "{}", i16::from_le_bytes([first[0], first[1]]))
-        }
-        Ty::I8x16 if first == [first[0]; 4] => write!(f, "{}", first[0] as i8),
-        _ => write!(f, "{}", i32::from_le_bytes(first)),
+    if ty == Ty::F32x4 {
+        write!(f, "{:?}", f32::from_le_bytes(first))
+    } else if ty == Ty::I16x8 && first[..2] == first[2..] {
+        write!(f, "{}", i16::from_le_bytes([first[0], first[1]]))
+    } else if ty == Ty::I8x16 && first == [first[0]; 4] {
+        write!(f, "{}", first[0] as i8)
+    } else {
+        write!(f, "{}", i32::from_le_bytes(first))
     }
 }
 

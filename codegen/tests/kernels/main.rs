@@ -1,8 +1,11 @@
 //! Every operator's kernels, run in an interpreter, give the bits of the evaluator, with and without
-//! vectors.
+//! vectors: on models drawn at random and on the vectors of the reference kernels.
 
 mod machine;
 mod random;
+mod text;
+#[path = "../../../frontend/models/tests/vectors/mod.rs"]
+mod vectors;
 
 use machine::Machine;
 use random::{Model, Random};
@@ -13,31 +16,6 @@ use rune_ir::{
 };
 
 const TYPES: [DataType; 3] = [DataType::F32, DataType::I8, DataType::U8];
-
-/// The outputs of a graph by the definitions of its operators.
-fn evaluate(graph: &Graph, inputs: &[Vec<u8>]) -> Vec<Vec<u8>> {
-    let mut values: Vec<Option<Vec<u8>>> = graph
-        .tensors
-        .values()
-        .map(|t| t.data.as_ref().map(|d| d.to_vec()))
-        .collect();
-    for (id, value) in graph.inputs.iter().zip(inputs) {
-        values[id.index()] = Some(value.clone());
-    }
-    for node in &graph.nodes {
-        let operands: Vec<Option<&[u8]>> = node
-            .inputs
-            .iter()
-            .map(|id| id.map(|id| values[id.index()].as_deref().unwrap()))
-            .collect();
-        let result = op::evaluate(graph, node, &operands);
-        values[node.outputs[0].index()] = Some(result);
-    }
-    let outputs = graph.outputs.iter();
-    outputs
-        .map(|id| values[id.index()].clone().unwrap())
-        .collect()
-}
 
 /// Checks that kernels and evaluator agree on a graph; gives whether the graph obeys its laws.
 fn agree(graph: &Graph, random: &mut Random, what: &str) -> bool {
@@ -52,7 +30,7 @@ fn agree(graph: &Graph, random: &mut Random, what: &str) -> bool {
             .map(|id| &graph.tensors[*id])
             .map(|t| random.bytes(t.ty, t.elements(), round > 0))
             .collect();
-        let expected = evaluate(graph, &inputs);
+        let expected = graph.evaluate(&inputs);
         for (simd, machine) in &machines {
             let actual = machine.run(&inputs);
             let first = expected[0].iter().zip(&actual[0]).position(|(a, b)| a != b);
@@ -66,6 +44,27 @@ fn agree(graph: &Graph, random: &mut Random, what: &str) -> bool {
         }
     }
     true
+}
+
+#[test]
+fn vectors_of_the_reference_kernels() {
+    let mut cases = 0;
+    for operator in vectors::operators() {
+        for case in vectors::load(&operator) {
+            cases += 1;
+            let what = format!("{operator}, {}", case.name);
+            let graph = rune_models::import(&case.model).unwrap();
+            let expected = graph.evaluate(&case.inputs);
+            for simd in [Simd::Off, Simd::On] {
+                let machine = Machine::new(&graph, simd).unwrap();
+                let actual = machine.run(&case.inputs);
+                assert!(actual == expected, "{what}, {simd:?}: not as evaluated");
+                let fault = vectors::difference(&graph, 0, &actual[0], &case.output);
+                assert_eq!(fault, None, "{what}, {simd:?}");
+            }
+        }
+    }
+    assert!(cases > 350, "only {cases} cases");
 }
 
 /// Draws models until `count` of them obeyed the laws.
@@ -180,10 +179,7 @@ fn softmax() {
         let shape = [m.random.within(1, 3), m.random.within(1, 70)];
         let x = m.input(ty, &shape);
         let y = m.output(ty, &shape);
-        if let Some(q) = m.quantization(y) {
-            q.scale = vec![1.0 / 256.0];
-            q.zero_point = vec![if ty == DataType::I8 { -128 } else { 0 }];
-        }
+        m.unit_affine(y);
         let beta = m.random.pick(&[1.0, 1.0, 0.3, 2.5]);
         m.finish(Op::Softmax { beta }, vec![Some(x)], y)
     });
@@ -227,6 +223,9 @@ fn elementwise() {
         };
         let x = m.input(ty, &shape);
         let y = m.output(to, &shape);
+        if op == Op::Logistic {
+            m.unit_affine(y);
+        }
         m.finish(op, vec![Some(x)], y)
     });
 }

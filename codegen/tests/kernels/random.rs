@@ -70,12 +70,13 @@ impl Random {
             f32::MAX,
             f32::MIN,
         ];
+        let magnitude = self.pick(&[1.0, 8.0, 30.0]);
         (0..elements)
             .flat_map(|_| {
                 let x = if wild && self.chance(12) {
                     self.pick(&odd)
                 } else {
-                    self.real() * 8.0
+                    self.real() * magnitude
                 };
                 x.to_le_bytes()
             })
@@ -159,6 +160,18 @@ impl Model {
             ty, quantization, ..
         } = self.graph.tensors[other].clone();
         self.tensor(ty, shape, quantization, None)
+    }
+
+    /// Quantises an integer tensor for results in 0..1, as some operators ask.
+    pub(crate) fn unit_affine(&mut self, id: TensorId) {
+        let least = if self.graph.tensors[id].ty == DataType::I8 {
+            -128
+        } else {
+            0
+        };
+        if let Some(q) = self.quantization(id) {
+            (q.scale, q.zero_point) = (vec![1.0 / 256.0], vec![least]);
+        }
     }
 
     pub(crate) fn quantization(&mut self, id: TensorId) -> &mut Option<Quantization> {
