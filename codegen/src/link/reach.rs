@@ -232,6 +232,9 @@ impl<'a> Walk<'a> {
         let path = match way.as_slice() {
             [] => "what `init` left behind".to_owned(),
             [run] => format!("`{run}`"),
+            [run, first, .., last] if way.len() > 4 => {
+                format!("`{run}` (by way of `{first}`, ..., `{last}`)")
+            }
             [run, between @ ..] => format!("`{run}` (by way of `{}`)", between.join("`, `")),
         };
         let allocates = datum.bytes.is_empty()

@@ -211,6 +211,99 @@ fn the_stack_is_what_the_calls_take() {
     }
 }
 
+/// A block of one `run`, in text, that may use the stack pointer as `$sp`.
+fn with_stack(body: &str) -> Object {
+    // Version 2; a symbol table of one symbol: hidden global 0.
+    let symbols = r"\02\08\14\01\02\04\00\0f__stack_pointer";
+    let text = format!(
+        r#"(module
+            (global $sp (mut i32) (i32.const 4096))
+            (func $leaf (drop (i32.sub (global.get $sp) (i32.const 8))))
+            (func (export "run") (param i32 i32 i32 i32) (result i32) (local $f i32)
+                {body}
+                (i32.const 0))
+            (@custom "linking" "{symbols}"))"#
+    );
+    read(&wat::parse_str(text).unwrap())
+}
+
+/// Stack that a `run` of this body needs, or why that cannot be said.
+fn stack(body: &str) -> Result<u32, String> {
+    let object = with_stack(body);
+    let selected = select(&[request(&object, "run", &[Snapshot::default()])])
+        .map(|s| s.stack_bytes())
+        .map_err(|e| e.message);
+    selected
+}
+
+#[test]
+fn the_stack_is_followed_through_every_path() {
+    let reserve = |n: u32| {
+        format!("(global.set $sp (local.tee $f (i32.sub (global.get $sp) (i32.const {n}))))")
+    };
+    let release = |n: u32| format!("(global.set $sp (i32.add (local.get $f) (i32.const {n})))");
+    let frame = |n: u32, inside: &str| format!("{} {inside} {}", reserve(n), release(n));
+
+    assert_eq!(stack(""), Ok(0));
+    assert_eq!(stack(&frame(48, "")), Ok(48));
+    // The deeper of two branches, and a call from each.
+    let both = format!(
+        "(if (local.get 0) (then {}) (else {}))",
+        frame(16, "(call $leaf)"),
+        frame(96, "(call $leaf)")
+    );
+    assert_eq!(stack(&both), Ok(112));
+    // Round a loop, each time put back.
+    let round = format!("(loop $l {} (br_if $l (local.get 0)))", frame(32, ""));
+    assert_eq!(stack(&round), Ok(32));
+    // A way out of the middle that puts it back behind the block.
+    let out = format!(
+        "{} (block (br_if 0 (local.get 0)) (call $leaf)) {}",
+        reserve(64),
+        release(64)
+    );
+    assert_eq!(stack(&out), Ok(80));
+    // Behind a return nothing runs.
+    let dead = format!("(return (i32.const 1)) {} (loop (br 0))", reserve(512));
+    assert_eq!(stack(&dead), Ok(0));
+    // A local of a caller's frame that an `if` may overwrite is no longer known.
+    let lost = format!(
+        "{} (if (local.get 0) (then (local.set $f (i32.const 9)))) {}",
+        reserve(16),
+        release(16)
+    );
+    assert!(
+        stack(&lost)
+            .unwrap_err()
+            .contains("not known when compiling")
+    );
+
+    let kept = reserve(32);
+    assert!(
+        stack(&kept)
+            .unwrap_err()
+            .contains("without putting the stack pointer back")
+    );
+    let one_way = format!("(if (local.get 0) (then {kept}))");
+    assert!(
+        stack(&one_way)
+            .unwrap_err()
+            .contains("without putting the stack pointer back")
+    );
+    let growing = format!("(loop $l {kept} (br_if $l (local.get 0)))");
+    assert!(
+        stack(&growing)
+            .unwrap_err()
+            .contains("not known when compiling")
+    );
+    let foreign = "(global.set $sp (local.get 0))";
+    assert!(
+        stack(foreign)
+            .unwrap_err()
+            .contains("not known when compiling")
+    );
+}
+
 #[test]
 fn faults_say_what_and_why() {
     let object = read(FAULTS);
@@ -370,4 +463,25 @@ fn damaged_blocks_are_linked_or_refused() {
         linked > 100 && refused > 100,
         "{linked} linked, {refused} refused"
     );
+}
+
+#[test]
+fn every_variant_of_the_catalogue_links() {
+    let snapshots = [Snapshot::default()];
+    for block in rune_catalogue::entries() {
+        let object = read(block.bytes);
+        let runs = object.exports.iter().map(|(name, _)| name.as_str());
+        for export in runs.filter(|name| *name == "run" || name.starts_with("run.")) {
+            let selection = select(&[request(&object, export, &snapshots)])
+                .unwrap_or_else(|e| panic!("{} {export}: {e}", block.name));
+            let rune = Rune::of(&selection);
+            let code: usize = rune.linked.functions.iter().map(|f| f.body.len()).sum();
+            assert!(
+                code < block.bytes.len() / 2,
+                "{} {export}: {code} bytes",
+                block.name
+            );
+            assert!(selection.stack_bytes() <= 1024, "{} {export}", block.name);
+        }
+    }
 }

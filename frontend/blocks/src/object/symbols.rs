@@ -219,6 +219,11 @@ impl<'a> Module<'a> {
                 | RelocationType::MemoryAddrI32,
                 Named::Address(symbol, addend),
             ) => self.symbols[symbol].map(|s| s.address.wrapping_add_signed(addend)),
+            (RelocationType::GlobalIndexLeb, _) => {
+                return Err(wrong(
+                    "it is of position-independent code; compile without -fPIC",
+                ));
+            }
             _ => return Err(wrong("names a symbol of another kind")),
         };
         let rest = self.bytes.get(at..).unwrap_or_default();
