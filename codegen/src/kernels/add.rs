@@ -234,6 +234,6 @@ fn integers(f: &mut Builder, params: &AddParams, signed: bool, from: [Input; 2],
         let sum = sum(f, params, [half(&inputs[0]), half(&inputs[1])]);
         f.value("sum", sum)
     });
-    let bytes = narrow(&sums, params.output_zero_point, params.range, signed);
+    let bytes = narrow(f, &sums, params.output_zero_point, params.range, signed);
     f.store(Store::Lane { bytes: 8, lane: 0 }, to, bytes);
 }

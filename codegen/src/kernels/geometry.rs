@@ -156,7 +156,12 @@ impl Geometry {
             (columns, row_bytes / u64::from(columns.input)),
         ] {
             let reach = axis.reach() + u64::from(axis.pad);
-            if reach.saturating_mul(bytes) + input.bytes() as u64 >= 1 << 31 {
+            // Rows and columns together then fit an i32.
+            if reach
+                .saturating_mul(bytes)
+                .saturating_add(input.bytes() as u64)
+                >= 1 << 30
+            {
                 return Err(format!("its window reaches {reach} elements far"));
             }
         }

@@ -291,27 +291,35 @@ impl Arithmetic for Integer {
             }
         }
         if !rescaled.is_empty() {
-            let bytes = narrow(&rescaled, output_zero_point, range, self.signed);
+            let bytes = narrow(f, &rescaled, output_zero_point, range, self.signed);
             store_bytes(f, to, bytes, results);
         }
     }
 }
 
 /// Up to four vectors of i32, each plus `zero_point`, as bytes in `range`; what fills up repeats.
-pub(super) fn narrow(vectors: &[Expr], zero_point: i32, range: (i32, i32), signed: bool) -> Expr {
-    let halves: Vec<Expr> = vectors
-        .chunks(2)
-        .map(|pair| {
-            let (low, high) = (pair[0].clone(), pair[pair.len() - 1].clone());
-            let both = Expr::op(Op::I16x8NarrowI32x4S, [low, high]);
-            if zero_point == 0 {
-                return both;
-            }
-            let zero_point = Expr::constant(Ty::I16x8, zero_point.into());
-            Expr::op(Op::I16x8AddSatS, [both, zero_point])
-        })
-        .collect();
-    let (low, high) = (halves[0].clone(), halves[halves.len() - 1].clone());
+pub(super) fn narrow(
+    f: &mut Builder,
+    vectors: &[Expr],
+    zero_point: i32,
+    range: (i32, i32),
+    signed: bool,
+) -> Expr {
+    let mut half = |pair: &[Expr]| {
+        let (low, high) = (pair[0].clone(), pair[pair.len() - 1].clone());
+        let both = Expr::op(Op::I16x8NarrowI32x4S, [low, high]);
+        if zero_point == 0 {
+            return f.value("half", both);
+        }
+        let zero_point = Expr::constant(Ty::I16x8, zero_point.into());
+        f.value("half", Expr::op(Op::I16x8AddSatS, [both, zero_point]))
+    };
+    let low = half(&vectors[..vectors.len().min(2)]);
+    let high = if vectors.len() > 2 {
+        half(&vectors[2..])
+    } else {
+        low.clone()
+    };
     let (op, max, min, all) = if signed {
         (
             Op::I8x16NarrowI16x8S,

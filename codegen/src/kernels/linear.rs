@@ -84,10 +84,11 @@ pub(super) fn arithmetic(
 }
 
 /// Packs the weights of a node: `order` names elements one after the other to the function it is given;
-/// `None` fills up with what multiplies to zero.
+/// `None` fills up with what multiplies to zero. There are `count` of them.
 pub(super) fn pack_weights(
     context: &mut Context,
     node: &Node,
+    count: u64,
     order: impl FnOnce(&mut dyn FnMut(Option<usize>)),
 ) -> Result<BufferId, String> {
     let value = context.value(node, 1)?;
@@ -97,11 +98,15 @@ pub(super) fn pack_weights(
         Some(quantization) if weights.ty != DataType::F32 => quantization.zero_point[0] as u8,
         _ => 0,
     };
-    let mut packed = Vec::with_capacity(value.len());
+    if count * size as u64 >= 1 << 30 {
+        return Err(format!("its weights `{}` are too large", weights.name));
+    }
+    let mut packed = Vec::with_capacity(count as usize * size);
     order(&mut |element| match element {
         Some(element) => packed.extend_from_slice(&value[element * size..][..size]),
         None => packed.extend(std::iter::repeat_n(filling, size)),
     });
+    debug_assert_eq!(packed.len(), count as usize * size, "all are named");
     Ok(context.constant(&weights.name, packed))
 }
 

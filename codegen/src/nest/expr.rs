@@ -15,8 +15,6 @@ pub enum Ty {
     I64,
     /// binary32.
     F32,
-    /// binary64.
-    F64,
     /// Sixteen bytes.
     I8x16,
     /// Eight 16-bit integers.
@@ -32,7 +30,7 @@ pub enum Ty {
 impl Ty {
     /// Whether it is a vector.
     pub fn is_vector(self) -> bool {
-        !matches!(self, Self::I32 | Self::I64 | Self::F32 | Self::F64)
+        !matches!(self, Self::I32 | Self::I64 | Self::F32)
     }
 
     pub(super) fn name(self) -> &'static str {
@@ -40,7 +38,6 @@ impl Ty {
             Self::I32 => "i32",
             Self::I64 => "i64",
             Self::F32 => "f32",
-            Self::F64 => "f64",
             Self::I8x16 => "i8x16",
             Self::I16x8 => "i16x8",
             Self::I32x4 => "i32x4",
@@ -90,23 +87,15 @@ ops! {
     I32Mul "*" (I32, I32) -> I32;
     I32DivS "/" (I32, I32) -> I32;
     I32And "&" (I32, I32) -> I32;
-    I32Or "|" (I32, I32) -> I32;
-    I32Xor "^" (I32, I32) -> I32;
     I32Shl "<<" (I32, I32) -> I32;
     I32ShrS ">>" (I32, I32) -> I32;
     I32ShrU ">>>" (I32, I32) -> I32;
     I32Eq "==" (I32, I32) -> I32;
-    I32Ne "!=" (I32, I32) -> I32;
     I32LtS "<" (I32, I32) -> I32;
-    I32LtU "<u" (I32, I32) -> I32;
-    I32LeS "<=" (I32, I32) -> I32;
     I32GtS ">" (I32, I32) -> I32;
-    I32GeS ">=" (I32, I32) -> I32;
     I32Clz "clz" (I32) -> I32;
     I32WrapI64 "wrap" (I64) -> I32;
     I32TruncSatF32S "trunc_sat" (F32) -> I32;
-    I32TruncSatF64S "trunc_sat" (F64) -> I32;
-    I32ReinterpretF32 "bits" (F32) -> I32;
     I64Add "+" (I64, I64) -> I64;
     I64Sub "-" (I64, I64) -> I64;
     I64Mul "*" (I64, I64) -> I64;
@@ -120,24 +109,14 @@ ops! {
     F32Div "/" (F32, F32) -> F32;
     F32Neg "neg" (F32) -> F32;
     F32Abs "abs" (F32) -> F32;
-    F32Floor "floor" (F32) -> F32;
-    F32Trunc "trunc" (F32) -> F32;
     F32Copysign "copysign" (F32, F32) -> F32;
     F32Eq "==" (F32, F32) -> I32;
-    F32Ne "!=" (F32, F32) -> I32;
     F32Lt "<" (F32, F32) -> I32;
     F32Le "<=" (F32, F32) -> I32;
     F32Gt ">" (F32, F32) -> I32;
     F32Ge ">=" (F32, F32) -> I32;
     F32ConvertI32S "convert" (I32) -> F32;
     F32ReinterpretI32 "float" (I32) -> F32;
-    F32DemoteF64 "demote" (F64) -> F32;
-    F64PromoteF32 "promote" (F32) -> F64;
-    F64ConvertI32S "convert" (I32) -> F64;
-    F64Add "+" (F64, F64) -> F64;
-    F64Sub "-" (F64, F64) -> F64;
-    F64Mul "*" (F64, F64) -> F64;
-    F64Div "/" (F64, F64) -> F64;
     I8x16MinS "min" (I8x16, I8x16) -> I8x16;
     I8x16MinU "min_u" (I8x16, I8x16) -> I8x16;
     I8x16MaxS "max" (I8x16, I8x16) -> I8x16;
@@ -150,7 +129,6 @@ ops! {
     I16x8NarrowI32x4S "narrow" (I32x4, I32x4) -> I16x8;
     I16x8ExtendLowI8x16S "extend_low" (I8x16) -> I16x8;
     I16x8ExtendLowI8x16U "extend_low_u" (I8x16) -> I16x8;
-    I32x4Splat "splat" (I32) -> I32x4;
     I32x4Add "+" (I32x4, I32x4) -> I32x4;
     I32x4Sub "-" (I32x4, I32x4) -> I32x4;
     I32x4Mul "*" (I32x4, I32x4) -> I32x4;
@@ -158,8 +136,6 @@ ops! {
     I32x4ExtendLowI16x8S "extend_low" (I16x8) -> I32x4;
     I32x4ExtendHighI16x8S "extend_high" (I16x8) -> I32x4;
     I32x4ShrS ">>" (I32x4, I32) -> I32x4;
-    I32x4MinS "min" (I32x4, I32x4) -> I32x4;
-    I32x4MaxS "max" (I32x4, I32x4) -> I32x4;
     I32x4DotI16x8S "dot" (I16x8, I16x8) -> I32x4;
     I32x4ExtMulLowI16x8S "extmul_low" (I16x8, I16x8) -> I32x4;
     I32x4ExtMulHighI16x8S "extmul_high" (I16x8, I16x8) -> I32x4;
@@ -191,10 +167,6 @@ pub enum Load {
     I8,
     /// An unsigned byte as an i32.
     U8,
-    /// A signed 16-bit integer as an i32.
-    I16,
-    /// An i32 as an i64.
-    I32AsI64,
     /// One 32-bit value in each of four lanes, as this type.
     Splat32(Ty),
     /// Two bytes in each of eight lanes.
@@ -212,8 +184,7 @@ impl Load {
     pub fn ty(self) -> Ty {
         match self {
             Self::Whole(ty) | Self::Splat32(ty) => ty,
-            Self::I8 | Self::U8 | Self::I16 => Ty::I32,
-            Self::I32AsI64 => Ty::I64,
+            Self::I8 | Self::U8 => Ty::I32,
             Self::Splat16 | Self::Splat8 => Ty::I8x16,
             Self::I8x8 | Self::U8x8 => Ty::I16x8,
         }
@@ -227,8 +198,6 @@ pub enum Store {
     Whole,
     /// The low byte of an i32.
     I8,
-    /// The low 16 bits of an i32.
-    I16,
     /// So many bytes (1, 2, 4 or 8) of a vector: the lane of that size with this number.
     Lane {
         /// Bytes of the lane.
@@ -247,8 +216,6 @@ pub enum Expr {
     I64(i64),
     /// A binary32 by its bits, so that equality is of bits.
     F32(u32),
-    /// A binary64 by its bits.
-    F64(u64),
     /// A vector by its bytes in memory order.
     Vector(Ty, [u8; 16]),
     /// The value of a variable.
@@ -279,7 +246,6 @@ impl Expr {
             Ty::I32 => Self::I32(value as i32),
             Ty::I64 => Self::I64(value),
             Ty::F32 => Self::f32(value as f32),
-            Ty::F64 => Self::F64((value as f64).to_bits()),
             Ty::I8x16 => Self::Vector(ty, [value as u8; 16]),
             Ty::I16x8 => Self::repeat(ty, &(value as i16).to_le_bytes()),
             Ty::I32x4 => Self::repeat(ty, &(value as i32).to_le_bytes()),
@@ -308,7 +274,6 @@ impl Expr {
             Self::I32(_) => Ty::I32,
             Self::I64(_) => Ty::I64,
             Self::F32(_) => Ty::F32,
-            Self::F64(_) => Ty::F64,
             Self::Vector(ty, _) | Self::Var(_, ty) | Self::As(ty, _) => *ty,
             Self::Load(load, _) => load.ty(),
             Self::Op(op, _) => op.result(),
@@ -363,7 +328,7 @@ impl Expr {
             Ty::I32 => Op::I32LtS,
             Ty::F32 => Op::F32Lt,
             Ty::F32x4 => Op::F32x4Lt,
-            Ty::I64 | Ty::F64 | Ty::I8x16 | Ty::I16x8 | Ty::I32x4 | Ty::I64x2 => {
+            Ty::I64 | Ty::I8x16 | Ty::I16x8 | Ty::I32x4 | Ty::I64x2 => {
                 unreachable!("no kernel compares {:?}", self.ty())
             }
         };
@@ -377,7 +342,7 @@ impl Expr {
             Ty::I32 => Op::I32Eq,
             Ty::F32 => Op::F32Eq,
             Ty::F32x4 => Op::F32x4Eq,
-            Ty::I64 | Ty::F64 | Ty::I8x16 | Ty::I16x8 | Ty::I32x4 | Ty::I64x2 => {
+            Ty::I64 | Ty::I8x16 | Ty::I16x8 | Ty::I32x4 | Ty::I64x2 => {
                 unreachable!("no kernel compares {:?}", self.ty())
             }
         };
@@ -421,10 +386,10 @@ macro_rules! operator {
     };
 }
 
-operator!(Add add I32 I32Add I64 I64Add F32 F32Add F64 F64Add I32x4 I32x4Add I64x2 I64x2Add F32x4 F32x4Add);
-operator!(Sub sub I32 I32Sub I64 I64Sub F32 F32Sub F64 F64Sub I16x8 I16x8Sub I32x4 I32x4Sub I64x2 I64x2Sub F32x4 F32x4Sub);
-operator!(Mul mul I32 I32Mul I64 I64Mul F32 F32Mul F64 F64Mul I32x4 I32x4Mul F32x4 F32x4Mul);
-operator!(Div div I32 I32DivS F32 F32Div F64 F64Div F32x4 F32x4Div);
+operator!(Add add I32 I32Add I64 I64Add F32 F32Add I32x4 I32x4Add I64x2 I64x2Add F32x4 F32x4Add);
+operator!(Sub sub I32 I32Sub I64 I64Sub F32 F32Sub I16x8 I16x8Sub I32x4 I32x4Sub I64x2 I64x2Sub F32x4 F32x4Sub);
+operator!(Mul mul I32 I32Mul I64 I64Mul F32 F32Mul I32x4 I32x4Mul F32x4 F32x4Mul);
+operator!(Div div I32 I32DivS F32 F32Div F32x4 F32x4Div);
 operator!(Shr shr I32 I32ShrS I64 I64ShrS I32x4 I32x4ShrS);
 operator!(Shl shl I32 I32Shl I32x4 I32x4Shl);
 operator!(BitAnd bitand I32 I32And);

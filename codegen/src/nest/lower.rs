@@ -47,7 +47,7 @@ pub(super) fn features(kernel: &Kernel) -> WasmFeatures {
                 if *op == Op::F32x4RelaxedMadd {
                     add(WasmFeatures::RELAXED_SIMD);
                 }
-                if matches!(op, Op::I32TruncSatF32S | Op::I32TruncSatF64S) {
+                if *op == Op::I32TruncSatF32S {
                     add(WasmFeatures::SATURATING_FLOAT_TO_INT);
                 }
                 for operand in operands {
@@ -62,7 +62,6 @@ pub(super) fn features(kernel: &Kernel) -> WasmFeatures {
             Expr::I32(_)
             | Expr::I64(_)
             | Expr::F32(_)
-            | Expr::F64(_)
             | Expr::Vector(..)
             | Expr::Var(..)
             | Expr::Load(..) => {}
@@ -153,7 +152,7 @@ impl Uses {
             Expr::Shuffle(_, parts) => parts.iter().for_each(|e| self.expr(e)),
             Expr::As(_, inner) => self.expr(inner),
             Expr::Vector(_, bytes) => *self.vectors.entry(*bytes).or_default() += 1,
-            Expr::I32(_) | Expr::I64(_) | Expr::F32(_) | Expr::F64(_) => {}
+            Expr::I32(_) | Expr::I64(_) | Expr::F32(_) => {}
         }
     }
 
@@ -426,7 +425,6 @@ impl Lowering<'_> {
         let bytes = match how {
             Store::Whole => lane_bytes(ty),
             Store::I8 => 1,
-            Store::I16 => 2,
             Store::Lane { bytes, .. } => u32::from(bytes).min(4),
         };
         let memarg = self.place(at, bytes);
@@ -436,13 +434,11 @@ impl Lowering<'_> {
                 Ty::I32 => Instruction::I32Store(memarg),
                 Ty::I64 => Instruction::I64Store(memarg),
                 Ty::F32 => Instruction::F32Store(memarg),
-                Ty::F64 => Instruction::F64Store(memarg),
                 Ty::I8x16 | Ty::I16x8 | Ty::I32x4 | Ty::I64x2 | Ty::F32x4 => {
                     Instruction::V128Store(memarg)
                 }
             },
             Store::I8 => Instruction::I32Store8(memarg),
-            Store::I16 => Instruction::I32Store16(memarg),
             Store::Lane { bytes: 1, lane } => Instruction::V128Store8Lane { memarg, lane },
             Store::Lane { bytes: 2, lane } => Instruction::V128Store16Lane { memarg, lane },
             Store::Lane { bytes: 4, lane } => Instruction::V128Store32Lane { memarg, lane },
@@ -455,8 +451,6 @@ impl Lowering<'_> {
             at,
             match load {
                 Load::Whole(ty) | Load::Splat32(ty) => lane_bytes(ty),
-                Load::I16 => 2,
-                Load::I32AsI64 => 4,
                 Load::I8 | Load::U8 | Load::Splat16 | Load::Splat8 | Load::I8x8 | Load::U8x8 => 1,
             },
         );
@@ -464,12 +458,9 @@ impl Lowering<'_> {
             Load::Whole(Ty::I32) => Instruction::I32Load(memarg),
             Load::Whole(Ty::I64) => Instruction::I64Load(memarg),
             Load::Whole(Ty::F32) => Instruction::F32Load(memarg),
-            Load::Whole(Ty::F64) => Instruction::F64Load(memarg),
             Load::Whole(_) => Instruction::V128Load(memarg),
             Load::I8 => Instruction::I32Load8S(memarg),
             Load::U8 => Instruction::I32Load8U(memarg),
-            Load::I16 => Instruction::I32Load16S(memarg),
-            Load::I32AsI64 => Instruction::I64Load32S(memarg),
             Load::Splat32(_) => Instruction::V128Load32Splat(memarg),
             Load::Splat16 => Instruction::V128Load16Splat(memarg),
             Load::Splat8 => Instruction::V128Load8Splat(memarg),
@@ -483,7 +474,6 @@ impl Lowering<'_> {
             Expr::I32(value) => Instruction::I32Const(*value),
             Expr::I64(value) => Instruction::I64Const(*value),
             Expr::F32(bits) => Instruction::F32Const(f32::from_bits(*bits).into()),
-            Expr::F64(bits) => Instruction::F64Const(f64::from_bits(*bits).into()),
             Expr::Vector(_, bytes) => match self.vectors.get(bytes) {
                 Some(local) => Instruction::LocalGet(*local),
                 None => Instruction::V128Const(i128::from_le_bytes(*bytes)),
@@ -571,7 +561,6 @@ fn machine(ty: Ty) -> ValType {
         Ty::I32 => ValType::I32,
         Ty::I64 => ValType::I64,
         Ty::F32 => ValType::F32,
-        Ty::F64 => ValType::F64,
         Ty::I8x16 | Ty::I16x8 | Ty::I32x4 | Ty::I64x2 | Ty::F32x4 => ValType::V128,
     }
 }
@@ -582,6 +571,6 @@ fn lane_bytes(ty: Ty) -> u32 {
         Ty::I8x16 => 1,
         Ty::I16x8 => 2,
         Ty::I32 | Ty::F32 | Ty::I32x4 | Ty::F32x4 => 4,
-        Ty::I64 | Ty::F64 | Ty::I64x2 => 8,
+        Ty::I64 | Ty::I64x2 => 8,
     }
 }

@@ -42,8 +42,6 @@ pub enum Role {
     Read,
     /// Writes every byte of it, and reads only what it has written.
     Write,
-    /// Uses it for its own purposes, from an unspecified value to another.
-    Scratch,
 }
 
 /// A buffer under the name a kernel has for it.

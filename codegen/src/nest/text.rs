@@ -11,7 +11,6 @@ impl Display for Kernel {
             let role = match operand.role {
                 Role::Read => "read",
                 Role::Write => "write",
-                Role::Scratch => "scratch",
             };
             let comma = if i > 0 { ", " } else { "" };
             write!(f, "{comma}{role} {} {:?}", operand.name, operand.buffer)?;
@@ -49,7 +48,6 @@ impl Kernel {
                     match how {
                         Store::Whole => writeln!(f, "{at}.{} = {value_text}", value.ty().name())?,
                         Store::I8 => writeln!(f, "{at}.i8 = {value_text}")?,
-                        Store::I16 => writeln!(f, "{at}.i16 = {value_text}")?,
                         Store::Lane { bytes, lane } => {
                             let bits = 8 * bytes;
                             writeln!(f, "{at}.i{bits} = lane {lane} of {value_text}")?;
@@ -144,9 +142,6 @@ impl Kernel {
             Expr::F32(bits) => Box::new(Show(move |f: &mut Formatter<'_>| {
                 write!(f, "{:?}", f32::from_bits(*bits))
             })),
-            Expr::F64(bits) => Box::new(Show(move |f: &mut Formatter<'_>| {
-                write!(f, "{:?}", f64::from_bits(*bits))
-            })),
             Expr::Vector(ty, bytes) => {
                 Box::new(Show(move |f: &mut Formatter<'_>| vector(f, *ty, bytes)))
             }
@@ -195,6 +190,12 @@ impl Kernel {
 
 /// A vector constant: one lane where all are equal.
 fn vector(f: &mut Formatter<'_>, ty: Ty, bytes: &[u8; 16]) -> fmt::Result {
+    if let ([low, high], []) = bytes.as_chunks::<8>()
+        && ty == Ty::I64x2
+        && low == high
+    {
+        return write!(f, "{}", i64::from_le_bytes(*low));
+    }
     let words = || bytes.chunks_exact(4).map(|c| [c[0], c[1], c[2], c[3]]);
     let first = [bytes[0], bytes[1], bytes[2], bytes[3]];
     if !words().all(|w| w == first) {
@@ -217,8 +218,6 @@ fn load_name(load: Load) -> &'static str {
         Load::Whole(ty) => ty.name(),
         Load::I8 => "i8",
         Load::U8 => "u8",
-        Load::I16 => "i16",
-        Load::I32AsI64 => "i32 as i64",
         Load::Splat32(_) => "splat32",
         Load::Splat16 => "splat16",
         Load::Splat8 => "splat8",

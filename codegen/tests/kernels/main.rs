@@ -9,10 +9,11 @@ mod vectors;
 
 use machine::Machine;
 use random::{Model, Random};
+use rune_abi::WasmFeatures;
 use rune_codegen::kernels::Simd;
 use rune_ir::{
     graph::{DataType, Graph},
-    op::{self, Op},
+    op::{self, Activation, Op, Window},
 };
 
 const TYPES: [DataType; 3] = [DataType::F32, DataType::I8, DataType::U8];
@@ -65,6 +66,46 @@ fn vectors_of_the_reference_kernels() {
         }
     }
     assert!(cases > 350, "only {cases} cases");
+}
+
+/// Fused products change only the last bits, and only of what sums products.
+#[test]
+fn relaxed_vectors_stay_close() {
+    let mut fused = 0;
+    for operator in ["conv_2d", "depthwise_conv_2d", "fully_connected", "softmax"] {
+        for case in vectors::load(operator) {
+            let graph = rune_models::import(&case.model).unwrap();
+            let machine = Machine::new(&graph, Simd::Relaxed).unwrap();
+            let relaxed = machine.compiled.kernels.iter();
+            fused += relaxed
+                .filter(|k| k.features().contains(WasmFeatures::RELAXED_SIMD))
+                .count();
+            let actual = machine.run(&case.inputs);
+            let fault = vectors::difference(&graph, 0, &actual[0], &case.output);
+            assert_eq!(fault, None, "{operator}, {}", case.name);
+        }
+    }
+    assert!(fused > 20, "only {fused} kernels use fused products");
+}
+
+/// A window that is legal but so dilated that addresses would overflow is refused.
+#[test]
+fn windows_that_reach_too_far_are_refused() {
+    let mut m = Model::new(1);
+    let x = m.input(DataType::F32, &[1, 8, 8, 4]);
+    let (weights, bias) = m.weights(DataType::F32, &[4, 3, 3, 4], 0);
+    let y = m.output(DataType::F32, &[1, 1, 1, 4]);
+    let window = Window {
+        stride: [1, 1],
+        dilation: [u32::MAX, 1],
+        pad: [0, 0],
+    };
+    let activation = Activation::None;
+    let inputs = vec![Some(x), Some(weights), bias];
+    let (graph, _) = m.finish(Op::Conv2d { window, activation }, inputs, y);
+    assert_eq!(op::check(&graph, &graph.nodes[0]), Ok(()));
+    let error = Machine::new(&graph, Simd::On).err().unwrap();
+    assert!(error.to_string().contains("reaches"), "{error}");
 }
 
 /// Draws models until `count` of them obeyed the laws.
