@@ -8,6 +8,7 @@ use rune_ir::{
     args::Bound,
     block::{BlockEngine, InitError},
     eval::Data,
+    object::{Function, Object, Target},
     ty::{ElementType, TensorType},
 };
 
@@ -243,5 +244,63 @@ fn fft_plans_for_the_largest_lengths() {
             "{}",
             snapshot.frozen.len()
         );
+    }
+}
+
+/// The functions that a call of `export` can reach, those whose address is taken by what it reaches too.
+fn reached<'a>(object: &'a Object, export: &str) -> Vec<&'a Function> {
+    let (_, root) = object.exports.iter().find(|(n, _)| n == export).unwrap();
+    let (mut functions, mut data) = (vec![*root], Vec::new());
+    let (mut next_function, mut next_datum) = (0, 0);
+    loop {
+        let relocations = if let Some(id) = functions.get(next_function) {
+            next_function += 1;
+            &object.functions[*id].relocations
+        } else if let Some(id) = data.get(next_datum) {
+            next_datum += 1;
+            &object.data[*id].relocations
+        } else {
+            return functions.iter().map(|id| &object.functions[*id]).collect();
+        };
+        for relocation in relocations {
+            match relocation.target {
+                Target::Function(id) | Target::Slot(id) if !functions.contains(&id) => {
+                    functions.push(id)
+                }
+                Target::Address(id, _) if !data.contains(&id) => data.push(id),
+                Target::Function(_)
+                | Target::Slot(_)
+                | Target::Address(..)
+                | Target::Type(_)
+                | Target::StackPointer
+                | Target::Table => {}
+            }
+        }
+    }
+}
+
+/// A rune carries what `run` reaches: no text is formatted there, nothing allocated, and it is small.
+#[test]
+fn a_call_reaches_little_code() {
+    let most = [
+        ("fft", 7000),
+        ("label", 300),
+        ("modulo", 3500),
+        ("most-confident-indices", 2000),
+        ("normalize", 600),
+    ];
+    for (name, limit) in most {
+        let object = block(catalogued(name)).object;
+        for (export, _) in object.exports.iter().filter(|(n, _)| n.starts_with("run")) {
+            let functions = reached(&object, export);
+            let bytes: usize = functions.iter().map(|f| f.body.len()).sum();
+            assert!(bytes < limit, "{name} {export}: {bytes} bytes");
+            for f in functions {
+                let idle = ["fmt", "alloc", "panic", "init"]
+                    .iter()
+                    .find(|w| f.name.contains(**w));
+                assert_eq!(idle, None, "{name} {export} reaches {}", f.name);
+            }
+        }
     }
 }
