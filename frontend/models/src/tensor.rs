@@ -58,7 +58,7 @@ impl<'a> Tensors<'a> {
         if let Some(id) = self.imported[slot] {
             return Ok(id);
         }
-        let tensor = self.read(table)?;
+        let tensor = self.read(slot, table)?;
         let id = self.arena.push(tensor);
         self.imported[slot] = Some(id);
         Ok(id)
@@ -66,7 +66,8 @@ impl<'a> Tensors<'a> {
 
     /// The name of the tensor of an index of the file.
     pub(crate) fn name(&self, index: i32) -> Result<String, ImportError> {
-        name(&self.table(index)?.1)
+        let (slot, table) = self.table(index)?;
+        name(slot, &table)
     }
 
     /// What is known of a tensor that was imported.
@@ -76,8 +77,8 @@ impl<'a> Tensors<'a> {
 
     /// The elements of a constant of I32 or I64, of which there are at most `most`.
     pub(crate) fn integers(&mut self, index: i32, most: usize) -> Result<Vec<i64>, ImportError> {
-        let (_, table) = self.table(index)?;
-        let Tensor { name, ty, data, .. } = self.read(table)?;
+        let (slot, table) = self.table(index)?;
+        let Tensor { name, ty, data, .. } = self.read(slot, table)?;
         let data = data.ok_or_else(|| unsupported_form(format!("`{name}` is not constant")))?;
         let of_i32 = |b: &[u8]| Some(i64::from(i32::from_le_bytes(b.try_into().ok()?)));
         let of_i64 = |b: &[u8]| Some(i64::from_le_bytes(b.try_into().ok()?));
@@ -100,14 +101,14 @@ impl<'a> Tensors<'a> {
     /// Checks that no dimension of a tensor but the first is left open. That one is the batch, for which
     /// the file has a concrete number beside.
     pub(crate) fn expect_fixed(&self, index: i32) -> Result<(), ImportError> {
-        let (_, table) = self.table(index)?;
+        let (slot, table) = self.table(index)?;
         let Some(signature) = table.shape_signature()? else {
             return Ok(());
         };
         if signature.iter().skip(1).any(|d| d == Some(-1)) {
             return Err(unsupported_form(format!(
                 "a dimension of `{}` is not fixed: {:?}",
-                name(&table)?,
+                name(slot, &table)?,
                 signature
                     .iter()
                     .take(MAX_RANK)
@@ -124,8 +125,8 @@ impl<'a> Tensors<'a> {
             .ok_or_else(|| unreadable(format!("tensor {index} is not there")))
     }
 
-    fn read(&mut self, table: schema::Tensor<'a>) -> Result<Tensor, ImportError> {
-        let name = name(&table)?;
+    fn read(&mut self, slot: usize, table: schema::Tensor<'a>) -> Result<Tensor, ImportError> {
+        let name = name(slot, &table)?;
         let ty = schema::element(table.element()?.unwrap_or(0))
             .map_err(|ty| unsupported_form(format!("the elements of `{name}` are of type {ty}")))?;
         if table.is_variable()?.unwrap_or(0) != 0 {
@@ -230,9 +231,12 @@ impl<'a> Tensors<'a> {
     }
 }
 
-/// The name, as far as it is text and not too long.
-fn name(table: &schema::Tensor) -> Result<String, ImportError> {
+/// The name, as far as it is text and not too long, or one made of the index where there is none.
+fn name(slot: usize, table: &schema::Tensor) -> Result<String, ImportError> {
     let bytes = table.name()?.map_or(&[][..], |n| n.bytes());
+    if bytes.is_empty() {
+        return Ok(format!("tensor {slot}"));
+    }
     let kept = &bytes[..bytes.len().min(MAX_NAME)];
     Ok(String::from_utf8_lossy(kept).into_owned())
 }

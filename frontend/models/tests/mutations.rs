@@ -2,6 +2,7 @@
 
 mod vectors;
 
+use rune_ir::graph::{Graph, Tensor};
 use rune_models::import;
 
 struct Random(u32);
@@ -49,6 +50,22 @@ fn damage(file: &mut Vec<u8>, random: &mut Random) {
     }
 }
 
+/// A graph that obeys the laws evaluates without a panic.
+fn evaluate_if_small(graph: &Graph, random: &mut Random) {
+    if graph.tensors.values().map(Tensor::elements).sum::<usize>() > 5000 {
+        return;
+    }
+    let bytes = |random: &mut Random, length| (0..length).map(|_| random.next() as u8).collect();
+    let inputs: Vec<Vec<u8>> = graph
+        .inputs
+        .iter()
+        .map(|id| bytes(random, graph.tensors[*id].bytes()))
+        .collect();
+    for (id, value) in graph.outputs.iter().zip(graph.evaluate(&inputs)) {
+        assert_eq!(value.len(), graph.tensors[*id].bytes());
+    }
+}
+
 #[test]
 fn damaged_files_are_errors_or_sound_graphs() {
     let models: Vec<_> = vectors::operators()
@@ -67,6 +84,7 @@ fn damaged_files_are_errors_or_sound_graphs() {
                 assert_eq!(graph.check(), Ok(()), "round {round}");
                 let constants = graph.tensors.values().filter_map(|t| t.data.as_ref());
                 assert!(constants.map(|d| d.len()).sum::<usize>() <= 8 * file.len());
+                evaluate_if_small(&graph, &mut random);
             }
             Err(error) => {
                 refused += 1;

@@ -48,11 +48,8 @@ pub(super) fn evaluate(
             let (position, channel) = (result / channels, result % channels);
             let (row, column) = (position / out_width, position % out_width);
             let (batch, row) = (row / out_height, row % out_height);
-            for kernel_row in 0..kernel_height {
-                for kernel_column in 0..kernel_width {
-                    let y = window.index(0, row, kernel_row, height);
-                    let x = window.index(1, column, kernel_column, width);
-                    let (Some(y), Some(x)) = (y, x) else { continue };
+            for (kernel_row, y) in window.taps(0, row, kernel_height, height) {
+                for (kernel_column, x) in window.taps(1, column, kernel_width, width) {
                     let at_x = ((batch * height + y) * width + x) * depth;
                     let at_w = ((channel * kernel_height + kernel_row) * kernel_width
                         + kernel_column)

@@ -68,11 +68,10 @@ pub(super) fn evaluate(
         let (position, channel) = (result / depth, result % depth);
         let (row, column) = (position / out_width, position % out_width);
         let (batch, row) = (row / out_height, row % out_height);
-        let rows = (0..size[0] as usize).filter_map(move |tap| window.index(0, row, tap, height));
-        rows.flat_map(move |y| {
-            let columns =
-                (0..size[1] as usize).filter_map(move |tap| window.index(1, column, tap, width));
-            columns.map(move |x| ((batch * height + y) * width + x) * depth + channel)
+        let rows = window.taps(0, row, size[0] as usize, height);
+        rows.flat_map(move |(_, y)| {
+            let columns = window.taps(1, column, size[1] as usize, width);
+            columns.map(move |(_, x)| ((batch * height + y) * width + x) * depth + channel)
         })
     };
     let results = 0..operands.output.elements();

@@ -3,12 +3,22 @@
 use super::Window;
 
 impl Window {
-    /// The row (`axis` 0) or column (1) of the tensor, of `size` of them, that tap `tap` of output
-    /// position `position` reads; `None` outside the tensor.
-    pub fn index(&self, axis: usize, position: usize, tap: usize, size: usize) -> Option<usize> {
-        let at = position * self.stride[axis] as usize + tap * self.dilation[axis] as usize;
-        at.checked_sub(self.pad[axis] as usize)
-            .filter(|i| *i < size)
+    /// The taps, of `taps` rows (`axis` 0) or columns (1), that lie in a tensor of `size` of them when the
+    /// window stands at output position `position`: each with the row or column it reads.
+    pub(super) fn taps(
+        &self,
+        axis: usize,
+        position: usize,
+        taps: usize,
+        size: usize,
+    ) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let [stride, dilation, pad] =
+            [self.stride, self.dilation, self.pad].map(|a| a[axis] as usize);
+        let start = position * stride;
+        let first = pad.saturating_sub(start).div_ceil(dilation);
+        (first..taps)
+            .map(move |tap| (tap, start + tap * dilation - pad))
+            .take_while(move |(_, at)| *at < size)
     }
 
     /// Checks a window of `taps` rows and columns that moves over `input` and gives `output` of them:
@@ -43,5 +53,34 @@ impl Window {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn taps_are_those_inside_the_tensor() {
+        for stride in 1..4 {
+            for dilation in 1..4 {
+                for pad in 0..7 {
+                    let window = Window {
+                        stride: [1, stride],
+                        dilation: [1, dilation],
+                        pad: [0, pad],
+                    };
+                    for position in 0..4 {
+                        let place = |tap: usize| {
+                            let at = position * stride as usize + tap * dilation as usize;
+                            at.checked_sub(pad as usize).map(|at| (tap, at))
+                        };
+                        let inside = (0..4).filter_map(place).filter(|(_, at)| *at < 5);
+                        let taps: Vec<_> = window.taps(1, position, 4, 5).collect();
+                        assert_eq!(taps, inside.collect::<Vec<_>>(), "{window:?}");
+                    }
+                }
+            }
+        }
     }
 }
