@@ -230,10 +230,9 @@ fn with_stack(body: &str) -> Object {
 /// Stack that a `run` of this body needs, or why that cannot be said.
 fn stack(body: &str) -> Result<u32, String> {
     let object = with_stack(body);
-    let selected = select(&[request(&object, "run", &[Snapshot::default()])])
+    select(&[request(&object, "run", &[Snapshot::default()])])
         .map(|s| s.stack_bytes())
-        .map_err(|e| e.message);
-    selected
+        .map_err(|e| e.message)
 }
 
 #[test]
