@@ -1,9 +1,13 @@
 //! What [`block!`](crate::block) expands to calls of.
 
 use alloc::boxed::Box;
+use core::ptr;
 
 pub use crate::raw::{Context, Tensor};
-use crate::{Block, Call, Flow, Inputs, Outputs, Refusal, Setup, memory::Area};
+use crate::{
+    Block, Call, Flow, Inputs, Outputs, Refusal, Setup,
+    memory::{Area, Planner},
+};
 
 /// An instance and the size of its memory.
 #[repr(C)]
@@ -56,14 +60,16 @@ pub(crate) unsafe fn place<B: Block>(
         return None;
     }
     Some(B::init(&mut setup).map(|block| {
-        let base = setup.state_base();
         context.scratch = setup.lent.used;
+        // Without state there is no address to follow when the instance is moved.
+        let mut state = ptr::without_provenance_mut(Planner::ALIGN);
         if setup.kept.used > 0 {
-            context.state = base.wrapping_add(setup.kept.used);
+            state = setup.state_base();
+            context.state = state.wrapping_add(setup.kept.used);
         }
         // What an instance owns lives as long as the rune.
         &*Box::leak(Box::new(Placed {
-            state: base,
+            state,
             state_bytes: setup.kept.used,
             scratch_bytes: setup.lent.used,
             block,
@@ -84,7 +90,7 @@ pub unsafe fn init<B: Block>(context: *mut Context) -> Option<*const u8> {
     // SAFETY: the caller's promise.
     let placed = unsafe { place::<B>(context) };
     let instance = placed.map(|placed| match placed {
-        Ok(placed) => core::ptr::from_ref(placed).cast(),
+        Ok(placed) => ptr::from_ref(placed).cast(),
         Err(refusal) => fail(context, refusal),
     });
     context.frozen = crate::memory::frozen::ARENA.close();
@@ -103,7 +109,7 @@ pub unsafe fn no_variant(context: *mut Context) -> *const u8 {
     let message = "the block has no variant for these element types";
     context.message = message.as_ptr();
     context.message_length = message.len();
-    core::ptr::null()
+    ptr::null()
 }
 
 #[cfg(target_arch = "wasm32")]
@@ -111,7 +117,7 @@ fn fail(context: &mut Context, refusal: Refusal) -> *const u8 {
     let message = refusal.leak();
     context.message = message.as_ptr();
     context.message_length = message.len();
-    core::ptr::null()
+    ptr::null()
 }
 
 /// The export `run`.

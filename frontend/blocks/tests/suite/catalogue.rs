@@ -265,7 +265,7 @@ fn reached<'a>(object: &'a Object, export: &str) -> Vec<&'a Function> {
         for relocation in relocations {
             match relocation.target {
                 Target::Function(id) | Target::Slot(id) if !functions.contains(&id) => {
-                    functions.push(id)
+                    functions.push(id);
                 }
                 Target::Address(id, _) if !data.contains(&id) => data.push(id),
                 Target::Function(_)

@@ -129,3 +129,19 @@ fn state_is_kept_from_call_to_call_and_apart() {
     let out = other.run(&input).unwrap().unwrap();
     assert_eq!(values::<f32>(&out[0]), [4.0, -2.0]);
 }
+
+#[test]
+fn of_a_block_without_memory_has_no_addresses() {
+    let modulo = block(catalogued("modulo"));
+    let ty = TensorType::new(ElementType::F64, &[7]);
+    let instance = instance(
+        &modulo,
+        &[Bound::Float(2.5)],
+        std::slice::from_ref(&ty),
+        std::slice::from_ref(&ty),
+    );
+    let snapshot = Wasmi::default().snapshot(&modulo, &instance).unwrap();
+    assert!(snapshot.frozen_words.is_empty() && snapshot.state.is_empty());
+    let modulus = 2.5_f64.to_le_bytes();
+    assert!(snapshot.frozen.windows(8).any(|w| w == modulus));
+}
