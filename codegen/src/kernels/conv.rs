@@ -20,7 +20,7 @@ use super::{
     geometry::{Geometry, Tile},
     linear::{self, Arithmetic, Channels, Order},
 };
-use crate::nest::{Address, Affine, BufferId, Builder, Expr, Kernel, View};
+use crate::nest::{Address, Affine, BufferId, Builder, Expr, Kernel, Role, View};
 
 /// Sums that a tile keeps in locals.
 const SUMS: u32 = 8;
@@ -30,7 +30,7 @@ pub(super) fn fully_connected(
     node: &Node,
     activation: Activation,
 ) -> Result<Kernel, String> {
-    let (x, _) = context.input(node, 0);
+    let x = context.tensor(node, 0);
     let weights = context.tensor(node, 1);
     let [outputs, depth] = [weights.shape[0], weights.shape[1]];
     let shape = Shape {
@@ -48,7 +48,7 @@ pub(super) fn conv_2d(
     window: &Window,
     activation: Activation,
 ) -> Result<Kernel, String> {
-    let (x, _) = context.input(node, 0);
+    let x = context.tensor(node, 0);
     let (y, _) = context.output(node);
     let weights = context.tensor(node, 1);
     let taps = [weights.shape[1], weights.shape[2]];
@@ -68,7 +68,7 @@ pub(super) fn grouped(
     window: &Window,
     activation: Activation,
 ) -> Result<Kernel, String> {
-    let (x, _) = context.input(node, 0);
+    let x = context.tensor(node, 0);
     let (y, _) = context.output(node);
     let weights = context.tensor(node, 1);
     let taps = [weights.shape[1], weights.shape[2]];
@@ -206,7 +206,11 @@ impl Shape {
         let (x, from) = context.input(node, 0);
         let (_, to) = context.output(node);
         let size = x.ty.size();
-        let mut f = linear::begin(name, (from, weights, to), &*arithmetic);
+        let mut f = Builder::new(name);
+        f.operand(Role::Read, "x", from);
+        f.operand(Role::Read, "w", weights);
+        arithmetic.declare(&mut f);
+        f.operand(Role::Write, "y", to);
         let (rows, columns) = (self.geometry.rows, self.geometry.columns);
         let view = |buffer, [rows, columns]: [u32; 2], channels: u32| {
             let shape = [self.geometry.batch, rows, columns, self.groups * channels];

@@ -57,7 +57,7 @@ pub(super) fn expf(f: &mut Builder, x: Expr) -> Expr {
 /// `y` * 2^`k` for a `y` near 1 and a `k` in -150..=128, rounded once: where 2^k is not a normal number, a
 /// power that leaves `y` exact goes first.
 fn scale(f: &mut Builder, y: Expr, k: &Expr) -> Expr {
-    let large = f.value("large", Expr::op(Op::I32GtS, [k.clone(), Expr::I32(127)]));
+    let large = f.value("large", Expr::I32(127).lt(k.clone()));
     let small = f.value("small", k.clone().lt(Expr::I32(-126)));
     let power = |exponent: i32| Expr::f32(f32::from_bits((exponent + 127).cast_unsigned() << 23));
     let first = power(127).or_else(large.clone(), power(-102).or_else(small.clone(), power(0)));

@@ -1,17 +1,20 @@
-//! How windows lie on a tensor: which taps of a window are inside, and loops over output positions that
-//! keep the windows wholly inside apart from those that the tensor's edge clips.
+//! How windows lie on a tensor: which taps of a window are inside, and loops over output positions in
+//! which those whose windows lie wholly between left and right edge come in tiles, the others one by one.
 
 use std::ops::Range;
 
 use rune_ir::{graph::Tensor, op::Window};
 
-use crate::nest::{Affine, Builder, Expr, Op};
+use crate::nest::{Affine, Builder, Expr};
 
 /// One spatial dimension of a window's movement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Axis {
+    /// Elements of the input.
     pub(super) input: u32,
+    /// Positions of the window.
     pub(super) output: u32,
+    /// Elements of the window.
     pub(super) taps: u32,
     pub(super) stride: u32,
     pub(super) dilation: u32,
@@ -82,9 +85,8 @@ impl Axis {
             Affine::from(0)
         } else {
             let missing = f.value("missing", tap(before(self.pad)));
-            let some = Op::I32GtS;
-            let some = Expr::op(some, [missing.clone(), Expr::I32(0)]);
-            f.index("first", missing.or_else(some, Expr::I32(0)))
+            let none = missing.clone().lt(Expr::I32(0));
+            f.index("first", Expr::I32(0).or_else(none, missing))
         };
         let to = if self.ends_outside() {
             let room = f.value("room", tap(before(self.input + self.pad)));
@@ -156,12 +158,9 @@ impl Geometry {
             (columns, row_bytes / u64::from(columns.input)),
         ] {
             let reach = axis.reach() + u64::from(axis.pad);
+            let bytes = reach.saturating_mul(bytes);
             // Rows and columns together then fit an i32.
-            if reach
-                .saturating_mul(bytes)
-                .saturating_add(input.bytes() as u64)
-                >= 1 << 30
-            {
+            if bytes.saturating_add(input.bytes() as u64) >= 1 << 30 {
                 return Err(format!("its window reaches {reach} elements far"));
             }
         }
@@ -199,54 +198,46 @@ impl Geometry {
     ) {
         let inside = self.columns.interior();
         let columns = columns.min(inside.len() as u32).max(1);
-        let last = inside.start + inside.len() as u32 / columns * columns;
-        let tiled = inside.start..if columns == 1 && self.columns.is_clipped() {
-            inside.start
+        // Tiles of one column are left to the code that a clipped column needs anyway.
+        let tiled = if columns == 1 && self.columns.is_clipped() {
+            0
         } else {
-            last
+            inside.len() as u32 / columns * columns
         };
+        let start = inside.start;
         f.each("n", self.batch, |f, batch| {
             f.each("oy", self.rows.output, |f, row| {
                 let row_taps = self.rows.inside(f, row);
-                f.range("ox", tiled.start, tiled.end, columns, |f, column| {
-                    let tile_here = Tile {
+                let mut write = |f: &mut Builder, column: &Affine, columns, column_taps| {
+                    let here = Tile {
                         batch: batch.clone(),
                         row: row.clone(),
                         column: column.clone(),
                         columns,
                         row_taps: row_taps.clone(),
-                        column_taps: self.columns.all(),
-                    };
-                    tile(f, &tile_here);
-                });
-                let skipped = tiled.len() as u32;
-                f.each("rest", self.columns.output - skipped, |f, rest| {
-                    let column = if tiled.start == 0 {
-                        rest + skipped
-                    } else if skipped == 0 {
-                        rest.clone()
-                    } else {
-                        let right = Expr::from(rest).lt(Expr::I32(tiled.start as i32));
-                        let beyond = Expr::from(&(rest + skipped));
-                        f.index("ox", Expr::from(rest).or_else(right, beyond))
-                    };
-                    let column_taps =
-                        if (last..inside.end).len() as u32 == self.columns.output - skipped {
-                            self.columns.all()
-                        } else {
-                            self.columns.inside(f, &column)
-                        };
-                    let tile_here = Tile {
-                        batch: batch.clone(),
-                        row: row.clone(),
-                        column,
-                        columns: 1,
-                        row_taps: row_taps.clone(),
                         column_taps,
                     };
-                    tile(f, &tile_here);
+                    tile(f, &here);
+                };
+                f.range("ox", start, start + tiled, columns, |f, column| {
+                    write(f, column, columns, self.columns.all());
+                });
+                f.each("rest", self.columns.output - tiled, |f, rest| {
+                    let column = beyond(f, rest, start..start + tiled);
+                    let taps = self.columns.inside(f, &column);
+                    write(f, &column, 1, taps);
                 });
             });
         });
     }
+}
+
+/// Position `index` among those that are not `skipped`.
+fn beyond(f: &mut Builder, index: &Affine, skipped: Range<u32>) -> Affine {
+    let after = index + skipped.len() as u32;
+    if skipped.start == 0 || skipped.is_empty() {
+        return after;
+    }
+    let before = Expr::from(index).lt(Expr::I32(skipped.start as i32));
+    f.index("ox", Expr::from(index).or_else(before, (&after).into()))
 }

@@ -40,7 +40,7 @@ impl Integer {
         channels: &Channels,
     ) -> Result<Self, String> {
         let params = quant::linear_params(context.graph, node)?;
-        let (x, _) = context.input(node, 0);
+        let x = context.tensor(node, 0);
         let signed = is_signed(x);
         let factors: Vec<Factor> = params
             .requantization

@@ -8,7 +8,7 @@ use rune_ir::{
 };
 
 use super::{Context, Simd, float::Float, integer::Integer};
-use crate::nest::{Address, Affine, BufferId, Builder, Expr, Role};
+use crate::nest::{Address, Affine, BufferId, Builder, Expr};
 
 /// How sums of one element type are taken. Channels lie in *vectors* of [`lanes`](Self::lanes); weights
 /// and the constants of channels are packed so that those of a vector are neighbours.
@@ -71,12 +71,11 @@ pub(super) fn arithmetic(
     activation: Activation,
     channels: &Channels,
 ) -> Result<Box<dyn Arithmetic>, String> {
-    let (x, _) = context.input(node, 0);
     let bias = match node.inputs.get(2) {
         Some(Some(_)) => Some(context.value(node, 2)?),
         _ => None,
     };
-    Ok(if x.ty == DataType::F32 {
+    Ok(if context.tensor(node, 0).ty == DataType::F32 {
         Box::new(Float::new(context, bias, activation, channels))
     } else {
         Box::new(Integer::new(context, node, bias, channels)?)
@@ -108,20 +107,6 @@ pub(super) fn pack_weights(
     });
     debug_assert_eq!(packed.len(), count as usize * size, "all are named");
     Ok(context.constant(&weights.name, packed))
-}
-
-/// Starts the kernel of a linear operator.
-pub(super) fn begin(
-    name: &str,
-    (x, weights, y): (BufferId, BufferId, BufferId),
-    arithmetic: &dyn Arithmetic,
-) -> Builder {
-    let mut f = Builder::new(name);
-    f.operand(Role::Read, "x", x);
-    f.operand(Role::Read, "w", weights);
-    arithmetic.declare(&mut f);
-    f.operand(Role::Write, "y", y);
-    f
 }
 
 /// Whether vectors may be used.

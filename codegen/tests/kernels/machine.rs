@@ -46,7 +46,7 @@ impl Machine {
             .collect();
         let compiled = kernels::compile(graph, &inputs, &mut buffers, simd)?;
         let mut end = GUARD as u32;
-        let addresses: BTreeMap<BufferId, u32> = buffers
+        let mut addresses: BTreeMap<BufferId, u32> = buffers
             .iter()
             .map(|(id, buffer)| {
                 let at = end.next_multiple_of(buffer.align);
@@ -54,7 +54,10 @@ impl Machine {
                 (id, at)
             })
             .collect();
-        let pages = end.div_ceil(1 << 16);
+        // One buffer, of each kind for some model, ends where memory does: reading beyond it traps.
+        let last = BufferId::from_index(end as usize / 4 % buffers.len());
+        let pages = (end + buffers[last].bytes).div_ceil(1 << 16);
+        addresses.insert(last, (pages << 16) - buffers[last].bytes);
         let module = module(&compiled.kernels, &buffers, &addresses, pages);
         let features = compiled
             .kernels
@@ -101,7 +104,7 @@ impl Machine {
             .compiled
             .kernels
             .iter()
-            .flat_map(|k| k.operands())
+            .flat_map(Kernel::operands)
             .filter(|o| o.role != rune_codegen::nest::Role::Read)
             .map(|o| self.range(o.buffer))
             .collect();
