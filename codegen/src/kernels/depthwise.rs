@@ -39,7 +39,6 @@ pub(super) fn depthwise_conv_2d(
         return conv::grouped(context, node, window, activation);
     }
     let taps = [weights.shape[1], weights.shape[2]];
-    // The batch stays apart from the columns: a channel's stride is what matters here.
     let geometry = Geometry::new(window, taps, x, y)?;
     let mut f = Builder::new("depthwise_conv_2d");
     f.operand(Role::Read, "x", from);
@@ -85,7 +84,7 @@ pub(super) fn depthwise_conv_2d(
                 }
             }
         })?;
-        f.operand(Role::Read, "w", weights);
+        f.operand(Role::Read, if vector { "w" } else { "w1" }, weights);
         arithmetic.declare(&mut f);
         let view = |buffer, [rows, columns]: [u32; 2]| {
             let shape = [geometry.batch, rows, columns, channels];

@@ -7,11 +7,11 @@
 //! from zero: subtracting 1 before the floor moves only what lies exactly on a half below zero, as y * P
 //! is a multiple of P, and for r = 0 the 2^30 absorbs it. For `once`, floors compose:
 //! floor((x * m + 2^(30 + r)) / 2^(31 + r)) = floor((floor(x * m / 2^31) + 2^(r - 1)) / 2^r) for r >= 1;
-//! a factor with r = 0 or a shift to the left is taken as twice the sum with r = 1, which is the same for
-//! sums of less than 2^(30 - shift).
+//! a factor with r = 0 or a shift to the left is taken as twice the sum with r = 1, which is the same while
+//! that fits an i32: for sums of less than 2^(30 - shift), whose results are beyond 8 bits long before.
 //!
 //! P = 2^31 does not fit an i32, but -P always does, so tables hold -P. Vectors take only the low half of
-//! each 64-bit result, which a logical shift gives as well as an arithmetic one, and x86 has no other.
+//! each 64-bit result, which a logical shift gives as well as an arithmetic one, of which x86 has none.
 
 use rune_ir::quant::{Requantization, Rounding};
 
@@ -45,9 +45,7 @@ impl Factor {
             scale: 1i32.wrapping_shl(left as u32),
         }
     }
-}
 
-impl Factor {
     /// `x` times the factor, rounded twice, computed now.
     pub(super) fn apply_twice(self, x: i32) -> i32 {
         let scaled = i64::from(x.wrapping_mul(self.scale));

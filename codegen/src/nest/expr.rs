@@ -92,7 +92,6 @@ ops! {
     I32ShrU ">>>" (I32, I32) -> I32;
     I32Eq "==" (I32, I32) -> I32;
     I32LtS "<" (I32, I32) -> I32;
-    I32GtS ">" (I32, I32) -> I32;
     I32Clz "clz" (I32) -> I32;
     I32WrapI64 "wrap" (I64) -> I32;
     I32TruncSatF32S "trunc_sat" (F32) -> I32;

@@ -223,7 +223,9 @@ impl Model {
             let (ty, data): (_, Vec<u8>) = if ty == DataType::F32 {
                 (ty, self.random.bytes(ty, channels as usize, false))
             } else {
-                let biases = (0..channels).map(|_| self.random.next() as i32 >> 18);
+                // Large ones saturate every result, but must do so on the right side.
+                let bits = self.random.pick(&[18, 18, 10]);
+                let biases = (0..channels).map(|_| self.random.next() as i32 >> bits);
                 (DataType::I32, biases.flat_map(i32::to_le_bytes).collect())
             };
             self.tensor(ty, &[channels], None, Some(data))
