@@ -15,12 +15,15 @@ use rune_testsuite::root;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// What a rune may use, of what compilers turn on by themselves.
-const FEATURES: &str = "-Ctarget-cpu=mvp -Ctarget-feature=+mutable-globals,+sign-ext,+nontrapping-fptoint,+bulk-memory,+multivalue";
-
-/// Keeps what the linker of runes reads.
-const LINK: &str =
-    "-Clink-arg=--no-entry -Clink-arg=--gc-sections -Clink-arg=--emit-relocs -Cstrip=none";
+/// Of what compilers turn on by themselves, what a rune may use; and all that the linker of runes reads.
+const FLAGS: [&str; 6] = [
+    "-Ctarget-cpu=mvp",
+    "-Ctarget-feature=+mutable-globals,+sign-ext,+nontrapping-fptoint,+bulk-memory,+multivalue",
+    "-Clink-arg=--no-entry",
+    "-Clink-arg=--gc-sections",
+    "-Clink-arg=--emit-relocs",
+    "-Cstrip=none",
+];
 
 /// A compiler for blocks.
 struct Toolchain {
@@ -117,9 +120,9 @@ impl Toolchain {
             .unwrap_or_default()
             .join("registry/src");
         let library = Path::new(&self.sysroot).join("lib/rustlib/src/rust/library");
-        let mut flags = format!("{FEATURES} {LINK}");
+        let mut flags: Vec<String> = FLAGS.map(str::to_owned).to_vec();
         for (from, to) in [(root(), "rune"), (&registry, "crates"), (&library, "std")] {
-            flags += &format!(" --remap-path-prefix={}={to}", from.display());
+            flags.push(format!("--remap-path-prefix={}={to}", from.display()));
         }
         let mut cargo = Command::new(&self.cargo);
         cargo.current_dir(&blocks).args([
@@ -133,18 +136,14 @@ impl Toolchain {
         if self.builds_std {
             cargo.args(["-Zbuild-std=core,alloc"]);
             cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld-19");
-            flags += " -Zunstable-options -Cpanic=immediate-abort";
+            flags.extend(["-Zunstable-options", "-Cpanic=immediate-abort"].map(str::to_owned));
         }
         // The instruction f32.sqrt, among others, is not yet stable outside `std`.
         cargo.env("RUSTC_BOOTSTRAP", "1");
         cargo
             .env("RUSTC", &self.rustc)
-            .env("RUSTFLAGS", flags)
+            .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
             .env("CARGO_TARGET_DIR", &target);
-        // What cargo set for this program is not meant for that one.
-        cargo
-            .env_remove("RUSTUP_TOOLCHAIN")
-            .env_remove("CARGO_ENCODED_RUSTFLAGS");
         match cargo.status() {
             Ok(status) if status.success() => {}
             Ok(_) => return Err("the blocks do not compile".to_owned()),
@@ -192,10 +191,8 @@ fn write(
 }
 
 fn digest(bytes: &[u8]) -> String {
-    rune_ir::digest(bytes)
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect()
+    let digits = rune_ir::digest(bytes).map(|b| format!("{b:02x}"));
+    digits.concat()
 }
 
 /// Runs the tests that run blocks on these modules in place of the catalogue's.
