@@ -13,6 +13,7 @@ use crate::{
     Options,
     kernels::{self, Compiled, Unsupported},
     nest::{Buffer, BufferId, Kernel},
+    passes,
 };
 
 /// Everything a rune does in one call, in order.
@@ -235,7 +236,7 @@ impl Program {
     ) -> Result<Vec<Port>, Unsupported> {
         let mut graph = graph.clone();
         if options.level.optimises() {
-            let _ = &mut graph; // PASSES
+            passes::optimise(&mut graph);
         }
         let feeds: Vec<BufferId> = inputs.iter().map(|p| p.buffer).collect();
         let Compiled { kernels, outputs } =

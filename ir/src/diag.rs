@@ -313,7 +313,6 @@ codes! {
     BlockInvalid "R0601" Error "a block is not a valid block"
     BlockInit "R0602" Error "a block refused its arguments or types"
     BlockAddress "R0603" Error "a block's init depends on its address"
-    BlockVariant "R0604" Error "a block does not work on this element type"
     BlockLink "R0605" Error "a block cannot be linked"
     TooLarge "R0701" Error "the rune does not fit in a 32-bit memory"
     FileMissing "R0901" Error "a file cannot be read"

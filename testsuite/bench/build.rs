@@ -19,10 +19,19 @@ fn main() {
         return one(args.next().as_deref());
     }
     let mut rows = vec![("nothing".to_owned(), None)];
-    for name in ["examples/sine/Runefile", "examples/sine/int8.Runefile", "examples/gesture/Runefile", "examples/digits/Runefile", "examples/paper/Runefile"] {
+    for name in [
+        "examples/sine/Runefile",
+        "examples/sine/int8.Runefile",
+        "examples/gesture/Runefile",
+        "examples/digits/Runefile",
+        "examples/paper/Runefile",
+    ] {
         rows.push((name.to_owned(), Some(name)));
     }
-    println!("{:<30} {:>10} {:>10} {:>8} {:>12} {:>10}", "build -O1, warm", "median", "min", "ratio", "peak memory", "rune");
+    println!(
+        "{:<30} {:>10} {:>10} {:>8} {:>12} {:>10}",
+        "build -O1, warm", "median", "min", "ratio", "peak memory", "rune"
+    );
     let mut nothing = Duration::ZERO;
     for (label, runefile) in rows {
         let mut times = Vec::new();
@@ -30,7 +39,11 @@ fn main() {
         for _ in 0..=RUNS {
             let start = Instant::now();
             let mut command = Command::new(env::current_exe().expect("this program has a path"));
-            let output = command.arg("--one").args(runefile).output().expect("this program runs again");
+            let output = command
+                .arg("--one")
+                .args(runefile)
+                .output()
+                .expect("this program runs again");
             times.push(start.elapsed());
             assert!(output.status.success(), "{label} builds");
             report = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -45,16 +58,34 @@ fn main() {
         let ratio = median.as_secs_f64() / nothing.as_secs_f64();
         let mut words = report.split_whitespace();
         let (memory, size) = (words.next().unwrap_or("?"), words.next().unwrap_or("-"));
-        println!("{label:<30} {:>7.1} ms {:>7.1} ms {ratio:>8.1} {memory:>9} KB {size:>8} B", ms(median), ms(min));
+        println!(
+            "{label:<30} {:>7.1} ms {:>7.1} ms {ratio:>8.1} {memory:>9} KB {size:>8} B",
+            ms(median),
+            ms(min)
+        );
     }
 }
 
 /// Builds once and prints the peak memory of this process and the size of the rune.
 fn one(runefile: Option<&str>) {
-    let size = runefile.map(|name| engines::compile(&root().join(name), &Options::default()).output.expect("the example builds").wasm.len());
+    let size = runefile.map(|name| {
+        engines::compile(&root().join(name), &Options::default())
+            .output
+            .expect("the example builds")
+            .wasm
+            .len()
+    });
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).and_then(|l| l.split_whitespace().next()).unwrap_or("?").to_owned();
-    println!("{peak} {}", size.map_or_else(String::new, |s| s.to_string()));
+    let peak = status
+        .lines()
+        .find_map(|l| l.strip_prefix("VmHWM:"))
+        .and_then(|l| l.split_whitespace().next())
+        .unwrap_or("?")
+        .to_owned();
+    println!(
+        "{peak} {}",
+        size.map_or_else(String::new, |s| s.to_string())
+    );
 }
 
 fn ms(time: Duration) -> f64 {

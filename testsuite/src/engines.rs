@@ -7,14 +7,16 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use rune_abi::Fault;
+use rune_abi::{ElementType, Fault};
 use rune_blocks::Wasmi;
 use rune_codegen::{Level, Options, Output, Simd};
 use rune_ir::{
-    check::Verified,
+    check::{TypedKind, Verified},
     eval::{self, Data, Evaluator},
 };
-use rune_runtime::{Call, Cause, Elements, Grants, Limits, Read, Rune, Source, SourceError};
+use rune_runtime::{
+    Call, Cause, Elements, Grants, Limits, Read, Rune, Source, SourceError, Tensor,
+};
 use runec::{Compilation, world::World};
 
 /// The samples of one call: the bytes for each capability, in the order of the Runefile.
@@ -31,7 +33,11 @@ pub enum Outcome {
 
 /// Every way of compiling that a rune runs under in tests.
 pub fn variants() -> Vec<(&'static str, Options)> {
-    let variant = |level, simd| Options { level, simd, ..Options::default() };
+    let variant = |level, simd| Options {
+        level,
+        simd,
+        ..Options::default()
+    };
     vec![
         ("-O0 scalar", variant(Level::O0, Simd::Off)),
         ("-O0 simd", variant(Level::O0, Simd::On)),
@@ -54,12 +60,18 @@ pub fn compile(path: &Path, options: &Options) -> Compilation<Output> {
 
 fn open(path: &Path) -> (Vec<u8>, World) {
     let bytes = fs::read(path).expect("the case can be read");
-    (bytes, World::new(path.parent().expect("a file has a folder")))
+    (
+        bytes,
+        World::new(path.parent().expect("a file has a folder")),
+    )
 }
 
 /// The path from the root of the repository, for messages that are the same everywhere.
 fn shown(path: &Path) -> String {
-    path.strip_prefix(crate::root()).unwrap_or(path).display().to_string()
+    path.strip_prefix(crate::root())
+        .unwrap_or(path)
+        .display()
+        .to_string()
 }
 
 /// Every diagnostic of a compilation as text, without colour.
@@ -69,11 +81,26 @@ pub fn rendered<T>(compilation: &Compilation<T>) -> String {
 
 /// Runs a pipeline on the evaluator.
 pub fn evaluate(verified: &Verified, feeds: &[Feed]) -> Vec<Outcome> {
-    let mut evaluator = Evaluator::new(verified, &Wasmi::default()).expect("blocks that were verified start");
+    let mut evaluator =
+        Evaluator::new(verified, &Wasmi::default()).expect("blocks that were verified start");
     let mut outcomes = Vec::new();
     for feed in feeds {
         match evaluator.call(&mut |capability| feed.get(capability).cloned()) {
-            Ok(eval::Call::Outputs(outputs)) => outcomes.push(Outcome::Outputs(outputs)),
+            Ok(eval::Call::Outputs(outputs)) => {
+                let sinks = verified
+                    .stages()
+                    .iter()
+                    .filter(|s| matches!(s.kind, TypedKind::Output { .. }));
+                let canonical = sinks.zip(outputs).map(|(sink, tensors)| {
+                    let tensors = tensors?.into_iter().zip(&sink.inputs);
+                    Some(
+                        tensors
+                            .map(|(data, input)| one_nan(input.ty.element, data))
+                            .collect(),
+                    )
+                });
+                outcomes.push(Outcome::Outputs(canonical.collect()));
+            }
             Ok(eval::Call::EndOfData) => break,
             Err(code) => {
                 outcomes.push(Outcome::Fault(code));
@@ -88,25 +115,36 @@ pub fn evaluate(verified: &Verified, feeds: &[Feed]) -> Vec<Outcome> {
 pub fn run(output: &Output, feeds: &[Feed]) -> Vec<Outcome> {
     let rune = Rune::load(output.wasm.clone()).expect("a compiled rune keeps the contract");
     let queues: Vec<Arc<Mutex<VecDeque<Vec<u8>>>>> = (0..output.manifest.capabilities.len())
-        .map(|i| Arc::new(Mutex::new(feeds.iter().map(|feed| feed[i].clone()).collect())))
+        .map(|i| {
+            Arc::new(Mutex::new(
+                feeds.iter().map(|feed| feed[i].clone()).collect(),
+            ))
+        })
         .collect();
-    let sources = queues.iter().map(|q| Box::new(Queue(q.clone())) as Box<dyn Source>).collect();
-    let mut instance = rune.start(Grants::new(sources, Limits::default()), Box::new(|_, _| {})).expect("a compiled rune starts");
+    let sources = queues
+        .iter()
+        .map(|q| Box::new(Queue(q.clone())) as Box<dyn Source>)
+        .collect();
+    let mut instance = rune
+        .start(Grants::new(sources, Limits::default()), Box::new(|_, _| {}))
+        .expect("a compiled rune starts");
     let mut outcomes = Vec::new();
     for _ in feeds {
         match instance.call() {
             Ok(Call::Output(records)) => {
                 let mut outputs = vec![None; output.manifest.outputs.len()];
                 for record in records {
-                    let data = |elements| match elements {
-                        Elements::Numbers(bytes) => Data::Bytes(bytes),
+                    let data = |tensor: Tensor| match tensor.elements {
+                        Elements::Numbers(bytes) => one_nan(tensor.element, Data::Bytes(bytes)),
                         Elements::Texts(texts) => Data::Strings(texts),
                     };
-                    outputs[record.output] = Some(record.tensors.into_iter().map(|t| data(t.elements)).collect());
+                    outputs[record.output] = Some(record.tensors.into_iter().map(data).collect());
                 }
                 outcomes.push(Outcome::Outputs(outputs));
             }
-            Ok(Call::NoOutput) => outcomes.push(Outcome::Outputs(vec![None; output.manifest.outputs.len()])),
+            Ok(Call::NoOutput) => {
+                outcomes.push(Outcome::Outputs(vec![None; output.manifest.outputs.len()]))
+            }
             Ok(Call::End) => break,
             Err(error) => {
                 outcomes.push(Outcome::Fault(match error.cause {
@@ -122,16 +160,41 @@ pub fn run(output: &Output, feeds: &[Feed]) -> Vec<Outcome> {
     outcomes
 }
 
+/// The same tensor with one bit pattern for every NaN: engines may differ in those of blocks, which
+/// WebAssembly leaves open and `rune run` prints alike.
+fn one_nan(element: ElementType, data: Data) -> Data {
+    let Data::Bytes(mut bytes) = data else {
+        return data;
+    };
+    if element == ElementType::F32 {
+        for x in bytes.as_chunks_mut::<4>().0 {
+            if f32::from_le_bytes(*x).is_nan() {
+                *x = f32::NAN.to_le_bytes();
+            }
+        }
+    }
+    if element == ElementType::F64 {
+        for x in bytes.as_chunks_mut::<8>().0 {
+            if f64::from_le_bytes(*x).is_nan() {
+                *x = f64::NAN.to_le_bytes();
+            }
+        }
+    }
+    Data::Bytes(bytes)
+}
+
 struct Queue(Arc<Mutex<VecDeque<Vec<u8>>>>);
 
 impl Source for Queue {
     fn read(&mut self, out: &mut [u8]) -> Result<Read, SourceError> {
-        Ok(match self.0.lock().expect("no other thread reads").pop_front() {
-            Some(sample) => {
-                out.copy_from_slice(&sample);
-                Read::Sample
-            }
-            None => Read::End { note: None },
-        })
+        Ok(
+            match self.0.lock().expect("no other thread reads").pop_front() {
+                Some(sample) => {
+                    out.copy_from_slice(&sample);
+                    Read::Sample
+                }
+                None => Read::End { note: None },
+            },
+        )
     }
 }

@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 
 /// The root of the repository.
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the suite lies in the repository")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the suite lies in the repository")
 }
 
 /// The folder of reference models, which are not part of the repository: the environment's `RUNE_MODELS`,
 /// else `../shared/models` beside the repository. Says so and gives `None` where it is absent.
 pub fn reference_models(test: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("RUNE_MODELS").map_or_else(|| root().join("../shared/models"), PathBuf::from);
+    let folder = std::env::var_os("RUNE_MODELS")
+        .map_or_else(|| root().join("../shared/models"), PathBuf::from);
     if folder.is_dir() {
         return Some(folder);
     }
@@ -22,7 +25,10 @@ pub fn reference_models(test: &str) -> Option<PathBuf> {
 }
 
 /// Says that a test is skipped and why.
-#[expect(clippy::print_stderr, reason = "a skipped test must not look like one that ran")]
+#[expect(
+    clippy::print_stderr,
+    reason = "a skipped test must not look like one that ran"
+)]
 pub fn skip(test: &str, why: &str) {
     eprintln!("{test}: skipped: {why}");
 }
@@ -31,7 +37,10 @@ pub fn skip(test: &str, why: &str) {
 pub fn cases(folder: &str) -> Vec<PathBuf> {
     let folder = root().join("testsuite").join(folder);
     let entries = std::fs::read_dir(&folder).expect("the folder of cases is there");
-    let mut paths: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.extension().is_some_and(|e| e == "rune")).collect();
+    let mut paths: Vec<PathBuf> = entries
+        .filter_map(|e| Some(e.ok()?.path()))
+        .filter(|p| p.extension().is_some_and(|e| e == "rune"))
+        .collect();
     paths.sort();
     assert!(!paths.is_empty(), "{} has cases", folder.display());
     paths

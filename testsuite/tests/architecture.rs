@@ -11,7 +11,13 @@ use rune_testsuite::root;
 use toml::{Table, Value};
 
 /// The folders of the crates whose work is pure.
-const CORE: &[&str] = &["ir", "frontend/runefile", "frontend/models", "frontend/blocks", "codegen"];
+const CORE: &[&str] = &[
+    "ir",
+    "frontend/runefile",
+    "frontend/models",
+    "frontend/blocks",
+    "codegen",
+];
 
 #[test]
 fn front_and_back_meet_only_in_ir() {
@@ -23,7 +29,18 @@ fn front_and_back_meet_only_in_ir() {
         ("rune-models", &["rune-ir"]),
         ("rune-blocks", &["rune-abi", "rune-ir"]),
         ("rune-codegen", &["rune-abi", "rune-ir"]),
-        ("runec", &["rune-abi", "rune-ir", "rune-runefile", "rune-models", "rune-blocks", "rune-codegen", "rune-catalogue"]),
+        (
+            "runec",
+            &[
+                "rune-abi",
+                "rune-ir",
+                "rune-runefile",
+                "rune-models",
+                "rune-blocks",
+                "rune-codegen",
+                "rune-catalogue",
+            ],
+        ),
         ("rune-runtime", &["rune-abi", "runec"]),
     ]);
     for (folder, manifest) in manifests() {
@@ -32,8 +49,14 @@ fn front_and_back_meet_only_in_ir() {
             assert_eq!(name, "rune-testsuite", "{folder} needs a row here");
             continue;
         };
-        for dependency in names(&manifest, "dependencies").into_iter().filter(|d| d.starts_with("rune")) {
-            assert!(allowed.contains(&dependency.as_str()), "{name} must not depend on {dependency}");
+        for dependency in names(&manifest, "dependencies")
+            .into_iter()
+            .filter(|d| d.starts_with("rune"))
+        {
+            assert!(
+                allowed.contains(&dependency.as_str()),
+                "{name} must not depend on {dependency}"
+            );
         }
     }
 }
@@ -41,34 +64,59 @@ fn front_and_back_meet_only_in_ir() {
 #[test]
 fn every_outside_package_has_the_owners_it_names() {
     let text = fs::read_to_string(root().join("Cargo.toml")).unwrap();
-    let section = text.split("[workspace.dependencies]").nth(1).unwrap().split("\n[").next().unwrap();
+    let section = text
+        .split("[workspace.dependencies]")
+        .nth(1)
+        .unwrap()
+        .split("\n[")
+        .next()
+        .unwrap();
     let mut owners: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for line in section.lines().filter(|l| l.contains('=') && !l.starts_with('#') && !l.contains("path =")) {
-        let (declaration, comment) = line.split_once(" # ").unwrap_or_else(|| panic!("no owner: {line}"));
+    for line in section
+        .lines()
+        .filter(|l| l.contains('=') && !l.starts_with('#') && !l.contains("path ="))
+    {
+        let (declaration, comment) = line
+            .split_once(" # ")
+            .unwrap_or_else(|| panic!("no owner: {line}"));
         let name = declaration.split('=').next().unwrap().trim().to_owned();
-        let list = comment.split(',').map(|o| o.split_whitespace().next().unwrap_or_default().to_owned());
+        let list = comment
+            .split(',')
+            .map(|o| o.split_whitespace().next().unwrap_or_default().to_owned());
         owners.insert(name, list.collect());
     }
     let mut users: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (_, manifest) in manifests() {
         let name = manifest["package"]["name"].as_str().unwrap().to_owned();
         for table in ["dependencies", "dev-dependencies", "build-dependencies"] {
-            for dependency in names(&manifest, table).into_iter().filter(|d| !d.starts_with("rune-") && d != "runec") {
+            for dependency in names(&manifest, table)
+                .into_iter()
+                .filter(|d| !d.starts_with("rune-") && d != "runec")
+            {
                 users.entry(dependency).or_default().insert(name.clone());
             }
         }
     }
-    assert_eq!(owners, users, "left: the comments of the root Cargo.toml; right: the manifests");
+    assert_eq!(
+        owners, users,
+        "left: the comments of the root Cargo.toml; right: the manifests"
+    );
 }
 
 #[test]
 fn the_core_may_not_touch_the_world() {
     let clippy = |folder: &str| -> Value {
-        let text = fs::read_to_string(root().join(folder).join("clippy.toml")).unwrap_or_else(|_| panic!("{folder} has no clippy.toml"));
+        let text = fs::read_to_string(root().join(folder).join("clippy.toml"))
+            .unwrap_or_else(|_| panic!("{folder} has no clippy.toml"));
         text.parse::<Table>().unwrap()["disallowed-methods"].clone()
     };
     let reference = clippy("ir");
-    let paths: Vec<&str> = reference.as_array().unwrap().iter().map(|m| m["path"].as_str().unwrap()).collect();
+    let paths: Vec<&str> = reference
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| m["path"].as_str().unwrap())
+        .collect();
     for needed in ["std::fs::read", "std::env::var", "std::time::Instant::now"] {
         assert!(paths.contains(&needed), "{needed} is not forbidden");
     }
@@ -80,7 +128,10 @@ fn the_core_may_not_touch_the_world() {
 #[test]
 fn ir_knows_no_formats_and_abi_nothing_at_all() {
     let manifests: BTreeMap<String, Table> = manifests().into_iter().collect();
-    assert_eq!(names(&manifests["ir"], "dependencies"), ["libm", "rune-abi", "sha2"]);
+    assert_eq!(
+        names(&manifests["ir"], "dependencies"),
+        ["libm", "rune-abi", "sha2"]
+    );
     assert!(names(&manifests["stdlib/abi"], "dependencies").is_empty());
     let abi = fs::read_to_string(root().join("stdlib/abi/src/lib.rs")).unwrap();
     assert!(abi.contains("#![no_std]"));
@@ -88,12 +139,21 @@ fn ir_knows_no_formats_and_abi_nothing_at_all() {
 
 #[test]
 fn the_compiler_needs_no_heavy_trees() {
-    let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap().parse::<Table>().unwrap();
+    let lock = fs::read_to_string(root().join("Cargo.lock"))
+        .unwrap()
+        .parse::<Table>()
+        .unwrap();
     let mut needs: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for package in lock["package"].as_array().unwrap() {
-        let list = package.get("dependencies").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let list = package
+            .get("dependencies")
+            .and_then(Value::as_array)
+            .map_or(&[][..], Vec::as_slice);
         let list = list.iter().filter_map(|d| d.as_str()?.split(' ').next());
-        needs.entry(package["name"].as_str().unwrap()).or_default().extend(list);
+        needs
+            .entry(package["name"].as_str().unwrap())
+            .or_default()
+            .extend(list);
     }
     let mut seen = BTreeSet::new();
     let mut work = vec!["runec"];
@@ -112,11 +172,23 @@ fn every_code_has_a_page_with_its_summary() {
     let folder = root().join("docs/errors");
     for code in Code::ALL {
         let page = fs::read_to_string(folder.join(format!("{}.md", code.number()))).unwrap();
-        assert!(page.starts_with(&format!("# {}: {}\n", code.number(), code.summary())), "{} has another title", code.number());
-        assert!(page.lines().count() > 8, "{} explains nothing", code.number());
+        assert!(
+            page.starts_with(&format!("# {}: {}\n", code.number(), code.summary())),
+            "{} has another title",
+            code.number()
+        );
+        assert!(
+            page.lines().count() > 8,
+            "{} explains nothing",
+            code.number()
+        );
     }
     let pages = fs::read_dir(folder).unwrap().count();
-    assert_eq!(pages, Code::ALL.len(), "a page of a code that does not exist");
+    assert_eq!(
+        pages,
+        Code::ALL.len(),
+        "a page of a code that does not exist"
+    );
 }
 
 #[test]
@@ -124,26 +196,45 @@ fn every_file_says_what_it_is_for_and_is_not_too_long() {
     for path in files(root(), &["rs"]) {
         let text = fs::read_to_string(&path).unwrap();
         let shown = path.strip_prefix(root()).unwrap().display().to_string();
-        assert!(text.starts_with("//!"), "{shown} does not say what it is for");
+        assert!(
+            text.starts_with("//!"),
+            "{shown} does not say what it is for"
+        );
         assert!(text.lines().count() <= 900, "{shown} is too long");
     }
     for path in files(&root().join("testsuite"), &["snap"]) {
         let lines = fs::read_to_string(&path).unwrap().lines().count();
-        assert!(lines <= 120, "{} has {lines} lines: a golden is for reading", path.display());
+        assert!(
+            lines <= 120,
+            "{} has {lines} lines: a golden is for reading",
+            path.display()
+        );
     }
 }
 
 /// The manifests of the workspace's members, by folder.
 fn manifests() -> Vec<(String, Table)> {
-    let read = |folder: &str| fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap().parse::<Table>().unwrap();
+    let read = |folder: &str| {
+        fs::read_to_string(root().join(folder).join("Cargo.toml"))
+            .unwrap()
+            .parse::<Table>()
+            .unwrap()
+    };
     let workspace = read("");
     let members = workspace["workspace"]["members"].as_array().unwrap();
-    members.iter().map(|m| m.as_str().unwrap().to_owned()).map(|folder| (folder.clone(), read(&folder))).collect()
+    members
+        .iter()
+        .map(|m| m.as_str().unwrap().to_owned())
+        .map(|folder| (folder.clone(), read(&folder)))
+        .collect()
 }
 
 /// The names in a table of dependencies, sorted.
 fn names(manifest: &Table, table: &str) -> Vec<String> {
-    let mut names: Vec<String> = manifest.get(table).and_then(Value::as_table).map_or_else(Vec::new, |t| t.keys().cloned().collect());
+    let mut names: Vec<String> = manifest
+        .get(table)
+        .and_then(Value::as_table)
+        .map_or_else(Vec::new, |t| t.keys().cloned().collect());
     names.sort();
     names
 }
@@ -156,7 +247,10 @@ fn files(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
         let name = path.file_name().unwrap().to_str().unwrap();
         if path.is_dir() && name != "target" && !name.starts_with('.') {
             found.extend(files(&path, extensions));
-        } else if path.extension().is_some_and(|e| extensions.iter().any(|x| e == *x)) {
+        } else if path
+            .extension()
+            .is_some_and(|e| extensions.iter().any(|x| e == *x))
+        {
             found.push(path);
         }
     }

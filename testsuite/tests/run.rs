@@ -23,8 +23,14 @@ fn every_engine_gives_what_the_case_says() {
         let text = fs::read_to_string(&path).unwrap();
         let checked = engines::check(&path);
         let rendered = engines::rendered(&checked);
-        let verified = checked.output.unwrap_or_else(|| panic!("{name} does not check:\n{rendered}"));
-        let calls: Vec<Expected> = text.lines().filter_map(|l| l.strip_prefix("#!")).map(|l| Expected::parse(l, &verified)).collect();
+        let verified = checked
+            .output
+            .unwrap_or_else(|| panic!("{name} does not check:\n{rendered}"));
+        let calls: Vec<Expected> = text
+            .lines()
+            .filter_map(|l| l.strip_prefix("#!"))
+            .map(|l| Expected::parse(l, &verified))
+            .collect();
         assert!(!calls.is_empty(), "{name} says what to expect");
         let feeds: Vec<Feed> = calls.iter().map(|c| c.feed.clone()).collect();
         let oracle = engines::evaluate(&verified, &feeds);
@@ -33,9 +39,17 @@ fn every_engine_gives_what_the_case_says() {
             call.compare(outcome, &format!("{name}, call {i}, evaluator"));
         }
         for (variant, options) in engines::variants() {
-            let output = engines::compile(&path, &options).output.expect("what checks compiles");
-            wasmparser::Validator::new().validate_all(&output.wasm).unwrap_or_else(|e| panic!("{name} {variant}: {e}"));
-            assert_eq!(engines::run(&output, &feeds), oracle, "{name} {variant} differs from the evaluator");
+            let output = engines::compile(&path, &options)
+                .output
+                .expect("what checks compiles");
+            wasmparser::Validator::new()
+                .validate_all(&output.wasm)
+                .unwrap_or_else(|e| panic!("{name} {variant}: {e}"));
+            assert_eq!(
+                engines::run(&output, &feeds),
+                oracle,
+                "{name} {variant} differs from the evaluator"
+            );
         }
     }
 }
@@ -63,16 +77,31 @@ impl Expected {
         };
         let feed = names(true)
             .map(|stage| {
-                let tensor = Tensors::find(inputs, &stage.name).unwrap_or_else(|| panic!("`{line}` gives nothing for {}", stage.name));
+                let tensor = Tensors::find(inputs, &stage.name)
+                    .unwrap_or_else(|| panic!("`{line}` gives nothing for {}", stage.name));
                 assert_eq!(tensor.element, stage.outputs[0].element, "{line}");
-                assert_eq!(tensor.values.len() as u64, stage.outputs[0].elements(), "elements for {} in {line}", stage.name);
-                tensor.values.iter().flat_map(|v| encode(tensor.element, v)).collect()
+                assert_eq!(
+                    tensor.values.len() as u64,
+                    stage.outputs[0].elements(),
+                    "elements for {} in {line}",
+                    stage.name
+                );
+                tensor
+                    .values
+                    .iter()
+                    .flat_map(|v| encode(tensor.element, v))
+                    .collect()
             })
             .collect();
         if let Some(code) = outputs.trim().strip_prefix("fault ") {
-            return Self { feed, outcome: Err(code.trim().parse().expect("a fault is a number")) };
+            return Self {
+                feed,
+                outcome: Err(code.trim().parse().expect("a fault is a number")),
+            };
         }
-        let outcome = Ok(names(false).map(|stage| Tensors::find(outputs, &stage.name)).collect());
+        let outcome = Ok(names(false)
+            .map(|stage| Tensors::find(outputs, &stage.name))
+            .collect());
         Self { feed, outcome }
     }
 
@@ -85,7 +114,10 @@ impl Expected {
                     match (expected, found) {
                         (None, None) => {}
                         (Some(expected), Some(found)) => expected.compare(&found[0], place),
-                        (expected, found) => panic!("{place}: expected output {}, found {found:?}", expected.is_some()),
+                        (expected, found) => panic!(
+                            "{place}: expected output {}, found {found:?}",
+                            expected.is_some()
+                        ),
                     }
                 }
             }
@@ -99,21 +131,49 @@ impl Tensors {
     fn find(text: &str, name: &str) -> Option<Self> {
         let at = text.match_indices(name).find(|(i, _)| {
             let before = text[..*i].chars().next_back();
-            before.is_none_or(|c| c == ' ' || c == ',') && text[i + name.len()..].trim_start().starts_with('=')
+            before.is_none_or(|c| c == ' ' || c == ',')
+                && text[i + name.len()..].trim_start().starts_with('=')
         })?;
-        let rest = text[at.0 + name.len()..].trim_start().trim_start_matches('=').trim_start();
-        let (element, rest) = rest.split_once(' ').expect("a type stands before the values");
-        let element = ElementType::from_name(element).unwrap_or_else(|| panic!("{element} is a type"));
+        let rest = text[at.0 + name.len()..]
+            .trim_start()
+            .trim_start_matches('=')
+            .trim_start();
+        let (element, rest) = rest
+            .split_once(' ')
+            .expect("a type stands before the values");
+        let element =
+            ElementType::from_name(element).unwrap_or_else(|| panic!("{element} is a type"));
         let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
-        let values = stream.next().expect("values follow the type").unwrap_or_else(|e| panic!("{rest}: {e}"));
-        let tolerance = rest[stream.byte_offset()..].trim_start().strip_prefix('±').map_or(0.0, |t| t.split(',').next().unwrap_or(t).trim().parse().expect("a tolerance is a number"));
-        Some(Self { element, values: values.as_array().expect("values are a list").clone(), tolerance })
+        let values = stream
+            .next()
+            .expect("values follow the type")
+            .unwrap_or_else(|e| panic!("{rest}: {e}"));
+        let tolerance = rest[stream.byte_offset()..]
+            .trim_start()
+            .strip_prefix('±')
+            .map_or(0.0, |t| {
+                t.split(',')
+                    .next()
+                    .unwrap_or(t)
+                    .trim()
+                    .parse()
+                    .expect("a tolerance is a number")
+            });
+        Some(Self {
+            element,
+            values: values.as_array().expect("values are a list").clone(),
+            tolerance,
+        })
     }
 
     fn compare(&self, found: &Data, place: &str) {
         match found {
             Data::Strings(found) => {
-                let expected: Vec<&str> = self.values.iter().map(|v| v.as_str().expect("texts are expected")).collect();
+                let expected: Vec<&str> = self
+                    .values
+                    .iter()
+                    .map(|v| v.as_str().expect("texts are expected"))
+                    .collect();
                 assert_eq!(*found, expected, "{place}");
             }
             Data::Bytes(found) => {
@@ -123,9 +183,14 @@ impl Tensors {
                     if self.tolerance == 0.0 {
                         assert_eq!(bytes, encode(self.element, value), "{place}: element {i}");
                     } else {
-                        let found = f64::from(f32::from_le_bytes(bytes.try_into().expect("a tolerance is for f32")));
+                        let found = f64::from(f32::from_le_bytes(
+                            bytes.try_into().expect("a tolerance is for f32"),
+                        ));
                         let expected = value.as_f64().expect("a number");
-                        assert!((found - expected).abs() <= self.tolerance, "{place}: element {i} is {found}, expected {expected}");
+                        assert!(
+                            (found - expected).abs() <= self.tolerance,
+                            "{place}: element {i} is {found}, expected {expected}"
+                        );
                     }
                 }
             }
@@ -135,8 +200,21 @@ impl Tensors {
 
 /// The bytes of an element; `"NaN"` and the like stand for what JSON has no numbers for.
 fn encode(element: ElementType, value: &Value) -> Vec<u8> {
-    let float = || value.as_f64().unwrap_or_else(|| value.as_str().and_then(|s| s.parse().ok()).expect("a float"));
-    let integer = || value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from)).expect("a whole number");
+    let float = || {
+        value.as_f64().unwrap_or_else(|| {
+            value
+                .as_str()
+                .and_then(|s| s.parse().ok())
+                .expect("a float")
+        })
+    };
+    let integer = || {
+        value
+            .as_i64()
+            .map(i128::from)
+            .or_else(|| value.as_u64().map(i128::from))
+            .expect("a whole number")
+    };
     match element {
         ElementType::F32 => (float() as f32).to_le_bytes().to_vec(),
         ElementType::F64 => float().to_le_bytes().to_vec(),

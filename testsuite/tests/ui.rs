@@ -18,14 +18,20 @@ fn every_diagnostic_is_where_its_mark_is() {
             .iter()
             .map(|d| {
                 let source = compiled.sources.text(d.primary.span.file);
-                let line = source[..d.primary.span.start as usize].matches('\n').count() + 1;
+                let line = source[..d.primary.span.start as usize]
+                    .matches('\n')
+                    .count()
+                    + 1;
                 (line, d.code.number().to_owned())
             })
             .collect();
         found.sort();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         if found != expected {
-            failures.push(format!("{name}: marked {expected:?}, found {found:?}\n{}", engines::rendered(&compiled)));
+            failures.push(format!(
+                "{name}: marked {expected:?}, found {found:?}\n{}",
+                engines::rendered(&compiled)
+            ));
             continue;
         }
         let mut settings = insta::Settings::clone_current();
@@ -43,7 +49,12 @@ fn marks(text: &str) -> Vec<(usize, String)> {
         .lines()
         .enumerate()
         .filter_map(|(i, line)| Some((i + 1, line.split_once("#~")?.1)))
-        .flat_map(|(line, codes)| codes.split_whitespace().map(move |code| (line, code.to_owned())).collect::<Vec<_>>())
+        .flat_map(|(line, codes)| {
+            codes
+                .split_whitespace()
+                .map(move |code| (line, code.to_owned()))
+                .collect::<Vec<_>>()
+        })
         .collect();
     marks.sort();
     marks
@@ -51,9 +62,26 @@ fn marks(text: &str) -> Vec<(usize, String)> {
 
 #[test]
 fn every_code_has_a_case() {
-    let marked: BTreeSet<String> = cases("ui").iter().flat_map(|p| marks(&String::from_utf8_lossy(&fs::read(p).unwrap()))).map(|(_, code)| code).collect();
-    let missing: Vec<&str> = Code::ALL.iter().map(|c| c.number()).filter(|c| !marked.contains(*c)).collect();
-    assert!(missing.is_empty(), "codes without a case in testsuite/ui: {missing:?}");
-    let unknown: Vec<&String> = marked.iter().filter(|c| Code::from_number(c).is_none()).collect();
-    assert!(unknown.is_empty(), "marks of codes that do not exist: {unknown:?}");
+    let marked: BTreeSet<String> = cases("ui")
+        .iter()
+        .flat_map(|p| marks(&String::from_utf8_lossy(&fs::read(p).unwrap())))
+        .map(|(_, code)| code)
+        .collect();
+    let missing: Vec<&str> = Code::ALL
+        .iter()
+        .map(|c| c.number())
+        .filter(|c| !marked.contains(*c))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "codes without a case in testsuite/ui: {missing:?}"
+    );
+    let unknown: Vec<&String> = marked
+        .iter()
+        .filter(|c| Code::from_number(c).is_none())
+        .collect();
+    assert!(
+        unknown.is_empty(),
+        "marks of codes that do not exist: {unknown:?}"
+    );
 }

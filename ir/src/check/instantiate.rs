@@ -135,21 +135,6 @@ fn snapshot(
     engine: &dyn BlockEngine,
 ) -> Result<Snapshot, Box<Diagnostic>> {
     let fault = |code, message: String| Box::new(Diagnostic::new(code, span, message));
-    if !block
-        .object
-        .exports
-        .iter()
-        .any(|(name, _)| *name == instance.export)
-    {
-        return Err(Box::new(
-            fault(
-                Code::BlockVariant,
-                format!("block `{path}` has no `{}`", instance.export),
-            )
-            .at("this element type is declared but not there")
-            .hint("the block is damaged: build it again"),
-        ));
-    }
     engine
         .snapshot(block, instance)
         .map_err(|error| match error {

@@ -1,5 +1,9 @@
 //! The project's own tools: `cargo xtask ci | bless | blocks [--check]`.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the terminal")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a tool for the terminal"
+)]
 
 mod blocks;
 
@@ -41,23 +45,62 @@ fn main() -> ExitCode {
 /// Format, lints and tests, of the workspace and of the blocks' own.
 fn ci() -> Result<(), String> {
     cargo(&["fmt", "--all", "--check"])?;
-    cargo(&["fmt", "--all", "--check", "--manifest-path", "proc-blocks/Cargo.toml"])?;
-    cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
-    cargo(&["clippy", "--quiet", "--manifest-path", "proc-blocks/Cargo.toml", "--all-targets", "--", "-D", "warnings"])?;
-    cargo(&["test", "--quiet", "--manifest-path", "proc-blocks/Cargo.toml", "--workspace"])?;
+    cargo(&[
+        "fmt",
+        "--all",
+        "--check",
+        "--manifest-path",
+        "proc-blocks/Cargo.toml",
+    ])?;
+    cargo(&[
+        "clippy",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ])?;
+    cargo(&[
+        "clippy",
+        "--quiet",
+        "--manifest-path",
+        "proc-blocks/Cargo.toml",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ])?;
+    cargo(&[
+        "test",
+        "--quiet",
+        "--manifest-path",
+        "proc-blocks/Cargo.toml",
+        "--workspace",
+    ])?;
     test(&[])
 }
 
 /// Takes what insta and our own corpora find as the new truth.
 fn bless() -> Result<(), String> {
-    test(&[("INSTA_UPDATE", "always"), ("INSTA_FORCE_PASS", "1"), ("BLESS", "1")])
+    test(&[
+        ("INSTA_UPDATE", "always"),
+        ("INSTA_FORCE_PASS", "1"),
+        ("BLESS", "1"),
+    ])
 }
 
 /// Every test of the workspace, by nextest where it is installed.
 fn test(environment: &[(&str, &str)]) -> Result<(), String> {
-    let nextest = Command::new("cargo").args(["nextest", "--version"]).output().is_ok_and(|o| o.status.success());
+    let nextest = Command::new("cargo")
+        .args(["nextest", "--version"])
+        .output()
+        .is_ok_and(|o| o.status.success());
     if nextest {
-        run(&["nextest", "run", "--workspace", "--no-fail-fast"], environment)?;
+        run(
+            &["nextest", "run", "--workspace", "--no-fail-fast"],
+            environment,
+        )?;
         // nextest does not run the examples in docs.
         run(&["test", "--quiet", "--workspace", "--doc"], environment)
     } else {
@@ -71,7 +114,11 @@ fn cargo(args: &[&str]) -> Result<(), String> {
 
 fn run(args: &[&str], environment: &[(&str, &str)]) -> Result<(), String> {
     println!("== cargo {}", args.join(" "));
-    let status = Command::new("cargo").args(args).envs(environment.iter().copied()).current_dir(rune_testsuite::root()).status();
+    let status = Command::new("cargo")
+        .args(args)
+        .envs(environment.iter().copied())
+        .current_dir(rune_testsuite::root())
+        .status();
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(_) => Err(format!("cargo {} failed", args.join(" "))),

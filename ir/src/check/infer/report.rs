@@ -221,10 +221,6 @@ impl Why {
             return diagnostic;
         }
         let names: Vec<String> = self.through.iter().map(|s| format!("`{s}`")).collect();
-        diagnostic.note(format!(
-            "This comes through {}: {}.",
-            names.join(", "),
-            self.text
-        ))
+        diagnostic.note(format!("The type comes through {}.", names.join(", ")))
     }
 }
