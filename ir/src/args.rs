@@ -30,6 +30,16 @@ pub struct Argument {
     pub text: String,
 }
 
+impl Argument {
+    /// A text without its quotes, or a number as it was written.
+    fn plain_text(&self) -> &str {
+        match &self.value.value {
+            Value::Text(text) => text,
+            Value::Integer(_) | Value::Float(_) | Value::List(_) | Value::Resource(_) => &self.text,
+        }
+    }
+}
+
 /// What values an argument takes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ArgType {
@@ -202,7 +212,7 @@ pub fn bind(
                 bound[index] = Some(BoundArg {
                     value,
                     span: Some(arg.name.span.to(arg.value.span)),
-                })
+                });
             }
             Err(diagnostic) => found.push(*diagnostic),
         }
@@ -216,7 +226,7 @@ pub fn bind(
                 *bound = Some(BoundArg {
                     value: value.clone(),
                     span: None,
-                })
+                });
             }
             None if spec.optional => {}
             None => found.push(
@@ -306,10 +316,7 @@ fn coerce(spec: &ArgSpec, arg: &Argument) -> Result<Bound, Box<Diagnostic>> {
             }
         }
         (ArgType::Text { words }, Value::Text(_) | Value::Integer(_) | Value::Float(_)) => {
-            let text = match &arg.value.value {
-                Value::Text(text) => text.as_str(),
-                _ => arg.text.as_str(),
-            };
+            let text = arg.plain_text();
             if words.is_empty() {
                 return Ok(Bound::Text(text.to_owned()));
             }
@@ -335,10 +342,7 @@ fn coerce(spec: &ArgSpec, arg: &Argument) -> Result<Bound, Box<Diagnostic>> {
             Ok(Bound::List(items.iter().map(|i| i.value.clone()).collect()))
         }
         (ArgType::List, Value::Text(_) | Value::Integer(_) | Value::Float(_)) => {
-            match &arg.value.value {
-                Value::Text(text) => Ok(Bound::List(vec![text.clone()])),
-                _ => Ok(Bound::List(vec![arg.text.clone()])),
-            }
+            Ok(Bound::List(vec![arg.plain_text().to_owned()]))
         }
         (ArgType::List | ArgType::Text { .. }, Value::Resource(bytes)) => {
             match std::str::from_utf8(bytes) {

@@ -4,6 +4,7 @@ pub mod cli;
 mod cmd;
 pub mod driver;
 pub mod render;
+pub mod report;
 pub mod world;
 
 pub use driver::{Compilation, check, compile};

@@ -68,9 +68,12 @@ pub fn human(
         .chain(diagnostic.hints.iter().map(|h| format!("help: {h}")))
         .collect();
     let config = Config::default();
-    term::emit_to_write_style(out, &config, &files, &report).map_err(|error| match error {
-        codespan_reporting::files::Error::Io(error) => error,
-        other => io::Error::other(other.to_string()),
+    let result = term::emit_to_write_style(out, &config, &files, &report);
+    result.map_err(|error| {
+        if let codespan_reporting::files::Error::Io(error) = error {
+            return error;
+        }
+        io::Error::other(error.to_string())
     })
 }
 
@@ -195,7 +198,7 @@ mod tests {
     fn a_long_line_is_cut_around_the_label() {
         let text = format!("FROM x\nRUN {} end\n", "a ".repeat(5000));
         let at = 7 + 5000;
-        let excerpt = Excerpt::new(&text, &[at..at + 1]);
+        let excerpt = Excerpt::new(&text, &[at..at + 1, 0..4]);
         assert!(excerpt.text.len() < 600, "{}", excerpt.text.len());
         let now = excerpt.map(at);
         assert_eq!(excerpt.text.as_bytes()[now], text.as_bytes()[at]);

@@ -32,11 +32,12 @@ impl Env for World {
 
     fn resolve_block(&self, name: &str) -> Option<String> {
         // `./mine.wasm` is a file of the user's.
-        let is_file = name.contains('/') && name.ends_with(".wasm");
+        let is_file =
+            name.contains('/') && Path::new(name).extension().is_some_and(|e| e == "wasm");
         if is_file {
             Some(name.to_owned())
         } else {
-            rune_catalogue::resolve_block(name).map(|name| name.to_string())
+            rune_catalogue::resolve_block(name).map(str::to_owned)
         }
     }
 
@@ -45,9 +46,7 @@ impl Env for World {
     }
 
     fn blocks(&self) -> Vec<String> {
-        rune_catalogue::blocks()
-            .map(|name| name.to_string())
-            .collect()
+        rune_catalogue::blocks().map(str::to_owned).collect()
     }
 
     fn has_image(&self, name: &str) -> bool {
@@ -56,7 +55,7 @@ impl Env for World {
 
     fn images(&self) -> Vec<String> {
         rune_catalogue::images()
-            .map(|image| image.name.to_string())
+            .map(|image| image.name.clone())
             .collect()
     }
 }
@@ -66,15 +65,12 @@ fn read(path: &Path) -> Result<Arc<[u8]>, String> {
     let shown = path.display();
     match fs::read(path) {
         Ok(bytes) => Ok(bytes.into()),
-        Err(error) => Err(match error.kind() {
-            io::ErrorKind::NotFound => match nearest(path) {
-                Some(name) => format!("there is no file {shown}; did you mean `{name}`?"),
-                None => format!("there is no file {shown}"),
-            },
-            io::ErrorKind::IsADirectory => format!("{shown} is a folder"),
-            io::ErrorKind::PermissionDenied => format!("{shown} may not be read"),
-            _ => format!("{shown} cannot be read: {error}"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(match nearest(path) {
+            Some(name) => format!("there is no file {shown}; did you mean `{name}`?"),
+            None => format!("there is no file {shown}"),
         }),
+        Err(_) if path.is_dir() => Err(format!("{shown} is a folder")),
+        Err(error) => Err(format!("{shown} cannot be read: {error}")),
     }
 }
 

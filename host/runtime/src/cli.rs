@@ -12,7 +12,12 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 use rune_abi::CapabilityKind;
-use runec::{driver, render, world::Input};
+use runec::{
+    cli::{Color, MessageFormat},
+    driver, render,
+    report::Reporter,
+    world::Input,
+};
 
 use crate::{Call, CallError, Cause, GrantError, Limits, Rune, SourceFlag, serial};
 
@@ -204,15 +209,13 @@ impl Console {
     /// Shows what the compiler found.
     fn show<T>(self, compiled: &runec::Compilation<T>) {
         let (sources, found) = (&compiled.sources, &compiled.diagnostics);
-        let text = if self.json {
-            let lines = found
-                .iter()
-                .map(|d| format!("{}\n", render::json(sources, d)));
-            lines.collect()
+        if self.json {
+            for diagnostic in found {
+                let _ = writeln!(io::stderr(), "{}", render::json(sources, diagnostic));
+            }
         } else {
-            render::plain(sources, found)
-        };
-        let _ = write!(io::stderr(), "{text}");
+            Reporter::new(MessageFormat::Human, Color::Auto).report(sources, found);
+        }
     }
 }
 

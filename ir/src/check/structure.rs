@@ -25,7 +25,7 @@ pub(super) fn check(
     let order = match sort(pipeline) {
         Ok(order) => order,
         Err(cycle) => {
-            found.push(cycle);
+            found.push(*cycle);
             return None;
         }
     };
@@ -160,7 +160,7 @@ fn ports(
 }
 
 /// The stages in an order in which each follows what it reads, otherwise that of the text.
-fn sort(pipeline: &Pipeline) -> Result<Vec<StageId>, Diagnostic> {
+fn sort(pipeline: &Pipeline) -> Result<Vec<StageId>, Box<Diagnostic>> {
     #[derive(Clone, Copy, PartialEq)]
     enum Mark {
         New,
@@ -191,7 +191,7 @@ fn sort(pipeline: &Pipeline) -> Result<Vec<StageId>, Diagnostic> {
                 Mark::Open => {
                     let start = stack.iter().position(|(s, _)| *s == edge.from).unwrap_or(0);
                     let path: Vec<StageId> = stack[start..].iter().map(|(s, _)| *s).collect();
-                    return Err(cycle(pipeline, &path, edge.span));
+                    return Err(Box::new(cycle(pipeline, &path, edge.span)));
                 }
             }
         }

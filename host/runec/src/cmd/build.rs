@@ -11,8 +11,9 @@ use rune_codegen::{Level, Options, Simd};
 
 use crate::{
     cli::{self, Color, MessageFormat},
-    cmd::{Reporter, complain},
+    cmd::complain,
     driver,
+    report::Reporter,
     world::Input,
 };
 

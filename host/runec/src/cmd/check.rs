@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use crate::{
     cli::{self, Color, MessageFormat},
-    cmd::{Reporter, complain},
+    cmd::complain,
     driver,
+    report::Reporter,
     world::Input,
 };
 

@@ -20,19 +20,15 @@ pub(crate) fn run(args: &Args) -> u8 {
         }
         return cli::OK;
     };
-    match Code::from_number(number) {
-        Some(code) => {
-            let _ = write!(out, "{}", code.explanation());
-            cli::OK
-        }
-        None => {
-            let near = did_you_mean(number, Code::ALL.iter().map(|c| c.number()));
-            let hint = near.map_or_else(
-                || "`runec explain` lists them".to_owned(),
-                |n| format!("did you mean {n}?"),
-            );
-            complain(&format!("there is no diagnostic {number}; {hint}"));
-            cli::USAGE
-        }
-    }
+    let Some(code) = Code::from_number(number) else {
+        let near = did_you_mean(number, Code::ALL.iter().map(|c| c.number()));
+        let hint = near.map_or_else(
+            || "`runec explain` lists them".to_owned(),
+            |n| format!("did you mean {n}?"),
+        );
+        complain(&format!("there is no diagnostic {number}; {hint}"));
+        return cli::USAGE;
+    };
+    let _ = write!(out, "{}", code.explanation());
+    cli::OK
 }

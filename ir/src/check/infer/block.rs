@@ -13,6 +13,9 @@ use crate::{
     ty::{Dim, ElementType, PartialType},
 };
 
+/// The dimensions of a port, and the reason of the first variable in them.
+type Computed = (Vec<Dim>, Option<Why>);
+
 impl Inference<'_> {
     /// Binds the variables of a block's signature and fills in what follows.
     pub(super) fn block(&mut self, id: StageId, signature: &Signature, path: &str, span: Span) {
@@ -281,17 +284,12 @@ impl Inference<'_> {
                         ));
                         self.changed = true;
                     }
-                    Some(have) => match join(have, &computed) {
-                        Some((joined, _)) => {
-                            if joined != *have {
-                                next.ty.dims = Some(joined);
-                                self.changed = true;
-                            }
-                        }
-                        None => {
-                            let computed = PartialType {
+                    Some(have) => {
+                        let Some((joined, _)) = join(have, &computed) else {
+                            let dims = Some(computed);
+                            let says = PartialType {
                                 element: next.ty.element,
-                                dims: Some(computed),
+                                dims,
                             };
                             return self.port_mismatch(
                                 id,
@@ -300,10 +298,12 @@ impl Inference<'_> {
                                 index,
                                 &known,
                                 span,
-                                Some(&computed),
+                                Some(&says),
                             );
-                        }
-                    },
+                        };
+                        self.changed |= joined != *have;
+                        next.ty.dims = Some(joined);
+                    }
                 }
             }
         }
@@ -316,7 +316,7 @@ impl Inference<'_> {
         id: StageId,
         pattern: &[PortDim],
         integers: &[(String, i64)],
-    ) -> Result<Option<(Vec<Dim>, Option<Why>)>, String> {
+    ) -> Result<Option<Computed>, String> {
         let variables = &self.variables[id];
         let mut dims = Vec::new();
         let mut why = None;

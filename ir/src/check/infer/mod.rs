@@ -273,7 +273,7 @@ impl Inference<'_> {
         }
         match &self.pipeline.stages[id].kind {
             StageKind::Capability(kind) if kind.value == CapabilityKind::Raw => {
-                self.capability(id, kind.value, kind.span)
+                self.capability(id, kind.value, kind.span);
             }
             StageKind::Block(path) => {
                 if let Loaded::Block(block) = &self.loaded[id] {
@@ -350,25 +350,20 @@ impl Inference<'_> {
             for end in [End::Input, End::Output] {
                 for index in 0..self.ends(id, end).len() {
                     let known = self.ends(id, end)[index].clone();
-                    match known.ty.complete() {
-                        Some(ty) => {
-                            let span = known
-                                .why_dims
-                                .as_ref()
-                                .map_or(self.pipeline.stages[id].name.span, |w| w.span);
-                            let errors = self.found.len();
-                            if !self.silent[id] && end == End::Output {
-                                check_size(&ty, span, self.found);
-                            }
-                            complete &= self.found.len() == errors;
+                    let Some(ty) = known.ty.complete() else {
+                        complete = false;
+                        if !self.pipeline.partial && !self.reaches(id, &failed) {
+                            self.open(id, end, &known);
                         }
-                        None => {
-                            complete = false;
-                            if !self.pipeline.partial && !self.reaches(id, &failed) {
-                                self.open(id, end, &known);
-                            }
-                        }
+                        continue;
+                    };
+                    let name = self.pipeline.stages[id].name.span;
+                    let span = known.why_dims.as_ref().map_or(name, |w| w.span);
+                    let errors = self.found.len();
+                    if !self.silent[id] && end == End::Output {
+                        check_size(&ty, span, self.found);
                     }
+                    complete &= self.found.len() == errors;
                 }
             }
         }

@@ -99,7 +99,7 @@ impl Inference<'_> {
         let maker = &self.pipeline.stages[edge.from];
         match &maker.kind {
             StageKind::Capability(kind) => match kind.value {
-                CapabilityKind::Accel if want % 3 == 0 => format!(
+                CapabilityKind::Accel if want.is_multiple_of(3) => format!(
                     "let `{}` give as many: `--samples {}`",
                     maker.name.value,
                     want / 3

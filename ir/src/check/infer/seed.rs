@@ -294,14 +294,11 @@ impl Inference<'_> {
                 known.why_dims = Some(why);
                 self.changed = true;
             }
-            Some(written) => match join(written, &dims) {
-                Some((joined, _)) => {
-                    if known.ty.dims.as_ref() != Some(&joined) {
-                        known.ty.dims = Some(joined);
-                        self.changed = true;
-                    }
-                }
-                None if !self.silent[id] => {
+            Some(written) => {
+                if let Some((joined, _)) = join(written, &dims) {
+                    self.changed |= joined != *written;
+                    known.ty.dims = Some(joined);
+                } else if !self.silent[id] {
                     let said = PartialType {
                         element: known.ty.element,
                         dims: Some(dims),
@@ -320,8 +317,7 @@ impl Inference<'_> {
                     );
                     self.silent[id] = true;
                 }
-                None => {}
-            },
+            }
         }
     }
 
