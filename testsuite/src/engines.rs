@@ -143,7 +143,7 @@ pub fn run(output: &Output, feeds: &[Feed]) -> Vec<Outcome> {
                 outcomes.push(Outcome::Outputs(outputs));
             }
             Ok(Call::NoOutput) => {
-                outcomes.push(Outcome::Outputs(vec![None; output.manifest.outputs.len()]))
+                outcomes.push(Outcome::Outputs(vec![None; output.manifest.outputs.len()]));
             }
             Ok(Call::End) => break,
             Err(error) => {
@@ -151,7 +151,10 @@ pub fn run(output: &Output, feeds: &[Feed]) -> Vec<Outcome> {
                     Cause::Fault(code, _) => code,
                     // The evaluator turns the traps of a block into this fault.
                     Cause::Trap(_) => Fault::Block as i32,
-                    other => panic!("the rune failed in another way: {other:?}"),
+                    other @ (Cause::Deadline(_)
+                    | Cause::Contract(_)
+                    | Cause::Source(_)
+                    | Cause::Stopped) => panic!("the rune failed in another way: {other:?}"),
                 }));
                 break;
             }

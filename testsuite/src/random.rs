@@ -10,8 +10,8 @@ impl Random {
         Self(seed.max(1))
     }
 
-    /// The next number.
-    pub fn next(&mut self) -> u32 {
+    /// The next 32 bits.
+    pub fn word(&mut self) -> u32 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 17;
         self.0 ^= self.0 << 5;
@@ -20,12 +20,12 @@ impl Random {
 
     /// A number below `n`.
     pub fn below(&mut self, n: usize) -> usize {
-        self.next() as usize % n.max(1)
+        self.word() as usize % n.max(1)
     }
 
     /// `n` random bytes.
     pub fn bytes(&mut self, n: usize) -> Vec<u8> {
-        (0..n).map(|_| (self.next() >> 24) as u8).collect()
+        (0..n).map(|_| (self.word() >> 24) as u8).collect()
     }
 
     /// Changes bytes as a careless hand would: flips, cuts, repeats, moves, or puts in a telling value.
@@ -37,7 +37,7 @@ impl Random {
             match self.below(7) {
                 _ if n == 0 => bytes.extend(self.bytes(8)),
                 0 => bytes[at] ^= 1 << self.below(8),
-                1 => bytes[at] = (self.next() >> 24) as u8,
+                1 => bytes[at] = (self.word() >> 24) as u8,
                 2 => drop(bytes.drain(at..end)),
                 3 => {
                     let piece = bytes[at..end].to_vec();
