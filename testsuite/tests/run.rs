@@ -215,10 +215,12 @@ fn encode(element: ElementType, value: &Value) -> Vec<u8> {
             .or_else(|| value.as_u64().map(i128::from))
             .expect("a whole number")
     };
-    match element {
-        ElementType::F32 => (float() as f32).to_le_bytes().to_vec(),
-        ElementType::F64 => float().to_le_bytes().to_vec(),
-        ElementType::Utf8 => panic!("text is not fed as bytes"),
-        other => integer().to_le_bytes()[..other.size() as usize].to_vec(),
+    if element.is_integer() {
+        return integer().to_le_bytes()[..element.size() as usize].to_vec();
     }
+    if element == ElementType::F32 {
+        return (float() as f32).to_le_bytes().to_vec();
+    }
+    assert_eq!(element, ElementType::F64, "text is not fed as bytes");
+    float().to_le_bytes().to_vec()
 }
