@@ -58,10 +58,12 @@ fn split(factor: f64) -> (i32, i32) {
 /// How often a product is rounded when a [`Requantization`] is applied to an accumulator `x`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rounding {
-    /// (`x` * multiplier + 2^(30 - shift)) >> (31 - shift), in 64 bits.
+    /// (`x` * multiplier + 2^(30 - shift)) >> (31 - shift) in 64 bits, of which the low 32 are kept
+    /// (TFLite's kernels differ from each other where more are needed).
     Once,
-    /// gemmlowp's: first p = (`x` * 2^max(shift, 0) * multiplier + 2^30) >> 31, then, for a shift
-    /// below zero, p / 2^-shift with halves rounded away from zero.
+    /// gemmlowp's: first p = (`x` * 2^max(shift, 0) * multiplier + 2^30) >> 31, where the product of `x`
+    /// and the power is taken modulo 2^32; then, for a shift below zero, p / 2^-shift with halves rounded
+    /// away from zero.
     Twice,
 }
 

@@ -13,7 +13,7 @@ use rune_ir::{
 use super::{
     Context, is_signed,
     linear::{self, Arithmetic, Channels},
-    requantize::{Factor, FactorExprs, offset_and_clamp, requantize},
+    requantize::{Factor, FactorExprs, Parts, offset_and_clamp, requantize},
 };
 use crate::nest::{Address, Affine, BufferId, Builder, Expr, Load, Op, Role, Store, Ty};
 
@@ -29,7 +29,8 @@ pub(super) struct Integer {
     /// For each vector the fields of [`Self::fields`], each with one i32 per lane.
     table: Option<BufferId>,
     has_bias: bool,
-    has_scale: bool,
+    /// What the factors in the table consist of.
+    parts: Parts,
 }
 
 impl Integer {
@@ -70,16 +71,14 @@ impl Integer {
             .all(|f| *f == factors[0])
             .then_some(factors[0]);
         let has_bias = biases.iter().any(|b| *b != 0);
-        let has_scale = factors.iter().any(|f| f.scale != 1);
+        let parts = Parts::of(&factors);
         let fields = |channel: usize| {
-            let factor = factors[channel];
             let mut fields = Vec::new();
             if has_bias {
                 fields.push(biases[channel]);
             }
             if common.is_none() {
-                fields.extend([factor.multiplier, factor.minus_power]);
-                fields.extend(has_scale.then_some(factor.scale));
+                fields.extend(parts.fields(factors[channel]));
             }
             fields
         };
@@ -112,7 +111,7 @@ impl Integer {
             common,
             table,
             has_bias,
-            has_scale,
+            parts,
         })
     }
 
@@ -121,7 +120,7 @@ impl Integer {
         let factor = if self.common.is_some() {
             0
         } else {
-            2 + u32::from(self.has_scale)
+            self.parts.count()
         };
         u32::from(self.has_bias) + factor
     }
@@ -139,11 +138,9 @@ impl Integer {
             return FactorExprs::constant(self.ty, factor);
         }
         let first = u32::from(self.has_bias);
-        FactorExprs {
-            multiplier: self.field(vector, first),
-            minus_power: self.field(vector, first + 1),
-            scale: self.has_scale.then(|| self.field(vector, first + 2)),
-        }
+        let fields = first..first + self.parts.count();
+        self.parts
+            .exprs(fields.map(|field| self.field(vector, field)))
     }
 
     /// Eight bytes as 16-bit lanes, or one as an i32, less a zero point.

@@ -140,6 +140,7 @@ ops! {
     I32x4ExtMulHighI16x8S "extmul_high" (I16x8, I16x8) -> I32x4;
     I64x2Add "+" (I64x2, I64x2) -> I64x2;
     I64x2Sub "-" (I64x2, I64x2) -> I64x2;
+    I64x2Mul "*" (I64x2, I64x2) -> I64x2;
     I64x2ShrU ">>>" (I64x2, I32) -> I64x2;
     I64x2ExtendLowI32x4S "extend_low" (I32x4) -> I64x2;
     I64x2ExtendHighI32x4S "extend_high" (I32x4) -> I64x2;
@@ -387,7 +388,7 @@ macro_rules! operator {
 
 operator!(Add add I32 I32Add I64 I64Add F32 F32Add I32x4 I32x4Add I64x2 I64x2Add F32x4 F32x4Add);
 operator!(Sub sub I32 I32Sub I64 I64Sub F32 F32Sub I16x8 I16x8Sub I32x4 I32x4Sub I64x2 I64x2Sub F32x4 F32x4Sub);
-operator!(Mul mul I32 I32Mul I64 I64Mul F32 F32Mul I32x4 I32x4Mul F32x4 F32x4Mul);
+operator!(Mul mul I32 I32Mul I64 I64Mul F32 F32Mul I32x4 I32x4Mul I64x2 I64x2Mul F32x4 F32x4Mul);
 operator!(Div div I32 I32DivS F32 F32Div F32x4 F32x4Div);
 operator!(Shr shr I32 I32ShrS I64 I64ShrS I32x4 I32x4ShrS);
 operator!(Shl shl I32 I32Shl I32x4 I32x4Shl);

@@ -209,9 +209,14 @@ impl Model {
                     q.scale = (0..channels).map(|_| self.random.scale()).collect();
                     q.zero_point = vec![0; channels as usize];
                 }
-                // Some factors of a half or more.
-                if self.random.chance(8) {
-                    q.scale.iter_mut().for_each(|s| *s *= 40.0);
+                // Some factors of a half or more, of all channels or of some.
+                if self.random.chance(4) {
+                    let all = self.random.chance(2);
+                    for scale in &mut q.scale {
+                        if all || self.random.chance(2) {
+                            *scale *= self.random.pick(&[10.0, 40.0, 160.0]);
+                        }
+                    }
                 }
             }
             q
@@ -223,8 +228,8 @@ impl Model {
             let (ty, data): (_, Vec<u8>) = if ty == DataType::F32 {
                 (ty, self.random.bytes(ty, channels as usize, false))
             } else {
-                // Large ones saturate every result, but must do so on the right side.
-                let bits = self.random.pick(&[18, 18, 10]);
+                // Large ones saturate every result, but must do so on the right side; the largest wrap.
+                let bits = self.random.pick(&[18, 18, 10, 0]);
                 let biases = (0..channels).map(|_| self.random.next() as i32 >> bits);
                 (DataType::I32, biases.flat_map(i32::to_le_bytes).collect())
             };

@@ -79,7 +79,7 @@ pub(super) fn evaluate(
             let sum = taps(i).fold(0, add);
             let biased = bias.as_ref().map_or(sum, |b| sum.wrapping_add(b[channel]));
             arithmetic::requantize(biased, params.requantization[channel], params.rounding)
-                .wrapping_add(params.output_zero_point)
+                .saturating_add(params.output_zero_point)
         });
         operand::small_integer_bytes(integers, params.range)
     }

@@ -43,7 +43,7 @@ pub(super) fn rescale(
     let rescaled = elements.into_iter().map(|x| {
         let real = x - params.input_zero_point;
         arithmetic::requantize(real, params.requantization, Rounding::Twice)
-            .wrapping_add(params.output_zero_point)
+            .saturating_add(params.output_zero_point)
     });
     operand::small_integer_bytes(rescaled, params.range)
 }
