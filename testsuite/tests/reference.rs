@@ -362,3 +362,97 @@ fn example_runes_are_small() {
         }
     }
 }
+
+/// The listing that introduced the Runefile, as it stood in the README of those weeks.
+const LISTING: &str = "\
+FROM runicos/base
+
+CAPABILITY AUDIO audio --hz 16000 --samples 150 --sample-size 1500
+
+PROC_BLOCK runicos/fft fft
+
+MODEL ./example.tflite model --input [150,1] --output 1
+
+RUN audio fft model
+
+OUT serial
+";
+
+/// An older state of it, without arguments and without an output.
+const LISTING_WITHOUT_ARGUMENTS: &str = "\
+FROM runicos/base
+
+CAPABILITY AUDIO audio
+
+PROC_BLOCK runicos/fft fft
+
+MODEL ./example.tflite model
+
+RUN audio fft model
+";
+
+#[test]
+fn the_listing_that_introduced_the_runefile_builds() {
+    let folder = root().join("examples/paper");
+    let example = fs::read_to_string(folder.join("Runefile")).unwrap();
+    assert_eq!(example, LISTING);
+    // Another state of it differs by blanks at the end of two lines.
+    let trailing = LISTING
+        .replace("--sample-size 1500\n", "--sample-size 1500 \n")
+        .replace("RUN audio fft model\n", "RUN audio fft model \n");
+    assert_eq!(trailing.len(), LISTING.len() + 2);
+    let input = folder.join("input.wav");
+    for (variant, options) in engines::variants() {
+        let build = |text: &str| {
+            let world = Overlay::new(&folder);
+            let compiled = runec::compile("Runefile", "paper", text.as_bytes(), &world, &options);
+            // A call reads 150 samples, so 1500 has no effect: a warning, and nothing else.
+            let codes: Vec<&str> = compiled
+                .diagnostics
+                .iter()
+                .map(|d| d.code.number())
+                .collect();
+            assert_eq!(codes, ["R0206"], "{}", engines::rendered(&compiled));
+            compiled.output.unwrap()
+        };
+        let output = build(LISTING);
+        let line = first_line(&output, CapabilityKind::Sound, &input);
+        let tensor = &line["serial"][0];
+        assert_eq!(tensor["element_type"], "f32", "{variant}: {line}");
+        assert_eq!(tensor["elements"].as_array().unwrap().len(), 1, "{variant}");
+        assert_eq!(build(&trailing).wasm, output.wasm, "{variant}");
+    }
+}
+
+/// A Runefile without an output computes for nobody. The error says what to add, and with that line the
+/// rest follows from the model: as many samples as it takes, of the type the sound capability has.
+#[test]
+fn the_listing_without_arguments_wants_an_output() {
+    let world = Overlay::new(root().join("examples/paper"));
+    let checked = runec::check(
+        "Runefile",
+        "paper",
+        LISTING_WITHOUT_ARGUMENTS.as_bytes(),
+        &world,
+    );
+    let rendered = engines::rendered(&checked);
+    let codes: Vec<&str> = checked
+        .diagnostics
+        .iter()
+        .map(|d| d.code.number())
+        .collect();
+    assert_eq!(codes, ["R0412"], "{rendered}");
+    assert!(rendered.contains("add `OUT SERIAL`"), "{rendered}");
+
+    let text = LISTING_WITHOUT_ARGUMENTS.to_owned() + "\nOUT serial\n";
+    let checked = runec::check("Runefile", "paper", text.as_bytes(), &world);
+    let rendered = engines::rendered(&checked);
+    let types: Vec<String> = checked
+        .output
+        .unwrap_or_else(|| panic!("{rendered}"))
+        .stages()
+        .iter()
+        .flat_map(|s| s.outputs.iter().map(ToString::to_string))
+        .collect();
+    assert_eq!(types, ["I16[150]", "F32[150]", "F32[1]"], "{rendered}");
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rune_abi::{CAPABILITIES, CapabilityKind, OUTPUTS, OutputKind};
 use rune_ir::{
     args,
-    diag::{Code, Diagnostic, Severity, Span, Spanned, did_you_mean},
+    diag::{Code, Diagnostic, Severity, Span, Spanned, did_you_mean, has_errors},
     env::Env,
     pipeline::{Pipeline, Stage, StageId, StageKind},
 };
@@ -25,8 +25,8 @@ use crate::{
 /// edge that cannot be. What it leaves to the checks of `rune_ir`: whether arguments fit, types, counts of
 /// inputs and outputs, cycles, and stages that nothing uses.
 ///
-/// There is a pipeline wherever at least one stage could be made, so that checking can go on after an error
-/// and find more:
+/// There is a pipeline unless errors left no stage at all, so that checking can go on after an error and find
+/// more:
 /// - A block that is not in the catalogue keeps its path as written, for which [`Env::block`] has nothing,
 ///   and a model whose file cannot be had has no bytes. Both have been reported.
 /// - Where anything else is missing (a stage, an edge, an argument or a type that was at fault)
@@ -55,7 +55,8 @@ pub fn lower(tree: &Tree, name: &str, env: &dyn Env) -> (Option<Pipeline>, Vec<D
     } = lowering;
     wiring::wire(tree, &stages, &mut pipeline, &mut found);
     found.sort_by_key(|d| d.primary.span);
-    let pipeline = (!pipeline.stages.is_empty()).then_some(pipeline);
+    let hollow = pipeline.stages.is_empty() && has_errors(&found);
+    let pipeline = (!hollow).then_some(pipeline);
     (pipeline, found)
 }
 

@@ -1,0 +1,298 @@
+//! The program as a person or a script meets it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use rune_codegen::{Options, Simd};
+use runec::world::Input;
+use serde_json::Value;
+
+const GOOD: &str = "\
+FROM runicos/base
+CAPABILITY<F32[4]> RAW x
+PROC_BLOCK runicos/modulo m --modulus 2
+OUT SERIAL
+RUN x m serial
+";
+
+/// An empty folder that is of one test alone.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("cli")
+        .join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// A folder with a Runefile.
+fn with(name: &str, text: &str) -> PathBuf {
+    let folder = folder(name);
+    fs::write(folder.join("Runefile"), text).unwrap();
+    folder
+}
+
+fn runec(folder: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_runec"))
+        .args(args)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+/// Exit status, standard output, standard error.
+fn said(output: &Output) -> (i32, &str, &str) {
+    (
+        output.status.code().unwrap(),
+        std::str::from_utf8(&output.stdout).unwrap(),
+        std::str::from_utf8(&output.stderr).unwrap(),
+    )
+}
+
+/// The names in a folder, sorted.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn check_says_nothing_of_a_good_runefile_and_writes_nothing() {
+    let folder = with("check-good", GOOD);
+    assert_eq!(said(&runec(&folder, &["check"])), (0, "", ""));
+    assert_eq!(names(&folder), ["Runefile"]);
+}
+
+#[test]
+fn check_shows_errors_on_standard_error_and_ends_with_1() {
+    let folder = with("check-bad", &GOOD.replace("modulo", "modulu"));
+    let output = runec(&folder, &["check"]);
+    let (code, out, err) = said(&output);
+    assert_eq!((code, out), (1, ""), "{err}");
+    assert!(
+        err.contains("error[R0105]") && err.contains("Runefile:3:12"),
+        "{err}"
+    );
+    assert!(
+        err.ends_with("1 error; `runec explain R0105` says more\n"),
+        "{err}"
+    );
+    assert!(!err.contains('\u{1b}'), "colour in a pipe: {err}");
+    let coloured = runec(&folder, &["check", "--color", "always"]);
+    assert!(said(&coloured).2.contains('\u{1b}'));
+}
+
+#[test]
+fn a_warning_is_no_failure() {
+    let unused = GOOD.replace("OUT", "CAPABILITY<F32[1]> RAW spare\nOUT");
+    let folder = with("check-warning", &unused);
+    let output = runec(&folder, &["check"]);
+    let (code, out, err) = said(&output);
+    assert_eq!((code, out), (0, ""), "{err}");
+    assert!(err.contains("warning[R0405]"), "{err}");
+}
+
+#[test]
+fn files_that_cannot_be_read_and_wrong_usage_end_with_2() {
+    let folder = folder("usage");
+    for args in [
+        &["check", "missing.Runefile"][..],
+        &["check"],
+        &["build", "missing.Runefile"],
+        &["build", "-O", "7"],
+        &["build", "--simd", "maybe"],
+        &["frobnicate"],
+        &[],
+    ] {
+        let output = runec(&folder, args);
+        let (code, out, err) = said(&output);
+        assert_eq!((code, out), (2, ""), "{args:?}: {err}");
+        assert!(!err.is_empty(), "{args:?}");
+    }
+    assert!(
+        said(&runec(&folder, &["check", "missing.Runefile"]))
+            .2
+            .contains("missing.Runefile")
+    );
+    // The others of a list are checked all the same.
+    fs::write(folder.join("bad"), "FROM\n").unwrap();
+    let output = runec(&folder, &["check", "missing", "bad"]);
+    let (code, _, err) = said(&output);
+    assert!(code == 2 && err.contains("error[R0001]"), "{err}");
+}
+
+#[test]
+fn json_has_one_object_with_a_place_for_each_diagnostic() {
+    let text = GOOD.replace("modulo", "modulu").replace("RUN x", "RUN y");
+    let folder = with("json", &text);
+    let output = runec(&folder, &["check", "--message-format", "json"]);
+    let (code, out, err) = said(&output);
+    assert_eq!((code, err), (1, ""));
+    let found: Vec<Value> = out
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    let codes: Vec<&str> = found.iter().map(|d| d["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["R0105", "R0101"], "{out}");
+    for diagnostic in &found {
+        assert_eq!(diagnostic["severity"], "error");
+        assert!(!diagnostic["message"].as_str().unwrap().is_empty());
+        let place = &diagnostic["primary"]["place"];
+        let number = |name: &str| usize::try_from(place[name].as_u64().unwrap()).unwrap();
+        let line = text.lines().nth(number("line") - 1).unwrap();
+        let pointed = &line[number("column") - 1..number("end_column") - 1];
+        assert_eq!(pointed, &text[number("start")..number("end")]);
+        assert!(["runicos/modulu", "y"].contains(&pointed), "{diagnostic}");
+        assert!(place["file"].as_str().unwrap().ends_with("Runefile"));
+    }
+}
+
+#[test]
+fn explain_knows_every_code_and_no_other() {
+    let folder = folder("explain");
+    let all = runec(&folder, &["explain"]);
+    let (code, list, _) = said(&all);
+    assert_eq!(code, 0);
+    assert!(list.lines().count() > 40, "{list}");
+    for line in list.lines().take(3) {
+        let number = line.split(' ').next().unwrap();
+        let output = runec(&folder, &["explain", &number.to_lowercase()]);
+        let (code, out, err) = said(&output);
+        assert_eq!((code, err), (0, ""));
+        assert!(out.contains(number), "{out}");
+    }
+    let output = runec(&folder, &["explain", "R0199"]);
+    let (code, out, err) = said(&output);
+    assert_eq!((code, out), (2, ""));
+    assert!(err.contains("there is no diagnostic R0199"), "{err}");
+}
+
+#[test]
+fn build_names_the_rune_after_the_folder_the_file_or_the_label() {
+    let folder = with("named", GOOD);
+    fs::write(folder.join("other.Runefile"), GOOD).unwrap();
+    fs::write(folder.join("labelled"), format!("{GOOD}LABEL name=given\n")).unwrap();
+    for args in [
+        &["build"][..],
+        &["build", "other.Runefile"],
+        &["build", "labelled"],
+        &["build", "-o", "chosen.wasm"],
+    ] {
+        let output = runec(&folder, args);
+        let (code, out, err) = said(&output);
+        assert_eq!((code, out), (0, ""), "{args:?}: {err}");
+        assert!(err.starts_with("built "), "{err}");
+    }
+    assert_eq!(
+        names(&folder),
+        [
+            "Runefile",
+            "chosen.wasm",
+            "given.rune",
+            "labelled",
+            "named.rune",
+            "other.Runefile",
+            "other.rune",
+        ]
+    );
+    assert_eq!(
+        fs::read(folder.join("named.rune")).unwrap(),
+        fs::read(folder.join("chosen.wasm")).unwrap(),
+    );
+}
+
+#[test]
+fn build_writes_nothing_where_it_cannot_write_all() {
+    let folder = with("unwritable", GOOD);
+    let output = runec(&folder, &["build", "-o", "none/x.rune"]);
+    let (code, _, err) = said(&output);
+    assert_eq!(code, 2);
+    assert!(err.contains("none/x.rune cannot be written"), "{err}");
+    fs::write(folder.join("Runefile"), GOOD.replace("SERIAL", "SERIALS")).unwrap();
+    let output = runec(&folder, &["build"]);
+    assert_eq!(said(&output).0, 1);
+    assert_eq!(names(&folder), ["Runefile"]);
+}
+
+#[test]
+fn emit_ir_writes_the_steps_and_loops() {
+    let folder = with("emit", GOOD);
+    let output = runec(&folder, &["build", "--emit", "ir"]);
+    assert_eq!(said(&output).0, 0);
+    assert_eq!(names(&folder), ["Runefile", "emit.ir"]);
+    let input = Input::open(&folder).unwrap();
+    let options = Options::default();
+    let compiled = runec::compile(
+        &input.path,
+        &input.name,
+        &input.bytes,
+        &input.world,
+        &options,
+    );
+    let text = fs::read_to_string(folder.join("emit.ir")).unwrap();
+    assert_eq!(text, compiled.output.unwrap().text);
+    assert!(text.contains("modulo"), "{text}");
+    assert_eq!(said(&runec(&folder, &["build", "--emit", "wasm,ir"])).0, 0);
+    assert_eq!(names(&folder), ["Runefile", "emit.ir", "emit.rune"]);
+}
+
+/// A rune for engines without SIMD neither has vector instructions nor says it needs them.
+#[test]
+fn simd_off_is_off_in_the_manifest() {
+    let folder = with("simd", "");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/sine/raw.Runefile");
+    let example = example.to_str().unwrap();
+    for (mode, simd) in [("on", Simd::On), ("off", Simd::Off)] {
+        let output = runec(
+            &folder,
+            &["build", example, "--simd", mode, "-o", "sine.rune"],
+        );
+        assert_eq!(said(&output).0, 0);
+        let input = Input::open(Path::new(example)).unwrap();
+        let options = Options {
+            simd,
+            ..Options::default()
+        };
+        let compiled = runec::compile(
+            &input.path,
+            &input.name,
+            &input.bytes,
+            &input.world,
+            &options,
+        );
+        let expected = compiled.output.unwrap();
+        assert_eq!(fs::read(folder.join("sine.rune")).unwrap(), expected.wasm);
+        let features = expected.manifest.features;
+        assert_eq!(
+            features.contains(rune_abi::WasmFeatures::SIMD),
+            mode == "on"
+        );
+    }
+}
+
+#[test]
+fn help_has_examples() {
+    let folder = folder("help");
+    for args in [
+        &["--help"][..],
+        &["build", "--help"],
+        &["check", "--help"],
+        &["--version"],
+    ] {
+        let output = runec(&folder, args);
+        let (code, out, err) = said(&output);
+        assert_eq!((code, err), (0, ""), "{args:?}");
+        assert!(out.contains("runec"), "{out}");
+    }
+    assert!(
+        said(&runec(&folder, &["build", "--help"]))
+            .1
+            .contains("Examples:")
+    );
+}
