@@ -177,7 +177,15 @@ impl Excerpt {
 
     fn keep(&mut self, text: &str, piece: Range<usize>) {
         self.kept.push((piece.start, piece.len(), self.text.len()));
-        self.text.push_str(&text[piece]);
+        // What a terminal would obey is shown as blanks.
+        let shown = |c: char| {
+            if c.is_ascii_control() && !matches!(c, '\n' | '\t') {
+                ' '
+            } else {
+                c
+            }
+        };
+        self.text.extend(text[piece].chars().map(shown));
     }
 
     /// The place in the excerpt of a place in the text; one cut away becomes the end of what is before it.

@@ -10,6 +10,9 @@ use crate::{
     render,
 };
 
+/// Errors shown to a person; more only push the first off the screen.
+const MOST_ERRORS: usize = 20;
+
 /// Writes diagnostics, and counts them.
 pub struct Reporter {
     format: MessageFormat,
@@ -43,6 +46,9 @@ impl Reporter {
                 Severity::Error => self.errors += 1,
                 Severity::Warning => self.warnings += 1,
             }
+            if self.format == MessageFormat::Human && self.errors > MOST_ERRORS {
+                continue;
+            }
             let _ = match self.format {
                 MessageFormat::Human => render::human(&mut self.stream, sources, diagnostic),
                 MessageFormat::Json => {
@@ -67,6 +73,9 @@ impl Reporter {
         let mut parts = Vec::new();
         if self.errors > 0 {
             parts.push(count(self.errors, "error"));
+        }
+        if self.errors > MOST_ERRORS {
+            parts.push(format!("the first {MOST_ERRORS} of them shown"));
         }
         if self.warnings > 0 {
             parts.push(count(self.warnings, "warning"));

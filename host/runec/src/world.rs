@@ -62,7 +62,9 @@ impl Env for World {
 
 /// The bytes of a file, or one sentence on why they cannot be had.
 fn read(path: &Path) -> Result<Arc<[u8]>, String> {
-    let shown = path.display();
+    // `./model.tflite` beside `a/Runefile` is shown as `a/model.tflite`.
+    let shown: PathBuf = path.components().collect();
+    let shown = shown.display();
     match fs::read(path) {
         Ok(bytes) => Ok(bytes.into()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(match nearest(path) {
@@ -74,10 +76,20 @@ fn read(path: &Path) -> Result<Arc<[u8]>, String> {
     }
 }
 
+/// The folder a path lies in; that of `file` is `.`.
+fn folder(path: &Path) -> Option<&Path> {
+    let parent = path.parent()?;
+    Some(if parent.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        parent
+    })
+}
+
 /// A file beside a missing one whose name is much like it.
 fn nearest(path: &Path) -> Option<String> {
     let wanted = path.file_name()?.to_str()?;
-    let mut names: Vec<String> = fs::read_dir(path.parent()?)
+    let mut names: Vec<String> = fs::read_dir(folder(path)?)
         .ok()?
         .filter_map(|e| e.ok()?.file_name().into_string().ok())
         .collect();
@@ -120,21 +132,20 @@ impl Input {
             Err(error) => return Err(format!("{} cannot be read: {error}", file.display())),
         };
         let root = match file.parent() {
-            Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
             Some(parent) => parent.to_owned(),
-            None => PathBuf::from("."),
+            None => PathBuf::new(),
         };
         Ok(Self {
             bytes,
             path: file.display().to_string(),
-            name: default_name(&file, &root),
+            name: default_name(&file),
             world: World::new(root),
         })
     }
 }
 
 /// `sine` for `sine/Runefile` and for `sine.Runefile`.
-fn default_name(file: &Path, root: &Path) -> String {
+fn default_name(file: &Path) -> String {
     let stem = file
         .file_name()
         .and_then(|n| n.to_str())
@@ -144,7 +155,7 @@ fn default_name(file: &Path, root: &Path) -> String {
         .or_else(|| stem.strip_prefix("Runefile."))
         .filter(|s| !s.is_empty());
     let from_folder = || {
-        fs::canonicalize(root)
+        fs::canonicalize(folder(file)?)
             .ok()
             .and_then(|p| p.file_name().and_then(|n| n.to_str()).map(str::to_owned))
     };

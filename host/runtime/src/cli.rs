@@ -267,6 +267,11 @@ fn rune_bytes(path: &Path, console: Console) -> Result<Vec<u8>, Failure> {
         if bytes.starts_with(b"\0asm") || path.extension().is_some_and(|e| e == "rune") {
             return Ok(bytes);
         }
+        if bytes.get(4..8) == Some(b"TFL3") {
+            let what =
+                "is a model, not a rune: name it in a Runefile, in a line `MODEL ./file name`";
+            return Err(Failure::usage(format_args!("{shown} {what}")));
+        }
     }
     let input = Input::open(path).map_err(Failure::usage)?;
     let compiled = driver::compile(

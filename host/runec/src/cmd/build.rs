@@ -33,7 +33,7 @@ pub(crate) struct Args {
     /// Where to write the rune; NAME.rune in this folder where not given.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// How hard to optimise: 0 not at all, 1 our passes, 2 Binaryen too.
+    /// How hard to optimise: 0 not at all, 1 the graphs of models.
     #[arg(short = 'O', value_name = "LEVEL", default_value = "1")]
     optimise: LevelArg,
     /// 128-bit vector instructions: on, off for engines without them, or relaxed for faster floats
@@ -59,8 +59,6 @@ enum LevelArg {
     O0,
     #[value(name = "1")]
     O1,
-    #[value(name = "2")]
-    O2,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -90,7 +88,6 @@ pub(crate) fn run(args: &Args, color: Color) -> u8 {
         level: match args.optimise {
             LevelArg::O0 => Level::O0,
             LevelArg::O1 => Level::O1,
-            LevelArg::O2 => Level::O2,
         },
         simd: match args.simd {
             SimdArg::On => Simd::On,
