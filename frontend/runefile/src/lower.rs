@@ -55,8 +55,8 @@ pub fn lower(tree: &Tree, name: &str, env: &dyn Env) -> (Option<Pipeline>, Vec<D
     } = lowering;
     wiring::wire(tree, &stages, &mut pipeline, &mut found);
     found.sort_by_key(|d| d.primary.span);
-    let hollow = pipeline.stages.is_empty() && has_errors(&found);
-    let pipeline = (!hollow).then_some(pipeline);
+    let faulty = pipeline.partial || has_errors(&found);
+    let pipeline = (!pipeline.stages.is_empty() || !faulty).then_some(pipeline);
     (pipeline, found)
 }
 

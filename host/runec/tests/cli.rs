@@ -1,5 +1,10 @@
 //! The program as a person or a script meets it.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails where it stands"
+)]
+
 use std::{
     fs,
     path::{Path, PathBuf},
