@@ -135,6 +135,10 @@ struct Code<'a> {
 }
 
 impl Code<'_> {
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "instructions are written where they are emitted"
+    )]
     fn emit(&mut self, instruction: Instruction<'_>) {
         self.function.instruction(&instruction);
     }
@@ -211,16 +215,13 @@ impl Code<'_> {
         self.emit(Instruction::LocalGet(RESULT));
         self.emit(Instruction::Return);
         self.emit(Instruction::End);
-        match flag {
-            Some(local) => {
-                self.emit(Instruction::I32Const(1));
-                self.emit(Instruction::LocalSet(local));
-            }
-            None => {
-                self.emit(Instruction::LocalGet(WROTE));
-                self.emit(Instruction::I32Eqz);
-                self.emit(Instruction::Return);
-            }
+        if let Some(local) = flag {
+            self.emit(Instruction::I32Const(1));
+            self.emit(Instruction::LocalSet(local));
+        } else {
+            self.emit(Instruction::LocalGet(WROTE));
+            self.emit(Instruction::I32Eqz);
+            self.emit(Instruction::Return);
         }
         self.emit(Instruction::End);
         for (port, output) in call.outputs.iter().enumerate() {

@@ -49,14 +49,16 @@ pub(crate) fn manifest(
         };
         match key.value.as_str() {
             "version" => {
-                manifest.version =
-                    value.value.parse().map_err(|_| wrong("a version such as 1.2.3"))?
+                manifest.version = value
+                    .value
+                    .parse()
+                    .map_err(|_| wrong("a version such as 1.2.3"))?;
             }
             "security-counter" => {
                 manifest.security_counter = value
                     .value
                     .parse()
-                    .map_err(|_| wrong("a whole number from 0 to 4294967295"))?
+                    .map_err(|_| wrong("a whole number from 0 to 4294967295"))?;
             }
             _ => {}
         }

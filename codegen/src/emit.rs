@@ -359,20 +359,17 @@ fn bytes(words: impl Iterator<Item = u32>) -> Vec<u8> {
 fn reset(state: u32, bytes: u32, from: Option<u32>) -> Function {
     let mut function = Function::new([]);
     function.instruction(&Instruction::I32Const(state.cast_signed()));
-    match from {
-        Some(from) => {
-            function.instruction(&Instruction::I32Const(from.cast_signed()));
-            function.instruction(&Instruction::I32Const(bytes.cast_signed()));
-            function.instruction(&Instruction::MemoryCopy {
-                src_mem: 0,
-                dst_mem: 0,
-            });
-        }
-        None => {
-            function.instruction(&Instruction::I32Const(0));
-            function.instruction(&Instruction::I32Const(bytes.cast_signed()));
-            function.instruction(&Instruction::MemoryFill(0));
-        }
+    if let Some(from) = from {
+        function.instruction(&Instruction::I32Const(from.cast_signed()));
+        function.instruction(&Instruction::I32Const(bytes.cast_signed()));
+        function.instruction(&Instruction::MemoryCopy {
+            src_mem: 0,
+            dst_mem: 0,
+        });
+    } else {
+        function.instruction(&Instruction::I32Const(0));
+        function.instruction(&Instruction::I32Const(bytes.cast_signed()));
+        function.instruction(&Instruction::MemoryFill(0));
     }
     function.instruction(&Instruction::End);
     function

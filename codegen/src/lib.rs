@@ -26,11 +26,9 @@ pub use kernels::Simd;
 pub enum Level {
     /// Operators as they stand in the model.
     O0,
-    /// Our passes.
+    /// The graph passes before the kernels.
     #[default]
     O1,
-    /// Our passes and Binaryen.
-    O2,
 }
 
 impl Level {

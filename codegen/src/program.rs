@@ -6,11 +6,11 @@ use rune_ir::{
     arena::Arena,
     block::Block,
     check::{Input, TypedKind, Verified},
-    ty::{Dim, TensorType},
+    ty::{Dim, ElementType, TensorType},
 };
 
 use crate::{
-    Options,
+    Options, Simd,
     kernels::{self, Compiled, Unsupported},
     nest::{Buffer, BufferId, Kernel},
     passes,
@@ -175,11 +175,15 @@ pub(crate) fn build(
                 )
             }
             TypedKind::Output { .. } => {
-                let words: u32 = inputs.iter().map(|p| 3 + p.ty.dims.len() as u32).sum();
+                let tensors: Vec<Port> = inputs
+                    .into_iter()
+                    .map(|port| program.canonical(position, &stage.name, port, options.simd))
+                    .collect();
+                let words: u32 = tensors.iter().map(|p| 3 + p.ty.dims.len() as u32).sum();
                 let record = program.memory(format!("{}.record", stage.name), words * 4, 4);
                 let action = Action::Write {
                     index: sinks,
-                    tensors: inputs,
+                    tensors,
                     record,
                 };
                 sinks += 1;
@@ -223,6 +227,30 @@ impl Program {
             buffer,
             length,
             ty: ty.clone(),
+        }
+    }
+
+    /// A tensor as it may be handed out: where it may hold a NaN that is not the canonical one, a copy
+    /// that does not. Those who read the tensor itself still find the bits it had.
+    fn canonical(&mut self, stage: usize, name: &str, port: Port, simd: Simd) -> Port {
+        let computes = |step: &Step| match &step.action {
+            Action::Kernel(kernel) => kernel.computes(port.buffer),
+            Action::Read { .. } | Action::Block(_) | Action::Write { .. } => false,
+        };
+        let float = matches!(port.ty.element, ElementType::F32 | ElementType::F64);
+        if !float || self.steps.iter().any(computes) {
+            return port;
+        }
+        let bytes = self.buffers[port.buffer].bytes;
+        let copy = self.memory(format!("{name}.canonical"), bytes, 16);
+        let kernel = kernels::canonicalise(port.ty.element, bytes, port.buffer, copy, simd);
+        self.steps.push(Step {
+            stage,
+            action: Action::Kernel(kernel),
+        });
+        Port {
+            buffer: copy,
+            ..port
         }
     }
 

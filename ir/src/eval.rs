@@ -4,6 +4,7 @@
 use crate::{
     block::{BlockEngine, InitError, RunningBlock},
     check::{TypedKind, Verified},
+    ty::ElementType,
 };
 
 /// The value of one tensor.
@@ -19,6 +20,7 @@ pub enum Data {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Call {
     /// For each output, in the order of [`Verified::stages`], what it was given, or `None` where nothing was.
+    /// Every NaN is the canonical one, as in what a compiled rune writes.
     Outputs(Vec<Option<Vec<Data>>>),
     /// A capability has no more data.
     EndOfData,
@@ -76,7 +78,10 @@ impl<'v> Evaluator<'v> {
                     Some(vec![Data::Bytes(sample)])
                 }
                 (TypedKind::Output { .. }, inputs, _) => {
-                    outputs.push(inputs);
+                    let types = stage.inputs.iter().map(|i| i.ty.element);
+                    let canonical =
+                        |data: Vec<Data>| data.into_iter().zip(types).map(canonical).collect();
+                    outputs.push(inputs.map(canonical));
                     None
                 }
                 (TypedKind::Model { graph, .. }, Some(inputs), _) => {
@@ -104,4 +109,24 @@ fn bytes(data: Data) -> Vec<u8> {
         Data::Bytes(bytes) => bytes,
         Data::Strings(_) => Vec::new(),
     }
+}
+
+/// A tensor with the canonical NaN in place of any other.
+fn canonical((mut data, element): (Data, ElementType)) -> Data {
+    if let Data::Bytes(bytes) = &mut data {
+        if element == ElementType::F32 {
+            for x in bytes.as_chunks_mut::<4>().0 {
+                if f32::from_le_bytes(*x).is_nan() {
+                    *x = 0x7fc0_0000u32.to_le_bytes();
+                }
+            }
+        } else if element == ElementType::F64 {
+            for x in bytes.as_chunks_mut::<8>().0 {
+                if f64::from_le_bytes(*x).is_nan() {
+                    *x = 0x7ff8_0000_0000_0000u64.to_le_bytes();
+                }
+            }
+        }
+    }
+    data
 }

@@ -7,11 +7,11 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use rune_abi::{ElementType, Fault};
+use rune_abi::Fault;
 use rune_blocks::Wasmi;
 use rune_codegen::{Level, Options, Output, Simd};
 use rune_ir::{
-    check::{TypedKind, Verified},
+    check::Verified,
     eval::{self, Data, Evaluator},
 };
 use rune_runtime::{
@@ -86,21 +86,7 @@ pub fn evaluate(verified: &Verified, feeds: &[Feed]) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     for feed in feeds {
         match evaluator.call(&mut |capability| feed.get(capability).cloned()) {
-            Ok(eval::Call::Outputs(outputs)) => {
-                let sinks = verified
-                    .stages()
-                    .iter()
-                    .filter(|s| matches!(s.kind, TypedKind::Output { .. }));
-                let canonical = sinks.zip(outputs).map(|(sink, tensors)| {
-                    let tensors = tensors?.into_iter().zip(&sink.inputs);
-                    Some(
-                        tensors
-                            .map(|(data, input)| one_nan(input.ty.element, data))
-                            .collect(),
-                    )
-                });
-                outcomes.push(Outcome::Outputs(canonical.collect()));
-            }
+            Ok(eval::Call::Outputs(outputs)) => outcomes.push(Outcome::Outputs(outputs)),
             Ok(eval::Call::EndOfData) => break,
             Err(code) => {
                 outcomes.push(Outcome::Fault(code));
@@ -135,7 +121,7 @@ pub fn run(output: &Output, feeds: &[Feed]) -> Vec<Outcome> {
                 let mut outputs = vec![None; output.manifest.outputs.len()];
                 for record in records {
                     let data = |tensor: Tensor| match tensor.elements {
-                        Elements::Numbers(bytes) => one_nan(tensor.element, Data::Bytes(bytes)),
+                        Elements::Numbers(bytes) => Data::Bytes(bytes),
                         Elements::Texts(texts) => Data::Strings(texts),
                     };
                     outputs[record.output] = Some(record.tensors.into_iter().map(data).collect());
@@ -161,29 +147,6 @@ pub fn run(output: &Output, feeds: &[Feed]) -> Vec<Outcome> {
         }
     }
     outcomes
-}
-
-/// The same tensor with one bit pattern for every NaN: engines may differ in those of blocks, which
-/// WebAssembly leaves open and `rune run` prints alike.
-fn one_nan(element: ElementType, data: Data) -> Data {
-    let Data::Bytes(mut bytes) = data else {
-        return data;
-    };
-    if element == ElementType::F32 {
-        for x in bytes.as_chunks_mut::<4>().0 {
-            if f32::from_le_bytes(*x).is_nan() {
-                *x = f32::NAN.to_le_bytes();
-            }
-        }
-    }
-    if element == ElementType::F64 {
-        for x in bytes.as_chunks_mut::<8>().0 {
-            if f64::from_le_bytes(*x).is_nan() {
-                *x = f64::NAN.to_le_bytes();
-            }
-        }
-    }
-    Data::Bytes(bytes)
 }
 
 struct Queue(Arc<Mutex<VecDeque<Vec<u8>>>>);

@@ -110,7 +110,7 @@ pub(super) fn dequantize(context: &mut Context, node: &Node) -> Result<Kernel, S
 }
 
 /// Element `i` of a buffer of elements of so many bytes.
-fn element(buffer: crate::nest::BufferId, i: &Affine, bytes: u32) -> Address {
+pub(super) fn element(buffer: crate::nest::BufferId, i: &Affine, bytes: u32) -> Address {
     let offset = i * bytes;
     Address { buffer, offset }
 }

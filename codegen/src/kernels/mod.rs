@@ -5,6 +5,7 @@
 //! independent outputs. Integer arithmetic is derived here anew from the laws in `rune_ir::op`.
 
 mod add;
+mod canonical;
 mod conv;
 mod depthwise;
 mod elementwise;
@@ -25,6 +26,8 @@ use rune_ir::{
     graph::{DataType, Graph, Node, Tensor, TensorId},
     op::{Activation, Op},
 };
+
+pub(crate) use canonical::canonicalise;
 
 use crate::nest::{Buffer, BufferId, Kernel};
 

@@ -99,6 +99,7 @@ ops! {
     I64Sub "-" (I64, I64) -> I64;
     I64Mul "*" (I64, I64) -> I64;
     I64Shl "<<" (I64, I64) -> I64;
+    I64And "&" (I64, I64) -> I64;
     I64LtS "<" (I64, I64) -> I32;
     I64ShrS ">>" (I64, I64) -> I64;
     I64ExtendI32S "extend" (I32) -> I64;
@@ -326,9 +327,10 @@ impl Expr {
     pub fn lt(self, other: Expr) -> Self {
         let op = match self.ty() {
             Ty::I32 => Op::I32LtS,
+            Ty::I64 => Op::I64LtS,
             Ty::F32 => Op::F32Lt,
             Ty::F32x4 => Op::F32x4Lt,
-            Ty::I64 | Ty::I8x16 | Ty::I16x8 | Ty::I32x4 | Ty::I64x2 => {
+            Ty::I8x16 | Ty::I16x8 | Ty::I32x4 | Ty::I64x2 => {
                 unreachable!("no kernel compares {:?}", self.ty())
             }
         };
@@ -392,4 +394,4 @@ operator!(Mul mul I32 I32Mul I64 I64Mul F32 F32Mul I32x4 I32x4Mul I64x2 I64x2Mul
 operator!(Div div I32 I32DivS F32 F32Div F32x4 F32x4Div);
 operator!(Shr shr I32 I32ShrS I64 I64ShrS I32x4 I32x4ShrS);
 operator!(Shl shl I32 I32Shl I32x4 I32x4Shl);
-operator!(BitAnd bitand I32 I32And);
+operator!(BitAnd bitand I32 I32And I64 I64And);

@@ -127,6 +127,12 @@ impl Kernel {
             .map(|o| o.buffer)
     }
 
+    /// Whether it computes what it writes to `buffer`, and moves nothing there from elsewhere as it is. A
+    /// NaN that is computed is stored as the canonical one, a NaN that is moved may be any.
+    pub fn computes(&self, buffer: BufferId) -> bool {
+        self.buffers(Role::Write).any(|b| b == buffer) && !moves(&self.body, buffer)
+    }
+
     /// The function, of type `() -> ()`, once `address` knows where each buffer lies.
     pub fn function(&self, address: &dyn Fn(BufferId) -> u32) -> wasm_encoder::Function {
         lower::function(self, address)
@@ -136,4 +142,16 @@ impl Kernel {
     pub fn features(&self) -> WasmFeatures {
         lower::features(self)
     }
+}
+
+/// Whether bytes are copied to a buffer.
+fn moves(body: &[Stmt], buffer: BufferId) -> bool {
+    body.iter().any(|statement| match statement {
+        Stmt::Copy { to, .. } => to.buffer == buffer,
+        Stmt::For { body, .. } => moves(body, buffer),
+        Stmt::If {
+            then, otherwise, ..
+        } => moves(then, buffer) || moves(otherwise, buffer),
+        Stmt::Let(..) | Stmt::Set(..) | Stmt::Store(..) | Stmt::Fill { .. } => false,
+    })
 }
