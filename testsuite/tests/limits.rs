@@ -1,4 +1,5 @@
 //! Large and deep input: it builds, it runs, and what is said about it stays short.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,6 @@
 //! Damaged Runefiles, models and blocks through the whole compiler: never a panic, and either a rune that
 //! keeps the contract or an error with a place.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "../../frontend/models/tests/vectors/mod.rs"]
 mod vectors;
@@ -37,9 +38,11 @@ impl Tally {
     /// Compiles a Runefile in a world and checks what must hold of any input.
     fn add(&mut self, place: &str, text: &[u8], world: &Overlay) {
         let outcome = catch_unwind(AssertUnwindSafe(|| self.compile(place, text, world)));
-        if outcome.is_err() {
-            panic!("{place}:\n{}", String::from_utf8_lossy(text));
-        }
+        assert!(
+            outcome.is_ok(),
+            "{place}:\n{}",
+            String::from_utf8_lossy(text)
+        );
     }
 
     fn compile(&mut self, place: &str, text: &[u8], world: &Overlay) {
@@ -174,12 +177,9 @@ fn damaged_models() {
         damage(&mut model, &mut random);
         let world = Overlay::new(".").with("./model.tflite", model);
         let names: Vec<String> = (0..*inputs).map(|i| format!("x{i}")).collect();
-        let raw: String = names
-            .iter()
-            .map(|n| format!("CAPABILITY RAW {n}\n"))
-            .collect();
         let text = format!(
-            "FROM runicos/base\n{raw}MODEL ./model.tflite m\nOUT SERIAL\nRUN [{}] m serial\n",
+            "FROM runicos/base\nCAPABILITY RAW {}\nMODEL ./model.tflite m\nOUT SERIAL\nRUN [{}] m serial\n",
+            names.join("\nCAPABILITY RAW "),
             names.join(", ")
         );
         tally.add(&format!("{name}, round {round}"), text.as_bytes(), &world);
