@@ -141,6 +141,8 @@ fn kernels_as_text() {
         ),
         ("add", add),
         ("relu", unary(f32, Op::Relu, &[10], f32, &[10])),
+        ("relu6", unary(f32, Op::Relu6, &[10], f32, &[10])),
+        ("logistic", unary(f32, Op::Logistic, &[10], f32, &[10])),
         ("logistic_i8", unary(i8, Op::Logistic, &[10], i8, &[10])),
         ("quantize", unary(f32, Op::Quantize, &[10], i8, &[10])),
         ("dequantize", unary(i8, Op::Dequantize, &[10], f32, &[10])),
