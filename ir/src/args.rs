@@ -117,6 +117,7 @@ impl ArgSpec {
             ArgType::Integer { min, max } => match (*min, *max) {
                 (i64::MIN, i64::MAX) => "a whole number".to_owned(),
                 (min, i64::MAX) => format!("a whole number of at least {min}"),
+                (i64::MIN, max) => format!("a whole number of at most {max}"),
                 (min, max) => format!("a whole number from {min} to {max}"),
             },
             ArgType::Float { min, max } if *min <= -3.0e38 && *max >= 3.0e38 => {
@@ -236,12 +237,7 @@ pub fn bind(
                     format!("{owner} needs `--{}`", spec.name),
                 )
                 .at(format!("`--{}` is missing", spec.name))
-                .note(format!(
-                    "`--{}` is {}. {}",
-                    spec.name,
-                    spec.expects(),
-                    spec.doc
-                ))
+                .note(format!("`--{}` is {}. {}", spec.name, spec.expects(), spec.doc).trim_end())
                 .hint(format!("add `--{} <value>`", spec.name)),
             ),
         }
@@ -290,10 +286,17 @@ fn coerce(spec: &ArgSpec, arg: &Argument) -> Result<Bound, Box<Diagnostic>> {
         )
     };
     let range = || {
-        fault(
+        let mut fault = fault(
             Code::ArgumentRange,
             format!("`--{}` is out of range: {}", spec.name, shorten(&arg.text)),
-        )
+        );
+        // So wide a range is not worth a word elsewhere.
+        if let ArgType::Float { min, max } = spec.ty
+            && max >= 3.0e38
+        {
+            fault.primary.message = format!("expected a number from {min:e} to {max:e}");
+        }
+        fault
     };
     match (&spec.ty, &arg.value.value) {
         (ArgType::Integer { min, max }, Value::Integer(n)) => {

@@ -5,7 +5,7 @@ use std::fmt;
 pub use rune_abi::{Dim, ElementType};
 
 /// Most elements one tensor may have, so that every size in bytes fits 31 bits.
-pub const MAX_ELEMENTS: u64 = 1 << 28;
+pub const MAX_ELEMENTS: u64 = rune_abi::limit::ELEMENTS;
 
 /// The type of a tensor, all of it known. No dimensions: a scalar, which is one element.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -25,14 +25,16 @@ impl TensorType {
         }
     }
 
-    /// Elements there is room for.
+    /// Elements there is room for; as many as can be counted where there are more.
     pub fn elements(&self) -> u64 {
-        self.dims.iter().map(|d| u64::from(d.bound())).product()
+        let bounds = self.dims.iter().map(|d| u64::from(d.bound()));
+        bounds.fold(1, u64::saturating_mul)
     }
 
     /// Bytes there is room for.
     pub fn bytes(&self) -> u64 {
-        self.elements() * u64::from(self.element.size())
+        self.elements()
+            .saturating_mul(u64::from(self.element.size()))
     }
 
     /// The bound of each dimension.

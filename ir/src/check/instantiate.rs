@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rune_abi::ParamSpec;
+
 use crate::{
     arena::Side,
     args::{Bound, BoundArg},
@@ -14,6 +16,7 @@ use crate::{
     diag::{Code, Diagnostic, Span},
     pipeline::{Pipeline, Stage, StageKind},
 };
+
 /// The stages in execution order; `None` if one has no file, which has been reported.
 pub(super) fn stages(
     pipeline: &Pipeline,
@@ -41,36 +44,18 @@ pub(super) fn stages(
         let kind = match (&stage.kind, &loaded[id]) {
             (StageKind::Capability(kind), _) => TypedKind::Capability {
                 kind: kind.value,
-                params: params(
-                    &kind
-                        .value
-                        .spec()
-                        .params
-                        .iter()
-                        .map(|p| p.name)
-                        .collect::<Vec<_>>(),
-                    &args[id],
-                ),
+                params: params(kind.value.spec().params, &args[id]),
             },
             (StageKind::Output(kind), _) => TypedKind::Output {
                 kind: kind.value,
-                params: params(
-                    &kind
-                        .value
-                        .spec()
-                        .params
-                        .iter()
-                        .map(|p| p.name)
-                        .collect::<Vec<_>>(),
-                    &args[id],
-                ),
+                params: params(kind.value.spec().params, &args[id]),
             },
             (StageKind::Block(path), Loaded::Block(block)) => {
                 let instance = Instance {
                     export: block.signature.export(&types.variables[id]),
                     args: args[id].iter().flatten().map(|a| a.value.clone()).collect(),
-                    inputs: types.inputs[id].clone(),
-                    outputs: types.outputs[id].clone(),
+                    inputs: types.ports[id][0].clone(),
+                    outputs: types.ports[id][1].clone(),
                 };
                 match snapshot(block, &instance, stage, path.span, &path.value, engine) {
                     Ok(snapshot) => TypedKind::Block {
@@ -118,11 +103,11 @@ pub(super) fn stages(
 }
 
 /// Parameters that have a value, by name.
-fn params(names: &[&str], args: &[Option<BoundArg>]) -> Vec<(String, Bound)> {
-    names
+fn params(specs: &[ParamSpec], args: &[Option<BoundArg>]) -> Vec<(String, Bound)> {
+    specs
         .iter()
         .zip(args)
-        .filter_map(|(name, arg)| Some(((*name).to_owned(), arg.as_ref()?.value.clone())))
+        .filter_map(|(spec, arg)| Some((spec.name.to_owned(), arg.as_ref()?.value.clone())))
         .collect()
 }
 
@@ -151,7 +136,7 @@ fn snapshot(
                 .at("said by the block itself");
                 Box::new(match args {
                     Some(args) => diagnostic.also(args, "its arguments"),
-                    None => *Box::new(diagnostic),
+                    None => diagnostic,
                 })
             }
             InitError::AddressDependent(what) => Box::new(

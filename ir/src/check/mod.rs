@@ -248,6 +248,16 @@ fn check_size(ty: &TensorType, span: crate::diag::Span, found: &mut Vec<Diagnost
             .at("no element fits in here")
             .hint("every dimension is at least 1"),
         );
+    } else if ty.dims.len() > rune_abi::limit::RANK {
+        let (rank, most) = (ty.dims.len(), rune_abi::limit::RANK);
+        found.push(
+            Diagnostic::new(
+                Code::BadDimension,
+                span,
+                format!("{ty} has {rank} dimensions"),
+            )
+            .at(format!("a tensor has at most {most}")),
+        );
     } else if elements.is_none_or(|n| n > crate::ty::MAX_ELEMENTS) {
         found.push(
             Diagnostic::new(

@@ -11,6 +11,8 @@ use crate::{
 pub(super) struct Structure {
     /// The stages some output depends on, each after what it reads.
     pub(super) order: Vec<StageId>,
+    /// The same, in an order that follows from their names and edges alone.
+    pub(super) by_name: Vec<StageId>,
 }
 
 /// Checks the structure; `None` if there is no order to go on with.
@@ -19,10 +21,12 @@ pub(super) fn check(
     loaded: &Side<Stage, Loaded>,
     found: &mut Vec<Diagnostic>,
 ) -> Option<Structure> {
+    let readers = readers(pipeline);
     for (id, stage) in pipeline.stages.iter() {
-        ports(pipeline, loaded, id, stage, found);
+        let is_read = !readers[id].is_empty();
+        ports(pipeline, loaded, id, stage, is_read, found);
     }
-    let order = match sort(pipeline) {
+    let order = match sort(pipeline, pipeline.stages.ids()) {
         Ok(order) => order,
         Err(cycle) => {
             found.push(*cycle);
@@ -72,9 +76,25 @@ pub(super) fn check(
             .hint(format!("end a RUN in it: `RUN ... {}`", stage.name.value)),
         );
     }
+    let mut names: Vec<StageId> = pipeline.stages.ids().collect();
+    names.sort_by_key(|id| &pipeline.stages[*id].name.value);
+    let by_name = sort(pipeline, names).unwrap_or_else(|_| order.clone());
+    let only_live = |order: Vec<StageId>| order.into_iter().filter(|id| live[*id]).collect();
     Some(Structure {
-        order: order.into_iter().filter(|id| live[*id]).collect(),
+        order: only_live(order),
+        by_name: only_live(by_name),
     })
+}
+
+/// The stages that read each stage, once for each edge.
+pub(super) fn readers(pipeline: &Pipeline) -> Side<Stage, Vec<StageId>> {
+    let mut readers = Side::filled(&pipeline.stages, Vec::new());
+    for (id, stage) in pipeline.stages.iter() {
+        for edge in &stage.inputs {
+            readers[edge.from].push(id);
+        }
+    }
+    readers
 }
 
 /// Checks how many inputs a stage is fed, and that the ports it reads exist.
@@ -83,12 +103,9 @@ fn ports(
     loaded: &Side<Stage, Loaded>,
     id: StageId,
     stage: &Stage,
+    is_read: bool,
     found: &mut Vec<Diagnostic>,
 ) {
-    let is_read = pipeline
-        .stages
-        .values()
-        .any(|s| s.inputs.iter().any(|e| e.from == id));
     if let (Some(want), _) = arity(stage, &loaded[id]) {
         let have = stage.inputs.len();
         if have > want && want > 0 {
@@ -159,8 +176,11 @@ fn ports(
     }
 }
 
-/// The stages in an order in which each follows what it reads, otherwise that of the text.
-fn sort(pipeline: &Pipeline) -> Result<Vec<StageId>, Box<Diagnostic>> {
+/// The stages in an order in which each follows what it reads, otherwise that of `roots`.
+fn sort(
+    pipeline: &Pipeline,
+    roots: impl IntoIterator<Item = StageId>,
+) -> Result<Vec<StageId>, Box<Diagnostic>> {
     #[derive(Clone, Copy, PartialEq)]
     enum Mark {
         New,
@@ -170,7 +190,7 @@ fn sort(pipeline: &Pipeline) -> Result<Vec<StageId>, Box<Diagnostic>> {
     let mut marks = Side::filled(&pipeline.stages, Mark::New);
     let mut order = Vec::new();
     // An explicit stack of (stage, next input), so that a long chain cannot overflow ours.
-    for root in pipeline.stages.ids() {
+    for root in roots {
         let mut stack = vec![(root, 0)];
         while let Some((id, next)) = stack.pop() {
             if next == 0 {

@@ -1,7 +1,8 @@
 //! What a block's signature says: its variables bound, its expressions computed.
 
 use super::{
-    End, Inference, Known, Why,
+    End, Inference, Known, Why, is_open,
+    report::one_of,
     shape::{fit, join},
 };
 use crate::{
@@ -9,69 +10,116 @@ use crate::{
     block::{DimExpr, Port, PortDim, PortElement, Signature},
     check::{Loaded, edge_name},
     diag::{Code, Diagnostic, Span},
-    pipeline::StageId,
-    ty::{Dim, ElementType, PartialType},
+    pipeline::{StageId, StageKind},
+    ty::{Dim, ElementType, PartialType, TensorType},
 };
 
-/// The dimensions of a port, and the reason of the first variable in them.
-type Computed = (Vec<Dim>, Option<Why>);
+/// A dimension that a signature says, and the reason of the first variable in it.
+type Said = (Dim, Option<Why>);
 
 impl Inference<'_> {
     /// Binds the variables of a block's signature and fills in what follows.
     pub(super) fn block(&mut self, id: StageId, signature: &Signature, path: &str, span: Span) {
-        let integers = integer_args(signature, &self.args[id]);
-        for end in [End::Input, End::Output] {
-            let ports = if end == End::Input {
-                &signature.inputs
-            } else {
-                &signature.outputs
+        for (end, index, port) in self.ports(id, signature) {
+            let known = self.ends(id, end)[index].clone();
+            self.bind_element(id, signature, port, end, index, &known, path, span);
+            if self.silent[id] {
+                return;
+            }
+            let Some(dims) = known.ty.dims.as_ref().filter(|d| !is_open(d)) else {
+                continue;
             };
-            for (index, port) in ports.iter().enumerate().take(self.ends(id, end).len()) {
-                let known = self.ends(id, end)[index].clone();
-                self.bind_element(id, signature, port, end, index, &known, path, span);
-                if self.silent[id] {
-                    return;
-                }
-                let Some(dims) = known
-                    .ty
-                    .dims
-                    .as_ref()
-                    .and_then(|d| d.iter().copied().collect::<Option<Vec<Dim>>>())
-                else {
-                    continue;
-                };
-                let why = known.why_dims.clone().unwrap_or_else(|| Why {
-                    span,
-                    text: "is what the block's signature says".to_owned(),
-                    through: Vec::new(),
-                });
-                let dims: Vec<Option<Dim>> = dims.into_iter().map(Some).collect();
-                let Some(dims) = fit(&port.dims, &dims) else {
-                    return self.port_mismatch(id, port, end, index, &known, span, None);
-                };
-                self.bind_dims(id, &port.dims, &dims, &why);
+            let Some(dims) = fit(&port.dims, dims) else {
+                return self.port_mismatch(id, signature, port, end, index, &known, span, None);
+            };
+            let why = known.why_dims.clone().unwrap_or_else(|| Why {
+                span,
+                text: "is what the block's signature says".to_owned(),
+                through: Vec::new(),
+            });
+            self.bind_dims(id, signature, &port.dims, &dims, &why);
+        }
+        for (end, index, port) in self.ports(id, signature) {
+            self.apply_port(id, signature, port, end, index, path, span);
+            if self.silent[id] {
+                return;
             }
         }
-        for end in [End::Input, End::Output] {
-            let ports = if end == End::Input {
-                &signature.inputs
-            } else {
-                &signature.outputs
+    }
+
+    /// The ports of a signature that the stage has ends for.
+    fn ports<'s>(&self, id: StageId, signature: &'s Signature) -> Vec<(End, usize, &'s Port)> {
+        let of = |end, ports: &'s [Port]| {
+            let count = self.ends(id, end).len();
+            ports
+                .iter()
+                .take(count)
+                .enumerate()
+                .map(move |(i, p)| (end, i, p))
+                .collect::<Vec<_>>()
+        };
+        [
+            of(End::Input, &signature.inputs),
+            of(End::Output, &signature.outputs),
+        ]
+        .concat()
+    }
+
+    /// Gives each element type that only outputs have and nothing decides its default, the first allowed;
+    /// says whether there was one.
+    pub(super) fn default_types(&mut self) -> bool {
+        let mut any = false;
+        for id in self.order.clone() {
+            let (StageKind::Block(path), Loaded::Block(block)) =
+                (&self.pipeline.stages[id].kind, &self.loaded[id])
+            else {
+                continue;
             };
-            for (index, port) in ports.iter().enumerate().take(self.ends(id, end).len()) {
-                self.apply_port(id, signature, port, end, index, &integers, path, span);
-                if self.silent[id] {
-                    return;
+            for (variable, (name, allowed)) in block.signature.types.iter().enumerate() {
+                let element = PortElement::Variable(variable);
+                let is_bound = self.variables[id].elements[variable].is_some();
+                let from_input = block.signature.inputs.iter().any(|p| p.element == element);
+                if let (false, false, false, Some(default)) =
+                    (self.silent[id], is_bound, from_input, allowed.first())
+                {
+                    let why = Why {
+                        span: path.span,
+                        text: format!("is the default of its type `{name}`"),
+                        through: Vec::new(),
+                    };
+                    self.variables[id].elements[variable] = Some((*default, why));
+                    self.touch(id);
+                    any = true;
                 }
             }
         }
+        any
+    }
+
+    /// The types of one end of a block as the block sees them: in the rank of its signature. Empty for what
+    /// is no block or has open types.
+    pub(super) fn signature_types(&self, id: StageId, end: End) -> Vec<TensorType> {
+        let Loaded::Block(block) = &self.loaded[id] else {
+            return Vec::new();
+        };
+        self.ports(id, &block.signature)
+            .into_iter()
+            .filter(|(e, ..)| *e == end)
+            .filter_map(|(end, index, port)| {
+                let said = self.says(id, &block.signature, port, end, index).ok()??;
+                Some(TensorType {
+                    element: self.ends(id, end)[index].ty.element?,
+                    dims: said.into_iter().map(|(dim, _)| dim).collect(),
+                })
+            })
+            .collect()
     }
 
     #[expect(
         clippy::too_many_arguments,
         reason = "one place of a signature takes this many words to name"
     )]
-    pub(super) fn bind_element(
+    fn bind_element(
         &mut self,
         id: StageId,
         signature: &Signature,
@@ -105,32 +153,23 @@ impl Inference<'_> {
             PortElement::Variable(variable) => {
                 let (name, allowed) = &signature.types[variable];
                 if !allowed.contains(&element) {
-                    let list: Vec<String> = allowed.iter().map(ToString::to_string).collect();
-                    return self.block_element(
-                        id,
-                        end,
-                        index,
-                        path,
-                        span,
-                        &list.join(", "),
-                        element,
-                        &why,
-                    );
+                    let wants = one_of(allowed);
+                    return self.block_element(id, end, index, path, span, &wants, element, &why);
                 }
                 match self.variables[id].elements[variable].clone() {
                     None => {
                         self.variables[id].elements[variable] = Some((element, why));
-                        self.changed = true;
+                        self.touch(id);
                     }
                     Some((bound, _)) if bound == element => {}
                     Some((bound, first)) => {
                         let stage = &self.pipeline.stages[id];
                         self.found.push(
-                            Diagnostic::new(Code::TypeMismatch, stage.name.span, format!("`{}` gives the element type it is fed, but that is {bound} on one side and {element} on the other", stage.name.value))
-                                .at(format!("`{path}` has one element type `{name}` on both sides"))
+                            Diagnostic::new(Code::TypeMismatch, stage.name.span, format!("`{}` works on one element type, but is asked for {bound} and {element}", stage.name.value))
+                                .at(format!("`{path}` has one `{name}` for all of these"))
                                 .also(first.span, format!("{bound} {}", first.text))
                                 .also(why.span, format!("{element} {}", why.text))
-                                .hint(format!("make both sides {bound} or both {element}")),
+                                .hint(format!("make both {bound} or both {element}")),
                         );
                         self.silent[id] = true;
                     }
@@ -143,7 +182,7 @@ impl Inference<'_> {
         clippy::too_many_arguments,
         reason = "one place of a signature takes this many words to name"
     )]
-    pub(super) fn block_element(
+    fn block_element(
         &mut self,
         id: StageId,
         end: End,
@@ -179,43 +218,51 @@ impl Inference<'_> {
         self.silent[id] = true;
     }
 
-    pub(super) fn bind_dims(
+    fn bind_dims(
         &mut self,
         id: StageId,
+        signature: &Signature,
         pattern: &[PortDim],
         dims: &[Option<Dim>],
         why: &Why,
     ) {
-        let rest_at = pattern.iter().position(|p| matches!(p, PortDim::Rest(_)));
-        let after = rest_at.map_or(0, |at| pattern.len() - at - 1);
         let variables = &mut self.variables[id];
-        let mut next = 0;
+        let before = variables.dims.len() + variables.rests.len();
+        let fixed = pattern.iter().filter(|p| !matches!(p, PortDim::Rest(_)));
+        let rest = dims.len().saturating_sub(fixed.count());
+        let mut left = dims;
         for item in pattern {
+            let take = if matches!(item, PortDim::Rest(_)) {
+                rest
+            } else {
+                1
+            };
+            let Some((these, others)) = left.split_at_checked(take) else {
+                return;
+            };
+            left = others;
             match item {
                 PortDim::Rest(name) => {
-                    let end = dims.len() - after;
-                    if !variables.rests.iter().any(|(n, ..)| n == name)
-                        && let Some(rest) = dims[next..end]
-                            .iter()
-                            .copied()
-                            .collect::<Option<Vec<Dim>>>()
-                    {
+                    let is_new = !variables.rests.iter().any(|(n, ..)| n == name);
+                    if let (true, Some(rest)) = (is_new, these.iter().copied().collect()) {
                         variables.rests.push((name.clone(), rest, why.clone()));
-                        self.changed = true;
                     }
-                    next = end;
                 }
                 PortDim::One(DimExpr::Name(name)) | PortDim::AtMost(DimExpr::Name(name)) => {
-                    if let Some(dim) = dims[next]
-                        && !variables.dims.iter().any(|(n, ..)| n == name)
-                    {
-                        variables.dims.push((name.clone(), dim, why.clone()));
-                        self.changed = true;
+                    // The value of an argument is the argument's to say.
+                    let is_new = !variables.dims.iter().any(|(n, ..)| n == name)
+                        && !signature.args.iter().any(|a| a.name == *name);
+                    if let (true, &[Some(dim)]) = (is_new, these) {
+                        variables
+                            .dims
+                            .push((name.clone(), dim.bound(), why.clone()));
                     }
-                    next += 1;
                 }
-                PortDim::One(_) | PortDim::AtMost(_) => next += 1,
+                PortDim::One(_) | PortDim::AtMost(_) => {}
             }
+        }
+        if variables.dims.len() + variables.rests.len() > before {
+            self.touch(id);
         }
     }
 
@@ -224,14 +271,13 @@ impl Inference<'_> {
         clippy::too_many_arguments,
         reason = "one place of a signature takes this many words to name"
     )]
-    pub(super) fn apply_port(
+    fn apply_port(
         &mut self,
         id: StageId,
         signature: &Signature,
         port: &Port,
         end: End,
         index: usize,
-        integers: &[(String, i64)],
         path: &str,
         span: Span,
     ) {
@@ -242,142 +288,168 @@ impl Inference<'_> {
                 element,
                 Why {
                     span,
-                    text: format!("is what `{path}` gives"),
+                    text: format!("is what `{path}` {}", verb(end)),
                     through: Vec::new(),
                 },
             )),
             PortElement::Variable(variable) => self.variables[id].elements[variable].clone(),
         };
+        let name = &self.pipeline.stages[id].name;
         if let (None, Some((element, why))) = (known.ty.element, element) {
             next.ty.element = Some(element);
-            next.why_element = Some(why.passed(&self.pipeline.stages[id].name.value));
-            self.changed = true;
+            next.why_element = Some(why.passed(&name.value));
         }
-        match self.dims_of(id, &port.dims, integers) {
+        match self.says(id, signature, port, end, index) {
             Err(reason) => {
-                let stage = &self.pipeline.stages[id];
-                self.found.push(
-                    Diagnostic::new(
-                        Code::ShapeMismatch,
-                        stage.name.span,
-                        format!("`{}` cannot work on this shape: {reason}", stage.name.value),
-                    )
-                    .at(format!("`{path}` wants {}", show_port(signature, port)))
-                    .hint("change the shape that feeds it, or an argument"),
-                );
+                let mut diagnostic = Diagnostic::new(
+                    Code::ShapeMismatch,
+                    name.span,
+                    format!("`{}` cannot work on this shape: {reason}", name.value),
+                )
+                .at(format!(
+                    "`{path}` {} {}",
+                    verb(end),
+                    show_port(signature, port)
+                ));
+                for (name, dim, why) in &self.variables[id].dims {
+                    diagnostic = diagnostic.also(why.span, format!("`{name}` is {dim} here"));
+                }
+                self.found
+                    .push(diagnostic.hint("change the shape that feeds it, or an argument"));
                 self.silent[id] = true;
                 return;
             }
             Ok(None) => {}
-            Ok(Some((dims, why))) => {
-                let computed: Vec<Option<Dim>> = dims.into_iter().map(Some).collect();
+            Ok(Some(said)) => {
+                let dims: Vec<Option<Dim>> = said.iter().map(|(dim, _)| Some(*dim)).collect();
                 match &known.ty.dims {
                     None => {
-                        next.ty.dims = Some(computed);
+                        // A shape passed on unchanged is as the input's maker says; another is the block's.
+                        let same = |k: &&Known| k.ty.dims.as_ref() == Some(&dims);
+                        let passed = self.inputs[id].iter().find(same);
+                        let why = match end {
+                            End::Input => said.into_iter().find_map(|(_, why)| why),
+                            End::Output => passed.and_then(|k| k.why_dims.clone()),
+                        };
+                        next.ty.dims = Some(dims);
                         next.why_dims = Some(why.map_or_else(
                             || Why {
                                 span,
-                                text: format!("is what `{path}` gives"),
+                                text: format!("is what `{path}` {}", verb(end)),
                                 through: Vec::new(),
                             },
-                            |w| w.passed(&self.pipeline.stages[id].name.value),
+                            |w| w.passed(&name.value),
                         ));
-                        self.changed = true;
                     }
-                    Some(have) => {
-                        let Some((joined, _)) = join(have, &computed) else {
-                            let dims = Some(computed);
-                            let says = PartialType {
-                                element: next.ty.element,
-                                dims,
-                            };
+                    Some(have) => match join(have, &dims) {
+                        // A written shape stays; any other gives way to the signature's.
+                        Some((joined, _)) if known.declared.is_some() => {
+                            next.ty.dims = Some(joined);
+                        }
+                        Some(_) => next.ty.dims = Some(dims),
+                        None => {
                             return self.port_mismatch(
                                 id,
+                                signature,
                                 port,
                                 end,
                                 index,
                                 &known,
                                 span,
-                                Some(&says),
+                                Some(said),
                             );
-                        };
-                        self.changed |= joined != *have;
-                        next.ty.dims = Some(joined);
-                    }
+                        }
+                    },
                 }
             }
         }
-        self.ends_mut(id, end)[index] = next;
+        if next.ty != known.ty {
+            self.ends_mut(id, end)[index] = next;
+            self.touch(id);
+        }
     }
 
-    /// The dimensions of a port if its variables are bound, with the reason of the first of them.
-    pub(super) fn dims_of(
+    /// The dimensions of a port, once its variables are bound. An input takes what is within its bounds.
+    ///
+    /// # Errors
+    /// A clause on why there is no such dimension.
+    fn says(
         &self,
         id: StageId,
-        pattern: &[PortDim],
-        integers: &[(String, i64)],
-    ) -> Result<Option<Computed>, String> {
+        signature: &Signature,
+        port: &Port,
+        end: End,
+        index: usize,
+    ) -> Result<Option<Vec<Said>>, String> {
         let variables = &self.variables[id];
-        let mut dims = Vec::new();
-        let mut why = None;
-        for item in pattern {
-            match item {
-                PortDim::Rest(name) => match variables.rests.iter().find(|(n, ..)| n == name) {
-                    Some((_, rest, reason)) => {
-                        dims.extend(rest.iter().copied());
-                        why = why.or_else(|| Some(reason.clone()));
-                    }
-                    None => return Ok(None),
-                },
-                PortDim::One(expr) | PortDim::AtMost(expr) => {
-                    let mut at_most = matches!(item, PortDim::AtMost(_));
-                    let mut lookup = |name: &str| {
-                        if let Some((_, dim, reason)) =
-                            variables.dims.iter().find(|(n, ..)| n == name)
-                        {
-                            at_most |= matches!(dim, Dim::AtMost(_));
-                            why = why.take().or_else(|| Some(reason.clone()));
-                            return Some(i64::from(dim.bound()));
-                        }
-                        integers.iter().find(|(n, _)| n == name).map(|(_, v)| *v)
-                    };
-                    let Some(value) = expr.value(&mut lookup)? else {
-                        return Ok(None);
-                    };
-                    let value = u32::try_from(value)
-                        .ok()
-                        .filter(|v| *v > 0)
-                        .ok_or_else(|| format!("a dimension would be {value}"))?;
-                    dims.push(if at_most {
-                        Dim::AtMost(value)
-                    } else {
-                        Dim::Exact(value)
-                    });
+        let known = self.ends(id, end)[index].ty.dims.as_ref();
+        let fitted = known.and_then(|dims| fit(&port.dims, dims));
+        let mut said: Vec<Said> = Vec::new();
+        for item in &port.dims {
+            let (PortDim::One(expr) | PortDim::AtMost(expr)) = item else {
+                let PortDim::Rest(name) = item else { continue };
+                let Some((_, rest, why)) = variables.rests.iter().find(|(n, ..)| n == name) else {
+                    return Ok(None);
+                };
+                said.extend(rest.iter().map(|dim| (*dim, Some(why.clone()))));
+                continue;
+            };
+            let mut why = None;
+            let value = expr.value(&mut |name| {
+                if let Some((_, dim, reason)) = variables.dims.iter().find(|(n, ..)| n == name) {
+                    why.get_or_insert_with(|| reason.clone());
+                    return Some(i64::from(*dim));
                 }
-            }
+                integer_arg(signature, &self.args[id], name)
+            })?;
+            let Some(value) = value else {
+                return Ok(None);
+            };
+            let value = u32::try_from(value)
+                .ok()
+                .filter(|v| *v > 0)
+                .ok_or_else(|| format!("a dimension would be {value}"))?;
+            let given = fitted.as_ref().and_then(|dims| *dims.get(said.len())?);
+            let dim = match (item, given) {
+                (PortDim::AtMost(_), Some(given))
+                    if end == End::Input && given.bound() <= value =>
+                {
+                    given
+                }
+                (PortDim::AtMost(_), _) => Dim::AtMost(value),
+                (_, _) => Dim::Exact(value),
+            };
+            said.push((dim, why));
         }
-        Ok(Some((dims, why)))
+        Ok(Some(said))
     }
 
     #[expect(
         clippy::too_many_arguments,
         reason = "one place of a signature takes this many words to name"
     )]
-    pub(super) fn port_mismatch(
+    fn port_mismatch(
         &mut self,
         id: StageId,
+        signature: &Signature,
         port: &Port,
         end: End,
         index: usize,
         known: &Known,
         span: Span,
-        computed: Option<&PartialType>,
+        said: Option<Vec<Said>>,
     ) {
         let stage = &self.pipeline.stages[id];
-        let Loaded::Block(block) = &self.loaded[id] else {
-            return;
+        let (dims, whys): (Vec<_>, Vec<_>) = said.into_iter().flatten().unzip();
+        let computed = PartialType {
+            element: known.ty.element,
+            dims: Some(dims.iter().copied().map(Some).collect()),
         };
-        let says = computed.map_or_else(|| show_port(&block.signature, port), ToString::to_string);
+        let says = if dims.is_empty() {
+            show_port(signature, port)
+        } else {
+            computed.to_string()
+        };
         let name = &stage.name.value;
         let (message, at) = match (end, stage.inputs.get(index)) {
             (End::Input, Some(edge)) => (
@@ -400,10 +472,7 @@ impl Inference<'_> {
             .at(format!("{} is not {says}", known.ty))
             .also(
                 span,
-                format!(
-                    "the block's signature says {}",
-                    show_port(&block.signature, port)
-                ),
+                format!("the block's signature says {}", show_port(signature, port)),
             );
         if let Some(why) = &known.why_dims {
             if why.span != at {
@@ -411,8 +480,41 @@ impl Inference<'_> {
             }
             diagnostic = why.noted(diagnostic);
         }
-        self.found
-            .push(diagnostic.hint("change the type written here, or the arguments of the block"));
+        // Where the first dimension that differs comes from.
+        let have = known
+            .ty
+            .dims
+            .as_deref()
+            .and_then(|have| fit(&port.dims, have));
+        let differs = |(i, dim): (usize, &Dim)| {
+            let have = have.as_ref().and_then(|h| h.get(i));
+            have.is_none_or(|have| have.is_some_and(|have| have != *dim))
+        };
+        if let Some(why) = dims
+            .iter()
+            .enumerate()
+            .position(differs)
+            .and_then(|i| whys[i].as_ref())
+            && known.why_dims.as_ref().is_none_or(|w| w.span != why.span)
+        {
+            diagnostic = diagnostic.also(why.span, format!("{says} follows from this"));
+        }
+        let is_bound = |dim: &Option<Dim>| matches!(dim, Some(Dim::AtMost(_)));
+        let bounded = known.ty.dims.iter().flatten().any(is_bound);
+        let argument = port.dims.iter().find_map(|dim| match dim {
+            PortDim::One(DimExpr::Name(name)) | PortDim::AtMost(DimExpr::Name(name)) => {
+                signature.args.iter().find(|a| a.name == *name)
+            }
+            PortDim::One(_) | PortDim::AtMost(_) | PortDim::Rest(_) => None,
+        });
+        let hint = match argument {
+            _ if bounded && end == End::Input => {
+                format!("`{name}` has no `<=` here: it takes tensors that are always full")
+            }
+            Some(arg) => format!("change `--{}` of `{name}`, or the type", arg.name),
+            None => "change the type written here, or what feeds the block".to_owned(),
+        };
+        self.found.push(diagnostic.hint(hint));
         self.silent[id] = true;
     }
 
@@ -465,20 +567,21 @@ impl DimExpr {
     }
 }
 
-/// Values of the integer arguments, by name, for dimension expressions.
-fn integer_args(signature: &Signature, args: &[Option<BoundArg>]) -> Vec<(String, i64)> {
-    signature
-        .args
-        .iter()
-        .zip(args)
-        .filter_map(|(spec, arg)| match arg {
-            Some(BoundArg {
-                value: Bound::Integer(n),
-                ..
-            }) => Some((spec.name.clone(), *n)),
-            Some(_) | None => None,
-        })
-        .collect()
+/// The value of an integer argument, for a dimension expression.
+fn integer_arg(signature: &Signature, args: &[Option<BoundArg>], name: &str) -> Option<i64> {
+    let index = signature.args.iter().position(|a| a.name == name)?;
+    match args.get(index)?.as_ref()?.value {
+        Bound::Integer(n) => Some(n),
+        Bound::Float(_) | Bound::Text(_) | Bound::List(_) | Bound::Bytes(_) => None,
+    }
+}
+
+/// What a block does at an end, in a sentence.
+fn verb(end: End) -> &'static str {
+    match end {
+        End::Input => "takes",
+        End::Output => "gives",
+    }
 }
 
 /// A port as its signature spells it.

@@ -3,22 +3,28 @@
 //!
 //! Facts flow forward as far as they go; only when that stops does one step flow backward, from a reader
 //! to a maker that nothing else decides. So a type that a stage has by itself is never replaced by what a
-//! later stage would like, and the result does not depend on the order of the lines.
+//! later stage would like. Where several readers could decide a maker, the names of the stages choose, and
+//! the result does not depend on the order of the lines. A fact is only ever added, so the work ends.
 
 mod block;
+mod capability;
 mod report;
 mod seed;
 mod shape;
 
+use std::collections::BTreeSet;
+
 use crate::{
     arena::Side,
     args::BoundArg,
-    check::{Loaded, arity, check_size, edge_name, structure::Structure},
+    check::{
+        Loaded, arity, check_size, edge_name,
+        structure::{Structure, readers},
+    },
     diag::{Code, Diagnostic, Span},
     pipeline::{Pipeline, Stage, StageId, StageKind},
     ty::{Dim, ElementType, PartialType, TensorType},
 };
-use rune_abi::CapabilityKind;
 use shape::{Fit, fit, join};
 
 /// Bound arguments of every stage.
@@ -32,6 +38,8 @@ pub(super) struct Types {
     pub(super) outputs: Side<Stage, Vec<TensorType>>,
     /// What each block's type variables are bound to.
     pub(super) variables: Side<Stage, Vec<ElementType>>,
+    /// Inputs and outputs of each block in the rank its signature says; those above may be written in another.
+    pub(super) ports: Side<Stage, [Vec<TensorType>; 2]>,
 }
 
 /// Why something is what it is.
@@ -50,7 +58,7 @@ struct Known {
     ty: PartialType,
     why_element: Option<Why>,
     why_dims: Option<Why>,
-    /// A type is written for it, so a reshape to it is asked for.
+    /// A shape is written for it, so a reshape to it is asked for.
     declared: Option<Span>,
 }
 
@@ -64,21 +72,29 @@ struct Inference<'a> {
     pipeline: &'a Pipeline,
     loaded: &'a Side<Stage, Loaded>,
     args: &'a Args,
-    order: &'a [StageId],
+    /// The live stages, each after what it reads; by name where that leaves a choice.
+    order: Vec<StageId>,
+    /// Where each live stage stands in `order`.
+    position: Side<Stage, Option<usize>>,
+    readers: Side<Stage, Vec<StageId>>,
     inputs: Side<Stage, Vec<Known>>,
     outputs: Side<Stage, Vec<Known>>,
     variables: Side<Stage, Variables>,
     /// Stages about which an error was reported; nothing more is said about them.
     silent: Side<Stage, bool>,
     found: &'a mut Vec<Diagnostic>,
-    changed: bool,
+    /// Positions of the stages that facts may still flow into.
+    forward: BTreeSet<usize>,
+    /// Positions of the stages that may still decide what feeds them.
+    backward: BTreeSet<usize>,
 }
 
 /// What the variables of a block's signature are bound to.
 #[derive(Clone, Debug, Default)]
 struct Variables {
     elements: Vec<Option<(ElementType, Why)>>,
-    dims: Vec<(String, Dim, Why)>,
+    /// A bounded dimension counts as its bound: a signature says itself where it gives a bound.
+    dims: Vec<(String, u32, Why)>,
     rests: Vec<(String, Vec<Dim>, Why)>,
 }
 
@@ -92,24 +108,25 @@ pub(super) fn infer(
     found: &mut Vec<Diagnostic>,
 ) -> Option<Types> {
     let before = crate::diag::has_errors(found);
+    let order = structure.by_name.clone();
+    let mut position = Side::filled(&pipeline.stages, None);
+    for (i, id) in order.iter().enumerate() {
+        position[*id] = Some(i);
+    }
     let mut inference = Inference {
         pipeline,
         loaded,
         args,
-        order: &structure.order,
+        forward: (0..order.len()).collect(),
+        backward: (0..order.len()).collect(),
+        order,
+        position,
+        readers: readers(pipeline),
         inputs: Side::new(&pipeline.stages, |_, s| {
             vec![Known::default(); s.inputs.len()]
         }),
         outputs: Side::new(&pipeline.stages, |id, s| {
-            let ports = pipeline
-                .stages
-                .values()
-                .flat_map(|r| &r.inputs)
-                .filter(|e| e.from == id)
-                .map(|e| e.port as usize + 1)
-                .max();
-            let count = arity(s, &loaded[id]).1.or(ports).unwrap_or(1);
-            vec![Known::default(); count]
+            vec![Known::default(); arity(s, &loaded[id]).1.unwrap_or(0)]
         }),
         variables: Side::new(&pipeline.stages, |id, _| match &loaded[id] {
             Loaded::Block(block) => Variables {
@@ -124,7 +141,6 @@ pub(super) fn infer(
             matches!(loaded[id], Loaded::Failed) || faulty[id] || !fed
         }),
         found,
-        changed: false,
     };
     inference.seed();
     inference.solve();
@@ -138,31 +154,30 @@ impl Inference<'_> {
     /// Lets facts flow until nothing changes.
     fn solve(&mut self) {
         loop {
-            self.changed = false;
-            for &id in self.order {
+            if let Some(position) = self.forward.pop_first() {
+                let id = self.order[position];
                 for index in 0..self.inputs[id].len() {
                     self.forward(id, index);
                 }
                 self.stage(id);
-            }
-            if self.changed {
-                continue;
-            }
-            // One step back, from the last stage that can decide an open maker.
-            for &id in self.order.iter().rev() {
-                for index in 0..self.inputs[id].len() {
-                    self.backward(id, index);
-                    if self.changed {
-                        break;
-                    }
+            } else if let Some(position) = self.backward.pop_last() {
+                // One step back, from the last stage that can decide an open maker.
+                let id = self.order[position];
+                if (0..self.inputs[id].len()).any(|index| self.backward(id, index)) {
+                    self.backward.insert(position);
                 }
-                if self.changed {
-                    break;
-                }
-            }
-            if !self.changed {
+            } else if !self.default_types() {
                 return;
             }
+        }
+    }
+
+    /// Notes that something new is known about a stage, for itself and its readers.
+    fn touch(&mut self, id: StageId) {
+        let affected = std::iter::once(&id).chain(&self.readers[id]);
+        for position in affected.filter_map(|id| self.position[*id]) {
+            self.forward.insert(position);
+            self.backward.insert(position);
         }
     }
 
@@ -172,117 +187,106 @@ impl Inference<'_> {
         if self.silent[reader] || self.silent[edge.from] {
             return;
         }
-        let Some(maker) = self.outputs[edge.from].get(edge.port as usize).cloned() else {
+        let Some(maker) = self.outputs[edge.from].get(edge.port as usize) else {
             return;
         };
-        let through = self.pipeline.stages[edge.from].name.value.clone();
-        let mut known = self.inputs[reader][index].clone();
+        let through = &self.pipeline.stages[edge.from].name.value;
+        let known = &self.inputs[reader][index];
+        let mut next = known.clone();
         match (maker.ty.element, known.ty.element) {
             (Some(given), None) => {
-                known.ty.element = Some(given);
-                known.why_element = maker.why_element.as_ref().map(|w| w.passed(&through));
-                self.changed = true;
+                next.ty.element = Some(given);
+                next.why_element = maker.why_element.as_ref().map(|w| w.passed(through));
             }
             (Some(given), Some(wanted)) if given != wanted => {
+                let (maker, known) = (maker.clone(), next);
                 return self.element_mismatch(reader, index, &maker, &known);
             }
             (_, _) => {}
         }
-        match (&maker.ty.dims, &known.ty.dims) {
-            (Some(given), None) => {
-                let pattern = self
-                    .pattern(reader, End::Input, index)
-                    .map(|p| p.dims.clone());
-                let fitted = match &pattern {
-                    Some(pattern) => fit(pattern, given),
+        if let Some(given) = &maker.ty.dims {
+            let fitted = match &known.ty.dims {
+                Some(wanted) => join(wanted, given).map(|(joined, _)| joined),
+                None => match self.pattern(reader, End::Input, index) {
+                    Some(port) => fit(&port.dims, given),
                     None => Some(given.clone()),
-                };
-                match fitted {
-                    Some(dims) => {
-                        known.ty.dims = Some(dims);
-                        known.why_dims = maker.why_dims.as_ref().map(|w| w.passed(&through));
-                        self.changed = true;
+                },
+            };
+            let undecided = is_open(given) && known.ty.dims.as_deref().is_none_or(is_open);
+            match fitted {
+                Some(dims) if known.ty.dims.as_ref() == Some(&dims) => {}
+                Some(dims) => {
+                    if known.ty.dims.is_none() {
+                        next.why_dims = maker.why_dims.as_ref().map(|w| w.passed(through));
                     }
-                    None => return self.shape_mismatch(reader, index, &maker, &known),
+                    next.ty.dims = Some(dims);
+                }
+                None if undecided => {}
+                None => {
+                    let maker = maker.clone();
+                    return self.shape_mismatch(reader, index, &maker, &next);
                 }
             }
-            (Some(given), Some(wanted)) => match join(wanted, given) {
-                Some((joined, _)) => {
-                    if joined != *wanted {
-                        known.ty.dims = Some(joined);
-                        self.changed = true;
-                    }
-                }
-                None => return self.shape_mismatch(reader, index, &maker, &known),
-            },
-            (None, _) => {}
         }
-        self.inputs[reader][index] = known;
+        if next.ty != known.ty {
+            self.inputs[reader][index] = next;
+            self.touch(reader);
+        }
     }
 
-    /// From input `index` of a reader to its maker, where the maker is open.
-    fn backward(&mut self, reader: StageId, index: usize) {
+    /// From input `index` of a reader to its maker, where the maker is open; says whether it did. The element
+    /// type goes first, because the shape may follow from it.
+    fn backward(&mut self, reader: StageId, index: usize) -> bool {
         let edge = self.pipeline.stages[reader].inputs[index];
         if self.silent[reader] || self.silent[edge.from] {
-            return;
+            return false;
         }
-        let known = self.inputs[reader][index].clone();
-        let Some(maker) = self.outputs[edge.from].get(edge.port as usize).cloned() else {
-            return;
+        let known = &self.inputs[reader][index];
+        let Some(maker) = self.outputs[edge.from].get(edge.port as usize) else {
+            return false;
         };
-        let through = self.pipeline.stages[reader].name.value.clone();
-        let pattern = self
-            .pattern(edge.from, End::Output, edge.port as usize)
-            .map(|p| p.dims.clone());
-        let mut next = maker.clone();
+        let through = &self.pipeline.stages[reader].name.value;
         if let (None, Some(element)) = (maker.ty.element, known.ty.element) {
-            next.ty.element = Some(element);
-            next.why_element = known.why_element.as_ref().map(|w| w.passed(&through));
-            self.changed = true;
+            let why = known.why_element.as_ref().map(|w| w.passed(through));
+            let maker = &mut self.outputs[edge.from][edge.port as usize];
+            maker.ty.element = Some(element);
+            maker.why_element = why;
+            self.touch(edge.from);
+            return true;
         }
-        match (&maker.ty.dims, &known.ty.dims) {
-            (None, Some(wanted)) => {
-                let fitted = match &pattern {
-                    Some(pattern) => fit(pattern, wanted),
-                    None => Some(wanted.clone()),
-                };
-                if let Some(dims) = fitted {
-                    next.ty.dims = Some(dims);
-                    next.why_dims = known.why_dims.as_ref().map(|w| w.passed(&through));
-                    self.changed = true;
-                }
-            }
-            (Some(given), Some(wanted)) if given.iter().any(Option::is_none) => {
-                if let Some((joined, _)) = join(given, wanted)
-                    && joined != *given
-                {
-                    next.ty.dims = Some(joined);
-                    next.why_dims = known.why_dims.as_ref().map(|w| w.passed(&through));
-                    self.changed = true;
-                }
-            }
-            (_, _) => {}
+        let Some(wanted) = &known.ty.dims else {
+            return false;
+        };
+        let dims = match &maker.ty.dims {
+            Some(given) if is_open(given) => join(given, wanted).map(|(joined, _)| joined),
+            Some(_) => None,
+            None => match self.pattern(edge.from, End::Output, edge.port as usize) {
+                Some(port) => fit(&port.dims, wanted),
+                None => Some(wanted.clone()),
+            },
+        };
+        if dims.is_none() || dims == maker.ty.dims {
+            return false;
         }
-        self.outputs[edge.from][edge.port as usize] = next;
+        let why = known.why_dims.as_ref().map(|w| w.passed(through));
+        let maker = &mut self.outputs[edge.from][edge.port as usize];
+        maker.ty.dims = dims;
+        maker.why_dims = why;
+        self.touch(edge.from);
+        true
     }
 
-    /// Applies what a stage itself relates: a block's signature; RAW's length once its element is known.
+    /// Applies what a stage itself relates: a capability's arguments, a block's signature.
     fn stage(&mut self, id: StageId) {
         if self.silent[id] {
             return;
         }
-        match &self.pipeline.stages[id].kind {
-            StageKind::Capability(kind) if kind.value == CapabilityKind::Raw => {
-                self.capability(id, kind.value, kind.span);
+        match (&self.pipeline.stages[id].kind, &self.loaded[id]) {
+            (StageKind::Capability(kind), _) => self.capability(id, kind.value, kind.span),
+            (StageKind::Block(path), Loaded::Block(block)) => {
+                self.block(id, &block.signature, &path.value, path.span);
             }
-            StageKind::Block(path) => {
-                if let Loaded::Block(block) = &self.loaded[id] {
-                    let block = block.clone();
-                    let (name, span) = (path.value.clone(), path.span);
-                    self.block(id, &block.signature, &name, span);
-                }
-            }
-            StageKind::Capability(_) | StageKind::Model { .. } | StageKind::Output(_) => {}
+            (_, _) => {}
         }
     }
 
@@ -302,7 +306,7 @@ impl Inference<'_> {
 
     /// Warns where shapes differ by more than a leading batch of one and nobody wrote the shape.
     fn lint_reshapes(&mut self) {
-        for &id in self.order {
+        for &id in &self.order {
             for (index, edge) in self.pipeline.stages[id].inputs.iter().enumerate() {
                 if self.silent[id] || self.silent[edge.from] {
                     continue;
@@ -315,7 +319,7 @@ impl Inference<'_> {
                     continue;
                 };
                 let reshaped = join(wanted, given).is_some_and(|(_, fit)| fit == Fit::Units);
-                if reshaped && maker.declared.is_none() && known.declared.is_none() {
+                if reshaped && known.declared.is_none() {
                     let reader = &self.pipeline.stages[id];
                     self.found.push(
                         Diagnostic::new(
@@ -344,15 +348,15 @@ impl Inference<'_> {
     /// Takes the finished types, or says which are open.
     fn finish(&mut self) -> Option<Types> {
         // Around a fault types stay open because of it, and that is no news.
-        let failed = self.silent.clone();
+        let excused = self.around_faults();
         let mut complete = true;
-        for &id in self.order {
+        for id in self.order.clone() {
             for end in [End::Input, End::Output] {
                 for index in 0..self.ends(id, end).len() {
                     let known = self.ends(id, end)[index].clone();
                     let Some(ty) = known.ty.complete() else {
                         complete = false;
-                        if !self.pipeline.partial && !self.reaches(id, &failed) {
+                        if !self.pipeline.partial && !excused[id] {
                             self.open(id, end, &known);
                         }
                         continue;
@@ -383,32 +387,33 @@ impl Inference<'_> {
                 .filter_map(|v| v.as_ref().map(|(e, _)| *e))
                 .collect()
         });
+        let ports = Side::new(&self.pipeline.stages, |id, _| {
+            [End::Input, End::Output].map(|end| self.signature_types(id, end))
+        });
         Some(Types {
+            ports,
             inputs: Side::new(&self.pipeline.stages, |id, _| take(&self.inputs[id])),
             outputs: Side::new(&self.pipeline.stages, |id, _| take(&self.outputs[id])),
             variables,
         })
     }
 
-    /// Whether a stage is joined by edges, in whatever direction, with one of `marked`.
-    fn reaches(&self, id: StageId, marked: &Side<Stage, bool>) -> bool {
-        let mut seen = Side::filled(&self.pipeline.stages, false);
-        let mut work = vec![id];
+    /// The stages joined by edges, in whatever direction, with one that an error was reported about.
+    fn around_faults(&self) -> Side<Stage, bool> {
+        let mut around = Side::filled(&self.pipeline.stages, false);
+        let ids = self.pipeline.stages.ids();
+        let mut work: Vec<StageId> = ids.filter(|id| self.silent[*id]).collect();
         while let Some(id) = work.pop() {
-            if marked[id] {
-                return true;
+            if !std::mem::replace(&mut around[id], true) {
+                work.extend(self.pipeline.stages[id].inputs.iter().map(|e| e.from));
+                work.extend(&self.readers[id]);
             }
-            if std::mem::replace(&mut seen[id], true) {
-                continue;
-            }
-            work.extend(self.pipeline.stages[id].inputs.iter().map(|e| e.from));
-            let readers = self.pipeline.stages.iter();
-            work.extend(
-                readers
-                    .filter(|(_, s)| s.inputs.iter().any(|e| e.from == id))
-                    .map(|(reader, _)| reader),
-            );
         }
-        false
+        around
     }
+}
+
+/// Whether some dimension is not known yet.
+fn is_open(dims: &[Option<Dim>]) -> bool {
+    dims.contains(&None)
 }

@@ -5,7 +5,7 @@ use crate::{
     check::{Loaded, edge_name},
     diag::{Code, Diagnostic},
     pipeline::{Edge, StageId, StageKind},
-    ty::{ElementType, PartialType},
+    ty::{Dim, ElementType, PartialType},
 };
 use rune_abi::CapabilityKind;
 
@@ -85,9 +85,31 @@ impl Inference<'_> {
                 )
             };
         let count = |ty: &PartialType| ty.complete().map(|t| t.elements());
+        let is_bounded = |ty: &PartialType| {
+            let dims = ty.dims.iter().flatten();
+            dims.flatten().any(|d| matches!(d, Dim::AtMost(_)))
+        };
         diagnostic = match (count(&maker.ty), count(&wanted.ty)) {
-            (Some(have), Some(want)) if have == want => diagnostic.hint("both have the same number of elements in another order of dimensions, which is never converted silently"),
-            (Some(have), Some(want)) => diagnostic.note(format!("{have} elements are given and {} wanted.", if want == 1 { "1 is".to_owned() } else { format!("{want} are") })).hint(self.repair(&edge, want, have)),
+            _ if is_bounded(&maker.ty) && !is_bounded(&wanted.ty) => diagnostic.hint(format!(
+                "`{}` takes tensors that are always full; put a block between them that takes `<=` and fills up the rest",
+                self.pipeline.stages[reader].name.value
+            )),
+            (Some(have), Some(want)) if have == want => diagnostic.hint(
+                "both have the same number of elements in other dimensions, which is never converted silently",
+            ),
+            (Some(have), Some(want)) => {
+                let given = match have {
+                    1 => "1 element is".to_owned(),
+                    _ => format!("{have} elements are"),
+                };
+                let wanted = match want {
+                    1 => "1 is".to_owned(),
+                    _ => format!("{want} are"),
+                };
+                diagnostic
+                    .note(format!("{given} given and {wanted} wanted."))
+                    .hint(self.repair(&edge, want, have))
+            }
             (_, _) => diagnostic.hint("change the type or the arguments of one of them"),
         };
         self.found.push(diagnostic);
@@ -96,7 +118,15 @@ impl Inference<'_> {
 
     /// The smallest change that would make a maker give `want` elements.
     pub(super) fn repair(&self, edge: &Edge, want: u64, have: u64) -> String {
-        let maker = &self.pipeline.stages[edge.from];
+        // What only passes a shape on is not to blame for it.
+        let mut origin = edge;
+        while let [before] = &self.pipeline.stages[origin.from].inputs[..]
+            && let Some(given) = self.outputs[before.from].get(before.port as usize)
+            && given.ty.complete().is_some_and(|ty| ty.elements() == have)
+        {
+            origin = before;
+        }
+        let maker = &self.pipeline.stages[origin.from];
         match &maker.kind {
             StageKind::Capability(kind) => match kind.value {
                 CapabilityKind::Accel if want.is_multiple_of(3) => format!(
@@ -148,7 +178,11 @@ impl Inference<'_> {
                 && !shown.contains(&why.span)
             {
                 shown.push(why.span);
-                diagnostic = diagnostic.also(why.span, format!("{ty} {}", why.text));
+                let what = match (code, ty.element) {
+                    (Code::TypeMismatch, Some(element)) => element.to_string(),
+                    (_, _) => ty.to_string(),
+                };
+                diagnostic = diagnostic.also(why.span, format!("{what} {}", why.text));
             }
         }
         for why in [whys.0, whys.1].into_iter().flatten() {
@@ -181,20 +215,23 @@ impl Inference<'_> {
         });
         diagnostic = match &stage.kind {
             StageKind::Capability(kind) => {
-                let name = kind.value.spec().name;
-                let example = match kind.value {
-                    CapabilityKind::Rand | CapabilityKind::Raw => "F32[1]",
-                    CapabilityKind::Sound => "I16[16000]",
-                    CapabilityKind::Accel => "F32[128, 3]",
-                    CapabilityKind::Image => "U8[96, 96, 3]",
+                let kind_name = kind.value.spec().name;
+                let (example, arguments) = match kind.value {
+                    CapabilityKind::Rand => ("F32[1]", "--samples 1"),
+                    CapabilityKind::Raw => ("F32[1]", "--length 4"),
+                    CapabilityKind::Sound => ("I16[16000]", "--samples 16000"),
+                    CapabilityKind::Accel => ("F32[128, 3]", "--samples 128"),
+                    CapabilityKind::Image => ("U8[96, 96, 3]", "--width 96 --height 96"),
                 };
-                diagnostic.hint(format!(
-                    "write the type here, such as `CAPABILITY<{example}> {name} {}`",
-                    stage.name.value
-                ))
+                let name = &stage.name.value;
+                let written = format!("such as `CAPABILITY<{example}> {kind_name} {name}`");
+                diagnostic.hint(match known.ty.element {
+                    Some(_) => format!("say how much one call reads, such as `{arguments}`, or write the type, {written}"),
+                    None => format!("write the type here, {written}"),
+                })
             }
             StageKind::Block(_) | StageKind::Model { .. } | StageKind::Output(_) => {
-                diagnostic.hint("write its type here: `<input -> output>` after the keyword")
+                diagnostic.hint("write its types after the keyword, `_` for what is known, such as `<_ -> F32[1]>`")
             }
         };
         self.found.push(diagnostic);
@@ -222,5 +259,15 @@ impl Why {
         }
         let names: Vec<String> = self.through.iter().map(|s| format!("`{s}`")).collect();
         diagnostic.note(format!("The type comes through {}.", names.join(", ")))
+    }
+}
+
+/// Element types in a sentence: "F32", "F32 or F64", "U8, F32 or F64".
+pub(super) fn one_of(elements: &[ElementType]) -> String {
+    let names: Vec<String> = elements.iter().map(ToString::to_string).collect();
+    match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => "nothing".to_owned(),
     }
 }

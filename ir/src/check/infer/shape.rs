@@ -34,24 +34,27 @@ pub(super) fn join(a: &[Option<Dim>], b: &[Option<Dim>]) -> Option<(Vec<Option<D
             })
             .collect()
     }
-    let lead = |dims: &[Option<Dim>]| dims.iter().take_while(|d| **d == ONE).count();
     if let Some(joined) = unify(a, b) {
         return Some((joined, Fit::Same));
     }
     let (longer, shorter) = if a.len() > b.len() { (a, b) } else { (b, a) };
-    let extra = longer.len() - shorter.len();
-    if extra > 0 && lead(longer) >= extra {
-        let tail = &longer[extra..];
-        let (a_tail, b_tail) = if a.len() > b.len() {
-            (tail, b)
-        } else {
-            (a, tail)
-        };
-        if let Some(joined) = unify(a_tail, b_tail) {
-            let head = if a.len() > b.len() { &a[..extra] } else { &[] };
-            return Some(([head, &joined[..]].concat(), Fit::Batch));
+    let (head, tail) = longer.split_at(longer.len() - shorter.len());
+    // An open dimension is the batch where the shape to batch is known.
+    let is_one = |d: &Option<Dim>| *d == ONE || (d.is_none() && !shorter.contains(&None));
+    if !head.is_empty()
+        && head.iter().all(is_one)
+        && let Some(mut joined) = unify(tail, shorter)
+    {
+        if a.len() > b.len() {
+            joined.splice(0..0, vec![ONE; head.len()]);
         }
+        return Some((joined, Fit::Batch));
     }
+    let (full_a, full_b) = (by_count(a, b), by_count(b, a));
+    let (a, b) = (
+        full_a.as_deref().unwrap_or(a),
+        full_b.as_deref().unwrap_or(b),
+    );
     let units = |dims: &[Option<Dim>]| {
         dims.iter()
             .copied()
@@ -73,16 +76,35 @@ pub(super) fn join(a: &[Option<Dim>], b: &[Option<Dim>]) -> Option<(Vec<Option<D
     ))
 }
 
+/// A shape whose one open dimension follows from the number of elements of a whole one, if so.
+fn by_count(open: &[Option<Dim>], whole: &[Option<Dim>]) -> Option<Vec<Option<Dim>>> {
+    let count = |dims: &[Option<Dim>]| {
+        dims.iter().try_fold(1u64, |n, dim| match dim {
+            Some(Dim::Exact(d)) => n.checked_mul(u64::from(*d)),
+            Some(Dim::AtMost(_)) => None,
+            None => Some(n),
+        })
+    };
+    let is_one_open = open.iter().filter(|d| d.is_none()).count() == 1;
+    if !is_one_open || whole.contains(&None) {
+        return None;
+    }
+    let (all, known) = (count(whole)?, count(open)?);
+    if known == 0 || all % known != 0 {
+        return None;
+    }
+    let last = Dim::Exact(u32::try_from(all / known).ok()?);
+    Some(open.iter().map(|d| d.or(Some(last))).collect())
+}
+
 /// The shape with the rank a pattern wants: unchanged, without or with leading ones, or without any ones.
 pub(super) fn fit(pattern: &[PortDim], dims: &[Option<Dim>]) -> Option<Vec<Option<Dim>>> {
     let fixed = pattern
         .iter()
         .filter(|p| !matches!(p, PortDim::Rest(_)))
         .count();
-    if fixed < pattern.len() {
-        return (dims.len() >= fixed).then(|| dims.to_vec());
-    }
-    if dims.len() == fixed {
+    let has_rest = fixed < pattern.len();
+    if dims.len() == fixed || (has_rest && dims.len() > fixed) {
         return Some(dims.to_vec());
     }
     if dims.len() < fixed {

@@ -1,0 +1,770 @@
+//! The type checker on small pipelines made by hand: what fits, what does not, and what is said about it.
+
+use std::{fmt::Write, sync::Arc, time::Instant};
+
+use rune_abi::{CapabilityKind, OutputKind};
+use rune_ir::{
+    arena::{Arena, Side},
+    args::{ArgSpec, ArgType, Argument, Bound, Value},
+    block::{
+        Block, BlockEngine, DimExpr, InitError, Instance, Port, PortDim, PortElement, RunningBlock,
+        Signature, Snapshot,
+    },
+    check::{Loaded, TypedKind, Verified, verify},
+    diag::{Diagnostic, FileId, Span, Spanned},
+    graph::{DataType, Graph, Tensor},
+    object::Object,
+    pipeline::{Edge, Pipeline, Stage, StageId, StageKind},
+    ty::{Dim, ElementType, PartialType},
+};
+
+/// Accepts every instance.
+struct Engine;
+
+impl BlockEngine for Engine {
+    fn snapshot(&self, _: &Block, _: &Instance) -> Result<Snapshot, InitError> {
+        Ok(Snapshot::default())
+    }
+
+    fn start(&self, _: &Block, _: &Instance) -> Result<Box<dyn RunningBlock>, InitError> {
+        Err(InitError::Broken("not for running".to_owned()))
+    }
+}
+
+/// A pipeline in the making: its text exists only so that spans point into it.
+#[derive(Default)]
+struct Builder {
+    text: String,
+    stages: Vec<(Stage, Loaded, Vec<String>)>,
+}
+
+impl Builder {
+    fn place(&mut self, words: &str) -> Span {
+        let start = self.text.len();
+        let _ = write!(self.text, "{words} ");
+        Span::new(FileId(0), start, start + words.len())
+    }
+
+    /// A stage; `from` names what feeds it (`a.1` is output 1 of `a`), and `types` is as in `F32[2] -> _`.
+    fn stage(mut self, name: &str, kind: &str, from: &str, types: &str, args: &str) -> Self {
+        let span = self.place(kind);
+        let (kind, loaded) = match (kind, CapabilityKind::from_name(kind)) {
+            (_, Some(kind)) => (
+                StageKind::Capability(Spanned::new(kind, span)),
+                Loaded::None,
+            ),
+            ("SERIAL", _) => (
+                StageKind::Output(Spanned::new(OutputKind::Serial, span)),
+                Loaded::None,
+            ),
+            (model, _) if model.starts_with("model ") => (
+                StageKind::Model {
+                    path: Spanned::new("m.tflite".to_owned(), span),
+                    bytes: Arc::new([]),
+                },
+                Loaded::Model(Arc::new(model_of(&model[6..]))),
+            ),
+            (signature, _) => (
+                StageKind::Block(Spanned::new("block".to_owned(), span)),
+                Loaded::Block(Arc::new(Block {
+                    bytes: Arc::new([]),
+                    signature: signature_of(signature),
+                    object: Object::default(),
+                })),
+            ),
+        };
+        let mut declared = |side: &str| -> Option<Vec<Spanned<PartialType>>> {
+            let types = split(side);
+            (!types.is_empty()).then(|| {
+                types
+                    .iter()
+                    .map(|t| Spanned::new(type_of(t), self.place(t)))
+                    .collect()
+            })
+        };
+        let (inputs, outputs) = types.split_once("->").unwrap_or(("", types));
+        let (declared_inputs, declared_outputs) = (declared(inputs), declared(outputs));
+        let args = args
+            .split_whitespace()
+            .map(|arg| {
+                let (name, value) = arg.split_once('=').unwrap();
+                Argument {
+                    name: Spanned::new(name.to_owned(), self.place(name)),
+                    value: Spanned::new(
+                        value
+                            .parse()
+                            .map_or(Value::Text(value.to_owned()), Value::Integer),
+                        self.place(value),
+                    ),
+                    text: value.to_owned(),
+                }
+            })
+            .collect();
+        let name = Spanned::new(name.to_owned(), self.place(name));
+        let stage = Stage {
+            span: span.to(name.span),
+            name,
+            kind,
+            inputs: Vec::new(),
+            declared_inputs,
+            declared_outputs,
+            args,
+        };
+        let from = from.split_whitespace().map(str::to_owned).collect();
+        self.stages.push((stage, loaded, from));
+        self
+    }
+
+    fn out(self, from: &str) -> Self {
+        self.stage("out", "SERIAL", from, "", "")
+    }
+
+    /// Checks it with its stages in the order that `keys` sorts them into.
+    fn check(mut self, keys: &[u32]) -> Checked {
+        let mut order: Vec<usize> = (0..self.stages.len()).collect();
+        order.sort_by_key(|i| keys.get(*i).copied().unwrap_or_default());
+        let names: Vec<String> = order
+            .iter()
+            .map(|i| self.stages[*i].0.name.value.clone())
+            .collect();
+        let (mut stages, mut files) = (Arena::default(), Vec::new());
+        for i in order {
+            let (mut stage, loaded, from) = self.stages[i].clone();
+            for step in from {
+                let (name, port) = step.split_once('.').unwrap_or((&step, "0"));
+                let index = names.iter().position(|n| n == name).unwrap();
+                stage.inputs.push(Edge {
+                    from: StageId::from_index(index),
+                    port: port.parse().unwrap(),
+                    span: self.place(&step),
+                });
+            }
+            stages.push(stage);
+            files.push(loaded);
+        }
+        let whole = Span::new(FileId(0), 0, self.text.len());
+        let pipeline = Pipeline {
+            stages,
+            whole,
+            ..Pipeline::default()
+        };
+        let loaded = Side::new(&pipeline.stages, |id, _| files[id.index()].clone());
+        let (verified, found) = verify(pipeline, &loaded, &Engine);
+        for diagnostic in &found {
+            for label in std::iter::once(&diagnostic.primary).chain(&diagnostic.secondary) {
+                let Span { start, end, .. } = label.span;
+                assert!(start <= end && end <= whole.end, "{diagnostic:?}");
+            }
+        }
+        assert_eq!(
+            verified.is_some(),
+            !rune_ir::diag::has_errors(&found),
+            "a result exactly when there is no error: {found:?}"
+        );
+        Checked { verified, found }
+    }
+
+    fn codes(self) -> String {
+        self.check(&[]).codes()
+    }
+
+    fn types(self, name: &str) -> String {
+        let checked = self.check(&[]);
+        assert!(checked.verified.is_some(), "{:#?}", checked.found);
+        checked.types(name)
+    }
+}
+
+struct Checked {
+    verified: Option<Verified>,
+    found: Vec<Diagnostic>,
+}
+
+impl Checked {
+    /// `in, in -> out`, as the edges see them.
+    fn types(&self, name: &str) -> String {
+        let stages = self.verified.as_ref().unwrap().stages();
+        let stage = stages.iter().find(|s| s.name == name).unwrap();
+        let inputs: Vec<String> = stage.inputs.iter().map(|i| i.ty.to_string()).collect();
+        let outputs: Vec<String> = stage.outputs.iter().map(ToString::to_string).collect();
+        format!("{} -> {}", inputs.join(", "), outputs.join(", "))
+    }
+
+    fn codes(&self) -> String {
+        let mut codes: Vec<&str> = self.found.iter().map(|d| d.code.number()).collect();
+        codes.sort_unstable();
+        codes.join(" ")
+    }
+
+    /// All that is said, in the order of the text.
+    fn said(&self) -> Vec<String> {
+        let mut said: Vec<String> = self
+            .found
+            .iter()
+            .map(|d| format!("{} {}", d.code, d.message))
+            .collect();
+        said.sort();
+        said
+    }
+}
+
+/// The items of a list with brackets in them.
+fn split(list: &str) -> Vec<String> {
+    let mut items = vec![String::new()];
+    let mut depth = 0;
+    for c in list.chars() {
+        depth += i32::from(c == '[') - i32::from(c == ']');
+        if c == ',' && depth == 0 {
+            items.push(String::new());
+        } else if let Some(last) = items.last_mut() {
+            last.push(c);
+        }
+    }
+    items
+        .iter()
+        .map(|i| i.trim().to_owned())
+        .filter(|i| !i.is_empty())
+        .collect()
+}
+
+/// `F32[2, <=n]`: the word and the dimensions.
+fn parts(text: &str) -> (&str, Option<Vec<&str>>) {
+    match text.trim_end_matches(']').split_once('[') {
+        Some((word, dims)) => (
+            word,
+            Some(
+                dims.split(',')
+                    .map(str::trim)
+                    .filter(|d| !d.is_empty())
+                    .collect(),
+            ),
+        ),
+        None => (text, None),
+    }
+}
+
+fn element_of(word: &str) -> Option<ElementType> {
+    ElementType::ALL.into_iter().find(|e| e.to_string() == word)
+}
+
+fn type_of(text: &str) -> PartialType {
+    let (word, dims) = parts(text);
+    let dim = |d: &&str| match d.strip_prefix("<=") {
+        _ if *d == "_" => None,
+        Some(bound) => Some(Dim::AtMost(bound.parse().unwrap())),
+        None => Some(Dim::Exact(d.parse().unwrap())),
+    };
+    PartialType {
+        element: element_of(word),
+        dims: dims.map(|dims| dims.iter().map(dim).collect()),
+    }
+}
+
+/// `F32[1, 2] -> BOOL[1]`.
+fn model_of(text: &str) -> Graph {
+    let mut graph = Graph::default();
+    let (inputs, outputs) = text.split_once("->").unwrap();
+    for (side, is_input) in [(inputs, true), (outputs, false)] {
+        for port in split(side) {
+            let (word, dims) = parts(&port);
+            let mut tensor = Tensor {
+                name: port.clone(),
+                ty: element_of(word).map_or(DataType::Bool, DataType::Element),
+                shape: dims.unwrap().iter().map(|d| d.parse().unwrap()).collect(),
+                quantization: None,
+                data: None,
+            };
+            // A graph without nodes has constant outputs.
+            tensor.data = (!is_input).then(|| vec![0; tensor.bytes()].into());
+            let id = graph.tensors.push(tensor);
+            if is_input {
+                graph.inputs.push(id);
+            } else {
+                graph.outputs.push(id);
+            }
+        }
+    }
+    graph
+}
+
+/// `T[n, ...s] -> F32[<=n]`; T is F32 or U8, D is F64 or I8, and `count` is an integer argument, 3 by default.
+fn signature_of(text: &str) -> Signature {
+    let expr = |text: &str| -> DimExpr {
+        let factor = |word: &str| {
+            word.parse()
+                .map_or_else(|_| DimExpr::Name(word.to_owned()), DimExpr::Number)
+        };
+        match text.split_once('*') {
+            Some((a, b)) => DimExpr::Mul(Box::new(factor(a)), Box::new(factor(b))),
+            None => match text.split_once('-') {
+                Some((a, b)) => DimExpr::Sub(Box::new(factor(a)), Box::new(factor(b))),
+                None => factor(text),
+            },
+        }
+    };
+    let ports = |side: &str| -> Vec<Port> {
+        split(side)
+            .iter()
+            .map(|port| {
+                let (word, dims) = parts(port);
+                Port {
+                    name: word.to_lowercase(),
+                    element: match word {
+                        "T" => PortElement::Variable(0),
+                        "D" => PortElement::Variable(1),
+                        word => PortElement::Fixed(element_of(word).unwrap()),
+                    },
+                    dims: dims
+                        .unwrap()
+                        .iter()
+                        .map(|d| match (d.strip_prefix("<="), d.strip_prefix("...")) {
+                            (Some(bound), _) => PortDim::AtMost(expr(bound)),
+                            (_, Some(rest)) => PortDim::Rest(rest.to_owned()),
+                            (None, None) => PortDim::One(expr(d)),
+                        })
+                        .collect(),
+                }
+            })
+            .collect()
+    };
+    let (inputs, outputs) = text.split_once("->").unwrap();
+    Signature {
+        name: "block".to_owned(),
+        version: "1.0.0".to_owned(),
+        doc: String::new(),
+        types: vec![
+            ("T".to_owned(), vec![ElementType::F32, ElementType::U8]),
+            ("D".to_owned(), vec![ElementType::F64, ElementType::I8]),
+        ],
+        inputs: ports(inputs),
+        outputs: ports(outputs),
+        args: vec![ArgSpec {
+            name: "count".to_owned(),
+            aliases: Vec::new(),
+            ty: ArgType::Integer {
+                min: 0,
+                max: 1 << 40,
+            },
+            default: Some(Bound::Integer(3)),
+            optional: false,
+            unit: String::new(),
+            doc: String::new(),
+        }],
+    }
+}
+
+fn new() -> Builder {
+    Builder::default()
+}
+
+/// `RAW<given> -> block -> SERIAL`.
+fn block(given: &str, signature: &str) -> Builder {
+    new()
+        .stage("x", "RAW", "", given, "")
+        .stage("b", signature, "x", "", "")
+        .out("b")
+}
+
+#[test]
+fn blocks_take_what_their_signature_says() {
+    for (given, signature, types) in [
+        ("F32[4]", "T[n] -> T[n]", "F32[4] -> F32[4]"),
+        ("F32[1, 4]", "T[n] -> T[n]", "F32[4] -> F32[4]"),
+        ("F32[4]", "T[n, m] -> T[m]", "F32[1, 4] -> F32[4]"),
+        ("F32[]", "T[...s, n] -> T[n]", "F32[1] -> F32[1]"),
+        (
+            "F32[2, 3, 4]",
+            "T[...s, n] -> T[n, ...s]",
+            "F32[2, 3, 4] -> F32[4, 2, 3]",
+        ),
+        (
+            "F32[2, 3, 4]",
+            "T[n, ...s] -> T[...s, n*2]",
+            "F32[2, 3, 4] -> F32[3, 4, 4]",
+        ),
+        ("F32[4, 6]", "T[n, 6] -> T[<=n]", "F32[4, 6] -> F32[<=4]"),
+        ("F32[4]", "T[<=n] -> T[<=n]", "F32[4] -> F32[<=4]"),
+        ("F32[4]", "T[<=9] -> T[1]", "F32[4] -> F32[1]"),
+        ("F32[9]", "T[n] -> U32[count]", "F32[9] -> U32[3]"),
+    ] {
+        assert_eq!(
+            block(given, signature).types("b"),
+            types,
+            "{given} into {signature}"
+        );
+    }
+}
+
+#[test]
+fn blocks_take_nothing_else() {
+    for (given, signature, codes) in [
+        ("F64[4]", "T[n] -> T[n]", "R0301"),
+        ("F32[4, 2]", "T[n] -> T[n]", "R0302"),
+        ("F32[4, 2]", "T[n, n] -> T[n]", "R0302"),
+        ("F32[4, 1]", "T[n, n] -> T[n]", "R0302"),
+        ("F32[4, 5]", "T[n, 6] -> T[n]", "R0302"),
+        ("F32[10]", "T[<=9] -> T[1]", "R0302"),
+        ("F32[4]", "T[n] -> T[n-5]", "R0302"),
+        ("F32[70000]", "T[n] -> T[n*n]", "R0302"),
+        ("F32[20000]", "T[n] -> T[n*n]", "R0306"),
+        ("F32[60000]", "T[n] -> T[n*n, n*n, n*n]", "R0306"),
+        (
+            "F32[1, 1, 1, 1, 1, 1, 1, 2]",
+            "T[...s] -> T[...s, 2]",
+            "R0306",
+        ),
+    ] {
+        assert_eq!(
+            block(given, signature).codes(),
+            codes,
+            "{given} into {signature}"
+        );
+    }
+    let open = new()
+        .stage("x", "RAW", "", "", "")
+        .stage("b", "T[n] -> T[n]", "x", "", "")
+        .out("b");
+    assert_eq!(open.codes(), "R0303");
+}
+
+#[test]
+fn an_argument_decides_its_dimension() {
+    let with = |args: &str, types: &str| {
+        new()
+            .stage("x", "RAW", "", "F32[9]", "")
+            .stage("b", "T[n] -> U32[count]", "x", types, args)
+            .out("b")
+    };
+    assert_eq!(with("count=5", "").types("b"), "F32[9] -> U32[5]");
+    assert_eq!(
+        with("count=5", "_ -> U32[5]").types("b"),
+        "F32[9] -> U32[5]"
+    );
+    assert_eq!(with("", "_ -> U32[5]").codes(), "R0302");
+    assert_eq!(with("count=0", "").codes(), "R0302");
+    assert_eq!(with("count=1000000000000", "").codes(), "R0302");
+    let found = with("", "_ -> U32[5]").check(&[]).found;
+    assert!(found[0].hints[0].contains("--count"), "{found:?}");
+}
+
+#[test]
+fn two_inputs_of_one_variable_are_both_shown() {
+    let two = |a: &str, b: &str| {
+        new()
+            .stage("a", "RAW", "", a, "")
+            .stage("b", "RAW", "", b, "")
+            .stage("sum", "T[n], T[n] -> T[n]", "a b", "", "")
+            .out("sum")
+            .check(&[])
+    };
+    let shapes = two("F32[4]", "F32[5]");
+    assert_eq!(shapes.codes(), "R0302");
+    assert_eq!(
+        shapes.found[0].message,
+        "`sum` wants F32[4], but `b` gives F32[5]"
+    );
+    let labels: Vec<&str> = shapes.found[0]
+        .secondary
+        .iter()
+        .map(|l| l.message.as_str())
+        .collect();
+    assert!(labels.contains(&"F32[5] is written here"), "{labels:?}");
+    assert!(labels.contains(&"F32[4] follows from this"), "{labels:?}");
+    let elements = two("F32[4]", "U8[4]");
+    assert_eq!(elements.codes(), "R0301");
+    assert!(elements.found[0].message.ends_with("asked for F32 and U8"));
+    let matrices = new()
+        .stage("a", "RAW", "", "F32[1, 4]", "")
+        .stage("b", "RAW", "", "F32[4, 1]", "")
+        .stage("sum", "T[n, m], T[n, m] -> T[n, m]", "a b", "", "")
+        .out("sum")
+        .check(&[]);
+    assert_eq!(matrices.codes(), "R0304", "reshaped, and said so");
+    assert_eq!(matrices.types("sum"), "F32[1, 4], F32[1, 4] -> F32[1, 4]");
+}
+
+#[test]
+fn a_bound_fits_only_a_bound() {
+    let after = |reader: &str| {
+        new()
+            .stage("x", "RAW", "", "F32[4]", "")
+            .stage("some", "T[n] -> T[<=n]", "x", "", "")
+            .stage("b", reader, "some", "", "")
+            .out("b")
+            .check(&[])
+    };
+    assert_eq!(after("T[<=n] -> T[n]").types("b"), "F32[<=4] -> F32[4]");
+    assert_eq!(after("T[n] -> T[n]").codes(), "R0302");
+    let model = after("model F32[4] -> F32[4]");
+    assert_eq!(model.codes(), "R0302");
+    assert!(
+        model.found[0].hints[0].contains("always full"),
+        "{:?}",
+        model.found
+    );
+    let rand = new()
+        .stage("x", "RAND", "", "", "")
+        .stage("b", "T[<=n] -> T[n]", "x", "F32[<=4] -> _", "")
+        .out("b");
+    assert_eq!(rand.codes(), "R0306", "a capability fills its tensor");
+}
+
+#[test]
+fn types_flow_back_to_what_can_give_them() {
+    let into = |kind: &str, given: &str, args: &str, reader: &str| {
+        new()
+            .stage("x", kind, "", given, args)
+            .stage("b", reader, "x", "", "")
+            .out("b")
+            .check(&[])
+    };
+    for (kind, given, args, reader, types) in [
+        ("RAW", "", "", "model F32[1, 4] -> U8[1]", " -> F32[1, 4]"),
+        (
+            "RAW",
+            "",
+            "length=16",
+            "model F32[1, 4] -> U8[1]",
+            " -> F32[4]",
+        ),
+        (
+            "RAW",
+            "F32[_]",
+            "",
+            "model F32[1, 4] -> U8[1]",
+            " -> F32[4]",
+        ),
+        (
+            "ACCEL",
+            "",
+            "",
+            "model F32[1, 128, 3] -> U8[1]",
+            " -> F32[128, 3]",
+        ),
+        (
+            "SOUND",
+            "",
+            "",
+            "model I16[1, 800] -> U8[1]",
+            " -> I16[1, 800]",
+        ),
+        (
+            "SOUND",
+            "",
+            "sample-duration-ms=50",
+            "model I16[800] -> U8[1]",
+            " -> I16[800]",
+        ),
+        (
+            "IMAGE",
+            "",
+            "",
+            "model U8[1, 96, 64, 3] -> U8[1]",
+            " -> U8[96, 64, 3]",
+        ),
+        (
+            "IMAGE",
+            "U8[96, 96]",
+            "pixel-format=grayscale",
+            "model U8[1, 96, 96, 1] -> U8[1]",
+            " -> U8[96, 96]",
+        ),
+    ] {
+        let checked = into(kind, given, args, reader);
+        assert!(
+            checked.verified.is_some(),
+            "{kind} {args}: {:#?}",
+            checked.found
+        );
+        assert_eq!(checked.types("x"), types, "{kind} {args}");
+    }
+    for (kind, given, args, reader, codes) in [
+        ("RAW", "", "length=8", "model F32[1] -> U8[1]", "R0302"),
+        ("RAW", "", "length=7", "model F32[1] -> U8[1]", "R0204"),
+        ("RAW", "F32[_]", "", "model F32[2, 4] -> U8[1]", "R0302"),
+        ("RAND", "", "samples=4", "UTF8[n] -> U8[1]", "R0301"),
+        ("RAW", "", "length=4", "UTF8[n] -> U8[1]", "R0301"),
+        ("ACCEL", "", "samples=4", "U8[n, m] -> U8[1]", "R0301"),
+        ("ACCEL", "", "", "T[n, m] -> U8[1]", "R0303"),
+        ("ACCEL", "", "", "T[n] -> U8[1]", "R0303"),
+        ("ACCEL", "F32[384]", "", "T[n] -> U8[1]", "R0302"),
+        ("SOUND", "", "", "I16[n] -> U8[1]", "R0303"),
+        (
+            "SOUND",
+            "",
+            "hz=1 sample-duration-ms=1",
+            "I16[n] -> U8[1]",
+            "R0306",
+        ),
+        (
+            "SOUND",
+            "",
+            "samples=10 sample-duration-ms=50",
+            "I16[n] -> U8[1]",
+            "R0206",
+        ),
+        ("IMAGE", "U8[1, 96, 96]", "", "T[...s] -> U8[1]", "R0302"),
+        ("IMAGE", "", "", "model U8[1, 96, 96, 1] -> U8[1]", "R0302"),
+        ("RAW", "F32[4]", "", "model BOOL[4] -> U8[1]", "R0503"),
+        ("RAW", "F32[268435456]", "", "T[n] -> U8[1]", "R0306"),
+    ] {
+        let checked = into(kind, given, args, reader);
+        assert_eq!(
+            checked.codes(),
+            codes,
+            "{kind} {given} {args} {reader}: {:#?}",
+            checked.found
+        );
+    }
+}
+
+#[test]
+fn a_written_shape_is_seen_on_the_edge_and_the_signature_s_by_the_block() {
+    let checked = new()
+        .stage("x", "RAW", "", "F32[4]", "")
+        .stage("b", "T[n] -> T[n]", "x", "F32[4, 1] -> F32[1, 4]", "")
+        .out("b")
+        .check(&[]);
+    assert_eq!(checked.types("b"), "F32[4, 1] -> F32[1, 4]");
+    let stages = checked.verified.as_ref().unwrap().stages();
+    let Some(TypedKind::Block { instance, .. }) = stages.iter().map(|s| &s.kind).nth(1) else {
+        panic!("the block is the second stage");
+    };
+    assert_eq!(instance.inputs[0].to_string(), "F32[4]");
+    assert_eq!(instance.outputs[0].to_string(), "F32[4]");
+}
+
+#[test]
+fn an_element_type_that_only_outputs_have_is_decided_by_readers_or_its_default() {
+    let made = |reader: &str| {
+        new()
+            .stage("x", "RAW", "", "F32[4]", "")
+            .stage("b", "T[n] -> D[n]", "x", "", "")
+            .stage("c", reader, "b", "", "")
+            .out("c")
+            .types("b")
+    };
+    assert_eq!(made("I8[n] -> I8[n]"), "F32[4] -> I8[4]");
+    assert_eq!(made("D[n] -> D[n]"), "F32[4] -> F64[4]");
+}
+
+#[test]
+fn a_written_element_type_does_not_ask_for_a_reshape() {
+    let with = |types: &str| {
+        new()
+            .stage("x", "SOUND", "", "", "samples=4")
+            .stage("m", "model I16[4, 1] -> I16[1]", "x", types, "")
+            .out("m")
+            .codes()
+    };
+    assert_eq!(with(""), "R0304");
+    assert_eq!(with("I16 -> I16"), "R0304");
+    assert_eq!(with("I16[4, 1] -> _"), "");
+}
+
+#[test]
+fn a_port_of_any_number_is_refused() {
+    let port = |step: &str| new().stage("x", "RAW", "", "F32[4]", "").out(step).codes();
+    assert_eq!(port("x.0"), "");
+    assert_eq!(port("x.4294967295"), "R0409");
+}
+
+/// Pipelines with choices, faults, fan-out and fan-in, for the laws below.
+fn samples() -> Vec<fn() -> Builder> {
+    vec![
+        || block("F32[4]", "T[n] -> T[n]"),
+        || {
+            new()
+                .stage("x", "RAW", "", "", "")
+                .stage("a", "model F32[4, 1] -> F32[2]", "x", "", "")
+                .stage("b", "model F32[1, 4] -> F32[3]", "x", "", "")
+                .stage("c", "T[...s] -> T[...s]", "x", "", "")
+                .out("a b c")
+        },
+        || {
+            new()
+                .stage("x", "RAW", "", "", "")
+                .stage("a", "model F32[4] -> F32[2]", "x", "", "")
+                .stage("b", "model U8[4] -> U8[2]", "x", "", "")
+                .out("b a")
+        },
+        || {
+            new()
+                .stage("x", "RAW", "", "", "")
+                .stage("y", "RAND", "", "", "")
+                .stage("s", "T[n], T[n] -> T[n], D[n*2]", "x y", "", "")
+                .stage("k", "T[...s] -> T[...s]", "s", "", "")
+                .stage("m", "model F32[1, 8] -> F32[1]", "k", "", "")
+                .out("m s.1")
+        },
+        || {
+            new()
+                .stage("x", "ACCEL", "", "", "samples=100")
+                .stage("k", "T[...s] -> T[...s]", "x", "", "")
+                .stage("m", "model F32[1, 128, 3] -> F32[1]", "k", "", "")
+                .stage("z", "RAW", "", "", "")
+                .out("m z")
+        },
+    ]
+}
+
+#[test]
+fn the_order_of_the_lines_changes_nothing() {
+    let mut seed = 0x2545_f491_u32;
+    let mut random = || {
+        seed ^= seed << 13;
+        seed ^= seed >> 17;
+        seed ^= seed << 5;
+        seed
+    };
+    for make in samples() {
+        let names: Vec<String> = make()
+            .stages
+            .iter()
+            .map(|s| s.0.name.value.clone())
+            .collect();
+        let types = |checked: &Checked| -> Vec<String> {
+            let verified = checked.verified.is_some();
+            names
+                .iter()
+                .filter(|_| verified)
+                .map(|n| checked.types(n))
+                .collect()
+        };
+        let first = make().check(&[]);
+        for _ in 0..40 {
+            let keys: Vec<u32> = names.iter().map(|_| random()).collect();
+            let shuffled = make().check(&keys);
+            assert_eq!(shuffled.said(), first.said());
+            assert_eq!(types(&shuffled), types(&first));
+        }
+    }
+}
+
+#[test]
+fn a_long_pipeline_is_checked_in_an_instant() {
+    const STAGES: usize = 2000;
+    for (given, last, codes) in [
+        ("F32[4]", "T[...s] -> T[...s]", ""),
+        ("", "model F32[1, 4] -> F32[4]", ""),
+        ("", "T[...s] -> T[...s]", "R0303"),
+    ] {
+        let mut builder = new().stage("s0", "RAW", "", given, "");
+        for i in 1..STAGES {
+            builder = builder.stage(
+                &format!("s{i}"),
+                "T[...s] -> T[...s]",
+                &format!("s{}", i - 1),
+                "",
+                "",
+            );
+        }
+        let builder = builder
+            .stage("last", last, &format!("s{}", STAGES - 1), "", "")
+            .out("last");
+        let start = Instant::now();
+        assert_eq!(builder.codes(), codes);
+        let took = start.elapsed();
+        assert!(took.as_secs() < 2, "{STAGES} stages took {took:?}");
+    }
+}
