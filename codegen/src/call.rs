@@ -207,13 +207,7 @@ impl Code<'_> {
         self.emit(Instruction::I32Const(0));
         self.emit(Instruction::I32LtS);
         self.emit(Instruction::If(BlockType::Empty));
-        let (name, length) = (self.names.stage_name)(stage);
-        self.emit(Instruction::LocalGet(RESULT));
-        self.constant(name);
-        self.constant(length);
-        self.emit(Instruction::Call((self.names.import)(Import::Fault)));
-        self.emit(Instruction::LocalGet(RESULT));
-        self.emit(Instruction::Return);
+        self.fail(stage);
         self.emit(Instruction::End);
         if let Some(local) = flag {
             self.emit(Instruction::I32Const(1));
@@ -225,13 +219,35 @@ impl Code<'_> {
         }
         self.emit(Instruction::End);
         for (port, output) in call.outputs.iter().enumerate() {
-            if let Some(length) = output.length {
-                let length = (self.names.address)(length);
-                self.constant(length);
-                self.load(outputs + port as u32 * DESCRIPTOR + 4);
-                self.store();
-            }
+            let Some(length) = output.length else {
+                continue;
+            };
+            self.load(outputs + port as u32 * DESCRIPTOR + 4);
+            self.emit(Instruction::LocalTee(RESULT));
+            self.constant(output.ty.elements() as u32);
+            self.emit(Instruction::I32GtU);
+            self.emit(Instruction::If(BlockType::Empty));
+            self.emit(Instruction::I32Const(Fault::Block as i32));
+            self.emit(Instruction::LocalSet(RESULT));
+            self.fail(stage);
+            self.emit(Instruction::End);
+            let length = (self.names.address)(length);
+            self.constant(length);
+            self.emit(Instruction::LocalGet(RESULT));
+            self.store();
         }
+    }
+
+    /// Says that a stage failed with the code in `RESULT`, and returns it.
+    fn fail(&mut self, stage: usize) {
+        let (name, length) = (self.names.stage_name)(stage);
+        self.emit(Instruction::LocalGet(RESULT));
+        self.constant(name);
+        self.constant(length);
+        let fault = (self.names.import)(Import::Fault);
+        self.emit(Instruction::Call(fault));
+        self.emit(Instruction::LocalGet(RESULT));
+        self.emit(Instruction::Return);
     }
 
     /// Writes the descriptors of a call with bounded tensors: the others are constant data.

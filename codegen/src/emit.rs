@@ -1,29 +1,22 @@
-//! Assembles the module: sections in order, every index and address final.
+//! Makes the module's parts: every index and address final, every body written.
 
-use rune_abi::{Import, WasmFeatures, export, section};
+use rune_abi::{Import, WasmFeatures, export};
 use rune_ir::{
     check::Verified,
     object::{FunctionType, Machine},
 };
-use wasm_encoder::{
-    CodeSection, ConstExpr, CustomSection, DataSection, ElementSection, Elements, EntityType,
-    ExportKind, ExportSection, Function, FunctionSection, GlobalSection, GlobalType, ImportSection,
-    Instruction, MemorySection, MemoryType, Module, RefType, TableSection, TableType, TypeSection,
-    ValType,
-};
+use wasm_encoder::{Function, Instruction};
 
 use crate::{
     call::{self, Names},
-    describe, features,
+    describe,
+    encode::{Sections, encode},
+    features,
     link::{Bases, Selection},
+    memory::Memory,
     plan::Plan,
     program::{Action, Program},
 };
-
-/// Size of a page of memory.
-const PAGE: u64 = 1 << 16;
-/// Zeros between two pieces of data that cost more than starting a segment anew.
-const GAP: usize = 16;
 
 /// The types of a module, each once.
 #[derive(Default)]
@@ -78,10 +71,7 @@ pub(crate) fn module(
         .collect();
     let first_linked = first_kernel + kernels.len() as u32;
 
-    let mut memory = Memory {
-        end: plan.readonly,
-        ..Memory::default()
-    };
+    let mut memory = Memory::new(plan.readonly);
     let linked = {
         let mut type_index = |ty: &FunctionType| types.index(ty);
         let linked = selection.place(&mut Bases {
@@ -158,116 +148,43 @@ pub(crate) fn module(
     manifest.memory_bytes = at;
     let size = manifest.to_bytes().map_err(|e| e.to_string())?.len() as u32;
     manifest.memory_bytes = at + size;
+    if manifest.memory_bytes > 1 << 31 {
+        return Err("the rune needs more than 2 GiB of memory".to_owned());
+    }
     let manifest_bytes = manifest.to_bytes().map_err(|e| e.to_string())?;
     memory.put(at, &manifest_bytes);
 
-    let mut module = Module::new();
-    let mut section_types = TypeSection::new();
-    for ty in &types.0 {
-        section_types.ty().function(
-            ty.params.iter().map(|m| machine(*m)),
-            ty.results.iter().map(|m| machine(*m)),
-        );
-    }
-    module.section(&section_types);
-    let mut section_imports = ImportSection::new();
-    for (import, ty) in imports.iter().zip(&import_types) {
-        section_imports.import(Import::MODULE, import.name(), EntityType::Function(*ty));
-    }
-    if !imports.is_empty() {
-        module.section(&section_imports);
-    }
-    let mut functions = FunctionSection::new();
-    functions.function(getter).function(getter);
-    if has_state {
-        functions.function(action);
-    }
-    for _ in &kernels {
-        functions.function(action);
-    }
-    for ty in &linked_types {
-        functions.function(*ty);
-    }
-    module.section(&functions);
-    if !linked.table.is_empty() {
-        let slots = linked.table.len() as u64 + 1;
-        let mut tables = TableSection::new();
-        tables.table(TableType {
-            element_type: RefType::FUNCREF,
-            table64: false,
-            minimum: slots,
-            maximum: Some(slots),
-            shared: false,
-        });
-        module.section(&tables);
-    }
-    let pages = u64::from(manifest.memory_bytes).div_ceil(PAGE).max(1);
-    let mut memories = MemorySection::new();
-    memories.memory(MemoryType {
-        minimum: pages,
-        maximum: Some(pages),
-        memory64: false,
-        shared: false,
-        page_size_log2: None,
-    });
-    module.section(&memories);
-    if selection.uses_stack() {
-        let mut globals = GlobalSection::new();
-        globals.global(
-            GlobalType {
-                val_type: ValType::I32,
-                mutable: true,
-                shared: false,
-            },
-            &ConstExpr::i32_const(plan.stack_top().cast_signed()),
-        );
-        module.section(&globals);
-    }
-    let mut exports = ExportSection::new();
-    exports.export(export::MEMORY, ExportKind::Memory, 0);
-    exports.export(export::MANIFEST, ExportKind::Func, manifest_function);
-    exports.export(export::CALL, ExportKind::Func, call_function);
-    if has_state {
-        exports.export(export::RESET, ExportKind::Func, reset_function);
-    }
-    module.section(&exports);
-    if !linked.table.is_empty() {
-        let mut elements = ElementSection::new();
-        elements.active(
-            None,
-            &ConstExpr::i32_const(1),
-            Elements::Functions((&linked.table[..]).into()),
-        );
-        module.section(&elements);
-    }
-    let mut code = CodeSection::new();
-    let mut manifest_body = Function::new([]);
-    manifest_body
-        .instruction(&Instruction::I32Const(at.cast_signed()))
-        .instruction(&Instruction::End);
-    code.function(&manifest_body);
-    for body in &bodies {
-        code.raw(body);
-    }
-    module.section(&code);
-    let mut data = DataSection::new();
-    for (address, bytes) in memory.segments() {
-        data.active(
-            0,
-            &ConstExpr::i32_const(address.cast_signed()),
-            bytes.iter().copied(),
-        );
-    }
-    module.section(&data);
-    module.section(&CustomSection {
-        name: section::MANIFEST.into(),
-        data: manifest_bytes.into(),
-    });
-    module.section(&CustomSection {
-        name: section::GRAPH.into(),
-        data: describe::graph(verified).into_bytes().into(),
-    });
-    Ok(module.finish())
+    let mut functions: Vec<u32> = vec![getter, getter];
+    functions.extend(has_state.then_some(action));
+    functions.extend(kernels.iter().map(|_| action));
+    functions.extend(linked_types);
+    let mut exports = vec![
+        (export::MANIFEST, manifest_function),
+        (export::CALL, call_function),
+    ];
+    exports.extend(has_state.then_some((export::RESET, reset_function)));
+    bodies.insert(0, constant(at).into_raw_body());
+    Ok(encode(&Sections {
+        types: &types.0,
+        imports: &imports.into_iter().zip(import_types).collect::<Vec<_>>(),
+        functions: &functions,
+        table: &linked.table,
+        memory_bytes: manifest.memory_bytes,
+        stack_top: selection.uses_stack().then(|| plan.stack_top()),
+        exports: &exports,
+        bodies: &bodies,
+        data: &memory.segments(),
+        manifest: &manifest_bytes,
+        graph: &describe::graph(verified),
+    }))
+}
+
+/// The body of `_manifest`: the address, and nothing else.
+fn constant(address: u32) -> Function {
+    let mut function = Function::new([]);
+    function.instruction(&Instruction::I32Const(address.cast_signed()));
+    function.instruction(&Instruction::End);
+    function
 }
 
 /// The imports a program needs, in the order of the contract.
@@ -373,101 +290,4 @@ fn reset(state: u32, bytes: u32, from: Option<u32>) -> Function {
     }
     function.instruction(&Instruction::End);
     function
-}
-
-/// The first contents of memory.
-#[derive(Default)]
-struct Memory {
-    pieces: Vec<(u32, Vec<u8>)>,
-    /// One past the last byte that has a use.
-    end: u32,
-}
-
-impl Memory {
-    fn put(&mut self, address: u32, bytes: &[u8]) {
-        self.end = self.end.max(address + bytes.len() as u32);
-        self.pieces.push((address, bytes.to_vec()));
-    }
-
-    /// Puts bytes behind everything else.
-    fn append(&mut self, bytes: &[u8]) -> u32 {
-        let at = self.end;
-        self.put(at, bytes);
-        at
-    }
-
-    /// Puts the first value of state in its place and, unless it is all zero, behind everything for `_reset`.
-    fn state(&mut self, plan: &Plan, state: &[u8]) -> Option<u32> {
-        if state.iter().all(|b| *b == 0) {
-            return None;
-        }
-        self.put(plan.state, state);
-        self.end = self.end.next_multiple_of(4);
-        Some(self.append(state))
-    }
-
-    /// Segments by rising address, without long runs of zeros: memory is zero from the start.
-    fn segments(&self) -> Vec<(u32, Vec<u8>)> {
-        let mut pieces: Vec<&(u32, Vec<u8>)> =
-            self.pieces.iter().filter(|(_, b)| !b.is_empty()).collect();
-        pieces.sort_by_key(|(address, _)| *address);
-        let mut segments: Vec<(u32, Vec<u8>)> = Vec::new();
-        for (address, bytes) in pieces {
-            let mut at = 0;
-            while let Some(start) = bytes[at..].iter().position(|b| *b != 0).map(|i| at + i) {
-                let mut end = start;
-                let mut next = start;
-                while next < bytes.len() && next - end <= GAP {
-                    if bytes[next] != 0 {
-                        end = next + 1;
-                    }
-                    next += 1;
-                }
-                let begin = address + start as u32;
-                match segments.last_mut() {
-                    Some((last, data)) if (begin - (*last + data.len() as u32)) as usize <= GAP => {
-                        data.resize((begin - *last) as usize, 0);
-                        data.extend_from_slice(&bytes[start..end]);
-                    }
-                    _ => segments.push((begin, bytes[start..end].to_vec())),
-                }
-                at = end;
-            }
-        }
-        segments
-    }
-}
-
-fn machine(ty: Machine) -> ValType {
-    match ty {
-        Machine::I32 => ValType::I32,
-        Machine::I64 => ValType::I64,
-        Machine::F32 => ValType::F32,
-        Machine::F64 => ValType::F64,
-        Machine::V128 => ValType::V128,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn segments_leave_out_zeros() {
-        let mut memory = Memory::default();
-        memory.put(100, &[0, 0, 1, 2, 0, 3]);
-        memory.put(200, &[0; 50]);
-        memory.put(90, &[7]);
-        let mut long = vec![9];
-        long.extend([0; 40]);
-        long.push(8);
-        memory.put(300, &long);
-        let mut joined = vec![7];
-        joined.extend([0; 11]);
-        joined.extend([1, 2, 0, 3]);
-        assert_eq!(
-            memory.segments(),
-            [(90, joined), (300, vec![9]), (341, vec![8])]
-        );
-    }
 }

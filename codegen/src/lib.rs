@@ -6,9 +6,11 @@
 mod call;
 mod describe;
 mod emit;
+mod encode;
 mod features;
 pub mod kernels;
 pub mod link;
+mod memory;
 pub mod nest;
 pub mod passes;
 mod plan;
