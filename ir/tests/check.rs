@@ -1,4 +1,8 @@
 //! The type checker on small pipelines made by hand: what fits, what does not, and what is said about it.
+#![expect(
+    clippy::unwrap_used,
+    reason = "the helpers of a test fail it by panicking"
+)]
 
 use std::{fmt::Write, sync::Arc, time::Instant};
 
@@ -742,6 +746,10 @@ fn the_order_of_the_lines_changes_nothing() {
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the time it takes is what is tested"
+)]
 fn a_long_pipeline_is_checked_in_an_instant() {
     const STAGES: usize = 2000;
     for (given, last, codes) in [
@@ -767,4 +775,25 @@ fn a_long_pipeline_is_checked_in_an_instant() {
         let took = start.elapsed();
         assert!(took.as_secs() < 2, "{STAGES} stages took {took:?}");
     }
+}
+
+#[test]
+fn a_wrong_element_type_is_shown_where_it_is_written() {
+    let found = block("F32[4]", "T[n] -> T[n]")
+        .stage("c", "T[n] -> T[n]", "b", "F64[4] -> _", "")
+        .out("c")
+        .check(&[])
+        .found;
+    let [mismatch] = &found[..] else {
+        panic!("{found:?}");
+    };
+    assert_eq!(mismatch.message, "`c` wants F64[4], but `b` gives F32[4]");
+    let alone = new()
+        .stage("x", "RAW", "", "", "length=16")
+        .stage("c", "T[n] -> T[n]", "x", "F64[4] -> _", "")
+        .out("c")
+        .check(&[])
+        .found;
+    assert_eq!(alone[0].message, "`c` takes F32 or U8, not F64");
+    assert_eq!(alone[0].hints, ["write another type here, or leave it out"]);
 }

@@ -76,7 +76,8 @@ fn shown(path: &Path) -> String {
 
 /// Every diagnostic of a compilation as text, without colour.
 pub fn rendered<T>(compilation: &Compilation<T>) -> String {
-    runec::render::plain(&compilation.sources, &compilation.diagnostics)
+    let root = format!("{}/", crate::root().display());
+    runec::render::plain(&compilation.sources, &compilation.diagnostics).replace(&root, "")
 }
 
 /// Runs a pipeline on the evaluator.

@@ -194,12 +194,13 @@ impl Inference<'_> {
         why: &Why,
     ) {
         let stage = &self.pipeline.stages[id];
-        let (verb, at) = match end {
-            End::Input => (
-                "takes",
-                stage.inputs.get(index).map_or(stage.name.span, |e| e.span),
-            ),
-            End::Output => ("gives", stage.name.span),
+        let verb = verb(end);
+        let mut declared = stage.declared_inputs.iter().chain(&stage.declared_outputs);
+        let is_written_here = declared.any(|types| types.iter().any(|t| t.span == why.span));
+        let at = match end {
+            _ if is_written_here => why.span,
+            End::Input => stage.inputs.get(index).map_or(stage.name.span, |e| e.span),
+            End::Output => stage.name.span,
         };
         let mut diagnostic = Diagnostic::new(
             Code::TypeMismatch,
@@ -212,9 +213,17 @@ impl Inference<'_> {
             diagnostic = diagnostic.also(why.span, format!("{element} {}", why.text));
         }
         diagnostic = why.noted(diagnostic);
-        self.found.push(diagnostic.hint(format!(
-            "put a stage before it that gives {wants}, or use another block"
-        )));
+        let hint = match end {
+            _ if is_written_here => "write another type here, or leave it out".to_owned(),
+            End::Input => {
+                format!("put a stage before it that gives {wants}, or use another block")
+            }
+            End::Output => format!(
+                "put a stage after `{}` that makes {element} of it, or use another block",
+                stage.name.value
+            ),
+        };
+        self.found.push(diagnostic.hint(hint));
         self.silent[id] = true;
     }
 

@@ -180,9 +180,9 @@ impl Inference<'_> {
             (CapabilityKind::Image, Some(Some(Dim::Exact(1))), _) if !self.is_grey(id, kind) => {
                 "for one channel, write `--pixel-format GrayScale`".to_owned()
             }
-            (CapabilityKind::Image, _, _) => format!(
-                "an image is [height, width, channels]: 1 channel with `--pixel-format GrayScale`, else 3; `{name}` gives {said}"
-            ),
+            (CapabilityKind::Image, _, _) => {
+                "an image is [height, width, channels], with 1 channel by `--pixel-format GrayScale` and 3 otherwise".to_owned()
+            }
             (_, _, Some(_)) if said.complete().is_some() => {
                 format!("write {said}, or leave the type out")
             }
@@ -232,7 +232,7 @@ impl Inference<'_> {
                 .also(span, "this capability")
                 .hint(format!(
                     "write {} here, or leave the type out",
-                    one_of(spec.elements)
+                    spec.elements[0]
                 ))
         } else {
             let diagnostic = Diagnostic::new(Code::TypeMismatch, span, message)

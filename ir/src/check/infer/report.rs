@@ -142,7 +142,7 @@ impl Inference<'_> {
                     maker.name.value
                 ),
                 CapabilityKind::Raw | CapabilityKind::Accel => {
-                    format!("change the type of `{}`", maker.name.value)
+                    format!("change the type or the arguments of `{}`", maker.name.value)
                 }
             },
             StageKind::Block(_) | StageKind::Model { .. } | StageKind::Output(_) => format!(
@@ -262,8 +262,15 @@ impl Why {
     }
 }
 
-/// Element types in a sentence: "F32", "F32 or F64", "U8, F32 or F64".
+/// Element types in a sentence: "F32", "F32 or F64", "U8, F32 or F64", "numbers of any type".
 pub(super) fn one_of(elements: &[ElementType]) -> String {
+    let is_number = |e: &ElementType| *e != ElementType::Utf8;
+    if ElementType::ALL
+        .iter()
+        .all(|e| elements.contains(e) == is_number(e))
+    {
+        return "numbers of any type".to_owned();
+    }
     let names: Vec<String> = elements.iter().map(ToString::to_string).collect();
     match names.split_last() {
         Some((last, [])) => last.clone(),
