@@ -1,4 +1,5 @@
 //! Every example gives what its expected output says: labels and integers exactly, f32 within the tolerance.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::{fs, path::Path};
 
@@ -137,7 +138,7 @@ fn lines(output: &rune_codegen::Output, flag: SourceFlag) -> Vec<Value> {
     loop {
         match instance.call().unwrap() {
             Call::Output(records) => {
-                lines.push(serde_json::from_str(&serial::line(rune.manifest(), &records)).unwrap())
+                lines.push(serde_json::from_str(&serial::line(rune.manifest(), &records)).unwrap());
             }
             Call::NoOutput => {}
             Call::End => return lines,
