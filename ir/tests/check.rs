@@ -499,6 +499,7 @@ fn a_bound_fits_only_a_bound() {
     };
     assert_eq!(after("T[<=n] -> T[n]").types("b"), "F32[<=4] -> F32[4]");
     assert_eq!(after("T[n] -> T[n]").codes(), "R0302");
+    assert_eq!(after("T[...s] -> T[...s]").codes(), "R0302");
     let model = after("model F32[4] -> F32[4]");
     assert_eq!(model.codes(), "R0302");
     assert!(

@@ -253,7 +253,8 @@ impl Inference<'_> {
             match item {
                 PortDim::Rest(name) => {
                     let is_new = !variables.rests.iter().any(|(n, ..)| n == name);
-                    if let (true, Some(rest)) = (is_new, these.iter().copied().collect()) {
+                    let bounds = these.iter().map(|d| d.map(Dim::bound)).collect();
+                    if let (true, Some(rest)) = (is_new, bounds) {
                         variables.rests.push((name.clone(), rest, why.clone()));
                     }
                 }
@@ -400,7 +401,7 @@ impl Inference<'_> {
                 let Some((_, rest, why)) = variables.rests.iter().find(|(n, ..)| n == name) else {
                     return Ok(None);
                 };
-                said.extend(rest.iter().map(|dim| (*dim, Some(why.clone()))));
+                said.extend(rest.iter().map(|n| (Dim::Exact(*n), Some(why.clone()))));
                 continue;
             };
             let mut why = None;

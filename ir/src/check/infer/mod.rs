@@ -95,7 +95,7 @@ struct Variables {
     elements: Vec<Option<(ElementType, Why)>>,
     /// A bounded dimension counts as its bound: a signature says itself where it gives a bound.
     dims: Vec<(String, u32, Why)>,
-    rests: Vec<(String, Vec<Dim>, Why)>,
+    rests: Vec<(String, Vec<u32>, Why)>,
 }
 
 /// Finds every type of the live stages; `None` if some could not be found, which has been reported.
