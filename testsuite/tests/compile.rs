@@ -38,7 +38,10 @@ fn steps_and_shape() {
 }
 
 /// Imports, exports, sections with their contents counted, and memory.
-#[expect(clippy::wildcard_enum_match_arm, reason = "most of a module has no line here")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "most of a module has no line here"
+)]
 fn shape(wasm: &[u8]) -> String {
     let mut text = String::new();
     let mut bodies = 0;
