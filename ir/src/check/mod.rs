@@ -238,36 +238,26 @@ fn check_size(ty: &TensorType, span: crate::diag::Span, found: &mut Vec<Diagnost
         .dims
         .iter()
         .try_fold(1u64, |n, d| n.checked_mul(u64::from(d.bound())));
-    if zero {
-        found.push(
-            Diagnostic::new(
-                Code::BadDimension,
-                span,
-                format!("{ty} has a dimension of zero"),
-            )
-            .at("no element fits in here")
-            .hint("every dimension is at least 1"),
-        );
-    } else if ty.dims.len() > rune_abi::limit::RANK {
-        let (rank, most) = (ty.dims.len(), rune_abi::limit::RANK);
-        found.push(
-            Diagnostic::new(
-                Code::BadDimension,
-                span,
-                format!("{ty} has {rank} dimensions"),
-            )
-            .at(format!("a tensor has at most {most}")),
-        );
+    let bounded = |d: &&crate::ty::Dim| matches!(d, crate::ty::Dim::AtMost(_));
+    let rank = ty.dims.len();
+    let (message, label) = if zero {
+        let label = "no element fits in here: every dimension is at least 1";
+        (format!("{ty} has a dimension of zero"), label.to_owned())
+    } else if rank > rune_abi::limit::RANK {
+        let label = format!("a tensor has at most {}", rune_abi::limit::RANK);
+        (format!("{ty} has {rank} dimensions"), label)
     } else if elements.is_none_or(|n| n > crate::ty::MAX_ELEMENTS) {
-        found.push(
-            Diagnostic::new(
-                Code::BadDimension,
-                span,
-                format!("{ty} has more than {} elements", crate::ty::MAX_ELEMENTS),
-            )
-            .at("too large"),
-        );
-    }
+        let most = crate::ty::MAX_ELEMENTS;
+        let message = format!("{ty} has more than {most} elements");
+        (message, "too large".to_owned())
+    } else if ty.dims.iter().filter(bounded).count() > 1 {
+        let label = "one number of elements cannot tell two dimensions";
+        let message = format!("{ty} has more than one bounded dimension");
+        (message, label.to_owned())
+    } else {
+        return;
+    };
+    found.push(Diagnostic::new(Code::BadDimension, span, message).at(label));
 }
 
 /// The step of the RUN that makes an edge, in words: the reader's name and which input.

@@ -90,22 +90,19 @@ fn bless() -> Result<(), String> {
     ])
 }
 
-/// Every test of the workspace, by nextest where it is installed.
+/// The examples in docs, then every test of the workspace, by nextest where it is installed.
 fn test(environment: &[(&str, &str)]) -> Result<(), String> {
-    let nextest = Command::new("cargo")
+    run(&["test", "--quiet", "--workspace", "--doc"], environment)?;
+    let version = Command::new("cargo")
         .args(["nextest", "--version"])
-        .output()
-        .is_ok_and(|o| o.status.success());
-    if nextest {
-        run(
-            &["nextest", "run", "--workspace", "--no-fail-fast"],
-            environment,
-        )?;
-        // nextest does not run the examples in docs.
-        run(&["test", "--quiet", "--workspace", "--doc"], environment)
+        .output();
+    let runner: &[&str] = if version.is_ok_and(|o| o.status.success()) {
+        &["nextest", "run"]
     } else {
-        run(&["test", "--workspace", "--no-fail-fast"], environment)
-    }
+        &["test", "--lib", "--bins", "--tests"]
+    };
+    let all: Vec<&str> = [runner, &["--workspace", "--no-fail-fast"]].concat();
+    run(&all, environment)
 }
 
 fn cargo(args: &[&str]) -> Result<(), String> {
