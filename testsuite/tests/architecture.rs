@@ -213,6 +213,19 @@ fn every_file_says_what_it_is_for_and_is_not_too_long() {
     }
 }
 
+#[test]
+fn the_catalogue_records_the_digests_of_its_blocks() {
+    for entry in rune_catalogue::entries() {
+        let digest = rune_ir::digest(entry.bytes);
+        let hex = digest.map(|b| format!("{b:02x}")).concat();
+        assert_eq!(
+            hex, entry.sha256,
+            "{}: run `cargo xtask blocks`",
+            entry.name
+        );
+    }
+}
+
 /// The manifests of the workspace's members, by folder.
 fn manifests() -> Vec<(String, Table)> {
     let read = |folder: &str| {

@@ -266,7 +266,7 @@ pub(crate) fn invalid_utf8(file: FileId, bytes: &[u8], offset: usize) -> Diagnos
             bytes.get(offset).copied().unwrap_or_default()
         ),
     )
-    .at("the text ends to make sense here")
+    .at("not UTF-8 from here on")
     .hint(if utf16 {
         "this looks like UTF-16; save the file as UTF-8"
     } else {
