@@ -138,12 +138,16 @@ pub(crate) fn module(
 
     // The manifest lies last: its size is known before its contents are.
     manifest.stack_bytes = selection.stack_bytes();
-    manifest.features = bodies
+    let of_types = linked
+        .functions
         .iter()
-        .try_fold(WasmFeatures::default(), |all, b| {
-            features::of_body(b).map(|f| all.union(f))
-        })
-        .map_err(|e| e.to_string())?;
+        .map(|f| Ok(features::of_type(&f.ty)));
+    let of_bodies = bodies.iter().map(|body| features::of_body(body));
+    manifest.features = of_types
+        .chain(of_bodies)
+        .try_fold(WasmFeatures::default(), |all, found: Result<_, String>| {
+            Ok::<_, String>(all.union(found?))
+        })?;
     let at = memory.end.next_multiple_of(4);
     manifest.memory_bytes = at;
     let size = manifest.to_bytes().map_err(|e| e.to_string())?.len() as u32;

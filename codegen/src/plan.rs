@@ -100,9 +100,9 @@ fn lifetimes(program: &Program) -> Vec<(BufferId, Lifetime)> {
             span[id] = Some((first, index as u32));
         }
     }
-    let unused = |id: &BufferId| constant.binary_search(id).is_ok();
+    let is_constant = |id: &BufferId| constant.binary_search(id).is_ok();
     span.iter()
-        .filter(|(id, _)| !unused(id))
+        .filter(|(id, _)| !is_constant(id))
         .filter_map(|(id, span)| {
             let (first, last) = (*span)?;
             let buffer = &program.buffers[id];
