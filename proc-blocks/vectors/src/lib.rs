@@ -1,0 +1,1 @@
+//! Runs blocks on the vectors that an independent implementation made.
