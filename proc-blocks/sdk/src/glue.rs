@@ -1,6 +1,6 @@
 //! What [`block!`](crate::block) expands to calls of.
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, vec::Vec};
 use core::ptr;
 
 pub use crate::raw::{Context, Tensor};
@@ -20,6 +20,11 @@ pub struct Placed<B> {
 }
 
 impl<B: Block> Placed<B> {
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn state_bytes(&self) -> usize {
+        self.state_bytes
+    }
+
     /// One call.
     ///
     /// # Safety
@@ -124,7 +129,6 @@ fn fail(context: &mut Context, refusal: Refusal) -> *const u8 {
 ///
 /// # Safety
 /// As `docs/abi.md` says.
-#[cfg(target_arch = "wasm32")]
 #[expect(unsafe_code, reason = "the border to the records of the contract")]
 #[inline]
 pub unsafe fn run<B: Block>(
@@ -141,6 +145,63 @@ pub unsafe fn run<B: Block>(
         Ok(Flow::Nothing) => 1,
         Err(fault) => fault as i32,
     }
+}
+
+/// The dimensions of every output, from a block that computes them.
+pub type Shape = fn(&Setup<'_>) -> Result<Vec<Vec<u32>>, Refusal>;
+
+/// Calls `shape` and checks that what it says fits the records.
+///
+/// # Errors
+/// What the block says.
+///
+/// # Safety
+/// `context` is as `docs/abi.md` says.
+#[expect(unsafe_code, reason = "the border to the records of the contract")]
+pub(crate) unsafe fn dims(context: &Context, shape: Shape) -> Result<Vec<Vec<u32>>, Refusal> {
+    // SAFETY: the caller's promise.
+    let setup = unsafe { Setup::new(context) };
+    let dims = shape(&setup)?;
+    if dims.len() != context.output_count || dims.iter().any(|d| d.len() > MAX_RANK) {
+        return Err("the block computes dimensions for other outputs than it has".into());
+    }
+    Ok(dims)
+}
+
+/// Dimensions that there is room for in a record of `shape`.
+const MAX_RANK: usize = 8;
+
+/// The export `shape`.
+///
+/// # Safety
+/// `context` is as `docs/abi.md` says, and the dimensions of every output have room for [`MAX_RANK`].
+#[cfg(target_arch = "wasm32")]
+#[expect(unsafe_code, reason = "the border to the records of the contract")]
+pub unsafe fn shape(context: *mut Context, shape: Shape) -> i32 {
+    // SAFETY: the caller's promise.
+    let context = unsafe { &mut *context };
+    crate::memory::frozen::ARENA.open(context.frozen, context.frozen_end);
+    // SAFETY: the caller's promise.
+    let answer = match unsafe { dims(context, shape) } {
+        Ok(dims) => {
+            for (index, dims) in dims.iter().enumerate() {
+                // SAFETY: there is a record for every input and output, and room for the dimensions.
+                unsafe {
+                    let output = context.types.add(context.input_count + index).cast_mut();
+                    (*output).rank = dims.len() as u32;
+                    let room = (*output).dims.cast_mut();
+                    room.copy_from_nonoverlapping(dims.as_ptr(), dims.len());
+                }
+            }
+            1
+        }
+        Err(refusal) => {
+            fail(context, refusal);
+            0
+        }
+    };
+    context.frozen = crate::memory::frozen::ARENA.close();
+    answer
 }
 
 /// A broken promise stops the rune; there is nobody to tell more than that.

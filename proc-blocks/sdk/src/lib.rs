@@ -96,12 +96,25 @@ pub enum Flow {
 /// Makes a crate a block: the file of its signature, then each export and the type that serves it.
 ///
 /// The path is relative to the source file. The crate is a `cdylib` for `wasm32-unknown-unknown`; on
-/// any other target the macro defines only `SIGNATURE`, the text of the file.
+/// any other target the macro defines only `SIGNATURE`, the text of the file, and `NATIVE`, the
+/// [`Native`](testing::Native) block.
+///
+/// If an output of the signature is `T[?]`, its dimensions come from a function:
+/// `block! { "../block.toml", shape = dims, "run.f32" => X<f32> }` with
+/// `fn dims(setup: &Setup<'_>) -> Result<Vec<Vec<u32>>, Refusal>`, the dimensions of each output.
 #[macro_export]
 macro_rules! block {
-    ($signature:literal, $($export:literal => $block:ty),+ $(,)?) => {
+    ($signature:literal, $(shape = $shape:path,)? $($export:literal => $block:ty),+ $(,)?) => {
         /// The declarative signature, TOML as `docs/abi.md` has it.
         pub const SIGNATURE: &str = include_str!($signature);
+
+        /// The block as code of the host, for tests.
+        #[cfg(not(target_arch = "wasm32"))]
+        pub static NATIVE: $crate::testing::Native = $crate::testing::Native::new(
+            SIGNATURE,
+            &[$($crate::testing::Variant::of::<$block>($export)),+],
+            [$(Some($shape as $crate::glue::Shape),)? None].as_slice(),
+        );
 
         #[cfg(target_arch = "wasm32")]
         const _: () = {
@@ -121,6 +134,14 @@ macro_rules! block {
                     $crate::glue::no_variant(context)
                 }
             }
+
+            $(
+                #[unsafe(export_name = "shape")]
+                unsafe extern "C" fn shape(context: *mut $crate::glue::Context) -> i32 {
+                    // SAFETY: who calls an export keeps the contract of docs/abi.md.
+                    unsafe { $crate::glue::shape(context, $shape) }
+                }
+            )?
 
             $(
                 const _: () = {

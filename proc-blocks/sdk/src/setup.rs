@@ -125,6 +125,16 @@ impl<'a> Setup<'a> {
                 .all(|(have, want)| have.element == *want as u32)
     }
 
+    /// How many inputs there are.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// How many outputs there are.
+    pub fn outputs(&self) -> usize {
+        self.types.len() - self.inputs
+    }
+
     /// The type of input `index`.
     ///
     /// # Panics

@@ -1,9 +1,13 @@
 //! Runs a block on the host, with arguments and tensors of Rust.
 
+mod native;
+
 use std::{marker::PhantomData, ptr, vec, vec::Vec};
 
+pub use native::{Data, Native, NativeInstance, Type, Variant};
+
 use crate::{
-    Block, Fault, Flow, Inputs, Outputs, Refusal, Text, glue,
+    Block, ElementType, Fault, Flow, Inputs, Outputs, Refusal, Text, glue,
     raw::{self, Context},
 };
 
@@ -53,8 +57,59 @@ impl<'a> From<&'a [u8]> for Value<'a> {
     }
 }
 
-/// Bytes of state an instance may have here.
-const STATE: usize = 1 << 20;
+/// Bytes of state an instance may have here. Zeroed memory that is not touched costs nothing.
+const STATE: usize = 1 << 26;
+
+/// The records of `init`, and what they point at.
+struct Records<'a> {
+    args: Vec<raw::Arg>,
+    types: Vec<raw::Type>,
+    inputs: usize,
+    /// What lists of texts point at.
+    _pairs: Vec<Vec<Text<'a>>>,
+}
+
+impl<'a> Records<'a> {
+    fn new(
+        args: &[Value<'a>],
+        inputs: usize,
+        types: impl Iterator<Item = (ElementType, &'a [u32], u32)>,
+    ) -> Self {
+        let mut pairs = Vec::new();
+        Self {
+            args: args.iter().map(|a| record(a, &mut pairs)).collect(),
+            types: types
+                .map(|(element, dims, bounds)| raw::Type {
+                    element: element as u32,
+                    rank: dims.len() as u32,
+                    dims: dims.as_ptr(),
+                    bounds,
+                })
+                .collect(),
+            inputs,
+            _pairs: pairs,
+        }
+    }
+
+    /// The context of these records, valid while they live.
+    fn context(&self, state: &mut [u128]) -> Context {
+        let range = state.as_mut_ptr_range();
+        Context {
+            args: self.args.as_ptr(),
+            arg_count: self.args.len(),
+            types: self.types.as_ptr(),
+            input_count: self.inputs,
+            output_count: self.types.len() - self.inputs,
+            frozen: ptr::null_mut(),
+            frozen_end: ptr::null_mut(),
+            state: range.start.cast(),
+            state_end: range.end.cast(),
+            message: ptr::null(),
+            message_length: 0,
+            scratch: 0,
+        }
+    }
+}
 
 /// An instance of a block. What its `init` allocates stays until the test ends.
 #[derive(Debug)]
@@ -77,36 +132,14 @@ impl<B: Block> Instance<B> {
     /// If there are not as many inputs and outputs as `B` has.
     #[expect(unsafe_code, reason = "makes the records that the compiler makes")]
     pub fn new(args: &[Value<'_>], inputs: &[&[u32]], outputs: &[&[u32]]) -> Result<Self, Refusal> {
-        let mut pairs: Vec<Vec<Text<'_>>> = Vec::new();
-        let args: Vec<raw::Arg> = args.iter().map(|a| record(a, &mut pairs)).collect();
-        let elements = B::Inputs::TYPES.iter().chain(B::Outputs::TYPES);
         assert_eq!(inputs.len(), B::Inputs::TYPES.len());
         assert_eq!(outputs.len(), B::Outputs::TYPES.len());
-        let types: Vec<raw::Type> = elements
-            .zip(inputs.iter().chain(outputs))
-            .map(|(element, dims)| raw::Type {
-                element: *element as u32,
-                rank: dims.len() as u32,
-                dims: dims.as_ptr(),
-                bounds: 0,
-            })
-            .collect();
+        let elements = B::Inputs::TYPES.iter().chain(B::Outputs::TYPES);
+        let dims = inputs.iter().chain(outputs);
+        let types = elements.zip(dims).map(|(e, dims)| (*e, *dims, 0));
+        let records = Records::new(args, inputs.len(), types);
         let mut state = vec![0_u128; STATE / size_of::<u128>()];
-        let range = state.as_mut_ptr_range();
-        let mut context = Context {
-            args: args.as_ptr(),
-            arg_count: args.len(),
-            types: types.as_ptr(),
-            input_count: inputs.len(),
-            output_count: outputs.len(),
-            frozen: ptr::null_mut(),
-            frozen_end: ptr::null_mut(),
-            state: range.start.cast(),
-            state_end: range.end.cast(),
-            message: ptr::null(),
-            message_length: 0,
-            scratch: 0,
-        };
+        let mut context = records.context(&mut state);
         // SAFETY: every record is made of slices that live until `init` returns.
         let placed =
             unsafe { glue::place::<B>(&mut context) }.expect("the types are those of the block")?;
