@@ -47,6 +47,7 @@ mod fault;
 #[doc(hidden)]
 pub mod glue;
 mod memory;
+mod numbers;
 mod ports;
 mod raw;
 mod setup;
