@@ -55,6 +55,11 @@ impl Variant {
         }
     }
 
+    /// Whether it is for these element types.
+    pub fn takes(&self, inputs: &[ElementType], outputs: &[ElementType]) -> bool {
+        self.inputs == inputs && self.outputs == outputs
+    }
+
     /// The name of the export, such as `run.f32`.
     pub fn export(&self) -> &'static str {
         self.export
