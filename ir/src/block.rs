@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::{
     args::{ArgSpec, Bound},
     object::Object,
-    ty::{ElementType, TensorType},
+    ty::{Dim, ElementType, TensorType},
 };
 
 /// A block, read and validated.
@@ -29,6 +29,10 @@ pub struct Signature {
     pub version: String,
     /// What it does, in Markdown, the first sentence a summary.
     pub doc: String,
+    /// Where a list of blocks shows it.
+    pub category: Option<Category>,
+    /// A line of a Runefile that uses it, empty if there is none.
+    pub example: String,
     /// Type variables and the element types each may be, the default first.
     pub types: Vec<(String, Vec<ElementType>)>,
     /// Inputs in order.
@@ -39,15 +43,65 @@ pub struct Signature {
     pub args: Vec<ArgSpec>,
 }
 
+/// What a block is for, which orders lists of blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Category {
+    /// Sound and other signals in time.
+    Audio,
+    /// Pictures.
+    Image,
+    /// Shapes, types and numbers of any tensor.
+    Tensor,
+    /// What follows a model: scores to decisions.
+    Decision,
+    /// Text.
+    Text,
+}
+
+impl Category {
+    /// Every category, in the order of lists.
+    pub const ALL: [Self; 5] = [
+        Self::Audio,
+        Self::Image,
+        Self::Tensor,
+        Self::Decision,
+        Self::Text,
+    ];
+
+    /// The word in a signature.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Audio => "audio",
+            Self::Image => "image",
+            Self::Tensor => "tensor",
+            Self::Decision => "decision",
+            Self::Text => "text",
+        }
+    }
+}
+
 /// One input or output of a signature.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Port {
     /// Its name, for messages.
     pub name: String,
+    /// What it holds, empty if nothing is said.
+    pub doc: String,
     /// Element type: fixed, or the index of a type variable.
     pub element: PortElement,
-    /// Dimensions; `None` in the list's single place is not possible, see [`PortDim`].
+    /// Dimensions; [`PortDim::Told`] only ever stands alone.
     pub dims: Vec<PortDim>,
+    /// Whether it stands for several, which only the last input and the last output may.
+    pub many: Option<Many>,
+}
+
+/// How many a [`Port`] stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Many {
+    /// One or more: an input.
+    OneOrMore,
+    /// As many as the integer argument of this name says: an output.
+    Argument(String),
 }
 
 /// The element type of a [`Port`].
@@ -68,6 +122,19 @@ pub enum PortDim {
     AtMost(DimExpr),
     /// `...s`: any number of dimensions, bound to a variable as a whole.
     Rest(String),
+    /// `...<=s`: the same, and one of them may be bounded.
+    RestAtMost(String),
+    /// `...`: any number of dimensions, bound to nothing; in inputs.
+    Any,
+    /// `?`: whatever the block's `shape` tells; the whole shape of an output.
+    Told,
+}
+
+impl PortDim {
+    /// Whether it stands for any number of dimensions.
+    pub fn is_run(&self) -> bool {
+        !matches!(self, Self::One(_) | Self::AtMost(_))
+    }
 }
 
 /// A dimension as an expression.
@@ -98,6 +165,32 @@ impl Signature {
             .iter()
             .fold("run".to_owned(), |name, e| name + "." + e.name())
     }
+
+    /// The port of the input at a position, the last one's again where that stands for many.
+    pub fn input(&self, index: usize) -> Option<&Port> {
+        at(&self.inputs, index)
+    }
+
+    /// The port of the output at a position, the last one's again where that stands for many.
+    pub fn output(&self, index: usize) -> Option<&Port> {
+        at(&self.outputs, index)
+    }
+
+    /// Whether the last input stands for one or more.
+    pub fn takes_many(&self) -> bool {
+        self.inputs.last().is_some_and(|p| p.many.is_some())
+    }
+
+    /// Whether the dimensions of some output are told by the export `shape`.
+    pub fn tells_shape(&self) -> bool {
+        let is_told = |p: &Port| p.dims.contains(&PortDim::Told);
+        self.outputs.iter().any(is_told)
+    }
+}
+
+fn at(ports: &[Port], index: usize) -> Option<&Port> {
+    let many = || ports.last().filter(|p| p.many.is_some());
+    ports.get(index).or_else(many)
 }
 
 /// What one instance of a block is made of: arguments and types.
@@ -155,6 +248,13 @@ pub enum SnapshotTarget {
 
 /// Runs blocks as they come, without linking: what the evaluator and the compiler's `init` stand on.
 pub trait BlockEngine {
+    /// Runs `shape`: the dimensions of each output of an instance whose arguments, input types and output
+    /// element types are known. `question.outputs` has no dimensions.
+    ///
+    /// # Errors
+    /// As [`snapshot`](Self::snapshot).
+    fn shape(&self, block: &Block, question: &Instance) -> Result<Vec<Vec<Dim>>, InitError>;
+
     /// Runs `init` and takes the snapshot.
     ///
     /// # Errors
@@ -169,7 +269,7 @@ pub trait BlockEngine {
     -> Result<Box<dyn RunningBlock>, InitError>;
 }
 
-/// Why `init` gave no instance.
+/// Why `init` gave no instance, or `shape` no dimensions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InitError {
     /// The block refused its arguments or types, in its own words.
@@ -195,6 +295,9 @@ impl std::fmt::Display for PortDim {
             Self::One(expr) => write!(f, "{expr}"),
             Self::AtMost(expr) => write!(f, "<={expr}"),
             Self::Rest(name) => write!(f, "...{name}"),
+            Self::RestAtMost(name) => write!(f, "...<={name}"),
+            Self::Any => f.write_str("..."),
+            Self::Told => f.write_str("?"),
         }
     }
 }

@@ -9,6 +9,12 @@ pub trait Env {
     fn file(&self, path: &str) -> Result<Arc<[u8]>, String>;
     /// The bytes of a precompiled block by canonical name (`runicos/label`).
     fn block(&self, name: &str) -> Option<Arc<[u8]>>;
+    /// The module of a block whose path is a folder of sources, built first if `build` allows it; `None`
+    /// where the path is no folder.
+    fn folder_block(&self, path: &str, build: bool) -> Option<Result<Arc<[u8]>, Unbuilt>> {
+        let _ = (path, build);
+        None
+    }
     /// The canonical name a block's name or alias stands for, if the catalogue has it.
     fn resolve_block(&self, name: &str) -> Option<String>;
     /// Why the catalogue does not have a block that is known by this name, as a clause.
@@ -22,4 +28,24 @@ pub trait Env {
     fn has_image(&self, name: &str) -> bool;
     /// The names of every base image, for suggestions.
     fn images(&self) -> Vec<String>;
+}
+
+/// Why a folder of sources gave no module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unbuilt {
+    /// It is not built, and this is not the time to.
+    NotYet,
+    /// It cannot be built.
+    Failed(BuildFailure),
+}
+
+/// What is wrong with a folder of sources, in sentences.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BuildFailure {
+    /// What is wrong, in one line without a final full stop.
+    pub reason: String,
+    /// What else to know, such as what the compiler says.
+    pub notes: Vec<String>,
+    /// What to try.
+    pub hints: Vec<String>,
 }

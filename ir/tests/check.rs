@@ -11,21 +11,31 @@ use rune_ir::{
     arena::{Arena, Side},
     args::{ArgSpec, ArgType, Argument, Bound, Value},
     block::{
-        Block, BlockEngine, DimExpr, InitError, Instance, Port, PortDim, PortElement, RunningBlock,
-        Signature, Snapshot,
+        Block, BlockEngine, DimExpr, InitError, Instance, Many, Port, PortDim, PortElement,
+        RunningBlock, Signature, Snapshot,
     },
     check::{Loaded, TypedKind, Verified, verify},
     diag::{Diagnostic, FileId, Span, Spanned},
     graph::{DataType, Graph, Tensor},
     object::Object,
     pipeline::{Edge, Pipeline, Stage, StageId, StageKind},
-    ty::{Dim, ElementType, PartialType},
+    ty::{Dim, ElementType, PartialType, TensorType},
 };
 
 /// Accepts every instance.
 struct Engine;
 
 impl BlockEngine for Engine {
+    /// Each output is all inputs, one after the other.
+    fn shape(&self, _: &Block, question: &Instance) -> Result<Vec<Vec<Dim>>, InitError> {
+        let elements: u64 = question.inputs.iter().map(TensorType::elements).sum();
+        let elements = u32::try_from(elements).unwrap();
+        if elements > 100 {
+            return Err(InitError::Refused(format!("{elements} are too many")));
+        }
+        Ok(vec![vec![Dim::Exact(elements)]; question.outputs.len()])
+    }
+
     fn snapshot(&self, _: &Block, _: &Instance) -> Result<Snapshot, InitError> {
         Ok(Snapshot::default())
     }
@@ -291,7 +301,7 @@ fn model_of(text: &str) -> Graph {
     graph
 }
 
-/// `T[n, ...s] -> F32[<=n]`; T is F32 or U8, D is F64 or I8, and `count` is an integer argument, 3 by default.
+/// `T[n, ...s] -> F32[<=n]`, `+` after the last input for many of it; T is F32 or U8, D is F64 or I8, and `count` is an integer argument, 3 by default.
 fn signature_of(text: &str) -> Signature {
     let expr = |text: &str| -> DimExpr {
         let factor = |word: &str| {
@@ -310,9 +320,15 @@ fn signature_of(text: &str) -> Signature {
         split(side)
             .iter()
             .map(|port| {
+                let (many, port) = match port.strip_suffix('+') {
+                    Some(port) => (true, port),
+                    None => (false, port.as_str()),
+                };
                 let (word, dims) = parts(port);
                 Port {
                     name: word.to_lowercase(),
+                    doc: String::new(),
+                    many: many.then_some(Many::OneOrMore),
                     element: match word {
                         "T" => PortElement::Variable(0),
                         "D" => PortElement::Variable(1),
@@ -323,7 +339,12 @@ fn signature_of(text: &str) -> Signature {
                         .iter()
                         .map(|d| match (d.strip_prefix("<="), d.strip_prefix("...")) {
                             (Some(bound), _) => PortDim::AtMost(expr(bound)),
-                            (_, Some(rest)) => PortDim::Rest(rest.to_owned()),
+                            (_, Some("")) => PortDim::Any,
+                            (_, Some(rest)) => match rest.strip_prefix("<=") {
+                                Some(rest) => PortDim::RestAtMost(rest.to_owned()),
+                                None => PortDim::Rest(rest.to_owned()),
+                            },
+                            (None, None) if d == "?" => PortDim::Told,
                             (None, None) => PortDim::One(expr(d)),
                         })
                         .collect(),
@@ -336,6 +357,8 @@ fn signature_of(text: &str) -> Signature {
         name: "block".to_owned(),
         version: "1.0.0".to_owned(),
         doc: String::new(),
+        category: None,
+        example: String::new(),
         types: vec![
             ("T".to_owned(), vec![ElementType::F32, ElementType::U8]),
             ("D".to_owned(), vec![ElementType::F64, ElementType::I8]),

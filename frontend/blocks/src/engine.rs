@@ -5,7 +5,12 @@
 mod records;
 mod running;
 
-use rune_ir::block::{Block, BlockEngine, InitError, Instance, RunningBlock, Snapshot};
+use std::fmt;
+
+use rune_ir::{
+    block::{Block, BlockEngine, InitError, Instance, RunningBlock, Snapshot},
+    ty::Dim,
+};
 use wasmi::{
     CompilationMode, Config, Engine, Memory, Module, Store, StoreLimits, StoreLimitsBuilder,
     TrapCode, WasmParams, WasmTyList,
@@ -89,6 +94,13 @@ impl Wasmi {
 }
 
 impl BlockEngine for Wasmi {
+    fn shape(&self, block: &Block, question: &Instance) -> Result<Vec<Vec<Dim>>, InitError> {
+        in_enough_room(|room| {
+            let mut machine = self.machine(&block.bytes)?;
+            records::shape(&mut machine, question, &Placement::new(room, [0; 3]))
+        })
+    }
+
     fn snapshot(&self, block: &Block, instance: &Instance) -> Result<Snapshot, InitError> {
         snapshot::take(self, block, instance)
     }
@@ -110,10 +122,22 @@ impl BlockEngine for Wasmi {
 /// Why a call did not return.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
-    /// It took more than its steps.
-    Fuel(u64),
-    /// It trapped, or cannot be called.
-    Trap(String),
+    /// The export took more than its steps.
+    Fuel(String, u64),
+    /// The export trapped, or cannot be called.
+    Trap(String, String),
+    /// There is not so much memory.
+    Memory,
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fuel(export, steps) => write!(f, "`{export}` did not end within {steps} steps"),
+            Self::Trap(export, why) => write!(f, "`{export}` trapped: {why}"),
+            Self::Memory => f.write_str("it needs more memory than a block may have"),
+        }
+    }
 }
 
 /// A module with its memory, above which room can be taken.
@@ -133,18 +157,17 @@ const ALIGN: usize = 16;
 impl Machine {
     /// Takes `bytes` zeroed bytes after a gap, and gives their address.
     pub(crate) fn take(&mut self, gap: usize, bytes: usize) -> Result<u32, Stop> {
-        let small = || Stop::Trap("there is not so much memory".to_owned());
         let address = (self.top + gap).next_multiple_of(ALIGN);
         let end = address + bytes;
         if end > self.limits.memory || end > u32::MAX as usize {
-            return Err(small());
+            return Err(Stop::Memory);
         }
         let have = self.memory.data_size(&self.store);
         if end > have {
             let pages = (end - have).div_ceil(1 << 16) as u64;
             self.memory
                 .grow(&mut self.store, pages)
-                .map_err(|_| small())?;
+                .map_err(|_| Stop::Memory)?;
         }
         self.top = end;
         Ok(address as u32)
@@ -189,7 +212,7 @@ impl Machine {
     where
         P: WasmParams + WasmTyList,
     {
-        let trap = |error: wasmi::Error| Stop::Trap(error.to_string());
+        let trap = |error: wasmi::Error| Stop::Trap(export.to_owned(), error.to_string());
         let function = self
             .instance
             .get_typed_func::<P, i32>(&self.store, export)
@@ -205,9 +228,9 @@ impl Machine {
         let result = function.call(&mut self.store, params);
         *self.store.data_mut() = limit(self.limits.memory);
         result.map_err(|error| match error.as_trap_code() {
-            Some(TrapCode::OutOfFuel) => Stop::Fuel(self.limits.fuel),
-            Some(code) => Stop::Trap(code.to_string()),
-            None => Stop::Trap(error.to_string()),
+            Some(TrapCode::OutOfFuel) => Stop::Fuel(export.to_owned(), self.limits.fuel),
+            Some(code) => Stop::Trap(export.to_owned(), code.to_string()),
+            None => trap(error),
         })
     }
 }

@@ -12,7 +12,7 @@ use std::{fmt, sync::Arc};
 
 use rune_abi::section;
 use rune_ir::{
-    block::{Block, Signature},
+    block::{Block, PortDim, Signature},
     object::{FunctionType, Machine, Object},
     ty::ElementType,
 };
@@ -100,7 +100,8 @@ fn outline(bytes: &[u8]) -> Result<(&str, Exports<'_>), BlockError> {
     Ok((text.ok_or(BlockError::NoSection)?, exports))
 }
 
-/// `memory`, `init`, one `run` per combination of element types, and no other `run`.
+/// `memory`, `init`, one `run` per combination of element types, and no other `run`; `shape` exactly where
+/// an output leaves its dimensions to it.
 fn check_exports(
     object: &Object,
     exports: &[(&str, ExternalKind)],
@@ -113,6 +114,24 @@ fn check_exports(
     function(object, "init", 1)?;
     for name in &wanted {
         function(object, name, 4)?;
+    }
+    let has_shape = exports.iter().any(|(name, _)| *name == "shape");
+    match signature
+        .outputs
+        .iter()
+        .find(|p| p.dims.contains(&PortDim::Told))
+    {
+        Some(port) if !has_shape => {
+            return Err(format!(
+                "the type of the output `{}` is `?`, but the module exports no function `shape` to tell it",
+                port.name
+            ));
+        }
+        Some(_) => function(object, "shape", 1)?,
+        None if has_shape => {
+            return Err("the module exports `shape`, but no output of its signature leaves its type to it: write `[?]`".to_owned());
+        }
+        None => {}
     }
     for (name, _) in exports {
         let runs = *name == "run" || name.starts_with("run.");

@@ -4,9 +4,10 @@ mod dims;
 
 use std::{collections::BTreeSet, fmt, ops::Range};
 
+use rune_abi::limit;
 use rune_ir::{
     args::{ArgSpec, ArgType, Bound},
-    block::{DimExpr, Port, PortDim, PortElement, Signature},
+    block::{Category, DimExpr, Many, Port, PortDim, PortElement, Signature},
     diag::did_you_mean,
     ty::ElementType,
 };
@@ -55,7 +56,7 @@ pub(crate) fn parse(text: &str) -> Result<Signature, SignatureError> {
         what: "the signature",
     };
     root.only(&[
-        "name", "version", "doc", "types", "inputs", "outputs", "args",
+        "name", "version", "doc", "category", "example", "types", "inputs", "outputs", "args",
     ])?;
 
     let (name, name_at) = root.text("name")?;
@@ -79,8 +80,10 @@ pub(crate) fn parse(text: &str) -> Result<Signature, SignatureError> {
         name,
         version,
         doc: root.maybe_text("doc")?.unwrap_or_default(),
-        inputs: root.ports("inputs", &types, &args)?,
-        outputs: root.ports("outputs", &types, &args)?,
+        category: root.category()?,
+        example: root.maybe_text("example")?.unwrap_or_default(),
+        inputs: root.ports(Side::Inputs, &types, &args)?,
+        outputs: root.ports(Side::Outputs, &types, &args)?,
         types,
         args,
     };
@@ -113,7 +116,7 @@ fn check(signature: &Signature) -> Result<(), String> {
     let exprs = || {
         ports().flat_map(|p| &p.dims).filter_map(|d| match d {
             PortDim::One(expr) | PortDim::AtMost(expr) => Some(expr),
-            PortDim::Rest(_) => None,
+            PortDim::Rest(_) | PortDim::RestAtMost(_) | PortDim::Any | PortDim::Told => None,
         })
     };
     let mut used = BTreeSet::new();
@@ -307,26 +310,102 @@ impl<'a> Table<'a> {
             .collect()
     }
 
+    fn category(&self) -> Result<Option<Category>, SignatureError> {
+        let Some(value) = self.get("category") else {
+            return Ok(None);
+        };
+        let word = self.as_text("category", value)?;
+        let found = Category::ALL.into_iter().find(|c| c.name() == word);
+        found.map(Some).ok_or_else(|| {
+            let all = Category::ALL.map(Category::name).join(", ");
+            let message = format!("`{word}` is no category; they are {all}");
+            self.fault.at(value.span().start, message)
+        })
+    }
+
     fn ports(
         &self,
-        key: &'static str,
+        side: Side,
         types: &[(String, Vec<ElementType>)],
         args: &[ArgSpec],
     ) -> Result<Vec<Port>, SignatureError> {
-        self.list(key)?
+        let key = match side {
+            Side::Inputs => "inputs",
+            Side::Outputs => "outputs",
+        };
+        let tables = self.list(key)?;
+        if tables.len() > limit::ITEMS {
+            let most = limit::ITEMS;
+            let message = format!("a block has at most {most} {key}");
+            return Err(self.fault.at(tables[most].span.start, message));
+        }
+        let last = tables.len().saturating_sub(1);
+        tables
             .iter()
-            .map(|port| {
-                port.only(&["name", "type"])?;
+            .enumerate()
+            .map(|(index, port)| {
+                port.only(&["name", "type", "doc", "many"])?;
                 let (ty, at) = port.text("type")?;
-                let (element, dims) = dims::parse(&ty, types, args)
-                    .map_err(|e| self.fault.at(at, format!("in the type `{ty}`: {e}")))?;
+                let wrong = |e: String| self.fault.at(at, format!("in the type `{ty}`: {e}"));
+                let (element, dims) = dims::parse(&ty, types, args).map_err(wrong)?;
+                side.allows(&dims).map_err(|e| wrong(e.to_owned()))?;
                 Ok(Port {
                     name: port.text("name")?.0,
+                    doc: port.maybe_text("doc")?.unwrap_or_default(),
                     element,
                     dims,
+                    many: port.many(side, index, last, args)?,
                 })
             })
             .collect()
+    }
+
+    /// How many a port stands for, the one at `index` of those up to `last`.
+    fn many(
+        &self,
+        side: Side,
+        index: usize,
+        last: usize,
+        args: &[ArgSpec],
+    ) -> Result<Option<Many>, SignatureError> {
+        let Some(value) = self.get("many") else {
+            return Ok(None);
+        };
+        let fault = |message: String| Err(self.fault.at(value.span().start, message));
+        if index != last {
+            let message = match side {
+                Side::Inputs => "only the last input can be `many`",
+                Side::Outputs => "only the last output can be `many`",
+            };
+            return fault(message.to_owned());
+        }
+        match (side, value.get_ref()) {
+            (Side::Inputs, DeValue::Boolean(true)) => Ok(Some(Many::OneOrMore)),
+            (Side::Inputs, DeValue::Boolean(false)) => Ok(None),
+            (Side::Inputs, _) => Err(self.wrong(value, "many", "true for an input")),
+            (Side::Outputs, DeValue::String(name)) => {
+                let Some(arg) = args.iter().find(|a| a.name == *name) else {
+                    return fault(format!("`many` names `--{name}`, which is no argument"));
+                };
+                let ArgType::Integer { min, max } = arg.ty else {
+                    return fault(format!(
+                        "`--{name}` is not an integer argument, so it cannot say how many"
+                    ));
+                };
+                let most = limit::ITEMS - last;
+                if min < 1 || max > most as i64 {
+                    return fault(format!(
+                        "`--{name}` says how many outputs there are, so its `min` is at least 1 and its `max` at most {most}"
+                    ));
+                }
+                Ok(Some(Many::Argument(arg.name.clone())))
+            }
+            (Side::Outputs, _) => Err(self.wrong(
+                value,
+                "many",
+                "the name of an integer argument for an output",
+            )),
+        }
     }
 
     fn arg(&self) -> Result<ArgSpec, SignatureError> {
@@ -425,6 +504,28 @@ impl<'a> Table<'a> {
             },
             ArgType::List => Ok(Bound::List(self.as_texts(key, value)?)),
             ArgType::Bytes => Ok(Bound::Bytes(self.as_text(key, value)?.as_bytes().into())),
+        }
+    }
+}
+
+/// Which ports of a signature.
+#[derive(Clone, Copy)]
+enum Side {
+    Inputs,
+    Outputs,
+}
+
+impl Side {
+    /// Whether a shape can stand on this side.
+    fn allows(self, dims: &[PortDim]) -> Result<(), &'static str> {
+        match self {
+            Self::Inputs if dims.contains(&PortDim::Told) => {
+                Err("`?` is for outputs; an input of any shape is `...`")
+            }
+            Self::Outputs if dims.contains(&PortDim::Any) => Err(
+                "`...` without a name says nothing about an output; name it as in an input, or write `?` and export `shape`",
+            ),
+            Self::Inputs | Self::Outputs => Ok(()),
         }
     }
 }

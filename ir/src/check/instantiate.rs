@@ -7,7 +7,7 @@ use rune_abi::ParamSpec;
 use crate::{
     arena::Side,
     args::{Bound, BoundArg},
-    block::{Block, BlockEngine, InitError, Instance, Snapshot},
+    block::{BlockEngine, InitError, Instance},
     check::{
         Input, Loaded, TypedKind, TypedStage,
         infer::{Args, Types},
@@ -53,19 +53,25 @@ pub(super) fn stages(
             (StageKind::Block(path), Loaded::Block(block)) => {
                 let instance = Instance {
                     export: block.signature.export(&types.variables[id]),
-                    args: args[id].iter().flatten().map(|a| a.value.clone()).collect(),
+                    args: values(&args[id]),
                     inputs: types.ports[id][0].clone(),
                     outputs: types.ports[id][1].clone(),
                 };
-                match snapshot(block, &instance, stage, path.span, &path.value, engine) {
+                match engine.snapshot(block, &instance) {
                     Ok(snapshot) => TypedKind::Block {
                         path: path.value.clone(),
                         block: block.clone(),
                         instance,
                         snapshot: Arc::new(snapshot),
                     },
-                    Err(diagnostic) => {
-                        found.push(*diagnostic);
+                    Err(error) => {
+                        let subject = Subject {
+                            stage,
+                            path: &path.value,
+                            span: path.span,
+                            export: "init",
+                        };
+                        found.push(subject.fault(error));
                         continue;
                     }
                 }
@@ -111,18 +117,33 @@ fn params(specs: &[ParamSpec], args: &[Option<BoundArg>]) -> Vec<(String, Bound)
         .collect()
 }
 
-fn snapshot(
-    block: &Block,
-    instance: &Instance,
-    stage: &Stage,
-    span: Span,
-    path: &str,
-    engine: &dyn BlockEngine,
-) -> Result<Snapshot, Box<Diagnostic>> {
-    let fault = |code, message: String| Box::new(Diagnostic::new(code, span, message));
-    engine
-        .snapshot(block, instance)
-        .map_err(|error| match error {
+/// The values of arguments, in order.
+pub(super) fn values(args: &[Option<BoundArg>]) -> Vec<Bound> {
+    args.iter().flatten().map(|a| a.value.clone()).collect()
+}
+
+/// A block that code of its own ran for while compiling.
+pub(super) struct Subject<'a> {
+    pub(super) stage: &'a Stage,
+    /// Of the block, as written.
+    pub(super) path: &'a str,
+    /// Where the path is written.
+    pub(super) span: Span,
+    /// What was called.
+    pub(super) export: &'a str,
+}
+
+impl Subject<'_> {
+    /// What to say when it failed.
+    pub(super) fn fault(&self, error: InitError) -> Diagnostic {
+        let Self {
+            stage,
+            path,
+            span,
+            export,
+        } = self;
+        let fault = |code, message: String| Diagnostic::new(code, *span, message);
+        match error {
             InitError::Refused(reason) => {
                 let args = stage
                     .args
@@ -134,25 +155,24 @@ fn snapshot(
                     format!("`{}` refuses this: {reason}", stage.name.value),
                 )
                 .at("said by the block itself");
-                Box::new(match args {
+                match args {
                     Some(args) => diagnostic.also(args, "its arguments"),
                     None => diagnostic,
-                })
+                }
             }
-            InitError::AddressDependent(what) => Box::new(
-                fault(
-                    Code::BlockAddress,
-                    format!("init of block `{path}` depends on its address: {what}"),
-                )
-                .at("cannot be run while compiling")
-                .hint("keep pointers as pointers: do not hash, scale or print them in init"),
-            ),
-            InitError::Broken(what) => Box::new(
-                fault(
-                    Code::BlockInvalid,
-                    format!("block `{path}` broke while compiling: {what}"),
-                )
-                .at("this block"),
-            ),
-        })
+            InitError::AddressDependent(what) => fault(
+                Code::BlockAddress,
+                format!("{export} of block `{path}` depends on its address: {what}"),
+            )
+            .at("cannot be run while compiling")
+            .hint(format!(
+                "keep pointers as pointers: do not hash, scale or print them in {export}"
+            )),
+            InitError::Broken(what) => fault(
+                Code::BlockInvalid,
+                format!("block `{path}` broke while compiling: {what}"),
+            )
+            .at("this block"),
+        }
+    }
 }

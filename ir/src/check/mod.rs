@@ -7,14 +7,14 @@ mod infer;
 mod instantiate;
 mod structure;
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use rune_abi::{CapabilityKind, OutputKind};
 
 use crate::{
     arena::Side,
-    args::{ArgSpec, BoundArg, bind},
-    block::{Block, BlockEngine, Instance, Snapshot},
+    args::{ArgSpec, Bound, BoundArg, bind},
+    block::{Block, BlockEngine, Instance, Many, Signature, Snapshot},
     diag::{Code, Diagnostic, has_errors},
     graph::Graph,
     pipeline::{Edge, Pipeline, Stage, StageId, StageKind},
@@ -162,11 +162,12 @@ fn verify_whole(
         faulty[id] = has_errors(&found[before..]);
         bound
     });
-    let Some(structure) = structure::check(&pipeline, loaded, &mut found) else {
+    let Some(structure) = structure::check(&pipeline, loaded, &args, &mut found) else {
         return (None, found);
     };
-    let Some(types) = infer::infer(&pipeline, loaded, &args, &faulty, &structure, &mut found)
-    else {
+    let Some(types) = infer::infer(
+        &pipeline, loaded, &args, &faulty, &structure, engine, &mut found,
+    ) else {
         return (None, found);
     };
     if has_errors(&found) {
@@ -218,16 +219,57 @@ fn bind_stage(
 }
 
 /// How many inputs and outputs a stage has; `None` where that is not known or not fixed.
-fn arity(stage: &Stage, loaded: &Loaded) -> (Option<usize>, Option<usize>) {
-    match (&stage.kind, loaded) {
-        (StageKind::Capability(_), _) => (Some(0), Some(1)),
-        (StageKind::Output(_), _) => (None, Some(0)),
-        (_, Loaded::Block(block)) => (
-            Some(block.signature.inputs.len()),
-            Some(block.signature.outputs.len()),
-        ),
-        (_, Loaded::Model(graph)) => (Some(graph.inputs.len()), Some(graph.outputs.len())),
-        (_, Loaded::None | Loaded::Failed) => (None, None),
+struct Arity {
+    inputs: Option<RangeInclusive<usize>>,
+    outputs: Option<usize>,
+}
+
+impl Arity {
+    /// Of a stage with these arguments.
+    fn new(stage: &Stage, loaded: &Loaded, args: &[Option<BoundArg>]) -> Self {
+        let (inputs, outputs) = match (&stage.kind, loaded) {
+            (StageKind::Capability(_), _) => (Some(0..=0), Some(1)),
+            (StageKind::Output(_), _) => (None, Some(0)),
+            (_, Loaded::Block(block)) => {
+                let signature = &block.signature;
+                let least = signature.inputs.len();
+                let most = match signature.takes_many() {
+                    true => least.max(rune_abi::limit::ITEMS),
+                    false => least,
+                };
+                (Some(least..=most), outputs(signature, args))
+            }
+            (_, Loaded::Model(graph)) => {
+                let count = graph.inputs.len();
+                (Some(count..=count), Some(graph.outputs.len()))
+            }
+            (_, Loaded::None | Loaded::Failed) => (None, None),
+        };
+        Self { inputs, outputs }
+    }
+
+    /// Whether a stage with this many edges can be worked on.
+    fn is_fed(&self, edges: usize) -> bool {
+        self.inputs.as_ref().is_none_or(|i| i.contains(&edges))
+    }
+}
+
+/// How many outputs a block has; `None` where the argument that says so is at fault.
+fn outputs(signature: &Signature, args: &[Option<BoundArg>]) -> Option<usize> {
+    let ports = &signature.outputs;
+    let Some(Many::Argument(name)) = ports.last().and_then(|p| p.many.as_ref()) else {
+        return Some(ports.len());
+    };
+    let many = integer_arg(signature, args, name)?;
+    Some(ports.len() - 1 + usize::try_from(many).ok()?)
+}
+
+/// The value of an integer argument of a block.
+fn integer_arg(signature: &Signature, args: &[Option<BoundArg>], name: &str) -> Option<i64> {
+    let index = signature.args.iter().position(|a| a.name == name)?;
+    match args.get(index)?.as_ref()?.value {
+        Bound::Integer(n) => Some(n),
+        Bound::Float(_) | Bound::Text(_) | Bound::List(_) | Bound::Bytes(_) => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     arena::Side,
-    check::{Loaded, arity, edge_name},
+    check::{Arity, Loaded, edge_name, infer::Args},
     diag::{Code, Diagnostic, Span},
     pipeline::{Pipeline, Stage, StageId, StageKind},
 };
@@ -19,12 +19,16 @@ pub(super) struct Structure {
 pub(super) fn check(
     pipeline: &Pipeline,
     loaded: &Side<Stage, Loaded>,
+    args: &Args,
     found: &mut Vec<Diagnostic>,
 ) -> Option<Structure> {
+    let arities = Side::new(&pipeline.stages, |id, stage| {
+        Arity::new(stage, &loaded[id], &args[id])
+    });
     let readers = readers(pipeline);
     for (id, stage) in pipeline.stages.iter() {
         let is_read = !readers[id].is_empty();
-        ports(pipeline, loaded, id, stage, is_read, found);
+        ports(pipeline, &arities, id, stage, is_read, found);
     }
     let order = match sort(pipeline, pipeline.stages.ids()) {
         Ok(order) => order,
@@ -100,18 +104,24 @@ pub(super) fn readers(pipeline: &Pipeline) -> Side<Stage, Vec<StageId>> {
 /// Checks how many inputs a stage is fed, and that the ports it reads exist.
 fn ports(
     pipeline: &Pipeline,
-    loaded: &Side<Stage, Loaded>,
+    arities: &Side<Stage, Arity>,
     id: StageId,
     stage: &Stage,
     is_read: bool,
     found: &mut Vec<Diagnostic>,
 ) {
-    if let (Some(want), _) = arity(stage, &loaded[id]) {
+    if let Some(range) = &arities[id].inputs {
         let have = stage.inputs.len();
-        if have > want && want > 0 {
-            let extra = &stage.inputs[want];
+        let (want, most) = (*range.start(), *range.end());
+        let takes = if want == most {
+            plural(want, "input")
+        } else {
+            format!("{want} to {most} inputs")
+        };
+        if have > most && most > 0 {
+            let extra = &stage.inputs[most];
             found.push(
-                Diagnostic::new(Code::InputCount, extra.span, format!("`{}` takes {}, but {have} stages feed it", stage.name.value, plural(want, "input")))
+                Diagnostic::new(Code::InputCount, extra.span, format!("`{}` takes {takes}, but {have} stages feed it", stage.name.value))
                     .at(format!("`{}` is one too many", edge_name(pipeline, extra)))
                     .also(stage.name.span, format!("`{}` is defined here", stage.name.value))
                     .hint("a RUN adds to what earlier RUNs feed a stage; leave out the edge that is not meant"),
@@ -123,9 +133,8 @@ fn ports(
                     Code::InputCount,
                     span,
                     format!(
-                        "`{}` takes {}, but {} it",
+                        "`{}` takes {takes}, but {} it",
                         stage.name.value,
-                        plural(want, "input"),
                         match have {
                             0 => "nothing feeds".to_owned(),
                             1 => "only 1 stage feeds".to_owned(),
@@ -148,7 +157,7 @@ fn ports(
     }
     for edge in &stage.inputs {
         let from = &pipeline.stages[edge.from];
-        if let (_, Some(outputs)) = arity(from, &loaded[edge.from])
+        if let Some(outputs) = arities[edge.from].outputs
             && edge.port as usize >= outputs
             && outputs > 0
         {

@@ -1,5 +1,6 @@
-//! One call of `init`: the records it reads, the arenas it fills, and what it answers.
+//! One call of `init` or `shape`: the records it reads, the arenas it fills, and what it answers.
 
+use rune_abi::limit;
 use rune_ir::{
     args::Bound,
     block::{InitError, Instance},
@@ -8,8 +9,8 @@ use rune_ir::{
 
 use super::{ALIGN, Machine, Stop};
 
-/// Bytes of the context of `init`.
-const CONTEXT: usize = 48;
+/// Bytes of the context.
+const CONTEXT: usize = 52;
 
 /// How large the arenas are, and how far each lies above the memory before it.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +52,8 @@ pub(crate) struct Started {
     pub(crate) state: Part,
     pub(crate) instance: u32,
     pub(crate) scratch: u32,
+    /// First node of the list of freed ranges of the frozen arena, or 0.
+    pub(crate) freed: u32,
 }
 
 /// Room for each arena: enough for most, then as much as there is. Zeroing memory takes time.
@@ -74,10 +77,8 @@ impl From<InitError> for Failure {
 impl From<Stop> for Failure {
     fn from(stop: Stop) -> Self {
         match stop {
-            Stop::Fuel(steps) => Self::Final(InitError::Broken(format!(
-                "`init` did not end within {steps} steps"
-            ))),
-            Stop::Trap(why) => Self::Room(InitError::Broken(format!("`init` trapped: {why}"))),
+            Stop::Fuel(..) => Self::Final(InitError::Broken(stop.to_string())),
+            Stop::Trap(..) | Stop::Memory => Self::Room(InitError::Broken(stop.to_string())),
         }
     }
 }
@@ -92,14 +93,26 @@ pub(crate) fn in_enough_room<T>(run: impl Fn(usize) -> Result<T, Failure>) -> Re
         .map_err(|(Failure::Room(error) | Failure::Final(error))| error)
 }
 
-/// Calls `init`.
-pub(crate) fn init(
+/// What a call was given.
+struct Given {
+    context: Part,
+    frozen: u32,
+    state: u32,
+    /// Address of the type records.
+    types: u32,
+    /// Address of the dimensions in each.
+    dims: Vec<u32>,
+}
+
+/// Calls an export that takes a context. Gives what it was given and what it returned, which is not 0.
+fn call(
     machine: &mut Machine,
+    export: &str,
     instance: &Instance,
     placement: &Placement,
-) -> Result<Started, Failure> {
+) -> Result<(Given, u32), Failure> {
     let [records_gap, frozen_gap, state_gap] = placement.gaps;
-    let length = Records::new(0, instance).finish().len();
+    let length = Records::new(0, instance).bytes.len();
     let context = machine.take(records_gap, length)?;
     let frozen = machine.take(frozen_gap, placement.room)?;
     let state = machine.take(state_gap, placement.room)?;
@@ -112,10 +125,10 @@ pub(crate) fn init(
     {
         records.set(5 + word, value);
     }
-    machine.write(context, &records.finish());
-    let address = machine.call("init", (context,))? as u32;
-    let word = |index: u32| machine.word(context + 4 * index);
-    if address == 0 {
+    machine.write(context, &records.bytes);
+    let result = machine.call(export, (context,))? as u32;
+    if result == 0 {
+        let word = |index: u32| machine.word(context + 4 * index);
         let message = machine
             .read(word(9), word(10).min(1 << 16))
             .unwrap_or_default();
@@ -124,6 +137,28 @@ pub(crate) fn init(
             bytes => String::from_utf8_lossy(bytes).into_owned(),
         })));
     }
+    let given = Given {
+        context: Part {
+            base: context,
+            bytes: length as u32,
+        },
+        frozen,
+        state,
+        types: records.types,
+        dims: records.dims,
+    };
+    Ok((given, result))
+}
+
+/// Calls `init`.
+pub(crate) fn init(
+    machine: &mut Machine,
+    instance: &Instance,
+    placement: &Placement,
+) -> Result<Started, Failure> {
+    let (given, address) = call(machine, "init", instance, placement)?;
+    let word = |index: u32| machine.word(given.context.base + 4 * index);
+    let room = placement.room as u32;
     let used = |base: u32, next: u32, what| {
         let bytes = next.wrapping_sub(base);
         let broken = || InitError::Broken(format!("`init` left the {what} arena"));
@@ -132,14 +167,12 @@ pub(crate) fn init(
         bytes.map(|bytes| Part { base, bytes }).ok_or_else(broken)
     };
     let started = Started {
-        records: Part {
-            base: context,
-            bytes: length as u32,
-        },
-        frozen: used(frozen, word(5), "frozen")?,
-        state: used(state, word(7), "state")?,
+        records: given.context,
+        frozen: used(given.frozen, word(5), "frozen")?,
+        state: used(given.state, word(7), "state")?,
         instance: address,
         scratch: word(11),
+        freed: word(12),
     };
     if started.frozen.offset(address).is_none() {
         let message = "the instance is not in the frozen arena".to_owned();
@@ -148,10 +181,50 @@ pub(crate) fn init(
     Ok(started)
 }
 
+/// Calls `shape`: the dimensions of each output.
+pub(crate) fn shape(
+    machine: &mut Machine,
+    question: &Instance,
+    placement: &Placement,
+) -> Result<Vec<Vec<Dim>>, Failure> {
+    let (given, result) = call(machine, "shape", question, placement)?;
+    let broken = |message: String| Failure::Final(InitError::Broken(message));
+    if result != 1 {
+        return Err(broken(format!(
+            "`shape` returned {result}; it returns 1, or 0 and a message"
+        )));
+    }
+    let first = question.inputs.len();
+    let told = (first..first + question.outputs.len()).map(|index| {
+        let record = given.types + 16 * index as u32;
+        let (rank, bounds) = (machine.word(record + 4), machine.word(record + 12));
+        if rank as usize > limit::RANK {
+            return Err(broken(format!(
+                "`shape` says that output {} has {rank} dimensions; there are at most {}",
+                index - first,
+                limit::RANK
+            )));
+        }
+        let dim = |i: u32| {
+            let n = machine.word(given.dims[index] + 4 * i);
+            match bounds >> i & 1 {
+                0 => Dim::Exact(n),
+                _ => Dim::AtMost(n),
+            }
+        };
+        Ok((0..rank).map(dim).collect())
+    });
+    told.collect()
+}
+
 /// The records of one instance at an address, the context first.
 struct Records {
     base: u32,
     bytes: Vec<u8>,
+    /// Address of the type records.
+    types: u32,
+    /// Address of the dimensions in each.
+    dims: Vec<u32>,
 }
 
 impl Records {
@@ -159,6 +232,8 @@ impl Records {
         let mut records = Self {
             base,
             bytes: vec![0; CONTEXT],
+            types: 0,
+            dims: Vec::new(),
         };
         let args: Vec<[u32; 4]> = instance.args.iter().map(|a| records.arg(a)).collect();
         let types: Vec<[u32; 4]> = instance
@@ -168,11 +243,11 @@ impl Records {
             .map(|t| records.ty(t))
             .collect();
         let args_at = records.words(args.as_flattened());
-        let types_at = records.words(types.as_flattened());
+        records.types = records.words(types.as_flattened());
         let head = [
             args_at,
             args.len() as u32,
-            types_at,
+            records.types,
             instance.inputs.len() as u32,
             instance.outputs.len() as u32,
         ];
@@ -180,10 +255,6 @@ impl Records {
             records.set(word, value);
         }
         records
-    }
-
-    fn finish(self) -> Vec<u8> {
-        self.bytes
     }
 
     /// Sets a word of the context.
@@ -224,7 +295,11 @@ impl Records {
     }
 
     fn ty(&mut self, ty: &TensorType) -> [u32; 4] {
-        let dims = self.words(&ty.shape());
+        // Room for as many as `shape` may tell.
+        let mut words = ty.shape();
+        words.resize(words.len().max(limit::RANK), 0);
+        let dims = self.words(&words);
+        self.dims.push(dims);
         let bounds = ty
             .dims
             .iter()

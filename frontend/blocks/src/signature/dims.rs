@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! type   = element [ "[" [ dim { "," dim } ] "]" ]
-//! dim    = "..." word | [ "<=" ] sum
+//! dim    = "..." [ [ "<=" ] word ] | "?" | [ "<=" ] sum
 //! sum    = product { ( "+" | "-" ) product }
 //! product = factor { ( "*" | "/" | "//" ) factor }
 //! factor = number | word | "(" sum ")" | "ceil" "(" sum "/" sum ")"
@@ -56,8 +56,10 @@ pub(super) fn parse(
     if dims.len() > MAX_RANK {
         return Err(format!("there are more than {MAX_RANK} dimensions"));
     }
-    let rests = dims.iter().filter(|d| matches!(d, PortDim::Rest(_)));
-    if rests.count() > 1 {
+    if dims.len() > 1 && dims.contains(&PortDim::Told) {
+        return Err("`?` is a whole shape and stands alone".to_owned());
+    }
+    if dims.iter().filter(|d| d.is_run()).count() > 1 {
         return Err("only one `...` can be told from the shape".to_owned());
     }
     Ok((element, dims))
@@ -133,8 +135,15 @@ impl<'a> Parser<'a> {
 
     fn dim(&mut self) -> Result<PortDim, String> {
         if self.eat("...") {
-            let name = self.word().ok_or("`...` needs a name")?;
-            return Ok(PortDim::Rest(name.to_owned()));
+            if self.eat("<=") {
+                let name = self.word().ok_or("`...<=` needs a name")?;
+                return Ok(PortDim::RestAtMost(name.to_owned()));
+            }
+            let name = |word: &str| PortDim::Rest(word.to_owned());
+            return Ok(self.word().map_or(PortDim::Any, name));
+        }
+        if self.eat("?") {
+            return Ok(PortDim::Told);
         }
         if self.eat("<=") {
             return Ok(PortDim::AtMost(self.sum()?));

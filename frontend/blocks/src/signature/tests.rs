@@ -145,6 +145,60 @@ fn reads_everything_a_signature_can_say() {
 }
 
 #[test]
+fn reads_shapes_that_are_not_spelt_out() {
+    let signature = parse(
+        r#"
+name = "join"
+version = "1.0.0"
+category = "tensor"
+example = "PROC_BLOCK runicos/join join --parts 2"
+[types]
+T = ["f32"]
+[[inputs]]
+name = "like"
+type = "T[...<=s]"
+doc = "Gives the shape."
+[[inputs]]
+name = "parts"
+type = "T[..., 3]"
+many = true
+[[outputs]]
+name = "same"
+type = "T[...<=s]"
+[[outputs]]
+name = "all"
+type = "T[?]"
+many = "parts"
+[[args]]
+name = "parts"
+type = "integer"
+min = 1
+max = 63
+"#,
+    )
+    .unwrap();
+    assert_eq!(signature.category, Some(Category::Tensor));
+    assert_eq!(signature.example, "PROC_BLOCK runicos/join join --parts 2");
+    assert_eq!(signature.inputs[0].doc, "Gives the shape.");
+    let rest = [PortDim::RestAtMost("s".to_owned())];
+    assert_eq!(signature.inputs[0].dims, rest);
+    assert_eq!(signature.outputs[0].dims, rest);
+    assert_eq!(
+        signature.inputs[1].dims,
+        [PortDim::Any, PortDim::One(number(3))]
+    );
+    assert_eq!(signature.inputs[1].many, Some(Many::OneOrMore));
+    assert_eq!(signature.outputs[1].dims, [PortDim::Told]);
+    assert_eq!(
+        signature.outputs[1].many,
+        Some(Many::Argument("parts".to_owned()))
+    );
+    assert!(signature.takes_many() && signature.tells_shape());
+    assert_eq!(signature.input(7).map(|p| p.name.as_str()), Some("parts"));
+    assert_eq!(signature.output(7).map(|p| p.name.as_str()), Some("all"));
+}
+
+#[test]
 fn operators_bind_and_lean_as_in_arithmetic() {
     let dims = |text: &str| dims::parse(text, &[], &[]).map(|(_, dims)| dims);
     let one = |e| Ok(vec![PortDim::One(e)]);
@@ -248,9 +302,75 @@ fn says_what_is_wrong_and_where() {
         ),
         (
             "\"T[n]\"",
-            "\"T[...]\"",
+            "\"T[...<=]\"",
             12,
-            "in the type `T[...]`: `...` needs a name",
+            "in the type `T[...<=]`: `...<=` needs a name",
+        ),
+        (
+            "\"T[n]\"",
+            "\"T[?]\"",
+            12,
+            "in the type `T[?]`: `?` is for outputs; an input of any shape is `...`",
+        ),
+        (
+            "\"utf8[]\"",
+            "\"utf8[?, 2]\"",
+            24,
+            "in the type `utf8[?, 2]`: `?` is a whole shape and stands alone",
+        ),
+        (
+            "\"utf8[]\"",
+            "\"utf8[...]\"",
+            24,
+            "in the type `utf8[...]`: `...` without a name says nothing about an output; name it",
+        ),
+        (
+            "\"T[n]\"",
+            "\"T[n]\"\nmany = true",
+            13,
+            "only the last input can be `many`",
+        ),
+        (
+            "\"A[...batch, n]\"",
+            "\"A[...batch, n]\"\nmany = \"hop-size\"",
+            16,
+            "`many` is true for an input, not of type string",
+        ),
+        (
+            "\"u32[<= n // 2, 6]\"",
+            "\"u32[<= n // 2, 6]\"\nmany = \"hop-size\"",
+            22,
+            "only the last output can be `many`",
+        ),
+        (
+            "\"utf8[]\"",
+            "\"utf8[]\"\nmany = true",
+            25,
+            "`many` is the name of an integer argument for an output, not of type boolean",
+        ),
+        (
+            "\"utf8[]\"",
+            "\"utf8[]\"\nmany = \"parts\"",
+            25,
+            "`many` names `--parts`, which is no argument",
+        ),
+        (
+            "\"utf8[]\"",
+            "\"utf8[]\"\nmany = \"gain\"",
+            25,
+            "`--gain` is not an integer argument, so it cannot say how many",
+        ),
+        (
+            "\"utf8[]\"",
+            "\"utf8[]\"\nmany = \"hop-size\"",
+            25,
+            "`--hop-size` says how many outputs there are, so its `min` is at least 1 and its `max` at most 62",
+        ),
+        (
+            "[types]",
+            "category = \"sound\"\n[types]",
+            6,
+            "`sound` is no category; they are audio, image, tensor, decision, text",
         ),
         (
             "\"T[n]\"",

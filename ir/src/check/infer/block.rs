@@ -6,9 +6,12 @@ use super::{
     shape::{fit, join},
 };
 use crate::{
-    args::{Bound, BoundArg},
-    block::{DimExpr, Port, PortDim, PortElement, Signature},
-    check::{Loaded, edge_name},
+    block::{Block, DimExpr, Instance, Port, PortDim, PortElement, Signature},
+    check::{
+        Loaded, edge_name,
+        instantiate::{Subject, values},
+        integer_arg,
+    },
     diag::{Code, Diagnostic, Span},
     pipeline::{StageId, StageKind},
     ty::{Dim, ElementType, PartialType, TensorType},
@@ -19,7 +22,8 @@ type Said = (Dim, Option<Why>);
 
 impl Inference<'_> {
     /// Binds the variables of a block's signature and fills in what follows.
-    pub(super) fn block(&mut self, id: StageId, signature: &Signature, path: &str, span: Span) {
+    pub(super) fn block(&mut self, id: StageId, block: &Block, path: &str, span: Span) {
+        let signature = &block.signature;
         for (end, index, port) in self.ports(id, signature) {
             let known = self.ends(id, end)[index].clone();
             self.bind_element(id, signature, port, end, index, &known, path, span);
@@ -45,24 +49,65 @@ impl Inference<'_> {
                 return;
             }
         }
+        self.ask_shape(id, block, path, span);
+    }
+
+    /// Runs the block's `shape`, once the inputs and the element types of the outputs are known.
+    fn ask_shape(&mut self, id: StageId, block: &Block, path: &str, span: Span) {
+        let signature = &block.signature;
+        if !signature.tells_shape() || self.variables[id].told.is_some() {
+            return;
+        }
+        let inputs = self.signature_types(id, End::Input);
+        let elements = self.outputs[id].iter().map(|known| known.ty.element);
+        let variables = self.variables[id].elements.iter();
+        let (Some(elements), Some(variables)) = (
+            elements.collect::<Option<Vec<_>>>(),
+            variables
+                .map(|v| v.as_ref().map(|(element, _)| *element))
+                .collect::<Option<Vec<_>>>(),
+        ) else {
+            return;
+        };
+        if inputs.len() < self.inputs[id].len() || elements.is_empty() {
+            return;
+        }
+        let question = Instance {
+            export: signature.export(&variables),
+            args: values(&self.args[id]),
+            inputs,
+            outputs: elements
+                .into_iter()
+                .map(|element| TensorType::new(element, &[]))
+                .collect(),
+        };
+        match self.engine.shape(block, &question) {
+            Ok(told) => {
+                self.variables[id].told = Some(told);
+                self.touch(id);
+            }
+            Err(error) => {
+                let stage = &self.pipeline.stages[id];
+                let subject = Subject {
+                    stage,
+                    path,
+                    span,
+                    export: "shape",
+                };
+                self.found.push(subject.fault(error));
+                self.silent[id] = true;
+            }
+        }
     }
 
     /// The ports of a signature that the stage has ends for.
     fn ports<'s>(&self, id: StageId, signature: &'s Signature) -> Vec<(End, usize, &'s Port)> {
-        let of = |end, ports: &'s [Port]| {
-            let count = self.ends(id, end).len();
-            ports
-                .iter()
-                .take(count)
-                .enumerate()
-                .map(move |(i, p)| (end, i, p))
+        let of = |end| {
+            (0..self.ends(id, end).len())
+                .filter_map(|index| Some((end, index, port(signature, end, index)?)))
                 .collect::<Vec<_>>()
         };
-        [
-            of(End::Input, &signature.inputs),
-            of(End::Output, &signature.outputs),
-        ]
-        .concat()
+        [of(End::Input), of(End::Output)].concat()
     }
 
     /// Gives each element type that only outputs have and nothing decides its default, the first allowed;
@@ -236,26 +281,38 @@ impl Inference<'_> {
         why: &Why,
     ) {
         let variables = &mut self.variables[id];
-        let before = variables.dims.len() + variables.rests.len();
-        let fixed = pattern.iter().filter(|p| !matches!(p, PortDim::Rest(_)));
-        let rest = dims.len().saturating_sub(fixed.count());
+        let mut news = false;
+        let run = run_length(pattern, dims.len());
         let mut left = dims;
         for item in pattern {
-            let take = if matches!(item, PortDim::Rest(_)) {
-                rest
-            } else {
-                1
-            };
+            let take = if item.is_run() { run } else { 1 };
             let Some((these, others)) = left.split_at_checked(take) else {
-                return;
+                break;
             };
             left = others;
             match item {
-                PortDim::Rest(name) => {
-                    let is_new = !variables.rests.iter().any(|(n, ..)| n == name);
-                    let bounds = these.iter().map(|d| d.map(Dim::bound)).collect();
-                    if let (true, Some(rest)) = (is_new, bounds) {
-                        variables.rests.push((name.clone(), rest, why.clone()));
+                PortDim::Rest(name) | PortDim::RestAtMost(name) => {
+                    let Some(mut rest) = these.iter().copied().collect::<Option<Vec<Dim>>>() else {
+                        continue;
+                    };
+                    if matches!(item, PortDim::Rest(_)) {
+                        rest = rest.iter().map(|d| Dim::Exact(d.bound())).collect();
+                    }
+                    match variables.rests.iter_mut().find(|(n, ..)| n == name) {
+                        None => {
+                            variables.rests.push((name.clone(), rest, why.clone()));
+                            news = true;
+                        }
+                        // Full and bounded together are bounded.
+                        Some((_, bound, _)) if bound.len() == rest.len() => {
+                            for (bound, dim) in bound.iter_mut().zip(rest) {
+                                if *bound == Dim::Exact(dim.bound()) && *bound != dim {
+                                    *bound = dim;
+                                    news = true;
+                                }
+                            }
+                        }
+                        Some(_) => {}
                     }
                 }
                 PortDim::One(DimExpr::Name(name)) | PortDim::AtMost(DimExpr::Name(name)) => {
@@ -266,12 +323,13 @@ impl Inference<'_> {
                         variables
                             .dims
                             .push((name.clone(), dim.bound(), why.clone()));
+                        news = true;
                     }
                 }
-                PortDim::One(_) | PortDim::AtMost(_) => {}
+                PortDim::One(_) | PortDim::AtMost(_) | PortDim::Any | PortDim::Told => {}
             }
         }
-        if variables.dims.len() + variables.rests.len() > before {
+        if news {
             self.touch(id);
         }
     }
@@ -396,13 +454,43 @@ impl Inference<'_> {
         let fitted = known.and_then(|dims| fit(&port.dims, dims));
         let mut said: Vec<Said> = Vec::new();
         for item in &port.dims {
-            let (PortDim::One(expr) | PortDim::AtMost(expr)) = item else {
-                let PortDim::Rest(name) = item else { continue };
-                let Some((_, rest, why)) = variables.rests.iter().find(|(n, ..)| n == name) else {
-                    return Ok(None);
-                };
-                said.extend(rest.iter().map(|n| (Dim::Exact(*n), Some(why.clone()))));
-                continue;
+            let given = |at: usize| fitted.as_ref().and_then(|dims| *dims.get(at)?);
+            let expr = match item {
+                PortDim::One(expr) | PortDim::AtMost(expr) => expr,
+                PortDim::Rest(name) | PortDim::RestAtMost(name) => {
+                    let Some((_, rest, why)) = variables.rests.iter().find(|(n, ..)| n == name)
+                    else {
+                        return Ok(None);
+                    };
+                    let takes_full = end == End::Input && matches!(item, PortDim::RestAtMost(_));
+                    for dim in rest {
+                        let full = Dim::Exact(dim.bound());
+                        let dim = match item {
+                            _ if takes_full && given(said.len()) == Some(full) => full,
+                            PortDim::RestAtMost(_) => *dim,
+                            _ => full,
+                        };
+                        said.push((dim, Some(why.clone())));
+                    }
+                    continue;
+                }
+                PortDim::Any => {
+                    let Some(dims) = &fitted else {
+                        return Ok(None);
+                    };
+                    for _ in 0..run_length(&port.dims, dims.len()) {
+                        let Some(dim) = given(said.len()) else {
+                            return Ok(None);
+                        };
+                        said.push((Dim::Exact(dim.bound()), None));
+                    }
+                    continue;
+                }
+                PortDim::Told => {
+                    let dims = variables.told.as_ref().and_then(|told| told.get(index));
+                    let said = |dims: &Vec<Dim>| dims.iter().map(|d| (*d, None)).collect();
+                    return Ok(dims.map(said));
+                }
             };
             let mut why = None;
             let value = expr.value(&mut |name| {
@@ -419,8 +507,7 @@ impl Inference<'_> {
                 .ok()
                 .filter(|v| *v > 0)
                 .ok_or_else(|| format!("a dimension would be {value}"))?;
-            let given = fitted.as_ref().and_then(|dims| *dims.get(said.len())?);
-            let dim = match (item, given) {
+            let dim = match (item, given(said.len())) {
                 (PortDim::AtMost(_), Some(given))
                     if end == End::Input && given.bound() <= value =>
                 {
@@ -515,7 +602,12 @@ impl Inference<'_> {
             PortDim::One(DimExpr::Name(name)) | PortDim::AtMost(DimExpr::Name(name)) => {
                 signature.args.iter().find(|a| a.name == *name)
             }
-            PortDim::One(_) | PortDim::AtMost(_) | PortDim::Rest(_) => None,
+            PortDim::One(_)
+            | PortDim::AtMost(_)
+            | PortDim::Rest(_)
+            | PortDim::RestAtMost(_)
+            | PortDim::Any
+            | PortDim::Told => None,
         });
         let hint = match argument {
             _ if bounded && end == End::Input => {
@@ -532,10 +624,7 @@ impl Inference<'_> {
         let Loaded::Block(block) = &self.loaded[id] else {
             return None;
         };
-        match end {
-            End::Input => block.signature.inputs.get(index),
-            End::Output => block.signature.outputs.get(index),
-        }
+        port(&block.signature, end, index)
     }
 }
 
@@ -577,13 +666,18 @@ impl DimExpr {
     }
 }
 
-/// The value of an integer argument, for a dimension expression.
-fn integer_arg(signature: &Signature, args: &[Option<BoundArg>], name: &str) -> Option<i64> {
-    let index = signature.args.iter().position(|a| a.name == name)?;
-    match args.get(index)?.as_ref()?.value {
-        Bound::Integer(n) => Some(n),
-        Bound::Float(_) | Bound::Text(_) | Bound::List(_) | Bound::Bytes(_) => None,
+/// The port of a signature that an end of a stage follows.
+fn port(signature: &Signature, end: End, index: usize) -> Option<&Port> {
+    match end {
+        End::Input => signature.input(index),
+        End::Output => signature.output(index),
     }
+}
+
+/// How many of `rank` dimensions the run in a pattern stands for.
+fn run_length(pattern: &[PortDim], rank: usize) -> usize {
+    let fixed = pattern.iter().filter(|p| !p.is_run()).count();
+    rank.saturating_sub(fixed)
 }
 
 /// What a block does at an end, in a sentence.

@@ -17,8 +17,9 @@ use std::collections::BTreeSet;
 use crate::{
     arena::Side,
     args::BoundArg,
+    block::{BlockEngine, PortDim},
     check::{
-        Loaded, arity, check_size, edge_name,
+        Arity, Loaded, check_size, edge_name,
         structure::{Structure, readers},
     },
     diag::{Code, Diagnostic, Span},
@@ -72,6 +73,7 @@ struct Inference<'a> {
     pipeline: &'a Pipeline,
     loaded: &'a Side<Stage, Loaded>,
     args: &'a Args,
+    engine: &'a dyn BlockEngine,
     /// The live stages, each after what it reads; by name where that leaves a choice.
     order: Vec<StageId>,
     /// Where each live stage stands in `order`.
@@ -95,7 +97,10 @@ struct Variables {
     elements: Vec<Option<(ElementType, Why)>>,
     /// A bounded dimension counts as its bound: a signature says itself where it gives a bound.
     dims: Vec<(String, u32, Why)>,
-    rests: Vec<(String, Vec<u32>, Why)>,
+    /// Here bounds are kept, for `...<=s`.
+    rests: Vec<(String, Vec<Dim>, Why)>,
+    /// What the block's `shape` told of each output, once it was asked.
+    told: Option<Vec<Vec<Dim>>>,
 }
 
 /// Finds every type of the live stages; `None` if some could not be found, which has been reported.
@@ -105,6 +110,7 @@ pub(super) fn infer(
     args: &Args,
     faulty: &Side<Stage, bool>,
     structure: &Structure,
+    engine: &dyn BlockEngine,
     found: &mut Vec<Diagnostic>,
 ) -> Option<Types> {
     let before = crate::diag::has_errors(found);
@@ -117,6 +123,7 @@ pub(super) fn infer(
         pipeline,
         loaded,
         args,
+        engine,
         forward: (0..order.len()).collect(),
         backward: (0..order.len()).collect(),
         order,
@@ -126,7 +133,8 @@ pub(super) fn infer(
             vec![Known::default(); s.inputs.len()]
         }),
         outputs: Side::new(&pipeline.stages, |id, s| {
-            vec![Known::default(); arity(s, &loaded[id]).1.unwrap_or(0)]
+            let arity = Arity::new(s, &loaded[id], &args[id]);
+            vec![Known::default(); arity.outputs.unwrap_or(0)]
         }),
         variables: Side::new(&pipeline.stages, |id, _| match &loaded[id] {
             Loaded::Block(block) => Variables {
@@ -136,8 +144,7 @@ pub(super) fn infer(
             Loaded::None | Loaded::Model(_) | Loaded::Failed => Variables::default(),
         }),
         silent: Side::new(&pipeline.stages, |id, s| {
-            let (inputs, _) = arity(s, &loaded[id]);
-            let fed = inputs.is_none_or(|n| n == s.inputs.len());
+            let fed = Arity::new(s, &loaded[id], &args[id]).is_fed(s.inputs.len());
             matches!(loaded[id], Loaded::Failed) || faulty[id] || !fed
         }),
         found,
@@ -261,6 +268,8 @@ impl Inference<'_> {
             Some(given) if is_open(given) => join(given, wanted).map(|(joined, _)| joined),
             Some(_) => None,
             None => match self.pattern(edge.from, End::Output, edge.port as usize) {
+                // The block's to tell, whoever wants it.
+                Some(port) if port.dims.contains(&PortDim::Told) => None,
                 Some(port) => fit(&port.dims, wanted),
                 None => Some(wanted.clone()),
             },
@@ -284,7 +293,7 @@ impl Inference<'_> {
         match (&self.pipeline.stages[id].kind, &self.loaded[id]) {
             (StageKind::Capability(kind), _) => self.capability(id, kind.value, kind.span),
             (StageKind::Block(path), Loaded::Block(block)) => {
-                self.block(id, &block.signature, &path.value, path.span);
+                self.block(id, block, &path.value, path.span);
             }
             (_, _) => {}
         }

@@ -2,7 +2,7 @@
 
 use super::{End, Inference, Known, Why, shape::merge_declared};
 use crate::{
-    check::{Loaded, arity, check_size, structure::plural},
+    check::{Arity, Loaded, check_size, structure::plural},
     diag::{Code, Diagnostic, Span},
     graph::DataType,
     pipeline::{StageId, StageKind},
@@ -75,9 +75,11 @@ impl Inference<'_> {
         };
         let Some(declared) = declared else { return };
         let count = match end {
-            End::Input => arity(stage, &self.loaded[id])
-                .0
-                .unwrap_or(stage.inputs.len()),
+            End::Input => {
+                let arity = Arity::new(stage, &self.loaded[id], &self.args[id]);
+                let fixed = arity.inputs.filter(|i| i.start() == i.end());
+                fixed.map_or(stage.inputs.len(), |i| *i.end())
+            }
             End::Output => self.outputs[id].len(),
         };
         if declared.len() != count && !self.silent[id] {

@@ -99,10 +99,7 @@ fn by_count(open: &[Option<Dim>], whole: &[Option<Dim>]) -> Option<Vec<Option<Di
 
 /// The shape with the rank a pattern wants: unchanged, without or with leading ones, or without any ones.
 pub(super) fn fit(pattern: &[PortDim], dims: &[Option<Dim>]) -> Option<Vec<Option<Dim>>> {
-    let fixed = pattern
-        .iter()
-        .filter(|p| !matches!(p, PortDim::Rest(_)))
-        .count();
+    let fixed = pattern.iter().filter(|p| !p.is_run()).count();
     let has_rest = fixed < pattern.len();
     if dims.len() == fixed || (has_rest && dims.len() > fixed) {
         return Some(dims.to_vec());
