@@ -314,6 +314,7 @@ codes! {
     BlockInit "R0602" Error "a block refused its arguments or types"
     BlockAddress "R0603" Error "a block's init depends on its address"
     BlockLink "R0605" Error "a block cannot be linked"
+    BlockBuild "R0606" Error "a block's folder is not built or cannot be"
     TooLarge "R0701" Error "the rune does not fit in a 32-bit memory"
     FileMissing "R0901" Error "a file cannot be read"
 }

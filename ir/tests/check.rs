@@ -344,7 +344,7 @@ fn signature_of(text: &str) -> Signature {
                                 Some(rest) => PortDim::RestAtMost(rest.to_owned()),
                                 None => PortDim::Rest(rest.to_owned()),
                             },
-                            (None, None) if d == "?" => PortDim::Told,
+                            (None, None) if *d == "?" => PortDim::Told,
                             (None, None) => PortDim::One(expr(d)),
                         })
                         .collect(),
@@ -413,6 +413,14 @@ fn blocks_take_what_their_signature_says() {
         ("F32[4]", "T[<=n] -> T[<=n]", "F32[4] -> F32[<=4]"),
         ("F32[4]", "T[<=9] -> T[1]", "F32[4] -> F32[1]"),
         ("F32[9]", "T[n] -> U32[count]", "F32[9] -> U32[3]"),
+        ("F32[2, 3]", "T[...] -> T[1]", "F32[2, 3] -> F32[1]"),
+        ("F32[2, 3]", "T[..., n] -> T[n]", "F32[2, 3] -> F32[3]"),
+        (
+            "F32[2, 3]",
+            "T[...<=s] -> T[...<=s]",
+            "F32[2, 3] -> F32[2, 3]",
+        ),
+        ("F32[2, 3]", "T[...] -> T[?]", "F32[2, 3] -> F32[6]"),
     ] {
         assert_eq!(
             block(given, signature).types("b"),
@@ -535,6 +543,101 @@ fn a_bound_fits_only_a_bound() {
         .stage("b", "T[<=n] -> T[n]", "x", "F32[<=4] -> _", "")
         .out("b");
     assert_eq!(rand.codes(), "R0306", "a capability fills its tensor");
+}
+
+#[test]
+fn a_rest_with_a_bound_passes_the_bound_on() {
+    let after = |signature: &str, from: &str| {
+        new()
+            .stage("x", "RAW", "", "F32[4, 3]", "")
+            .stage("some", "T[n, m] -> T[<=n, m]", "x", "", "")
+            .stage("b", signature, from, "", "")
+            .out("b")
+    };
+    assert_eq!(
+        after("T[...<=s] -> U8[...<=s]", "some").types("b"),
+        "F32[<=4, 3] -> U8[<=4, 3]"
+    );
+    assert_eq!(
+        after("T[...<=s] -> U8[...s]", "some").types("b"),
+        "F32[<=4, 3] -> U8[4, 3]"
+    );
+    // Whichever of two inputs is the shorter one.
+    for from in ["some x", "x some"] {
+        let both = after("T[...<=s], T[...<=s] -> T[...<=s]", from).types("b");
+        assert!(both.ends_with(" -> F32[<=4, 3]"), "{both}");
+    }
+    assert_eq!(after("T[...s] -> T[...s]", "some").codes(), "R0302");
+    assert_eq!(after("T[...] -> T[1]", "some").codes(), "R0302");
+    let shape_differs = after("T[...<=s], T[...<=s] -> T[...<=s]", "some some.0");
+    assert_eq!(shape_differs.codes(), "");
+}
+
+#[test]
+fn many_inputs_follow_one_pattern() {
+    let into = |signature: &str, from: &str| {
+        new()
+            .stage("x", "RAW", "", "F32[2, 3]", "")
+            .stage("y", "RAW", "", "F32[4, 3]", "")
+            .stage("z", "RAW", "", "U8[4, 3]", "")
+            .stage("b", signature, from, "", "")
+            .out("b")
+    };
+    let types = into("T[n, 3]+ -> T[n]", "x x x").check(&[]);
+    assert_eq!(types.codes(), "R0405 R0405");
+    assert_eq!(
+        types.types("b"),
+        "F32[2, 3], F32[2, 3], F32[2, 3] -> F32[2]"
+    );
+    let types = into("T[...]+ -> T[?]", "x y").check(&[]);
+    assert_eq!(types.types("b"), "F32[2, 3], F32[4, 3] -> F32[18]");
+    let few = into("D[1], T[...]+ -> T[?]", "x");
+    assert!(few.codes().contains("R0410"));
+    let many = ["x"; 65].join(" ");
+    assert!(into("T[...]+ -> T[?]", &many).codes().contains("R0410"));
+    // The variables are of all of them.
+    assert!(into("T[n, 3]+ -> T[n]", "x y").codes().contains("R0302"));
+    assert!(into("T[...]+ -> T[?]", "x z").codes().contains("R0301"));
+}
+
+#[test]
+fn what_a_block_tells_meets_what_is_wanted() {
+    assert_eq!(
+        block("F32[4]", "T[n] -> T[?]").types("b"),
+        "F32[4] -> F32[4]"
+    );
+    // Said by the block, for the inputs it is asked about.
+    let refused = block("F32[101]", "T[n] -> T[?]").check(&[]);
+    assert_eq!(refused.said(), ["R0602 `b` refuses this: 101 are too many"]);
+    let zero = new()
+        .stage("x", "RAW", "", "F32[4]", "")
+        .stage("b", "T[n] -> T[?]", "x", "_ -> F32[5]", "")
+        .out("b");
+    assert_eq!(
+        zero.check(&[]).said(),
+        ["R0302 `b` gives F32[4] as `t`, but F32[5] is wanted"]
+    );
+    let reader = new()
+        .stage("x", "RAW", "", "F32[4]", "")
+        .stage("b", "T[n] -> T[?]", "x", "", "")
+        .stage("c", "T[7] -> T[1]", "b", "", "")
+        .out("c");
+    assert_eq!(
+        reader.check(&[]).said(),
+        ["R0302 `c` wants F32[7], but `b` gives F32[4]"]
+    );
+    // A written shape of the same elements stays.
+    let reshaped = new()
+        .stage("x", "RAW", "", "F32[4]", "")
+        .stage("b", "T[n] -> T[?]", "x", "_ -> F32[1, 4]", "")
+        .out("b");
+    assert_eq!(reshaped.types("b"), "F32[4] -> F32[1, 4]");
+    // It is not asked before the inputs are known, and then nothing else decides.
+    let open = new()
+        .stage("x", "RAW", "", "", "")
+        .stage("b", "T[n] -> T[?]", "x", "_ -> F32[4]", "")
+        .out("b");
+    assert_eq!(open.codes(), "R0303");
 }
 
 #[test]
