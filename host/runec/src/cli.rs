@@ -37,6 +37,9 @@ enum Command {
     /// Check Runefiles without writing anything.
     #[command(after_help = cmd::check::EXAMPLES)]
     Check(cmd::check::Args),
+    /// List the blocks of the catalogue, or show one.
+    #[command(after_help = cmd::blocks::EXAMPLES)]
+    Blocks(cmd::blocks::Args),
     /// Explain a diagnostic, such as R0301.
     Explain(cmd::explain::Args),
 }
@@ -75,6 +78,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     ExitCode::from(match cli.command {
         Command::Build(args) => cmd::build::run(&args, cli.color),
         Command::Check(args) => cmd::check::run(&args, cli.color),
+        Command::Blocks(args) => cmd::blocks::run(&args),
         Command::Explain(args) => cmd::explain::run(&args),
     })
 }

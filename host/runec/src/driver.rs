@@ -8,8 +8,8 @@ use rune_ir::{
     arena::Side,
     block::Block,
     check::{Loaded, Verified, verify},
-    diag::{Code, Diagnostic, Severity, Sources, has_errors},
-    env::Env,
+    diag::{Code, Diagnostic, Severity, Sources, Span, has_errors},
+    env::{Env, Unbuilt},
     pipeline::{Pipeline, Stage, StageKind},
 };
 
@@ -20,7 +20,8 @@ pub struct Compilation<T> {
     pub sources: Sources,
     /// Everything found, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
-    /// The result; there is one exactly when no diagnostic is an error.
+    /// The result. There is none when a diagnostic is an error; nor of a check that came upon a block
+    /// whose folder is yet to be built.
     pub output: Option<T>,
 }
 
@@ -33,7 +34,7 @@ pub fn compile(
     env: &dyn Env,
     options: &Options,
 ) -> Compilation<Output> {
-    let checked = check(path, name, bytes, env);
+    let checked = front(path, name, bytes, env, true);
     let mut diagnostics = checked.diagnostics;
     let output = checked.output.and_then(|verified| {
         let options = Options {
@@ -51,15 +52,29 @@ pub fn compile(
     }
 }
 
-/// Checks the bytes of a Runefile, without generating code.
+/// Checks the bytes of a Runefile, without generating code and without building any block: one whose folder
+/// is not built gets a warning, and the rest is checked as far as it does not depend on that block.
 pub fn check(path: &str, name: &str, bytes: &[u8], env: &dyn Env) -> Compilation<Verified> {
+    front(path, name, bytes, env, false)
+}
+
+/// [`check`], which may build blocks if `build` says so.
+fn front(
+    path: &str,
+    name: &str,
+    bytes: &[u8],
+    env: &dyn Env,
+    build: bool,
+) -> Compilation<Verified> {
     let mut sources = Sources::default();
     let file = sources.add(path, String::from_utf8_lossy(bytes));
     let (tree, mut diagnostics) = rune_runefile::parse(file, bytes);
     let (pipeline, found) = rune_runefile::lower(&tree, name, env);
     diagnostics.extend(found);
-    let output = pipeline.and_then(|pipeline| {
-        let loaded = load(&pipeline, env, &mut diagnostics);
+    let output = pipeline.and_then(|mut pipeline| {
+        let loaded = load(&pipeline, env, build, &mut diagnostics);
+        // What only an unbuilt block could tell is not missed.
+        pipeline.partial |= diagnostics.iter().any(|d| d.code == Code::BlockBuild);
         let (verified, found) = verify(pipeline, &loaded, &Wasmi::default());
         diagnostics.extend(found);
         verified
@@ -81,9 +96,10 @@ pub fn check(path: &str, name: &str, bytes: &[u8], env: &dyn Env) -> Compilation
 fn load(
     pipeline: &Pipeline,
     env: &dyn Env,
+    build: bool,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Side<Stage, Loaded> {
-    let mut blocks: BTreeMap<String, Result<Arc<Block>, (Code, String)>> = BTreeMap::new();
+    let mut blocks: BTreeMap<String, Result<Arc<Block>, Fault>> = BTreeMap::new();
     Side::new(&pipeline.stages, |_, stage| {
         let (path, loaded) = match &stage.kind {
             StageKind::Capability(_) | StageKind::Output(_) => return Loaded::None,
@@ -101,40 +117,67 @@ fn load(
                 (
                     path,
                     imported.map_err(|error| {
-                        (
-                            error.kind.code(),
-                            format!("cannot use model `{}`: {error}", path.value),
-                        )
+                        let message = format!("cannot use model `{}`: {error}", path.value);
+                        fault(error.kind.code(), message)
                     }),
                 )
             }
             StageKind::Block(path) => {
                 let block = blocks
                     .entry(path.value.clone())
-                    .or_insert_with(|| read_block(&path.value, env));
+                    .or_insert_with(|| read_block(&path.value, env, build));
                 (path, block.clone().map(Loaded::Block))
             }
         };
-        loaded.unwrap_or_else(|(code, message)| {
-            diagnostics.push(Diagnostic::new(code, path.span, message).at("this file"));
+        loaded.unwrap_or_else(|fault| {
+            diagnostics.push(fault(path.span));
             Loaded::Failed
         })
     })
 }
 
-/// A block of the catalogue, or of a file.
-fn read_block(path: &str, env: &dyn Env) -> Result<Arc<Block>, (Code, String)> {
-    let bytes = match env.block(path) {
-        Some(bytes) => bytes,
-        None => env
+/// A diagnostic that lacks only its place.
+type Fault = Arc<dyn Fn(Span) -> Diagnostic>;
+
+/// A file that is at fault as a whole.
+fn fault(code: Code, message: String) -> Fault {
+    Arc::new(move |span| Diagnostic::new(code, span, message.clone()).at("this file"))
+}
+
+/// A block of the catalogue, of a folder of sources, or of a file.
+fn read_block(path: &str, env: &dyn Env, build: bool) -> Result<Arc<Block>, Fault> {
+    let bytes = match (env.block(path), env.folder_block(path, build)) {
+        (Some(bytes), _) | (None, Some(Ok(bytes))) => bytes,
+        (None, Some(Err(unbuilt))) => return Err(not_built(path, unbuilt)),
+        (None, None) => env
             .file(path)
-            .map_err(|reason| (Code::FileMissing, reason))?,
+            .map_err(|reason| fault(Code::FileMissing, reason))?,
     };
     rune_blocks::read(bytes).map(Arc::new).map_err(|error| {
-        (
-            Code::BlockInvalid,
-            format!("cannot use block `{path}`: {error}"),
-        )
+        let message = format!("cannot use block `{path}`: {error}");
+        fault(Code::BlockInvalid, message)
+    })
+}
+
+/// That a folder gave no module: a warning where it only has not been built.
+fn not_built(path: &str, unbuilt: Unbuilt) -> Fault {
+    let path = path.to_owned();
+    Arc::new(move |span| match unbuilt.clone() {
+        Unbuilt::NotYet => {
+            let message =
+                format!("block `{path}` is not built, so what follows from it is not checked");
+            let mut found = Diagnostic::new(Code::BlockBuild, span, message)
+                .at("this folder, as it is now")
+                .hint("`runec build` builds it");
+            found.severity = Severity::Warning;
+            found
+        }
+        Unbuilt::Failed(failure) => {
+            let message = format!("cannot build block `{path}`: {}", failure.reason);
+            let mut found = Diagnostic::new(Code::BlockBuild, span, message).at("this folder");
+            (found.notes, found.hints) = (failure.notes, failure.hints);
+            found
+        }
     })
 }
 

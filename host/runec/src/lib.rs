@@ -3,8 +3,11 @@
 pub mod cli;
 mod cmd;
 pub mod driver;
+mod folder;
+pub mod reference;
 pub mod render;
 pub mod report;
+pub mod toolchain;
 pub mod world;
 
 pub use driver::{Compilation, check, compile};

@@ -6,7 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use rune_ir::env::Env;
+use rune_ir::env::{Env, Unbuilt};
+
+use crate::folder;
 
 /// Files relative to a Runefile's folder, and the built-in catalogue.
 #[derive(Clone, Debug)]
@@ -30,11 +32,17 @@ impl Env for World {
         rune_catalogue::block(name).map(Arc::from)
     }
 
+    fn folder_block(&self, path: &str, build: bool) -> Option<Result<Arc<[u8]>, Unbuilt>> {
+        let path = self.root.join(path);
+        path.is_dir().then(|| folder::module(&path, build))
+    }
+
     fn resolve_block(&self, name: &str) -> Option<String> {
-        // `./mine.wasm` is a file of the user's.
-        let is_file =
+        // `./mine` and `parts/mine.wasm` are of the user's.
+        let is_path = ["./", "../", "/"].iter().any(|p| name.starts_with(p));
+        let is_module =
             name.contains('/') && Path::new(name).extension().is_some_and(|e| e == "wasm");
-        if is_file {
+        if is_path || is_module {
             Some(name.to_owned())
         } else {
             rune_catalogue::resolve_block(name).map(str::to_owned)

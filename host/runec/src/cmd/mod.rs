@@ -1,5 +1,6 @@
 //! One file per subcommand.
 
+pub(crate) mod blocks;
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod explain;

@@ -1,0 +1,295 @@
+//! The reference of the blocks, made of their signatures: Markdown for the book and the terminal, JSON for
+//! programs.
+
+use std::fmt::Write;
+
+use rune_ir::{
+    args::{ArgSpec, ArgType, Bound},
+    block::{Category, Many, Port, PortElement, Signature},
+    ty::ElementType,
+};
+use serde_json::{Value, json};
+
+/// What stands for a category where a signature names none, and comes last.
+const OTHER: &str = "other";
+
+/// The page of one block in Markdown: title, summary, example, ports, arguments, and the rest of its text.
+pub fn page(signature: &Signature) -> String {
+    let (summary, text) = summary(&signature.doc);
+    let mut page = format!("# {}\n\n", signature.name);
+    if !summary.is_empty() {
+        page += &format!("{summary}\n\n");
+    }
+    if !signature.example.is_empty() {
+        page += &format!("```\n{}\n```\n\n", signature.example);
+    }
+    page += "| | name | type | |\n|---|---|---|---|\n";
+    for (what, ports) in [("input", &signature.inputs), ("output", &signature.outputs)] {
+        for port in ports {
+            let ty = code(&port_type(signature, port)) + &count(port);
+            let row = [what, &code(&port.name), &ty, &port.doc].map(cell);
+            page += &format!("| {} |\n", row.join(" | "));
+        }
+    }
+    page.push('\n');
+    for (name, allowed) in &signature.types {
+        page += &format!("{}\n", variable(name, allowed));
+    }
+    if !signature.types.is_empty() {
+        page.push('\n');
+    }
+    if signature.args.is_empty() {
+        page += "It takes no arguments.\n";
+    } else {
+        page += "| argument | takes | default | |\n|---|---|---|---|\n";
+        for arg in &signature.args {
+            let row = [names(arg), takes(arg), default(arg), arg.doc.clone()].map(|c| cell(&c));
+            page += &format!("| {} |\n", row.join(" | "));
+        }
+    }
+    if !text.is_empty() {
+        page += &format!("\n{text}\n");
+    }
+    page
+}
+
+/// A table of blocks for each category, in Markdown; a name links to `folder` + name + `.md`.
+pub fn index(signatures: &[Signature], folder: &str) -> String {
+    let mut index = String::new();
+    for (category, signatures) in by_category(signatures) {
+        index += &format!("## {category}\n\n| block | inputs | outputs | |\n|---|---|---|---|\n");
+        for signature in signatures {
+            let ports = |ports: &[Port]| {
+                let types = ports
+                    .iter()
+                    .map(|p| code(&port_type(signature, p)) + &count(p));
+                types.collect::<Vec<_>>().join(", ")
+            };
+            let row = [
+                format!("[{0}]({folder}{0}.md)", signature.name),
+                ports(&signature.inputs),
+                ports(&signature.outputs),
+                summary(&signature.doc).0.to_owned(),
+            ]
+            .map(|c| cell(&c));
+            index += &format!("| {} |\n", row.join(" | "));
+        }
+        index.push('\n');
+    }
+    index.truncate(index.trim_end().len());
+    index.push('\n');
+    index
+}
+
+/// A list of blocks for a terminal: by category, a line each.
+pub fn list(signatures: &[Signature]) -> String {
+    let width = signatures.iter().map(|s| s.name.len()).max().unwrap_or(0);
+    let mut list = String::new();
+    for (category, signatures) in by_category(signatures) {
+        let gap = if list.is_empty() { "" } else { "\n" };
+        list += &format!("{gap}{category}\n");
+        for signature in signatures {
+            let summary = summary(&signature.doc).0;
+            list += format!("  {:width$}  {summary}", signature.name).trim_end();
+            list.push('\n');
+        }
+    }
+    list
+}
+
+/// A block as one JSON object.
+pub fn json(signature: &Signature) -> Value {
+    let ports = |ports: &[Port]| -> Vec<Value> {
+        let port = |p: &Port| {
+            let many = p.many.as_ref().map(|many| match many {
+                Many::OneOrMore => Value::from(true),
+                Many::Argument(name) => name.clone().into(),
+            });
+            json!({ "name": p.name, "type": port_type(signature, p), "many": many, "doc": p.doc })
+        };
+        ports.iter().map(port).collect()
+    };
+    let types: serde_json::Map<String, Value> = signature
+        .types
+        .iter()
+        .map(|(name, allowed)| {
+            let allowed: Vec<Value> = allowed.iter().map(|e| e.name().into()).collect();
+            (name.clone(), allowed.into())
+        })
+        .collect();
+    let args: Vec<Value> = signature.args.iter().map(json_arg).collect();
+    json!({
+        "name": signature.name,
+        "version": signature.version,
+        "category": signature.category.map(Category::name),
+        "summary": summary(&signature.doc).0,
+        "doc": signature.doc,
+        "example": signature.example,
+        "types": types,
+        "inputs": ports(&signature.inputs),
+        "outputs": ports(&signature.outputs),
+        "args": args,
+    })
+}
+
+fn json_arg(arg: &ArgSpec) -> Value {
+    let (ty, min, max, words) = match &arg.ty {
+        // The ends of the type are no range.
+        ArgType::Integer { min, max } => (
+            "integer",
+            Some(*min).filter(|n| *n != i64::MIN).map(Value::from),
+            Some(*max).filter(|n| *n != i64::MAX).map(Value::from),
+            None,
+        ),
+        ArgType::Float { min, max } => (
+            "float",
+            Some(*min).filter(|x| *x > -3.0e38).map(Value::from),
+            Some(*max).filter(|x| *x < 3.0e38).map(Value::from),
+            None,
+        ),
+        ArgType::Text { words } => {
+            let words = (!words.is_empty()).then(|| Value::from(words.clone()));
+            ("string", None, None, words)
+        }
+        ArgType::Bool => ("bool", None, None, None),
+        ArgType::List => ("strings", None, None, None),
+        ArgType::Bytes => ("bytes", None, None, None),
+    };
+    let default = arg.default.as_ref().map(|default| -> Value {
+        match default {
+            Bound::Integer(n) if arg.ty == ArgType::Bool => (*n != 0).into(),
+            Bound::Integer(n) => (*n).into(),
+            Bound::Float(x) => (*x).into(),
+            Bound::Text(text) => text.clone().into(),
+            Bound::List(items) => items.clone().into(),
+            Bound::Bytes(bytes) => String::from_utf8_lossy(bytes).into(),
+        }
+    });
+    json!({
+        "name": arg.name,
+        "aliases": arg.aliases,
+        "type": ty,
+        "default": default,
+        "min": min,
+        "max": max,
+        "words": words,
+        "unit": arg.unit,
+        "doc": arg.doc,
+    })
+}
+
+/// The first sentence of a text in Markdown, on one line, and what follows it.
+pub fn summary(doc: &str) -> (&str, &str) {
+    let doc = doc.trim();
+    let first = doc.split_once("\n\n").map_or(doc, |(first, _)| first);
+    // A full stop inside a word or a number ends nothing, nor does one before a small letter (`e.g. this`).
+    let end = first
+        .match_indices('.')
+        .map(|(at, _)| at + 1)
+        .find(|end| {
+            let mut rest = first[*end..].chars();
+            rest.next().is_none_or(char::is_whitespace)
+                && rest
+                    .find(|c| !c.is_whitespace())
+                    .is_none_or(|c| !c.is_lowercase())
+        })
+        .unwrap_or(first.len());
+    (&doc[..end], doc[end..].trim())
+}
+
+/// The blocks of each category, those without one last; by name.
+fn by_category(signatures: &[Signature]) -> impl Iterator<Item = (&str, Vec<&Signature>)> {
+    let categories = Category::ALL.map(Some).into_iter().chain([None]);
+    categories.filter_map(|category| {
+        let mut of: Vec<&Signature> = signatures
+            .iter()
+            .filter(|s| s.category == category)
+            .collect();
+        of.sort_by(|a, b| a.name.cmp(&b.name));
+        (!of.is_empty()).then(|| (category.map_or(OTHER, Category::name), of))
+    })
+}
+
+/// The type of a port as a signature writes it: `T[n, 3]`.
+pub fn port_type(signature: &Signature, port: &Port) -> String {
+    let element = match port.element {
+        PortElement::Fixed(element) => element.to_string(),
+        PortElement::Variable(index) => signature.types[index].0.clone(),
+    };
+    let dims: Vec<String> = port.dims.iter().map(ToString::to_string).collect();
+    format!("{element}[{}]", dims.join(", "))
+}
+
+/// How many tensors a port stands for, where that is not one.
+fn count(port: &Port) -> String {
+    match &port.many {
+        None => String::new(),
+        Some(Many::OneOrMore) => ", one or more".to_owned(),
+        Some(Many::Argument(name)) => format!(", as many as `--{name}`"),
+    }
+}
+
+/// "`T` is I16 or F32."
+fn variable(name: &str, allowed: &[ElementType]) -> String {
+    let all: Vec<String> = allowed.iter().map(ToString::to_string).collect();
+    let mut line = format!("`{name}` is ");
+    match all.split_last() {
+        Some((last, [])) => line += last,
+        Some((last, rest)) => {
+            // Writing to a string does not fail.
+            let _ = write!(line, "{} or {last}", rest.join(", "));
+        }
+        None => {}
+    }
+    line + "."
+}
+
+/// `--count`, `-n`
+fn names(arg: &ArgSpec) -> String {
+    let all = std::iter::once(&arg.name).chain(&arg.aliases);
+    let all: Vec<String> = all.map(|name| code(&format!("--{name}"))).collect();
+    all.join(", ")
+}
+
+fn takes(arg: &ArgSpec) -> String {
+    let takes = match &arg.ty {
+        ArgType::Text { words } if !words.is_empty() => {
+            let words: Vec<String> = words.iter().map(|w| code(w)).collect();
+            words.join(", ")
+        }
+        ArgType::Float { min, max } if *min > -3.0e38 && *max >= 3.0e38 => {
+            format!("a number of at least {min}")
+        }
+        _ => arg.expects(),
+    };
+    if arg.unit.is_empty() {
+        takes
+    } else {
+        format!("{takes}, in {}", arg.unit)
+    }
+}
+
+fn default(arg: &ArgSpec) -> String {
+    match &arg.default {
+        None => "required".to_owned(),
+        Some(Bound::Integer(n)) if arg.ty == ArgType::Bool => code(&(*n != 0).to_string()),
+        Some(Bound::Integer(n)) => code(&n.to_string()),
+        Some(Bound::Float(x)) => code(&x.to_string()),
+        Some(Bound::Text(text)) if text.is_empty() => "none".to_owned(),
+        Some(Bound::Text(text)) => code(text),
+        Some(Bound::List(items)) if items.is_empty() => "none".to_owned(),
+        Some(Bound::List(items)) => code(&items.join(",")),
+        Some(Bound::Bytes(bytes)) if bytes.is_empty() => "none".to_owned(),
+        Some(Bound::Bytes(bytes)) => code(&String::from_utf8_lossy(bytes)),
+    }
+}
+
+fn code(text: &str) -> String {
+    format!("`{text}`")
+}
+
+/// A text as the cell of a table: on one line, its bars not those of the table.
+fn cell(text: impl AsRef<str>) -> String {
+    let words: Vec<&str> = text.as_ref().split_whitespace().collect();
+    words.join(" ").replace('|', "\\|")
+}

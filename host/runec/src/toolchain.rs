@@ -1,0 +1,304 @@
+//! The compilers that make a block's module: cargo for Rust, clang and wasm-ld for C and C++.
+//!
+//! The bytes depend on the sources and the compiler and on nothing else: paths are mapped to fixed names,
+//! flags are those given here, and what the environment would add is taken out.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+/// The target of every block.
+pub const TARGET: &str = "wasm32-unknown-unknown";
+
+/// Of what rustc turns on by itself, what a rune may use; and all that the linker of runes reads.
+const RUST: [&str; 6] = [
+    "-Ctarget-cpu=mvp",
+    "-Ctarget-feature=+mutable-globals,+sign-ext,+nontrapping-fptoint,+bulk-memory,+multivalue",
+    "-Clink-arg=--no-entry",
+    "-Clink-arg=--gc-sections",
+    "-Clink-arg=--emit-relocs",
+    "-Cstrip=none",
+];
+
+/// The profile of every block, whatever its manifest says: whole-program, no unwinding, names kept.
+const PROFILE: [(&str, &str); 6] = [
+    ("LTO", "fat"),
+    ("CODEGEN_UNITS", "1"),
+    ("PANIC", "abort"),
+    ("DEBUG", "false"),
+    ("STRIP", "none"),
+    ("INCREMENTAL", "false"),
+];
+
+/// The same for clang, for C and C++ alike.
+const CLANG: [&str; 11] = [
+    "--target=wasm32",
+    "-mcpu=mvp",
+    "-mmutable-globals",
+    "-msign-ext",
+    "-mnontrapping-fptoint",
+    "-mbulk-memory",
+    "-O2",
+    "-ffreestanding",
+    "-ffp-contract=off",
+    "-Wall",
+    "-fno-common",
+];
+
+/// What C++ needs besides: nothing of its runtime is there.
+const CLANG_CPP: [&str; 4] = [
+    "-std=c++17",
+    "-fno-exceptions",
+    "-fno-rtti",
+    "-fno-threadsafe-statics",
+];
+
+/// The newest of versioned programs looked for, `clang-30` down to `clang-14`.
+const VERSIONS: std::ops::RangeInclusive<u32> = 14..=30;
+
+/// A Rust compiler that knows the target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rust {
+    rustc: PathBuf,
+    cargo: PathBuf,
+    name: String,
+    sysroot: PathBuf,
+    /// Compiles `core` and `alloc` too, with this linker.
+    builds_std: Option<PathBuf>,
+}
+
+impl Rust {
+    /// The first that is there: that of the PATH with its target installed, or Debian's `rustc-web` with
+    /// the sources of the library, from which it makes `core` and `alloc` anew, so that not even a panic's
+    /// message is left in.
+    pub fn find() -> Option<Self> {
+        let has = |t: &Self, path: &str| t.sysroot.join("lib/rustlib").join(path).is_dir();
+        let rustup = Self::new("rustc", "cargo", "prebuilt core", None);
+        rustup.filter(|t| has(t, TARGET)).or_else(|| {
+            let linker = linker()?;
+            let debian = Self::new(
+                "/usr/bin/rustc",
+                "/usr/bin/cargo",
+                "-Zbuild-std",
+                Some(linker),
+            );
+            debian.filter(|t| has(t, "src/rust/library"))
+        })
+    }
+
+    fn new(rustc: &str, cargo: &str, how: &str, builds_std: Option<PathBuf>) -> Option<Self> {
+        let ask = |args: &[&str]| ask(Path::new(rustc), args);
+        Some(Self {
+            name: format!("{}, {how}", ask(&["-V"])?),
+            sysroot: ask(&["--print", "sysroot"])?.into(),
+            rustc: rustc.into(),
+            cargo: cargo.into(),
+            builds_std,
+        })
+    }
+
+    /// What `rustc -V` says, and how it is used.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `cargo build` of the workspace in `folder` into `target`, for the caller to add packages to. `shown`
+    /// says what to put in messages of panics for the paths of sources.
+    pub fn cargo(&self, folder: &Path, target: &Path, shown: &[(&Path, &str)]) -> Command {
+        let registry = env::var_os("CARGO_HOME")
+            .map(PathBuf::from)
+            .or_else(|| Some(env::home_dir()?.join(".cargo")))
+            .unwrap_or_default()
+            .join("registry/src");
+        let library = self.sysroot.join("lib/rustlib/src/rust/library");
+        let ours = [(&*registry, "crates"), (&*library, "std")];
+        let mut flags = RUST.map(str::to_owned).to_vec();
+        for (from, to) in shown.iter().chain(&ours) {
+            flags.push(format!("--remap-path-prefix={}={to}", from.display()));
+        }
+        let mut cargo = Command::new(&self.cargo);
+        cargo
+            .current_dir(folder)
+            .args(["build", "--quiet", "--release", "--target", TARGET]);
+        if let Some(linker) = &self.builds_std {
+            cargo
+                .arg("-Zbuild-std=core,alloc")
+                .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+            flags.extend(["-Zunstable-options", "-Cpanic=immediate-abort"].map(str::to_owned));
+        }
+        for (key, value) in PROFILE {
+            cargo.env(format!("CARGO_PROFILE_RELEASE_{key}"), value);
+        }
+        for wrapper in [
+            "RUSTC_WRAPPER",
+            "RUSTC_WORKSPACE_WRAPPER",
+            "CARGO_BUILD_TARGET",
+        ] {
+            cargo.env_remove(wrapper);
+        }
+        cargo
+            // The instruction f32.sqrt, among others, is not yet stable outside `std`.
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("RUSTC", &self.rustc)
+            .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
+            .env("CARGO_TARGET_DIR", target);
+        cargo
+    }
+
+    /// Where [`cargo`](Self::cargo) leaves the modules of a `target` folder.
+    pub fn modules(target: &Path) -> PathBuf {
+        target.join(TARGET).join("release")
+    }
+}
+
+/// A C and C++ compiler with the linker of the target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clang {
+    clang: PathBuf,
+    linker: PathBuf,
+    name: String,
+}
+
+impl Clang {
+    /// `clang` of the PATH, or the newest `clang-NN`, that knows the target; with `wasm-ld` likewise.
+    pub fn find() -> Option<Self> {
+        let linker = linker()?;
+        programs("clang").find_map(|clang| {
+            let targets = ask(&clang, &["--print-targets"])?;
+            let knows = targets.lines().any(|l| l.trim().starts_with("wasm32 "));
+            let version = ask(&clang, &["--version"])?;
+            let version = version.lines().next()?.to_owned();
+            knows.then(|| Self {
+                name: format!(
+                    "{version}, {}",
+                    ask(&linker, &["--version"]).unwrap_or_default()
+                ),
+                clang,
+                linker: linker.clone(),
+            })
+        })
+    }
+
+    /// What compiler and linker say they are.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The command that compiles one file of `folder`, with headers from `include`.
+    pub fn compile(
+        &self,
+        folder: &Path,
+        source: &str,
+        include: &[PathBuf],
+        object: &Path,
+    ) -> Command {
+        let mut clang = Command::new(&self.clang);
+        clang.current_dir(folder).args(CLANG);
+        if !is_c(source) {
+            clang.args(CLANG_CPP);
+        }
+        for folder in include {
+            clang.arg("-I").arg(folder);
+        }
+        for variable in ["CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH"] {
+            clang.env_remove(variable);
+        }
+        clang.args(["-c", source, "-o"]).arg(object);
+        clang
+    }
+
+    /// The command that links objects, and of archives what they need, to a module. The linker is run by
+    /// itself, since clang runs a wasm-opt that it finds, and that drops the relocations.
+    pub fn link(&self, objects: &[PathBuf], module: &Path) -> Command {
+        let mut linker = Command::new(&self.linker);
+        linker
+            .args(["--no-entry", "--gc-sections", "--emit-relocs"])
+            .args(objects)
+            .arg("-o")
+            .arg(module);
+        linker
+    }
+}
+
+/// Whether a source is of C; else it is of C++.
+pub fn is_c(source: &str) -> bool {
+    Path::new(source).extension().is_some_and(|e| e == "c")
+}
+
+/// Whether a file is a source of C or C++.
+pub fn is_c_or_cpp(source: &str) -> bool {
+    let extension = Path::new(source).extension().and_then(|e| e.to_str());
+    matches!(extension, Some("c" | "cc" | "cpp" | "cxx"))
+}
+
+/// Flags that decide the bytes, for a digest.
+pub fn flags() -> String {
+    let profile = PROFILE.map(|(key, value)| format!("{key}={value}"));
+    let flags = [&RUST[..], &CLANG, &CLANG_CPP].concat().join(" ");
+    format!("{flags} {}", profile.join(" "))
+}
+
+/// What to install for a language, on the system this is.
+pub fn advice(rust: bool) -> String {
+    let system = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let is = |name: &str| {
+        let lines = system.lines().filter(|l| l.starts_with("ID"));
+        lines
+            .flat_map(|l| l.split(['=', ' ', '"']))
+            .any(|w| w == name)
+    };
+    let install = match (rust, is("debian"), is("fedora"), cfg!(target_os = "macos")) {
+        (true, true, ..) => {
+            "install Debian's compiler with `apt install rustc-web cargo-web rust-web-src lld`, or"
+        }
+        (false, true, ..) => return "install it with `apt install clang lld`".to_owned(),
+        (false, _, true, _) => return "install it with `dnf install clang lld`".to_owned(),
+        (false, _, _, true) => return "install it with `brew install llvm lld`".to_owned(),
+        (false, ..) => return "install clang and lld of LLVM 14 or later".to_owned(),
+        (true, ..) => "",
+    };
+    let rustup =
+        format!("install Rust from https://rustup.rs and run `rustup target add {TARGET}`");
+    format!("{install} {rustup}").trim().to_owned()
+}
+
+/// Runs a command that says on standard error what is wrong.
+///
+/// # Errors
+/// That the program cannot be run, or the text it wrote.
+pub fn run(command: &mut Command) -> Result<(), String> {
+    let Output { status, stderr, .. } = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|e| format!("{} cannot be run: {e}", command.get_program().display()))?;
+    if status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&stderr).trim().to_owned();
+    Err(if said.is_empty() {
+        format!("{} ended with {status}", command.get_program().display())
+    } else {
+        said
+    })
+}
+
+fn linker() -> Option<PathBuf> {
+    programs("wasm-ld").find(|linker| ask(linker, &["--version"]).is_some())
+}
+
+/// A program by its plain name, then by its versions, the newest first.
+fn programs(name: &str) -> impl Iterator<Item = PathBuf> {
+    let versioned = VERSIONS.rev().map(move |n| format!("{name}-{n}"));
+    std::iter::once(name.to_owned())
+        .chain(versioned)
+        .map(PathBuf::from)
+}
+
+/// What a program prints on standard output.
+fn ask(program: &Path, args: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(args).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
+}
