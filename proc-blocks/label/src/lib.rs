@@ -64,7 +64,7 @@ impl<T: Index> Block for Label<T> {
     fn run(
         &self,
         indices: &[T],
-        labels: &mut [Text<'static>],
+        labels: &mut [Text<'_>],
         _: &mut Call<'_>,
     ) -> Result<Flow, Fault> {
         for (label, index) in labels.iter_mut().zip(indices) {

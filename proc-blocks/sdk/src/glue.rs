@@ -16,6 +16,9 @@ pub struct Placed<B> {
     state: *mut u8,
     state_bytes: usize,
     scratch_bytes: usize,
+    /// How many records `run` is given.
+    inputs: usize,
+    outputs: usize,
     block: B,
 }
 
@@ -29,13 +32,13 @@ impl<B: Block> Placed<B> {
     ///
     /// # Safety
     /// `scratch` is aligned to 16 and as large as the context of `init` was told; it and the state are
-    /// used by nobody else meanwhile.
+    /// used by nobody else for `'a`.
     #[expect(unsafe_code, reason = "the border to raw memory")]
-    pub(crate) unsafe fn run(
-        &self,
+    pub(crate) unsafe fn run<'a>(
+        &'a self,
         scratch: *mut u8,
-        inputs: <B::Inputs as Inputs>::View<'_>,
-        outputs: <B::Outputs as Outputs>::View<'_>,
+        inputs: <B::Inputs as Inputs>::View<'a>,
+        outputs: <B::Outputs as Outputs>::View<'a>,
     ) -> Result<Flow, crate::Fault> {
         // SAFETY: the state was planned to be this large, and the caller's promise.
         let mut call = unsafe {
@@ -61,7 +64,7 @@ pub(crate) unsafe fn place<B: Block>(
 ) -> Option<Result<&'static Placed<B>, Refusal>> {
     // SAFETY: the caller's promise.
     let mut setup = unsafe { Setup::new(context) };
-    if !setup.has_types(B::Inputs::TYPES, B::Outputs::TYPES) {
+    if !setup.has_types::<B>() {
         return None;
     }
     Some(B::init(&mut setup).map(|block| {
@@ -77,6 +80,8 @@ pub(crate) unsafe fn place<B: Block>(
             state,
             state_bytes: setup.kept.used,
             scratch_bytes: setup.lent.used,
+            inputs: context.input_count,
+            outputs: context.output_count,
             block,
         }))
     }))
@@ -138,8 +143,12 @@ pub unsafe fn run<B: Block>(
     outputs: *mut Tensor,
 ) -> i32 {
     // SAFETY: the caller's promise.
-    let result =
-        unsafe { (*instance).run(scratch, B::Inputs::view(inputs), B::Outputs::view(outputs)) };
+    let result = unsafe {
+        let placed = &*instance;
+        let inputs = B::Inputs::view(inputs, placed.inputs);
+        let outputs = B::Outputs::view(outputs, placed.outputs);
+        placed.run(scratch, inputs, outputs)
+    };
     match result {
         Ok(Flow::Output) => 0,
         Ok(Flow::Nothing) => 1,

@@ -57,12 +57,14 @@ pub mod testing;
 pub use element::ElementType;
 pub use fault::Fault;
 pub use memory::{Area, Call, Plain, Scratch, State};
-pub use ports::{Bounded, BoundedMut, Element, Input, Inputs, Output, Outputs, Text, Utf8};
+pub use ports::{
+    Bounded, BoundedMut, Element, Input, Inputs, Many, Output, Outputs, Parts, PartsMut, Text, Utf8,
+};
 pub use setup::{Refusal, Setup, TensorType};
 
 /// A processing block for one choice of element types.
 pub trait Block: Sized + 'static {
-    /// The inputs: an [`Element`] type, [`Utf8`], or a tuple of them.
+    /// The inputs: an [`Element`] type, [`Utf8`], [`Many`], or a tuple of them.
     type Inputs: Inputs;
     /// The outputs: as the inputs, or [`Bounded`].
     type Outputs: Outputs;
@@ -77,11 +79,11 @@ pub trait Block: Sized + 'static {
     ///
     /// # Errors
     /// Why these inputs cannot be processed.
-    fn run(
-        &self,
-        inputs: <Self::Inputs as Inputs>::View<'_>,
-        outputs: <Self::Outputs as Outputs>::View<'_>,
-        call: &mut Call<'_>,
+    fn run<'a>(
+        &'a self,
+        inputs: <Self::Inputs as Inputs>::View<'a>,
+        outputs: <Self::Outputs as Outputs>::View<'a>,
+        call: &mut Call<'a>,
     ) -> Result<Flow, Fault>;
 }
 

@@ -2,6 +2,8 @@
 
 use core::{marker::PhantomData, mem, slice};
 
+use crate::{Fault, Text};
+
 /// A type any bits are a value of, and that has no padding.
 ///
 /// # Safety
@@ -46,7 +48,9 @@ pub type Scratch<T> = Handle<Lent, T>;
 #[derive(Debug)]
 pub struct Area<'a, A> {
     base: *mut u8,
+    /// None once it is kept.
     bytes: usize,
+    kept: usize,
     of: PhantomData<&'a mut A>,
 }
 
@@ -59,6 +63,7 @@ impl<A> Area<'_, A> {
         Self {
             base,
             bytes,
+            kept: 0,
             of: PhantomData,
         }
     }
@@ -66,13 +71,29 @@ impl<A> Area<'_, A> {
     /// The elements a handle names; to use more at once, ask for them together and split them.
     ///
     /// # Panics
-    /// If the handle is of a larger area, thus of another instance.
+    /// If the handle is of a larger area, thus of another instance, or if the area is [kept](Self::keep).
     #[expect(unsafe_code, reason = "the area is raw memory")]
     pub fn get<T: Plain>(&mut self, handle: &Handle<A, T>) -> &mut [T] {
         assert!(handle.offset + handle.length * size_of::<T>() <= self.bytes);
         // SAFETY: inside the area, aligned since the offset and base are, any bits are a `T`, and the
         // borrow of `self` keeps every other part away.
         unsafe { slice::from_raw_parts_mut(self.base.add(handle.offset).cast(), handle.length) }
+    }
+}
+
+impl<'a> Area<'a, Kept> {
+    /// The elements a handle names, as they stay until the call ends. From now on [`get`](Self::get)
+    /// panics in this call, since a text may point at them.
+    ///
+    /// # Panics
+    /// If the handle is of a larger area, thus of another instance.
+    #[expect(unsafe_code, reason = "the area is raw memory")]
+    pub fn keep<T: Plain>(&mut self, handle: &State<T>) -> &'a [T] {
+        self.kept = self.kept.max(mem::take(&mut self.bytes));
+        assert!(handle.offset + handle.length * size_of::<T>() <= self.kept);
+        // SAFETY: inside the area, aligned since the offset and base are, any bits are a `T`; `get`
+        // gives out nothing any more, and what it gave out was borrowed from `self`.
+        unsafe { slice::from_raw_parts(self.base.add(handle.offset).cast(), handle.length) }
     }
 }
 
@@ -83,6 +104,22 @@ pub struct Call<'a> {
     pub state: Area<'a, Kept>,
     /// What does not.
     pub scratch: Area<'a, Lent>,
+}
+
+impl<'a> Call<'a> {
+    /// The first `length` bytes of a part of the state as a text for an output. The state cannot be
+    /// changed any more in this call, but more texts can be kept.
+    ///
+    /// For texts that lie anywhere in the state: [`Area::keep`] and [`Text::of`].
+    ///
+    /// # Errors
+    /// [`Fault::BadValue`] if the bytes are no UTF-8, [`Fault::OutOfRange`] if there are fewer.
+    pub fn keep_text(&mut self, handle: &State<u8>, length: usize) -> Result<Text<'a>, Fault> {
+        let bytes = self.state.keep(handle);
+        let bytes = bytes.get(..length).ok_or(Fault::OutOfRange)?;
+        let text = core::str::from_utf8(bytes).map_err(|_| Fault::BadValue)?;
+        Ok(Text::of(text))
+    }
 }
 
 /// Hands out parts of an area that has yet to be made.

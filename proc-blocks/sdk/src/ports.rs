@@ -7,6 +7,8 @@ use core::{
     slice,
 };
 
+#[cfg(not(target_arch = "wasm32"))]
+use crate::testing::Room;
 use crate::{ElementType, memory::Plain, raw::Tensor};
 
 /// A number type that tensors are made of.
@@ -27,7 +29,10 @@ elements! {
     f32 => F32, f64 => F64
 }
 
-/// A string of a UTF8 tensor.
+/// A string of a UTF8 tensor, alive for `'a`.
+///
+/// An output may be given a string of the block itself, of the inputs, or one that was made in the state:
+/// [`Call::keep_text`](crate::Call::keep_text).
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Text<'a> {
@@ -79,14 +84,17 @@ impl PartialEq for Text<'_> {
     }
 }
 
-/// A port of strings: `&[Text<'_>]` as an input; as an output `&mut [Text<'static>]`, so that it can
-/// only be given strings that `init` has frozen.
+/// A port of strings: `&[Text<'_>]` as an input, `&mut [Text<'_>]` as an output.
 #[derive(Debug)]
 pub enum Utf8 {}
 
 /// An output with a bounded dimension: the block says how many elements it wrote.
 #[derive(Debug)]
 pub struct Bounded<T>(PhantomData<T>);
+
+/// The last port of a block when it is many: `many` in the signature. All have the element type `T`.
+#[derive(Debug)]
+pub struct Many<T>(PhantomData<T>);
 
 /// The view of a [`Bounded`] output: a slice of the room there is, all of it in use until
 /// [`truncate`](Self::truncate) says otherwise.
@@ -101,6 +109,22 @@ impl<'a, T> BoundedMut<'a, T> {
     pub fn new(room: &'a mut [T], count: &'a mut usize) -> Self {
         *count = room.len();
         Self { room, count }
+    }
+
+    /// The same room once more, of texts that may live for less.
+    ///
+    /// # Safety
+    /// `U` is `T` but for its lifetimes, and `self` is not used while this is.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[expect(unsafe_code, reason = "lends memory for as long as a call needs it")]
+    pub(crate) unsafe fn again<U>(&mut self) -> BoundedMut<'a, U> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            BoundedMut {
+                room: slice::from_raw_parts_mut(self.room.as_mut_ptr().cast(), self.room.len()),
+                count: &mut *core::ptr::from_mut(self.count),
+            }
+        }
     }
 
     /// Keeps the first `count` elements. More than there is room for changes nothing.
@@ -122,40 +146,144 @@ impl<T> DerefMut for BoundedMut<'_, T> {
     }
 }
 
-/// One input.
+/// The view of [`Many`] inputs.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts<'a, T> {
+    pub(crate) tensors: &'a [Tensor],
+    pub(crate) of: PhantomData<&'a [T]>,
+}
+
+impl<'a, T: Element> Parts<'a, T> {
+    /// How many inputs there are, at least one.
+    pub fn len(&self) -> usize {
+        self.tensors.len()
+    }
+
+    /// Never.
+    pub fn is_empty(&self) -> bool {
+        self.tensors.is_empty()
+    }
+
+    /// The elements of input `index`.
+    ///
+    /// # Panics
+    /// If there is no such input.
+    #[expect(unsafe_code, reason = "makes slices of the addresses in a record")]
+    pub fn get(&self, index: usize) -> &'a [T] {
+        // SAFETY: the promise of who made the view; numbers take any bits.
+        unsafe { slice(&raw const self.tensors[index]) }
+    }
+
+    /// The inputs in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a [T]> + use<'a, T> {
+        let parts = *self;
+        (0..parts.len()).map(move |index| parts.get(index))
+    }
+}
+
+/// The view of [`Many`] outputs.
+#[derive(Debug)]
+pub struct PartsMut<'a, T> {
+    pub(crate) tensors: &'a mut [Tensor],
+    pub(crate) of: PhantomData<&'a mut [T]>,
+}
+
+impl<T: Element> PartsMut<'_, T> {
+    /// How many outputs there are.
+    pub fn len(&self) -> usize {
+        self.tensors.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.tensors.is_empty()
+    }
+
+    /// The room of output `index`; one at a time.
+    ///
+    /// # Panics
+    /// If there is no such output.
+    #[expect(unsafe_code, reason = "makes slices of the addresses in a record")]
+    pub fn get(&mut self, index: usize) -> &mut [T] {
+        // SAFETY: the promise of who made the view, and the borrow of `self`; numbers take any bits.
+        unsafe { slice_mut(&raw const self.tensors[index]) }
+    }
+}
+
+/// # Safety
+/// The record describes readable, aligned `T`s that stay for `'a`.
+#[expect(unsafe_code, reason = "makes slices of the addresses in a record")]
+unsafe fn slice<'a, T>(tensor: *const Tensor) -> &'a [T] {
+    // SAFETY: the caller's promise.
+    unsafe { slice::from_raw_parts((*tensor).address.cast(), (*tensor).count) }
+}
+
+/// # Safety
+/// The record describes writable, aligned `T`s that nothing else refers to for `'a`.
+#[expect(unsafe_code, reason = "makes slices of the addresses in a record")]
+unsafe fn slice_mut<'a, T>(tensor: *const Tensor) -> &'a mut [T] {
+    // SAFETY: the caller's promise.
+    unsafe { slice::from_raw_parts_mut((*tensor).address.cast(), (*tensor).count) }
+}
+
+/// As [`slice_mut`] of texts. What the room holds is no string, so it is written over first.
+///
+/// # Safety
+/// The record describes writable, aligned room that nothing else refers to for `'a`.
+#[expect(unsafe_code, reason = "makes slices of the addresses in a record")]
+unsafe fn texts_mut<'a>(tensor: *const Tensor) -> &'a mut [Text<'a>] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let first: *mut Text<'_> = (*tensor).address.cast();
+        for i in 0..(*tensor).count {
+            first.add(i).write(Text::default());
+        }
+        slice_mut(tensor)
+    }
+}
+
+/// One input, or [`Many`].
 #[expect(unsafe_code, reason = "makes slices of the addresses in a record")]
 pub trait Input {
     /// Its element type.
     const TYPE: ElementType;
+    /// Whether it stands for all records there are left.
+    const MANY: bool = false;
     /// What `run` is given.
     type View<'a>;
     #[doc(hidden)]
     /// # Safety
-    /// `tensor` describes `count` readable, aligned elements of [`Self::TYPE`] while it is borrowed.
-    unsafe fn view(tensor: &Tensor) -> Self::View<'_>;
+    /// There are `count` records, at least one unless [`Self::MANY`]. Those it stands for describe
+    /// readable, aligned elements of [`Self::TYPE`], and stay as they are for `'a`.
+    unsafe fn view<'a>(tensors: *const Tensor, count: usize) -> Self::View<'a>;
 }
 
-/// One output.
+/// One output, or [`Many`].
 #[expect(unsafe_code, reason = "makes slices of the addresses in a record")]
 pub trait Output {
     /// Its element type.
     const TYPE: ElementType;
+    /// Whether it stands for all records there are left.
+    const MANY: bool = false;
     /// What `run` is given.
     type View<'a>;
     #[doc(hidden)]
     /// # Safety
-    /// `tensor` describes `count` writable, aligned elements of [`Self::TYPE`], which nothing else
-    /// refers to, while it is borrowed.
-    unsafe fn view(tensor: &mut Tensor) -> Self::View<'_>;
+    /// There are `count` records, at least one unless [`Self::MANY`]. Those it stands for describe
+    /// writable, aligned room for elements of [`Self::TYPE`], and nothing else refers to them for `'a`.
+    unsafe fn view<'a>(tensors: *mut Tensor, count: usize) -> Self::View<'a>;
+    /// Where a test takes the output.
+    #[cfg(not(target_arch = "wasm32"))]
+    type Room<'a>: Room<View = Self::View<'a>>;
 }
 
 #[expect(unsafe_code, reason = "makes slices of the addresses in a record")]
 impl<T: Element> Input for T {
     const TYPE: ElementType = T::TYPE;
     type View<'a> = &'a [T];
-    unsafe fn view(tensor: &Tensor) -> &[T] {
+    unsafe fn view<'a>(tensors: *const Tensor, _: usize) -> &'a [T] {
         // SAFETY: the caller's promise; numbers take any bits.
-        unsafe { slice::from_raw_parts(tensor.address.cast(), tensor.count) }
+        unsafe { slice(tensors) }
     }
 }
 
@@ -163,114 +291,216 @@ impl<T: Element> Input for T {
 impl<T: Element> Output for T {
     const TYPE: ElementType = T::TYPE;
     type View<'a> = &'a mut [T];
-    unsafe fn view(tensor: &mut Tensor) -> &mut [T] {
+    unsafe fn view<'a>(tensors: *mut Tensor, _: usize) -> &'a mut [T] {
         // SAFETY: the caller's promise; numbers take any bits.
-        unsafe { slice::from_raw_parts_mut(tensor.address.cast(), tensor.count) }
+        unsafe { slice_mut(tensors) }
     }
+    #[cfg(not(target_arch = "wasm32"))]
+    type Room<'a> = &'a mut [T];
 }
 
 #[expect(unsafe_code, reason = "makes slices of the addresses in a record")]
 impl<T: Element> Output for Bounded<T> {
     const TYPE: ElementType = T::TYPE;
     type View<'a> = BoundedMut<'a, T>;
-    unsafe fn view(tensor: &mut Tensor) -> BoundedMut<'_, T> {
+    unsafe fn view<'a>(tensors: *mut Tensor, _: usize) -> BoundedMut<'a, T> {
         // SAFETY: the caller's promise; numbers take any bits.
-        let room = unsafe { slice::from_raw_parts_mut(tensor.address.cast(), tensor.count) };
-        BoundedMut::new(room, &mut tensor.count)
+        unsafe { BoundedMut::new(slice_mut(tensors), &mut (*tensors).count) }
     }
+    #[cfg(not(target_arch = "wasm32"))]
+    type Room<'a> = BoundedMut<'a, T>;
+}
+
+#[expect(unsafe_code, reason = "makes slices of the addresses in a record")]
+impl Output for Bounded<Utf8> {
+    const TYPE: ElementType = ElementType::Utf8;
+    type View<'a> = BoundedMut<'a, Text<'a>>;
+    unsafe fn view<'a>(tensors: *mut Tensor, _: usize) -> BoundedMut<'a, Text<'a>> {
+        // SAFETY: the caller's promise.
+        unsafe { BoundedMut::new(texts_mut(tensors), &mut (*tensors).count) }
+    }
+    #[cfg(not(target_arch = "wasm32"))]
+    type Room<'a> = BoundedMut<'a, Text<'static>>;
 }
 
 #[expect(unsafe_code, reason = "makes slices of the addresses in a record")]
 impl Input for Utf8 {
     const TYPE: ElementType = ElementType::Utf8;
     type View<'a> = &'a [Text<'a>];
-    unsafe fn view(tensor: &Tensor) -> &[Text<'_>] {
+    unsafe fn view<'a>(tensors: *const Tensor, _: usize) -> &'a [Text<'a>] {
         // SAFETY: the caller's promise; a UTF8 element is what `Text` is on wasm32.
-        unsafe { slice::from_raw_parts(tensor.address.cast(), tensor.count) }
+        unsafe { slice(tensors) }
     }
 }
 
 #[expect(unsafe_code, reason = "makes slices of the addresses in a record")]
 impl Output for Utf8 {
     const TYPE: ElementType = ElementType::Utf8;
-    type View<'a> = &'a mut [Text<'static>];
-    unsafe fn view(tensor: &mut Tensor) -> &mut [Text<'static>] {
-        let first: *mut Text<'static> = tensor.address.cast();
-        // SAFETY: the caller's promise. What the room held is no string, so it is written over first.
-        unsafe {
-            for i in 0..tensor.count {
-                first.add(i).write(Text::default());
-            }
-            slice::from_raw_parts_mut(first, tensor.count)
+    type View<'a> = &'a mut [Text<'a>];
+    unsafe fn view<'a>(tensors: *mut Tensor, _: usize) -> &'a mut [Text<'a>] {
+        // SAFETY: the caller's promise.
+        unsafe { texts_mut(tensors) }
+    }
+    #[cfg(not(target_arch = "wasm32"))]
+    type Room<'a> = &'a mut [Text<'static>];
+}
+
+#[expect(unsafe_code, reason = "makes slices of the addresses in a record")]
+impl<T: Element> Input for Many<T> {
+    const TYPE: ElementType = T::TYPE;
+    const MANY: bool = true;
+    type View<'a> = Parts<'a, T>;
+    unsafe fn view<'a>(tensors: *const Tensor, count: usize) -> Parts<'a, T> {
+        Parts {
+            // SAFETY: the caller's promise.
+            tensors: unsafe { slice::from_raw_parts(tensors, count) },
+            of: PhantomData,
         }
     }
 }
 
-/// All inputs of a block: one [`Input`], or a tuple of up to four.
+#[expect(unsafe_code, reason = "makes slices of the addresses in a record")]
+impl<T: Element> Output for Many<T> {
+    const TYPE: ElementType = T::TYPE;
+    const MANY: bool = true;
+    type View<'a> = PartsMut<'a, T>;
+    unsafe fn view<'a>(tensors: *mut Tensor, count: usize) -> PartsMut<'a, T> {
+        PartsMut {
+            // SAFETY: the caller's promise.
+            tensors: unsafe { slice::from_raw_parts_mut(tensors, count) },
+            of: PhantomData,
+        }
+    }
+    #[cfg(not(target_arch = "wasm32"))]
+    type Room<'a> = PartsMut<'a, T>;
+}
+
+/// All inputs of a block: one [`Input`], or a tuple of up to four, of which the last may be [`Many`].
 #[expect(unsafe_code, reason = "makes slices of the addresses in a record")]
 pub trait Inputs {
     /// Element types, in order.
     const TYPES: &'static [ElementType];
+    /// Whether the last stands for one or more.
+    const MANY: bool;
     /// What `run` is given.
     type View<'a>;
     #[doc(hidden)]
     /// # Safety
-    /// There are as many records as [`Self::TYPES`], each as [`Input::view`] wants it.
-    unsafe fn view<'a>(tensors: *const Tensor) -> Self::View<'a>;
+    /// There are `count` records, as many as [`Self::TYPES`] or with [`Self::MANY`] more, each as
+    /// [`Input::view`] wants it.
+    unsafe fn view<'a>(tensors: *const Tensor, count: usize) -> Self::View<'a>;
 }
 
-/// All outputs of a block: one [`Output`], or a tuple of up to four.
+/// All outputs of a block: one [`Output`], or a tuple of up to four, of which the last may be [`Many`].
 #[expect(unsafe_code, reason = "makes slices of the addresses in a record")]
 pub trait Outputs {
     /// Element types, in order.
     const TYPES: &'static [ElementType];
+    /// Whether the last stands for any number.
+    const MANY: bool;
     /// What `run` is given.
     type View<'a>;
     #[doc(hidden)]
     /// # Safety
-    /// There are as many records as [`Self::TYPES`], each as [`Output::view`] wants it.
-    unsafe fn view<'a>(tensors: *mut Tensor) -> Self::View<'a>;
+    /// There are `count` records, as many as [`Self::TYPES`] or with [`Self::MANY`] more or one less,
+    /// each as [`Output::view`] wants it.
+    unsafe fn view<'a>(tensors: *mut Tensor, count: usize) -> Self::View<'a>;
+    /// Where a test takes the outputs.
+    #[cfg(not(target_arch = "wasm32"))]
+    type Room<'a>: Room<View = Self::View<'a>>;
+}
+
+/// Whether `count` ports and their types are of `types`, whose last may be many.
+pub(crate) fn fits(
+    types: &[ElementType],
+    many: bool,
+    found: impl ExactSizeIterator<Item = u32>,
+) -> bool {
+    let count = found.len();
+    let Some(last) = types.len().checked_sub(1) else {
+        return count == 0;
+    };
+    let count_fits = if many {
+        count >= last
+    } else {
+        count == types.len()
+    };
+    count_fits
+        && found
+            .enumerate()
+            .all(|(i, tag)| tag == types[i.min(last)] as u32)
 }
 
 #[expect(unsafe_code, reason = "makes slices of the addresses in a record")]
 impl<I: Input> Inputs for I {
     const TYPES: &'static [ElementType] = &[I::TYPE];
+    const MANY: bool = I::MANY;
     type View<'a> = I::View<'a>;
-    unsafe fn view<'a>(tensors: *const Tensor) -> I::View<'a> {
+    unsafe fn view<'a>(tensors: *const Tensor, count: usize) -> I::View<'a> {
         // SAFETY: the caller's promise.
-        unsafe { I::view(&*tensors) }
+        unsafe { I::view(tensors, count) }
     }
 }
 
 #[expect(unsafe_code, reason = "makes slices of the addresses in a record")]
 impl<O: Output> Outputs for O {
     const TYPES: &'static [ElementType] = &[O::TYPE];
+    const MANY: bool = O::MANY;
     type View<'a> = O::View<'a>;
-    unsafe fn view<'a>(tensors: *mut Tensor) -> O::View<'a> {
+    unsafe fn view<'a>(tensors: *mut Tensor, count: usize) -> O::View<'a> {
         // SAFETY: the caller's promise.
-        unsafe { O::view(&mut *tensors) }
+        unsafe { O::view(tensors, count) }
     }
+    #[cfg(not(target_arch = "wasm32"))]
+    type Room<'a> = O::Room<'a>;
+}
+
+/// Whether the last of these is set; no other may be.
+const fn last(many: &[bool]) -> bool {
+    let mut i = 0;
+    while i + 1 < many.len() {
+        assert!(!many[i], "only the last port may be `Many`");
+        i += 1;
+    }
+    many[i]
 }
 
 macro_rules! tuples {
-    ($(($($port:ident $index:literal),+))+) => {$(
+    ($(($($port:ident $index:tt),+))+) => {$(
         #[expect(unsafe_code, reason = "makes slices of the addresses in a record")]
         impl<$($port: Input),+> Inputs for ($($port,)+) {
             const TYPES: &'static [ElementType] = &[$($port::TYPE),+];
+            const MANY: bool = last(&[$($port::MANY),+]);
             type View<'a> = ($($port::View<'a>,)+);
-            unsafe fn view<'a>(tensors: *const Tensor) -> Self::View<'a> {
+            unsafe fn view<'a>(tensors: *const Tensor, count: usize) -> Self::View<'a> {
                 // SAFETY: the caller's promise, record by record.
-                unsafe { ($($port::view(&*tensors.add($index)),)+) }
+                unsafe { ($($port::view(tensors.add($index), count.wrapping_sub($index)),)+) }
             }
         }
 
         #[expect(unsafe_code, reason = "makes slices of the addresses in a record")]
         impl<$($port: Output),+> Outputs for ($($port,)+) {
             const TYPES: &'static [ElementType] = &[$($port::TYPE),+];
+            const MANY: bool = last(&[$($port::MANY),+]);
             type View<'a> = ($($port::View<'a>,)+);
-            unsafe fn view<'a>(tensors: *mut Tensor) -> Self::View<'a> {
+            unsafe fn view<'a>(tensors: *mut Tensor, count: usize) -> Self::View<'a> {
                 // SAFETY: the caller's promise, record by record; the records are apart.
-                unsafe { ($($port::view(&mut *tensors.add($index)),)+) }
+                unsafe { ($($port::view(tensors.add($index), count.wrapping_sub($index)),)+) }
+            }
+            #[cfg(not(target_arch = "wasm32"))]
+            type Room<'a> = ($($port::Room<'a>,)+);
+        }
+
+        #[cfg(not(target_arch = "wasm32"))]
+        #[expect(unsafe_code, reason = "lends its parts")]
+        impl<$($port: Room),+> Room for ($($port,)+) {
+            type View = ($($port::View,)+);
+            unsafe fn lend(&mut self) -> Self::View {
+                // SAFETY: the caller's promise, part by part.
+                unsafe { ($(self.$index.lend(),)+) }
+            }
+            fn settle(&mut self) {
+                $(self.$index.settle();)+
             }
         }
     )+};

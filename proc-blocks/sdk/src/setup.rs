@@ -4,8 +4,9 @@ use alloc::string::String;
 use core::{fmt, slice};
 
 use crate::{
-    Area, ElementType, Plain, Scratch, State, Text,
+    Area, Block, Inputs, Outputs, Plain, Scratch, State, Text,
     memory::{Kept, Planner},
+    ports::fits,
     raw::{Arg, Context, Type},
 };
 
@@ -114,23 +115,20 @@ impl<'a> Setup<'a> {
         self.state
     }
 
-    /// Whether the element types of inputs and outputs are these.
-    pub(crate) fn has_types(&self, inputs: &[ElementType], outputs: &[ElementType]) -> bool {
-        self.inputs == inputs.len()
-            && self.types.len() == inputs.len() + outputs.len()
-            && self
-                .types
-                .iter()
-                .zip(inputs.iter().chain(outputs))
-                .all(|(have, want)| have.element == *want as u32)
+    /// Whether the inputs and outputs are those of `B`.
+    pub(crate) fn has_types<B: Block>(&self) -> bool {
+        let (inputs, outputs) = self.types.split_at(self.inputs);
+        let tags = |types: &'a [Type]| types.iter().map(|t| t.element);
+        fits(B::Inputs::TYPES, B::Inputs::MANY, tags(inputs))
+            && fits(B::Outputs::TYPES, B::Outputs::MANY, tags(outputs))
     }
 
-    /// How many inputs there are.
+    /// How many inputs there are, counting each of [`Many`](crate::Many).
     pub fn inputs(&self) -> usize {
         self.inputs
     }
 
-    /// How many outputs there are.
+    /// How many outputs there are, counting each of [`Many`](crate::Many).
     pub fn outputs(&self) -> usize {
         self.types.len() - self.inputs
     }
@@ -138,7 +136,7 @@ impl<'a> Setup<'a> {
     /// The type of input `index`.
     ///
     /// # Panics
-    /// If the signature has no such input.
+    /// If there is no such input.
     pub fn input(&self, index: usize) -> TensorType<'a> {
         TensorType(&self.types[..self.inputs][index])
     }
@@ -146,7 +144,7 @@ impl<'a> Setup<'a> {
     /// The type of output `index`.
     ///
     /// # Panics
-    /// If the signature has no such output.
+    /// If there is no such output.
     pub fn output(&self, index: usize) -> TensorType<'a> {
         TensorType(&self.types[self.inputs..][index])
     }

@@ -2,12 +2,13 @@
 
 mod native;
 
-use std::{marker::PhantomData, ptr, vec, vec::Vec};
+use std::{marker::PhantomData, ptr, slice, vec, vec::Vec};
 
 pub use native::{Data, Native, NativeInstance, Type, Variant};
 
 use crate::{
-    Block, ElementType, Fault, Flow, Inputs, Outputs, Refusal, Text, glue,
+    Block, BoundedMut, Element, ElementType, Fault, Flow, Inputs, Outputs, Parts, PartsMut,
+    Refusal, Text, glue,
     raw::{self, Context},
 };
 
@@ -131,18 +132,25 @@ impl<B: Block> Instance<B> {
     /// # Panics
     /// If there are not as many inputs and outputs as `B` has.
     #[expect(unsafe_code, reason = "makes the records that the compiler makes")]
-    pub fn new(args: &[Value<'_>], inputs: &[&[u32]], outputs: &[&[u32]]) -> Result<Self, Refusal> {
-        assert_eq!(inputs.len(), B::Inputs::TYPES.len());
-        assert_eq!(outputs.len(), B::Outputs::TYPES.len());
-        let elements = B::Inputs::TYPES.iter().chain(B::Outputs::TYPES);
-        let dims = inputs.iter().chain(outputs);
-        let types = elements.zip(dims).map(|(e, dims)| (*e, *dims, 0));
+    pub fn new<'a>(
+        args: &[Value<'a>],
+        inputs: &[&'a [u32]],
+        outputs: &[&'a [u32]],
+    ) -> Result<Self, Refusal> {
+        let typed = |elements: &'static [ElementType], dims: &[&'a [u32]]| {
+            let last = elements[elements.len() - 1];
+            let elements = elements.iter().copied().chain(std::iter::repeat(last));
+            elements
+                .zip(dims.to_vec())
+                .map(|(element, dims)| (element, dims, 0))
+        };
+        let types = typed(B::Inputs::TYPES, inputs).chain(typed(B::Outputs::TYPES, outputs));
         let records = Records::new(args, inputs.len(), types);
         let mut state = vec![0_u128; STATE / size_of::<u128>()];
         let mut context = records.context(&mut state);
         // SAFETY: every record is made of slices that live until `init` returns.
         let placed =
-            unsafe { glue::place::<B>(&mut context) }.expect("the types are those of the block")?;
+            unsafe { glue::place::<B>(&mut context) }.expect("as many ports as the block has")?;
         Ok(Self {
             placed,
             scratch: vec![u128::MAX; context.scratch.div_ceil(size_of::<u128>())],
@@ -151,21 +159,125 @@ impl<B: Block> Instance<B> {
         })
     }
 
-    /// One call.
+    /// One call. Texts among the outputs are copies that stay.
     ///
     /// # Errors
     /// What the block says.
     #[expect(unsafe_code, reason = "lends the scratch memory")]
-    pub fn run(
+    pub fn run<'a>(
         &mut self,
-        inputs: <B::Inputs as Inputs>::View<'_>,
-        outputs: <B::Outputs as Outputs>::View<'_>,
+        inputs: <B::Inputs as Inputs>::View<'a>,
+        mut outputs: <B::Outputs as Outputs>::Room<'a>,
     ) -> Result<Flow, Fault> {
-        // SAFETY: the scratch is as large as the block said, and `self` is borrowed alone.
-        unsafe {
-            self.placed
-                .run(self.scratch.as_mut_ptr().cast(), inputs, outputs)
+        let scratch = self.scratch.as_mut_ptr().cast();
+        // SAFETY: the scratch is as large as the block said, and `self` is borrowed alone. Nothing that
+        // the block was lent outlives the call, since the texts are copied before it ends.
+        let result = unsafe { self.placed.run(scratch, inputs, outputs.lend()) };
+        outputs.settle();
+        result
+    }
+}
+
+/// Where a test takes outputs: the view of a block, with texts that outlive the call.
+#[expect(unsafe_code, reason = "lends memory for as long as a call needs it")]
+pub trait Room {
+    /// What `run` is given.
+    type View;
+    #[doc(hidden)]
+    /// # Safety
+    /// The view is not used any more when [`settle`](Self::settle) is called, which has to follow.
+    unsafe fn lend(&mut self) -> Self::View;
+    #[doc(hidden)]
+    fn settle(&mut self);
+}
+
+#[expect(unsafe_code, reason = "lends memory for as long as a call needs it")]
+impl<'a, T: Element> Room for &'a mut [T] {
+    type View = &'a mut [T];
+    unsafe fn lend(&mut self) -> &'a mut [T] {
+        // SAFETY: the caller's promise.
+        unsafe { slice::from_raw_parts_mut(self.as_mut_ptr(), self.len()) }
+    }
+    fn settle(&mut self) {}
+}
+
+#[expect(unsafe_code, reason = "lends memory for as long as a call needs it")]
+impl<'a> Room for &'a mut [Text<'static>] {
+    type View = &'a mut [Text<'a>];
+    unsafe fn lend(&mut self) -> &'a mut [Text<'a>] {
+        // SAFETY: the caller's promise; `settle` makes every text one that stays.
+        unsafe { slice::from_raw_parts_mut(self.as_mut_ptr().cast(), self.len()) }
+    }
+    fn settle(&mut self) {
+        for text in self.iter_mut() {
+            *text = Text::frozen(text.as_str());
         }
+    }
+}
+
+#[expect(unsafe_code, reason = "lends memory for as long as a call needs it")]
+impl<'a, T: Element> Room for BoundedMut<'a, T> {
+    type View = BoundedMut<'a, T>;
+    unsafe fn lend(&mut self) -> BoundedMut<'a, T> {
+        // SAFETY: the caller's promise.
+        unsafe { self.again() }
+    }
+    fn settle(&mut self) {}
+}
+
+#[expect(unsafe_code, reason = "lends memory for as long as a call needs it")]
+impl<'a> Room for BoundedMut<'a, Text<'static>> {
+    type View = BoundedMut<'a, Text<'a>>;
+    unsafe fn lend(&mut self) -> BoundedMut<'a, Text<'a>> {
+        // SAFETY: the caller's promise; `settle` makes every text one that stays.
+        unsafe { self.again() }
+    }
+    fn settle(&mut self) {
+        (&mut **self).settle();
+    }
+}
+
+#[expect(unsafe_code, reason = "lends memory for as long as a call needs it")]
+impl<'a, T: Element> Room for PartsMut<'a, T> {
+    type View = PartsMut<'a, T>;
+    unsafe fn lend(&mut self) -> PartsMut<'a, T> {
+        let tensors = ptr::from_mut(self.tensors);
+        PartsMut {
+            // SAFETY: the caller's promise.
+            tensors: unsafe { &mut *tensors },
+            of: PhantomData,
+        }
+    }
+    fn settle(&mut self) {}
+}
+
+/// A view of [`Many`](crate::Many) inputs. A few words are never freed.
+pub fn parts<'a, T: Element>(parts: &[&'a [T]]) -> Parts<'a, T> {
+    let tensors: Vec<raw::Tensor> = parts
+        .iter()
+        .map(|part| raw::Tensor {
+            address: part.as_ptr().cast_mut().cast(),
+            count: part.len(),
+        })
+        .collect();
+    Parts {
+        tensors: tensors.leak(),
+        of: PhantomData,
+    }
+}
+
+/// A view of [`Many`](crate::Many) outputs. A few words are never freed.
+pub fn parts_mut<'a, T: Element>(parts: Vec<&'a mut [T]>) -> PartsMut<'a, T> {
+    let tensors: Vec<raw::Tensor> = parts
+        .into_iter()
+        .map(|part| raw::Tensor {
+            address: part.as_mut_ptr().cast(),
+            count: part.len(),
+        })
+        .collect();
+    PartsMut {
+        tensors: tensors.leak(),
+        of: PhantomData,
     }
 }
 

@@ -113,7 +113,7 @@ impl Block for Grep {
     fn run(
         &self,
         texts: &[Text<'_>],
-        (sources, mut found): (&mut [Text<'static>], BoundedMut<'_, u32>),
+        (sources, mut found): (&mut [Text<'_>], BoundedMut<'_, u32>),
         _: &mut Call<'_>,
     ) -> Result<Flow, Fault> {
         let mut count = 0;

@@ -6,6 +6,7 @@ use super::{Records, STATE, Value};
 use crate::{
     Block, ElementType, Fault, Flow, Inputs, Outputs, Refusal, Text,
     glue::{self, Shape},
+    ports::fits,
     raw::{Context, Tensor},
 };
 
@@ -23,6 +24,8 @@ pub struct Variant {
     export: &'static str,
     inputs: &'static [ElementType],
     outputs: &'static [ElementType],
+    /// Whether the last input and the last output stand for any number.
+    many: (bool, bool),
     place: unsafe fn(&mut Context) -> Option<Result<Made, Refusal>>,
     run: unsafe fn(*const u8, *mut u8, *const Tensor, *mut Tensor) -> i32,
 }
@@ -50,6 +53,7 @@ impl Variant {
             export,
             inputs: B::Inputs::TYPES,
             outputs: B::Outputs::TYPES,
+            many: (B::Inputs::MANY, B::Outputs::MANY),
             place: place::<B>,
             run: run::<B>,
         }
@@ -57,7 +61,9 @@ impl Variant {
 
     /// Whether it is for these element types.
     pub fn takes(&self, inputs: &[ElementType], outputs: &[ElementType]) -> bool {
-        self.inputs == inputs && self.outputs == outputs
+        let tags = |types: &'_ [ElementType]| types.iter().map(|t| *t as u32).collect::<Vec<_>>();
+        fits(self.inputs, self.many.0, tags(inputs).into_iter())
+            && fits(self.outputs, self.many.1, tags(outputs).into_iter())
     }
 
     /// The name of the export, such as `run.f32`.
