@@ -3,7 +3,9 @@
 //! The module runs twice, the second time with memory, table, stack and arenas elsewhere, each moved by a
 //! distance of its own. A word that is the same in both runs is data. A word that differs by one of the
 //! distances, and points into what was moved so, is an address or a table slot. Anything else depends on
-//! where the block lay, and is refused.
+//! where the block lay, and is refused. What `init` allocated and freed again is left out.
+
+mod freed;
 
 use rune_ir::{
     block::{Block, InitError, Instance, Snapshot, SnapshotTarget, SnapshotWord},
@@ -14,6 +16,7 @@ use crate::{
     engine::{Failure, Machine, Part, Placement, Started, Wasmi, in_enough_room, init},
     object::{self, Shift},
 };
+use freed::{Compaction, Freed};
 
 /// How far the module moves in the second run. No two parts move alike, and every alignment up to 1 KiB
 /// is kept, apart from the stack's, which has one of 16. Stack and data stay apart but for the 16 bytes
@@ -115,90 +118,126 @@ fn compare(object: &Object, here: &Run, there: &Run) -> Result<Snapshot, InitErr
         let message = "it takes another amount of memory when it lies elsewhere";
         return Err(InitError::AddressDependent(message.to_owned()));
     }
-    let part = |of: fn(&Started) -> Part, name| {
-        let mut bytes = here.part(of(a)).to_vec();
-        let words = words(object, a, b, &mut bytes, there.part(of(b)), name)?;
-        Ok((bytes, words))
-    };
-    let (frozen, frozen_words) = part(|s| s.frozen, "frozen")?;
-    let (state, state_words) = part(|s| s.state, "state")?;
+    let freed = freed_alike(here, there)?;
+    let mut frozen = here.part(a.frozen).to_vec();
+    let mut state = here.part(a.state).to_vec();
+    let find = Finder { object, a, b };
+    let live = |offset| !freed.contains(offset);
+    let mut frozen_words = find.words(&mut frozen, there.part(b.frozen), "frozen", live)?;
+    let mut state_words = find.words(&mut state, there.part(b.state), "state", |_| true)?;
+
+    let compaction = Compaction::new(&freed, a.frozen.bytes);
+    let gone = |what: &str| InitError::Broken(format!("{what} memory that was freed"));
+    for (words, arena) in [(&mut frozen_words, "frozen"), (&mut state_words, "state")] {
+        for word in words {
+            if let SnapshotTarget::Frozen(at) = &mut word.target {
+                let what = format!("word {} of its {arena} memory points at", word.offset);
+                *at = compaction.offset(*at).ok_or_else(|| gone(&what))?;
+            }
+        }
+    }
+    for word in &mut frozen_words {
+        let moved = compaction.offset(word.offset);
+        word.offset = moved.expect("only live words are looked at");
+    }
+    let instance = Some(offset).filter(|at| live(*at));
     Ok(Snapshot {
-        frozen,
+        frozen: compaction.apply(&frozen),
         state,
         frozen_words,
         state_words,
-        instance: offset,
+        instance: instance
+            .and_then(|at| compaction.offset(at))
+            .ok_or_else(|| gone("the instance lies in"))?,
         scratch: a.scratch,
     })
 }
 
-/// Finds the words that moved, and clears them in `here`.
-fn words(
-    object: &Object,
-    a: &Started,
-    b: &Started,
-    here: &mut [u8],
-    there: &[u8],
-    arena: &str,
-) -> Result<Vec<SnapshotWord>, InitError> {
-    let mut found = Vec::new();
-    let pairs = here.chunks_exact_mut(4).zip(there.chunks_exact(4));
-    for (index, (first, second)) in pairs.enumerate() {
-        if first == second {
-            continue;
-        }
-        let word = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four bytes"));
-        let offset = 4 * index as u32;
-        let target = target(object, a, b, word(first), word(second)).map_err(|why| {
-            InitError::AddressDependent(format!("word {offset} of its {arena} memory {why}"))
-        })?;
-        found.push(SnapshotWord { offset, target });
-        first.fill(0);
+/// The memory that `init` freed, the same in both runs.
+fn freed_alike(here: &Run, there: &Run) -> Result<Freed, InitError> {
+    let read = |run: &Run| {
+        let frozen = run.started.frozen;
+        let freed = Freed::read(run.part(frozen), frozen.base, run.started.freed);
+        freed.map_err(InitError::Broken)
+    };
+    let freed = read(here)?;
+    if read(there)? != freed {
+        let message = "it frees other memory when it lies elsewhere";
+        return Err(InitError::AddressDependent(message.to_owned()));
     }
-    Ok(found)
+    Ok(freed)
 }
 
-/// What a word that was `first` and then `second` points at.
-fn target(
-    object: &Object,
-    a: &Started,
-    b: &Started,
-    first: u32,
-    second: u32,
-) -> Result<SnapshotTarget, String> {
-    let moved = second.wrapping_sub(first);
-    let within = |of: fn(&Started) -> Part| {
-        let (a, b) = (of(a), of(b));
-        a.offset(first).filter(|_| moved == b.base - a.base)
-    };
-    if let Some(offset) = within(|s| s.frozen) {
-        return Ok(SnapshotTarget::Frozen(offset));
+/// Finds the words that moved between two runs.
+struct Finder<'a> {
+    object: &'a Object,
+    a: &'a Started,
+    b: &'a Started,
+}
+
+impl Finder<'_> {
+    /// The words of an arena that moved, of those that are looked at; clears them in `here`.
+    fn words(
+        &self,
+        here: &mut [u8],
+        there: &[u8],
+        arena: &str,
+        looked_at: impl Fn(u32) -> bool,
+    ) -> Result<Vec<SnapshotWord>, InitError> {
+        let mut found = Vec::new();
+        let pairs = here.chunks_exact_mut(4).zip(there.chunks_exact(4));
+        for (index, (first, second)) in pairs.enumerate() {
+            let offset = 4 * index as u32;
+            if first == second || !looked_at(offset) {
+                continue;
+            }
+            let word = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four bytes"));
+            let target = self.target(word(first), word(second)).map_err(|why| {
+                InitError::AddressDependent(format!("word {offset} of its {arena} memory {why}"))
+            })?;
+            found.push(SnapshotWord { offset, target });
+            first.fill(0);
+        }
+        Ok(found)
     }
-    if let Some(offset) = within(|s| s.state) {
-        return Ok(SnapshotTarget::State(offset));
-    }
-    if within(|s| s.records).is_some() {
-        return Err("points at an argument, which is gone after `init`".to_owned());
-    }
-    if moved == SHIFT.memory {
-        return match object.datum_at(first) {
-            Some((datum, offset)) => Ok(SnapshotTarget::Datum(datum, offset)),
-            None => Err(format!(
-                "points at {first:#x}, where there is no static data"
-            )),
+
+    /// What a word that was `first` and then `second` points at.
+    fn target(&self, first: u32, second: u32) -> Result<SnapshotTarget, String> {
+        let Self { object, a, b } = self;
+        let moved = second.wrapping_sub(first);
+        let within = |of: fn(&Started) -> Part| {
+            let (a, b) = (of(a), of(b));
+            a.offset(first).filter(|_| moved == b.base - a.base)
         };
+        if let Some(offset) = within(|s| s.frozen) {
+            return Ok(SnapshotTarget::Frozen(offset));
+        }
+        if let Some(offset) = within(|s| s.state) {
+            return Ok(SnapshotTarget::State(offset));
+        }
+        if within(|s| s.records).is_some() {
+            return Err("points at an argument, which is gone after `init`".to_owned());
+        }
+        if moved == SHIFT.memory {
+            return match object.datum_at(first) {
+                Some((datum, offset)) => Ok(SnapshotTarget::Datum(datum, offset)),
+                None => Err(format!(
+                    "points at {first:#x}, where there is no static data"
+                )),
+            };
+        }
+        if moved == SHIFT.table {
+            let slot = first.wrapping_sub(object.table_base) as usize;
+            return match object.table.get(slot) {
+                Some(function) => Ok(SnapshotTarget::Slot(*function)),
+                None => Err(format!("is the table slot {first}, which has no function")),
+            };
+        }
+        if moved == SHIFT.stack {
+            return Err("points into the stack, which is gone after `init`".to_owned());
+        }
+        Err(format!(
+            "is computed from an address: {first:#x} here, {second:#x} elsewhere"
+        ))
     }
-    if moved == SHIFT.table {
-        let slot = first.wrapping_sub(object.table_base) as usize;
-        return match object.table.get(slot) {
-            Some(function) => Ok(SnapshotTarget::Slot(*function)),
-            None => Err(format!("is the table slot {first}, which has no function")),
-        };
-    }
-    if moved == SHIFT.stack {
-        return Err("points into the stack, which is gone after `init`".to_owned());
-    }
-    Err(format!(
-        "is computed from an address: {first:#x} here, {second:#x} elsewhere"
-    ))
 }
