@@ -267,7 +267,7 @@ pub fn parts<'a, T: Element>(parts: &[&'a [T]]) -> Parts<'a, T> {
 }
 
 /// A view of [`Many`](crate::Many) outputs. A few words are never freed.
-pub fn parts_mut<'a, T: Element>(parts: Vec<&'a mut [T]>) -> PartsMut<'a, T> {
+pub fn parts_mut<T: Element>(parts: Vec<&mut [T]>) -> PartsMut<'_, T> {
     let tensors: Vec<raw::Tensor> = parts
         .into_iter()
         .map(|part| raw::Tensor {
