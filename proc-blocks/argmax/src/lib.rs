@@ -1,1 +1,89 @@
-//! `argmax`.
+//! `argmax`: the index of the largest element, of all or along one dimension.
+#![cfg_attr(target_arch = "wasm32", no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+#[path = "../../mean/src/lanes.rs"]
+mod lanes;
+
+use alloc::{vec, vec::Vec};
+use core::marker::PhantomData;
+
+use rune_block_sdk::{Block, Call, Element, Fault, Flow, Refusal, Setup};
+
+use lanes::{Lane, Lanes};
+
+rune_block_sdk::block! {
+    "../block.toml",
+    shape = shape,
+    "run.f32" => ArgMax<f32>,
+    "run.f64" => ArgMax<f64>,
+    "run.i8" => ArgMax<i8>,
+    "run.i16" => ArgMax<i16>,
+    "run.i32" => ArgMax<i32>,
+    "run.i64" => ArgMax<i64>,
+    "run.u8" => ArgMax<u8>,
+    "run.u16" => ArgMax<u16>,
+    "run.u32" => ArgMax<u32>,
+    "run.u64" => ArgMax<u64>,
+}
+
+/// Index of the argument in `block.toml`.
+const AXIS: usize = 0;
+
+/// An instance for elements of type `T`.
+#[derive(Debug)]
+pub struct ArgMax<T> {
+    lanes: Lanes,
+    of: PhantomData<T>,
+}
+
+fn lanes(setup: &Setup<'_>) -> Result<(Lanes, Vec<u32>), Refusal> {
+    Lanes::new(setup.text(AXIS)?, setup.input(0).dims())
+}
+
+fn shape(setup: &Setup<'_>) -> Result<Vec<Vec<u32>>, Refusal> {
+    Ok(vec![lanes(setup)?.1])
+}
+
+impl<T: Element> Block for ArgMax<T> {
+    type Inputs = T;
+    type Outputs = u32;
+
+    fn init(setup: &mut Setup<'_>) -> Result<Self, Refusal> {
+        let (lanes, _) = lanes(setup)?;
+        Ok(Self {
+            lanes,
+            of: PhantomData,
+        })
+    }
+
+    fn run(&self, scores: &[T], indices: &mut [u32], _: &mut Call<'_>) -> Result<Flow, Fault> {
+        self.lanes.map(scores, indices, largest);
+        Ok(Flow::Output)
+    }
+}
+
+/// The index of the first element that none is greater than.
+fn largest<T: Element>(lane: Lane<'_, T>) -> u32 {
+    #[expect(clippy::eq_op, reason = "NaN alone is not itself")]
+    let mut numbers = (0_u32..).zip(lane.iter()).filter(|(_, x)| x == x);
+    let Some((mut index, mut top)) = numbers.next() else {
+        return 0;
+    };
+    for (i, x) in numbers {
+        if x > top {
+            (index, top) = (i, x);
+        }
+    }
+    index
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn equals_the_oracle() {
+        rune_block_vectors::check(&super::NATIVE, include_str!("../vectors.json"));
+    }
+}

@@ -1,1 +1,94 @@
-//! `mean`.
+//! `mean`: the arithmetic mean of all elements, or along one dimension.
+#![cfg_attr(target_arch = "wasm32", no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod lanes;
+
+use alloc::{vec, vec::Vec};
+use core::marker::PhantomData;
+
+use rune_block_sdk::{Block, Call, Element, Fault, Flow, Refusal, Setup};
+
+use lanes::{Lane, Lanes};
+
+rune_block_sdk::block! {
+    "../block.toml",
+    shape = shape,
+    "run.f32" => Mean<f32>,
+    "run.f64" => Mean<f64>,
+    "run.i8" => Mean<i8>,
+    "run.i16" => Mean<i16>,
+    "run.i32" => Mean<i32>,
+    "run.i64" => Mean<i64>,
+    "run.u8" => Mean<u8>,
+    "run.u16" => Mean<u16>,
+    "run.u32" => Mean<u32>,
+    "run.u64" => Mean<u64>,
+}
+
+/// Index of the argument in `block.toml`.
+const AXIS: usize = 0;
+
+/// An instance for elements of type `T`.
+#[derive(Debug)]
+pub struct Mean<T> {
+    lanes: Lanes,
+    of: PhantomData<T>,
+}
+
+/// A number that can be added to others.
+pub trait Number: Element {
+    /// The nearest `f64`.
+    fn to_f64(self) -> f64;
+}
+
+macro_rules! numbers {
+    ($($t:ty),*) => {$(
+        impl Number for $t {
+            fn to_f64(self) -> f64 {
+                self as f64
+            }
+        }
+    )*};
+}
+numbers!(f32, f64, i8, i16, i32, i64, u8, u16, u32, u64);
+
+fn lanes(setup: &Setup<'_>) -> Result<(Lanes, Vec<u32>), Refusal> {
+    Lanes::new(setup.text(AXIS)?, setup.input(0).dims())
+}
+
+fn shape(setup: &Setup<'_>) -> Result<Vec<Vec<u32>>, Refusal> {
+    Ok(vec![lanes(setup)?.1])
+}
+
+impl<T: Number> Block for Mean<T> {
+    type Inputs = T;
+    type Outputs = f32;
+
+    fn init(setup: &mut Setup<'_>) -> Result<Self, Refusal> {
+        let (lanes, _) = lanes(setup)?;
+        Ok(Self {
+            lanes,
+            of: PhantomData,
+        })
+    }
+
+    fn run(&self, values: &[T], means: &mut [f32], _: &mut Call<'_>) -> Result<Flow, Fault> {
+        self.lanes.map(values, means, mean);
+        Ok(Flow::Output)
+    }
+}
+
+fn mean<T: Number>(lane: Lane<'_, T>) -> f32 {
+    (lane.sum(T::to_f64) / lane.len() as f64) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn equals_the_oracle() {
+        rune_block_vectors::check(&super::NATIVE, include_str!("../vectors.json"));
+    }
+}
