@@ -1,4 +1,4 @@
-//! The project's own tools: `cargo xtask ci | bless | blocks [--check]`.
+//! The project's own tools: `cargo xtask ci | bless | blocks [--check] [NAME...]`.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -15,15 +15,19 @@ Usage: cargo xtask <COMMAND>
 Commands:
   ci                what CI runs: format, lints, every test
   bless             accept what the golden tests give now
-  blocks [--check]  compile the processing blocks to stdlib/catalogue, or compare with what is there";
+  blocks [--check] [NAME...]
+                    compile the processing blocks, or those named, to stdlib/catalogue, or compare with
+                    what is there";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let result = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["ci"] => ci(),
         ["bless"] => bless(),
-        ["blocks"] => blocks::run(false),
-        ["blocks", "--check"] => blocks::run(true),
+        ["blocks", "--check", ref names @ ..] => blocks::run(true, names),
+        ["blocks", ref names @ ..] if !names.iter().any(|n| n.starts_with('-')) => {
+            blocks::run(false, names)
+        }
         ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             Ok(())
