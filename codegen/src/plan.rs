@@ -1,13 +1,16 @@
 //! Where everything in a rune's memory lies: stack, block state, tensors, read-only data.
 
+use std::collections::BTreeSet;
+
 use rune_ir::{
     arena::Side,
     layout::{Lifetime, place},
+    ty::ElementType,
 };
 
 use crate::{
     nest::{Buffer, BufferId},
-    program::{Action, Program},
+    program::{Action, BlockCall, Port, Program},
 };
 
 /// Alignment of the regions, and of every tensor's vector loads.
@@ -90,14 +93,21 @@ fn constants(program: &Program) -> Vec<BufferId> {
     all
 }
 
-/// When each buffer that is not constant is in use.
+/// When each buffer that is not constant is in use. Texts may lie in what a block was given, so whoever
+/// uses them uses that too.
 fn lifetimes(program: &Program) -> Vec<(BufferId, Lifetime)> {
     let constant = constants(program);
+    let mut lent: Side<Buffer, BTreeSet<BufferId>> =
+        Side::filled(&program.buffers, BTreeSet::new());
     let mut span: Side<Buffer, Option<(u32, u32)>> = Side::filled(&program.buffers, None);
     for (index, step) in program.steps.iter().enumerate() {
-        for id in Program::uses(step) {
-            let first = span[id].map_or(index as u32, |(first, _)| first);
-            span[id] = Some((first, index as u32));
+        let uses = Program::uses(step);
+        for id in uses.iter().flat_map(|id| lent[*id].iter().chain([id])) {
+            let first = span[*id].map_or(index as u32, |(first, _)| first);
+            span[*id] = Some((first, index as u32));
+        }
+        if let Action::Block(call) = &step.action {
+            lend(call, &mut lent);
         }
     }
     let is_constant = |id: &BufferId| constant.binary_search(id).is_ok();
@@ -117,4 +127,17 @@ fn lifetimes(program: &Program) -> Vec<(BufferId, Lifetime)> {
             ))
         })
         .collect()
+}
+
+/// Notes of the texts a block gives that they may lie in its inputs, or where the texts of those lie.
+fn lend(call: &BlockCall, lent: &mut Side<Buffer, BTreeSet<BufferId>>) {
+    let is_text = |port: &&Port| port.ty.element == ElementType::Utf8;
+    let sources: BTreeSet<BufferId> = call
+        .inputs
+        .iter()
+        .flat_map(|port| lent[port.buffer].iter().copied().chain([port.buffer]))
+        .collect();
+    for port in call.outputs.iter().filter(is_text) {
+        lent[port.buffer].clone_from(&sources);
+    }
 }

@@ -4,8 +4,10 @@
 
 mod catalogue;
 mod contract;
+mod freed;
 mod mutation;
 mod random;
+mod shape;
 mod snapshot;
 
 use std::{fs, path::Path, sync::Arc};
@@ -39,6 +41,8 @@ fn fixture(name: &str) -> Arc<[u8]> {
     let bytes: &[u8] = match name {
         "smooth" => include_bytes!("../fixtures/smooth.wasm"),
         "faulty" => include_bytes!("../fixtures/faulty.wasm"),
+        "freeing" => include_bytes!("../fixtures/freeing.wasm"),
+        "join" => include_bytes!("../fixtures/join.wasm"),
         "importing" => include_bytes!("../fixtures/importing.wasm"),
         _ => panic!("no such fixture"),
     };
