@@ -4,6 +4,8 @@ use alloc::{format, vec, vec::Vec};
 
 use rune_block_sdk::{Element, Refusal};
 
+use crate::axis::dimension;
+
 /// What one value each is computed of: the elements along one dimension.
 ///
 /// A tensor is the shape outer x `count` x `inner`, and the middle is that dimension.
@@ -34,16 +36,7 @@ impl Lanes {
         let number: i64 = axis
             .parse()
             .map_err(|_| format!("`--axis` is `all` or a whole number, not `{axis}`"))?;
-        let rank = dims.len();
-        let index = if number < 0 {
-            number + rank as i64
-        } else {
-            number
-        };
-        let index = usize::try_from(index)
-            .ok()
-            .filter(|i| *i < rank)
-            .ok_or_else(|| format!("`--axis` is {number}, but there are {rank} dimensions"))?;
+        let index = dimension(number, dims.len())?;
         let mut rest = dims.to_vec();
         rest.remove(index);
         if rest.is_empty() {

@@ -4,6 +4,8 @@
 
 extern crate alloc;
 
+#[path = "../../concat/src/axis.rs"]
+mod axis;
 mod lanes;
 
 use alloc::{vec, vec::Vec};

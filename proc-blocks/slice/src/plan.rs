@@ -4,6 +4,8 @@ use alloc::{format, vec, vec::Vec};
 
 use rune_block_sdk::Refusal;
 
+use crate::axis::dimension;
+
 /// The elements to take.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -53,16 +55,7 @@ impl Plan {
         }
         let mut seen = vec![false; rank];
         for (place, axis) in axes.iter().enumerate() {
-            let number = integer("axis", axis)?;
-            let index = if number < 0 {
-                number.saturating_add(rank as i64)
-            } else {
-                number
-            };
-            let index = usize::try_from(index)
-                .ok()
-                .filter(|i| *i < rank)
-                .ok_or_else(|| format!("`--axis` is {number}, but there are {rank} dimensions"))?;
+            let index = dimension(integer("axis", axis)?, rank)?;
             if core::mem::replace(&mut seen[index], true) {
                 return Err(format!("`--axis` names dimension {index} twice").into());
             }

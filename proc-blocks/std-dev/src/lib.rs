@@ -4,6 +4,8 @@
 
 extern crate alloc;
 
+#[path = "../../concat/src/axis.rs"]
+mod axis;
 #[path = "../../mean/src/lanes.rs"]
 mod lanes;
 
