@@ -40,7 +40,13 @@ const WROTE: u32 = 1;
 ///
 /// A block may answer that it has nothing this time. Where every later step depends on it the call ends
 /// there; otherwise a local remembers it and the steps that depend on it are passed over.
-pub(crate) fn body(program: &Program, verified: &Verified, names: &Names<'_>) -> Function {
+/// With `marks` the host is told where a stage begins and ends; it sees itself that the call has ended.
+pub(crate) fn body(
+    program: &Program,
+    verified: &Verified,
+    names: &Names<'_>,
+    marks: bool,
+) -> Function {
     let after = Dependents::new(program, verified);
     let flags: Vec<usize> = (0..program.steps.len())
         .filter(|s| after.needs_flag(*s))
@@ -63,7 +69,14 @@ pub(crate) fn body(program: &Program, verified: &Verified, names: &Names<'_>) ->
                 code.emit(Instruction::BrIf(0));
             }
         }
+        let is_same = |other: Option<&Step>| other.is_some_and(|o| o.stage == step.stage);
+        if marks && !is_same(index.checked_sub(1).map(|i| &program.steps[i])) {
+            code.mark(step.stage, 0);
+        }
         code.step(index, step, flag(index));
+        if marks && !is_same(program.steps.get(index + 1)) {
+            code.mark(step.stage, 1);
+        }
         if !skips.is_empty() {
             code.emit(Instruction::End);
         }
@@ -145,6 +158,13 @@ impl Code<'_> {
 
     fn constant(&mut self, value: u32) {
         self.emit(Instruction::I32Const(value.cast_signed()));
+    }
+
+    /// Tells the host that a stage begins (0) or ends (1).
+    fn mark(&mut self, stage: usize, phase: i32) {
+        self.constant(stage as u32);
+        self.emit(Instruction::I32Const(phase));
+        self.emit(Instruction::Call((self.names.import)(Import::Mark)));
     }
 
     fn step(&mut self, index: usize, step: &Step, flag: Option<u32>) {

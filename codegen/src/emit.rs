@@ -41,13 +41,14 @@ pub(crate) fn module(
     verified: &Verified,
     selection: &Selection,
     plan: &Plan,
+    marks: bool,
     manifest: &mut rune_abi::Manifest,
 ) -> Result<Vec<u8>, String> {
     let signature = |params: usize, results: usize| FunctionType {
         params: vec![Machine::I32; params],
         results: vec![Machine::I32; results],
     };
-    let imports = imports(program);
+    let imports = imports(program, marks);
     let mut types = Types::default();
     let import_types: Vec<u32> = imports
         .iter()
@@ -124,6 +125,7 @@ pub(crate) fn module(
             address: &|buffer| plan.address(buffer),
             stage_name: &|stage| names[stage],
         },
+        marks,
     );
     let mut bodies: Vec<Vec<u8>> = vec![body.into_raw_body()];
     if has_state {
@@ -192,17 +194,21 @@ fn constant(address: u32) -> Function {
 }
 
 /// The imports a program needs, in the order of the contract.
-fn imports(program: &Program) -> Vec<Import> {
+fn imports(program: &Program, marks: bool) -> Vec<Import> {
     let needs = |import: Import| {
-        program.steps.iter().any(|s| match (&s.action, import) {
-            (Action::Read { .. }, Import::Read)
-            | (Action::Write { .. }, Import::Write)
-            | (Action::Block(_), Import::Fault) => true,
-            (
-                Action::Read { .. } | Action::Write { .. } | Action::Block(_) | Action::Kernel(_),
-                _,
-            ) => false,
-        })
+        marks && import == Import::Mark
+            || program.steps.iter().any(|s| match (&s.action, import) {
+                (Action::Read { .. }, Import::Read)
+                | (Action::Write { .. }, Import::Write)
+                | (Action::Block(_), Import::Fault) => true,
+                (
+                    Action::Read { .. }
+                    | Action::Write { .. }
+                    | Action::Block(_)
+                    | Action::Kernel(_),
+                    _,
+                ) => false,
+            })
     };
     Import::ALL.into_iter().filter(|i| needs(*i)).collect()
 }

@@ -49,6 +49,8 @@ pub struct Options {
     pub simd: Simd,
     /// The base images of the rune, for the manifest.
     pub bases: Vec<rune_abi::Base>,
+    /// Whether the rune tells its host when each stage begins and ends.
+    pub marks: bool,
 }
 
 impl Default for Options {
@@ -57,6 +59,7 @@ impl Default for Options {
             level: Level::default(),
             simd: Simd::On,
             bases: Vec::new(),
+            marks: false,
         }
     }
 }
@@ -85,8 +88,15 @@ pub fn compile(verified: &Verified, options: &Options) -> Result<Output, Box<Dia
     let whole = verified.pipeline().whole;
     let plan = plan::plan(&program, selection.stack_bytes(), selection.state_bytes())
         .ok_or_else(|| too_large(whole))?;
-    let wasm = emit::module(&program, verified, &selection, &plan, &mut manifest)
-        .map_err(|reason| Box::new(Diagnostic::new(Code::TooLarge, whole, reason)))?;
+    let wasm = emit::module(
+        &program,
+        verified,
+        &selection,
+        &plan,
+        options.marks,
+        &mut manifest,
+    )
+    .map_err(|reason| Box::new(Diagnostic::new(Code::TooLarge, whole, reason)))?;
     Ok(Output {
         wasm,
         manifest,

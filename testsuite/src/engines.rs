@@ -12,6 +12,7 @@ use rune_blocks::Wasmi;
 use rune_codegen::{Level, Options, Output, Simd};
 use rune_ir::{
     check::Verified,
+    env::Env,
     eval::{self, Data, Evaluator},
 };
 use rune_runtime::{
@@ -44,6 +45,16 @@ pub fn variants() -> Vec<(&'static str, Options)> {
         ("-O1 scalar", variant(Level::O1, Simd::Off)),
         ("-O1 simd", variant(Level::O1, Simd::On)),
     ]
+}
+
+/// Checks a Runefile that is no file.
+pub fn check_text(text: &str, env: &dyn Env) -> Compilation<Verified> {
+    runec::check("Runefile", "case", text.as_bytes(), env)
+}
+
+/// Compiles a Runefile that is no file.
+pub fn compile_text(text: &str, env: &dyn Env, options: &Options) -> Compilation<Output> {
+    runec::compile("Runefile", "case", text.as_bytes(), env, options)
 }
 
 /// Checks the Runefile at `path`.

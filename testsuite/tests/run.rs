@@ -5,11 +5,13 @@
 
 use std::fs;
 
+use rune_codegen::Options;
 use rune_ir::{
     check::{TypedKind, Verified},
     eval::Data,
     ty::ElementType,
 };
+use rune_runtime::{Grants, Limits, Read, Rune, Source, SourceError};
 use rune_testsuite::{
     cases,
     engines::{self, Feed, Outcome},
@@ -51,6 +53,37 @@ fn every_engine_gives_what_the_case_says() {
                 "{name} {variant} differs from the evaluator"
             );
         }
+    }
+}
+
+/// A rune that was asked to marks its stages: the host knows how long each ran, and which one failed.
+#[test]
+fn marks_tell_the_host_which_stage_runs() {
+    let path = rune_testsuite::root().join("testsuite/run/label-out-of-range.rune");
+    let options = Options {
+        marks: true,
+        ..Options::default()
+    };
+    let output = engines::compile(&path, &options).output.unwrap();
+    let rune = Rune::load(output.wasm).unwrap();
+    let grants = Grants::new(vec![Box::new(Ones)], Limits::default());
+    let mut instance = rune.start(grants, Box::new(|_, _| {})).unwrap();
+    let error = instance.call().unwrap_err();
+    assert_eq!(error.stage.as_deref(), Some("label"), "{error}");
+    let ran: Vec<_> = instance
+        .stage_times()
+        .map(|(name, time)| (name, !time.is_zero()))
+        .collect();
+    assert_eq!(ran, [("index", true), ("label", false), ("serial", false)]);
+}
+
+/// Gives bytes of ones for ever.
+struct Ones;
+
+impl Source for Ones {
+    fn read(&mut self, out: &mut [u8]) -> Result<Read, SourceError> {
+        out.fill(0xff);
+        Ok(Read::Sample)
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     fmt, io,
     sync::mpsc::{self, RecvTimeoutError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rune_abi::{CallResult, Fault, Import, Manifest, WasmFeatures, export};
@@ -166,6 +166,7 @@ impl Instance {
                 .build(),
             memory: None,
             turn: Turn::default(),
+            times: vec![Duration::ZERO; manifest.stages.len()],
         };
         let mut store = Store::new(&engine, host);
         store.limiter(|host| &mut host.limiter);
@@ -199,7 +200,12 @@ impl Instance {
     pub fn call(&mut self) -> Result<Call, CallError> {
         let call = self.call.clone();
         let code = self.enter(&call)?;
-        let turn = std::mem::take(&mut self.store.data_mut().turn);
+        let host = self.store.data_mut();
+        if code >= 0 {
+            // A stage that gives nothing ends the call.
+            host.end_stage();
+        }
+        let turn = std::mem::take(&mut host.turn);
         match CallResult::from_code(code) {
             CallResult::EndOfData => Ok(Call::End),
             CallResult::Output | CallResult::NoOutput if !turn.records.is_empty() => {
@@ -222,6 +228,14 @@ impl Instance {
             Some(reset) => self.enter(&reset),
             None => self.ready(),
         }
+    }
+
+    /// For each stage, how long it has run in all calls together: of a rune that was compiled to mark its
+    /// stages, otherwise zeros.
+    pub fn stage_times(&self) -> impl Iterator<Item = (&str, Duration)> {
+        let host = self.store.data();
+        let names = host.manifest.stages.iter().map(String::as_str);
+        names.zip(host.times.iter().copied())
     }
 
     fn ready(&self) -> Result<(), CallError> {
@@ -307,6 +321,8 @@ struct Host {
     limiter: StoreLimits,
     memory: Option<Memory>,
     turn: Turn,
+    /// Time spent in each stage since the start, where the rune marks its stages.
+    times: Vec<Duration>,
 }
 
 /// What has happened in the current call.
@@ -314,6 +330,8 @@ struct Host {
 struct Turn {
     /// Index of the stage that is running.
     stage: Option<u32>,
+    /// Since when.
+    since: Option<Instant>,
     /// What `fault` said.
     reason: Option<String>,
     /// Why the host stopped the rune.
@@ -323,6 +341,15 @@ struct Turn {
 }
 
 impl Host {
+    /// Takes the time of the stage that is running, if one is.
+    fn end_stage(&mut self) {
+        let stage = self.turn.stage.take();
+        let time = stage.and_then(|stage| self.times.get_mut(stage as usize));
+        if let (Some(time), Some(since)) = (time, self.turn.since.take()) {
+            *time += since.elapsed();
+        }
+    }
+
     fn stage_name(&self, stage: Option<u32>) -> Option<String> {
         self.manifest.stages.get(stage? as usize).cloned()
     }
@@ -444,7 +471,13 @@ fn fault(mut caller: Caller<'_, Host>, _code: i32, at: u32, len: u32) -> wasmtim
 }
 
 fn mark(mut caller: Caller<'_, Host>, stage: u32, phase: u32) {
-    caller.data_mut().turn.stage = (phase == 0).then_some(stage);
+    let host = caller.data_mut();
+    if phase == 0 {
+        host.turn.stage = Some(stage);
+        host.turn.since = Some(Instant::now());
+    } else {
+        host.end_stage();
+    }
 }
 
 /// A text in a rune's memory, at most [`LOG_BYTES`] of it, fit for a terminal; `None` if it lies outside.

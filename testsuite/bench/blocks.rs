@@ -1,0 +1,2 @@
+//! What the standard blocks cost.
+fn main() {}
