@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn counting_has_no_end() {
-        let all = events(65_535, 0, &[9_u16; 140_000]);
+        let all = events(65_535, 0, &vec![9_u16; 140_000]);
         assert_eq!(all.iter().flatten().count(), 1);
         assert_eq!(all[65_534], Some(9));
     }

@@ -232,13 +232,13 @@ mod tests {
         kept
     }
 
-    fn args<'a>(
+    fn args(
         max: i64,
         iou: f64,
         threshold: f64,
-        format: &'a str,
+        format: &str,
         across: bool,
-    ) -> [Value<'a>; 5] {
+    ) -> [Value<'_>; 5] {
         [
             max.into(),
             iou.into(),
