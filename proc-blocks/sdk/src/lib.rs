@@ -139,8 +139,9 @@ macro_rules! block {
             }
 
             $(
+                // Not called `shape`, which the function of the block may be.
                 #[unsafe(export_name = "shape")]
-                unsafe extern "C" fn shape(context: *mut $crate::glue::Context) -> i32 {
+                unsafe extern "C" fn shape_export(context: *mut $crate::glue::Context) -> i32 {
                     // SAFETY: who calls an export keeps the contract of docs/abi.md.
                     unsafe { $crate::glue::shape(context, $shape) }
                 }
