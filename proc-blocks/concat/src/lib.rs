@@ -13,7 +13,7 @@ use rune_block_sdk::{Block, Call, Element, Fault, Flow, Many, Parts, Refusal, Se
 
 rune_block_sdk::block! {
     "../block.toml",
-    shape = shape,
+    shape = dims,
     "run.f32" => Concat<f32>,
     "run.f64" => Concat<f64>,
     "run.i8" => Concat<i8>,
@@ -62,7 +62,7 @@ fn plan(setup: &Setup<'_>) -> Result<(usize, Vec<u32>), Refusal> {
     Ok((axis, dims))
 }
 
-fn shape(setup: &Setup<'_>) -> Result<Vec<Vec<u32>>, Refusal> {
+fn dims(setup: &Setup<'_>) -> Result<Vec<Vec<u32>>, Refusal> {
     Ok(vec![plan(setup)?.1])
 }
 

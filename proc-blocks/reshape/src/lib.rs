@@ -11,7 +11,7 @@ use rune_block_sdk::{Block, Call, Element, Fault, Flow, Refusal, Setup};
 
 rune_block_sdk::block! {
     "../block.toml",
-    shape = shape,
+    shape = dims,
     "run.f32" => Reshape<f32>,
     "run.f64" => Reshape<f64>,
     "run.i8" => Reshape<i8>,
@@ -33,7 +33,7 @@ const MAX_RANK: usize = 8;
 #[derive(Debug)]
 pub struct Reshape<T>(PhantomData<T>);
 
-fn shape(setup: &Setup<'_>) -> Result<Vec<Vec<u32>>, Refusal> {
+fn dims(setup: &Setup<'_>) -> Result<Vec<Vec<u32>>, Refusal> {
     let elements = setup.input(0).len() as u64;
     let texts = setup.texts(SHAPE)?;
     if texts.len() > MAX_RANK {
@@ -83,7 +83,7 @@ impl<T: Element> Block for Reshape<T> {
     type Outputs = T;
 
     fn init(setup: &mut Setup<'_>) -> Result<Self, Refusal> {
-        shape(setup)?;
+        dims(setup)?;
         Ok(Self(PhantomData))
     }
 

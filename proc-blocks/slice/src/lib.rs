@@ -17,7 +17,7 @@ use plan::{Dim, Plan};
 
 rune_block_sdk::block! {
     "../block.toml",
-    shape = shape,
+    shape = dims,
     "run.f32" => Slice<f32>,
     "run.f64" => Slice<f64>,
     "run.i8" => Slice<i8>,
@@ -59,7 +59,7 @@ fn plan(setup: &Setup<'_>) -> Result<Plan, Refusal> {
     )
 }
 
-fn shape(setup: &Setup<'_>) -> Result<Vec<Vec<u32>>, Refusal> {
+fn dims(setup: &Setup<'_>) -> Result<Vec<Vec<u32>>, Refusal> {
     let dims = plan(setup)?.dims.iter().map(|d| d.count).collect();
     Ok(vec![dims])
 }

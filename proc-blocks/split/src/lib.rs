@@ -14,7 +14,7 @@ use rune_block_sdk::{Block, Call, Element, Fault, Flow, Many, PartsMut, Refusal,
 
 rune_block_sdk::block! {
     "../block.toml",
-    shape = shape,
+    shape = dims,
     "run.f32" => Split<f32>,
     "run.f64" => Split<f64>,
     "run.i8" => Split<i8>,
@@ -55,7 +55,7 @@ fn plan(setup: &Setup<'_>) -> Result<(usize, Vec<u32>), Refusal> {
     Ok((axis, dims))
 }
 
-fn shape(setup: &Setup<'_>) -> Result<Vec<Vec<u32>>, Refusal> {
+fn dims(setup: &Setup<'_>) -> Result<Vec<Vec<u32>>, Refusal> {
     Ok(vec![plan(setup)?.1; setup.outputs()])
 }
 

@@ -18,7 +18,7 @@ use lanes::{Lane, Lanes};
 
 rune_block_sdk::block! {
     "../block.toml",
-    shape = shape,
+    shape = dims,
     "run.f32" => StdDev<f32>,
     "run.f64" => StdDev<f64>,
     "run.i8" => StdDev<i8>,
@@ -62,7 +62,7 @@ fn lanes(setup: &Setup<'_>) -> Result<(Lanes, Vec<u32>), Refusal> {
     Lanes::new(setup.text(AXIS)?, setup.input(0).dims())
 }
 
-fn shape(setup: &Setup<'_>) -> Result<Vec<Vec<u32>>, Refusal> {
+fn dims(setup: &Setup<'_>) -> Result<Vec<Vec<u32>>, Refusal> {
     Ok(vec![lanes(setup)?.1])
 }
 
