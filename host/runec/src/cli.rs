@@ -40,6 +40,9 @@ enum Command {
     /// List the blocks of the catalogue, or show one.
     #[command(after_help = cmd::blocks::EXAMPLES)]
     Blocks(cmd::blocks::Args),
+    /// Write a Runefile or a block to begin with.
+    #[command(after_help = cmd::new::EXAMPLES)]
+    New(cmd::new::Args),
     /// Explain a diagnostic, such as R0301.
     Explain(cmd::explain::Args),
 }
@@ -79,6 +82,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Build(args) => cmd::build::run(&args, cli.color),
         Command::Check(args) => cmd::check::run(&args, cli.color),
         Command::Blocks(args) => cmd::blocks::run(&args),
+        Command::New(args) => cmd::new::run(&args),
         Command::Explain(args) => cmd::explain::run(&args),
     })
 }

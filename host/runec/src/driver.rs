@@ -153,10 +153,17 @@ fn read_block(path: &str, env: &dyn Env, build: bool) -> Result<Arc<Block>, Faul
             .file(path)
             .map_err(|reason| fault(Code::FileMissing, reason))?,
     };
-    rune_blocks::read(bytes).map(Arc::new).map_err(|error| {
-        let message = format!("cannot use block `{path}`: {error}");
-        fault(Code::BlockInvalid, message)
-    })
+    rune_blocks::read(bytes)
+        .map(Arc::new)
+        .map_err(|error| -> Fault {
+            let path = path.to_owned();
+            Arc::new(move |span| {
+                let message = format!("cannot use block `{path}`: {error}");
+                Diagnostic::new(Code::BlockInvalid, span, message)
+                    .at("this file")
+                    .hint(error.hint())
+            })
+        })
 }
 
 /// That a folder gave no module: a warning where it only has not been built.

@@ -7,6 +7,7 @@ mod folder;
 pub mod reference;
 pub mod render;
 pub mod report;
+mod skeleton;
 pub mod toolchain;
 pub mod world;
 

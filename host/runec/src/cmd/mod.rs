@@ -4,6 +4,7 @@ pub(crate) mod blocks;
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod explain;
+pub(crate) mod new;
 
 use std::io::{self, Write};
 
