@@ -64,7 +64,7 @@ for dtype in [np.int8, np.uint8, np.int16, np.int32]:
             )
             cases.append(case.call([quantized], [exact(quantized, scale, zero_point)]))
 bounded = Case(
-    "bounded", args={"scale": 0.5}, inputs=[("i8", [2, "<=2"])], outputs=[("f32", [2, "<=2"])]
+    "bounded", args={"scale": 0.5}, inputs=[("i8", ["<=2", 2])], outputs=[("f32", ["<=2", 2])]
 )
 bounded.call([np.int8([3, -3])], [np.float32([1.5, -1.5])])
 bounded.call([np.int8([])], [np.float32([])])

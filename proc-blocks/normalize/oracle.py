@@ -42,7 +42,7 @@ for dtype in [np.float32, np.float64]:
         [np.finfo(dtype).max, -np.finfo(dtype).max, 0],
     ]:
         add(f"{name} {values}", dtype(values))
-bounded = Case("bounded", inputs=[("f32", [2, "<=3"])], outputs=[("f32", [2, "<=3"])])
+bounded = Case("bounded", inputs=[("f32", ["<=3", 2])], outputs=[("f32", ["<=3", 2])])
 for values in [[1, 3], [], [4, 4, 4, 4], [1, 2, 3, 4, 5, 9]]:
     x = np.float32(values)
     bounded.call([x], [want(x)])

@@ -54,7 +54,7 @@ add(np.float32([[7.0]]), [0], [slice(-1, None)])
 bounds = [None, *range(-9, 10)]
 steps = [None, -3, -2, -1, 1, 2, 3]
 count = 0
-while count < 120:
+while count < 60:
     rank = int(rng.integers(1, 5))
     x = rng.integers(0, 100, tuple(rng.integers(1, 6, rank))).astype(np.int8)
     axes = rng.permutation(rank)[: int(rng.integers(1, rank + 1))]

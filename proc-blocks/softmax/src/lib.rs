@@ -93,16 +93,16 @@ impl<T: Real> Block for Softmax<T> {
         mut probabilities: BoundedMut<'_, T>,
         _: &mut Call<'_>,
     ) -> Result<Flow, Fault> {
-        probabilities.truncate(scores.len());
         let row = match self.rows {
             Rows::Count(count) => scores.len() / count.max(1),
             Rows::Length(length) => length,
         };
-        if row > 0 {
-            let rows = probabilities.chunks_exact_mut(row);
-            rows.zip(scores.chunks_exact(row))
-                .for_each(|(probabilities, scores)| softmax(scores, probabilities));
-        }
+        // Rows without elements are none.
+        let from = scores.chunks_exact(row.max(1));
+        probabilities.truncate(from.len() * row);
+        let rows = probabilities.chunks_exact_mut(row.max(1));
+        rows.zip(from)
+            .for_each(|(probabilities, scores)| softmax(scores, probabilities));
         Ok(Flow::Output)
     }
 }
@@ -133,8 +133,40 @@ fn softmax<T: Real>(scores: &[T], probabilities: &mut [T]) {
 
 #[cfg(test)]
 mod tests {
+    use rune_block_sdk::{
+        ElementType,
+        testing::{Data, Type, Value},
+    };
+
     #[test]
     fn equals_the_oracle() {
         rune_block_vectors::check(&super::NATIVE, include_str!("../vectors.json"));
+    }
+
+    /// The rows are as long as the bounded last dimension is in this call.
+    #[test]
+    fn rows_may_be_shorter() {
+        let of = Type {
+            element: ElementType::F32,
+            dims: vec![2, 3],
+            bounds: 0b10,
+        };
+        let args = [Value::Text("last")];
+        let ports = [of];
+        let mut softmax = super::NATIVE
+            .init("run.f32", &args, &ports, &ports)
+            .unwrap();
+        let mut run = |scores: &[f32]| {
+            let bytes = scores.iter().flat_map(|x| x.to_le_bytes()).collect();
+            softmax.run(&[Data::Bytes(bytes)]).unwrap().unwrap()
+        };
+        let expected = |values: &[f32]| {
+            vec![Data::Bytes(
+                values.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            )]
+        };
+        assert_eq!(run(&[5.0, 5.0, -9.0, -9.0]), expected(&[0.5; 4]));
+        assert_eq!(run(&[7.0, -7.0]), expected(&[1.0; 2]));
+        assert_eq!(run(&[]), expected(&[]));
     }
 }
