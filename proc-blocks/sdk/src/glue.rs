@@ -3,6 +3,8 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::ptr;
 
+#[cfg(target_arch = "wasm32")]
+use crate::memory::arena::ARENA;
 pub use crate::raw::{Context, Tensor};
 use crate::{
     Block, Call, Flow, Inputs, Outputs, Refusal, Setup,
@@ -96,14 +98,14 @@ pub(crate) unsafe fn place<B: Block>(
 pub unsafe fn init<B: Block>(context: *mut Context) -> Option<*const u8> {
     // SAFETY: the caller's promise.
     let context = unsafe { &mut *context };
-    crate::memory::frozen::ARENA.open(context.frozen, context.frozen_end);
+    ARENA.open(context.frozen, context.frozen_end);
     // SAFETY: the caller's promise.
     let placed = unsafe { place::<B>(context) };
     let instance = placed.map(|placed| match placed {
         Ok(placed) => ptr::from_ref(placed).cast(),
         Err(refusal) => fail(context, refusal),
     });
-    context.frozen = crate::memory::frozen::ARENA.close();
+    (context.frozen, context.freed) = ARENA.close();
     instance
 }
 
@@ -189,7 +191,7 @@ const MAX_RANK: usize = 8;
 pub unsafe fn shape(context: *mut Context, shape: Shape) -> i32 {
     // SAFETY: the caller's promise.
     let context = unsafe { &mut *context };
-    crate::memory::frozen::ARENA.open(context.frozen, context.frozen_end);
+    ARENA.open(context.frozen, context.frozen_end);
     // SAFETY: the caller's promise.
     let answer = match unsafe { dims(context, shape) } {
         Ok(dims) => {
@@ -209,7 +211,7 @@ pub unsafe fn shape(context: *mut Context, shape: Shape) -> i32 {
             0
         }
     };
-    context.frozen = crate::memory::frozen::ARENA.close();
+    (context.frozen, context.freed) = ARENA.close();
     answer
 }
 

@@ -1,5 +1,10 @@
 //! What a block may write: its state and its scratch; and on wasm32, where `init` allocates.
 
+#[cfg(any(target_arch = "wasm32", test))]
+pub(crate) mod arena;
+#[cfg(test)]
+mod tests;
+
 use core::{marker::PhantomData, mem, slice};
 
 use crate::{Fault, Text};
@@ -150,94 +155,5 @@ impl Planner {
             length,
             of: PhantomData,
         })
-    }
-}
-
-/// The allocator of `init`: a bump over the frozen arena.
-///
-/// Freed memory is zeroed, so that no stale address stays in the snapshot, and the newest is used again.
-#[cfg(target_arch = "wasm32")]
-pub(crate) mod frozen {
-    use core::{
-        alloc::{GlobalAlloc, Layout},
-        cell::Cell,
-        ptr,
-    };
-
-    pub(crate) struct Arena {
-        next: Cell<*mut u8>,
-        end: Cell<*mut u8>,
-    }
-
-    // SAFETY: a block has one thread.
-    #[expect(unsafe_code, reason = "a global allocator is a static")]
-    unsafe impl Sync for Arena {}
-
-    /// Empty except while `init` runs, so `run` cannot allocate and static data ends as it began.
-    #[global_allocator]
-    pub(crate) static ARENA: Arena = Arena {
-        next: Cell::new(ptr::null_mut()),
-        end: Cell::new(ptr::null_mut()),
-    };
-
-    impl Arena {
-        pub(crate) fn open(&self, next: *mut u8, end: *mut u8) {
-            self.next.set(next);
-            self.end.set(end);
-        }
-
-        /// Empties the arena and gives the next free address it had.
-        pub(crate) fn close(&self) -> *mut u8 {
-            self.end.set(ptr::null_mut());
-            self.next.replace(ptr::null_mut())
-        }
-    }
-
-    // SAFETY: blocks handed out are inside the arena, aligned, and do not overlap: `next` lies past
-    // all of them, and moves back only over the newest, when that is freed or shrunk.
-    #[expect(unsafe_code, reason = "a global allocator is an unsafe trait")]
-    unsafe impl GlobalAlloc for Arena {
-        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-            let next = self.next.get();
-            let room = self.end.get() as usize - next as usize;
-            let pad = next.align_offset(layout.align());
-            if pad > room || layout.size() > room - pad {
-                return ptr::null_mut();
-            }
-            let block = next.wrapping_add(pad);
-            self.next.set(block.wrapping_add(layout.size()));
-            block
-        }
-
-        unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-            // SAFETY: the caller gives back a block of this size.
-            unsafe { block.write_bytes(0, layout.size()) };
-            if block.wrapping_add(layout.size()) == self.next.get() {
-                self.next.set(block);
-            }
-        }
-
-        unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-            if block.wrapping_add(layout.size()) == self.next.get() {
-                if size > self.end.get() as usize - block as usize {
-                    return ptr::null_mut();
-                }
-                if size < layout.size() {
-                    // SAFETY: the end of a block of the old size.
-                    unsafe { block.add(size).write_bytes(0, layout.size() - size) };
-                }
-                self.next.set(block.wrapping_add(size));
-                return block;
-            }
-            // SAFETY: the caller's promise about `layout` and `size`; the blocks do not overlap.
-            unsafe {
-                let moved = self.alloc(Layout::from_size_align_unchecked(size, layout.align()));
-                if !moved.is_null() {
-                    moved.copy_from_nonoverlapping(block, size.min(layout.size()));
-                    self.dealloc(block, layout);
-                }
-                moved
-            }
-        }
     }
 }

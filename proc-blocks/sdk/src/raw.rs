@@ -3,7 +3,7 @@
 //! Addresses are pointers and sizes `usize`, so on wasm32 each is one word of `docs/abi.md`, and on the
 //! host the same code runs over records of the host's own width.
 
-/// The context of `init`: 12 words.
+/// The context of `init` and `shape`: 13 words.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Context {
@@ -20,6 +20,8 @@ pub struct Context {
     pub(crate) message: *const u8,
     pub(crate) message_length: usize,
     pub(crate) scratch: usize,
+    /// The first freed range of the frozen arena.
+    pub(crate) freed: u32,
 }
 
 /// An argument.

@@ -108,6 +108,7 @@ impl<'a> Records<'a> {
             message: ptr::null(),
             message_length: 0,
             scratch: 0,
+            freed: 0,
         }
     }
 }
