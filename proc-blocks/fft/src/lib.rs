@@ -1,6 +1,5 @@
 //! `fft`: magnitudes of the discrete Fourier transform of real samples.
 //!
-//! An even number of samples is transformed as half as many complex numbers; see [`complex`] for how.
 //! Largest error, relative to the largest magnitude: 1e-6 up to 65536 samples, 2e-6 where the length has
 //! a prime factor above 13. Magnitudes whose square overflows an f32 (from 1.8e19) are infinite.
 #![cfg_attr(target_arch = "wasm32", no_std)]
@@ -8,11 +7,9 @@
 
 extern crate alloc;
 
-pub mod complex;
-
 use core::marker::PhantomData;
 
-use complex::{Plan, Roots, mul};
+use rune_block_dsp::{Complex, RealFft, abs};
 use rune_block_sdk::{Block, Call, Element, Fault, Flow, Refusal, Scratch, Setup};
 
 rune_block_sdk::block! {
@@ -27,11 +24,8 @@ const MAX_SAMPLES: usize = 1 << 16;
 /// An instance for samples of type `T`.
 #[derive(Debug)]
 pub struct Fft<T> {
-    plan: Plan,
-    /// Of the order of twice the plan's length: for an even number of samples that number itself.
-    roots: Roots,
-    /// The numbers being transformed, then the room the plan needs, unless the output can be that.
-    work: Scratch<f32>,
+    plan: RealFft,
+    work: Scratch<Complex>,
     of: PhantomData<T>,
 }
 
@@ -44,14 +38,10 @@ impl<T: Element + Into<f32>> Block for Fft<T> {
         if n == 0 || n > MAX_SAMPLES {
             return Err(alloc::format!("{n} samples, but it takes 1 to {MAX_SAMPLES}").into());
         }
-        let length = numbers(n);
-        let roots = Roots::new(2 * length);
-        let plan = Plan::new(length, &roots);
-        let room = if plan.room() <= n { 0 } else { plan.room() };
+        let plan = RealFft::new(n);
         Ok(Self {
-            work: setup.scratch(2 * length + room)?,
+            work: setup.scratch(plan.work())?,
             plan,
-            roots,
             of: PhantomData,
         })
     }
@@ -62,66 +52,20 @@ impl<T: Element + Into<f32>> Block for Fft<T> {
         magnitudes: &mut [f32],
         call: &mut Call<'_>,
     ) -> Result<Flow, Fault> {
-        let length = numbers(samples.len());
-        let (numbers, room) = call.scratch.get(&self.work).split_at_mut(2 * length);
-        let room = if room.is_empty() {
-            &mut *magnitudes
-        } else {
-            room
-        };
-        if length < samples.len() {
-            for (number, sample) in numbers.iter_mut().zip(samples) {
-                *number = (*sample).into();
-            }
-            self.plan.transform(numbers, room, &self.roots);
-            self.unpack(numbers, magnitudes);
-        } else {
-            for (number, sample) in numbers.chunks_exact_mut(2).zip(samples) {
-                number[0] = (*sample).into();
-                number[1] = 0.0;
-            }
-            self.plan.transform(numbers, room, &self.roots);
-            for (magnitude, number) in magnitudes.iter_mut().zip(numbers.chunks_exact(2)) {
-                *magnitude = abs(number[0], number[1]);
-            }
+        let work = call.scratch.get(&self.work);
+        self.plan
+            .load(samples.iter().map(|sample| (*sample).into()), work);
+        let bins = self.plan.transform(work);
+        let (first, others) = magnitudes.split_at_mut(bins.len());
+        for (magnitude, bin) in first.iter_mut().zip(bins) {
+            *magnitude = abs(*bin);
+        }
+        // The spectrum of real samples is symmetric.
+        for (magnitude, mirror) in others.iter_mut().rev().zip(&first[1..]) {
+            *magnitude = *mirror;
         }
         Ok(Flow::Output)
     }
-}
-
-impl<T> Fft<T> {
-    /// Magnitudes of the transform of `n` real samples from that of `n / 2` complex numbers whose real
-    /// parts are the even samples and whose imaginary parts are the odd ones.
-    ///
-    /// With `e` and `o` the transforms of the even and of the odd samples, and `w` the `n`-th root of one,
-    /// element `k` is `e[k] + w^k o[k]`, and its mirror `n / 2 - k` the conjugate of `e[k] - w^k o[k]`.
-    fn unpack(&self, numbers: &[f32], magnitudes: &mut [f32]) {
-        let n = magnitudes.len();
-        let half = n / 2;
-        magnitudes[0] = abs(numbers[0] + numbers[1], 0.0);
-        magnitudes[half] = abs(numbers[0] - numbers[1], 0.0);
-        for k in 1..=half / 2 {
-            let (a, b) = (&numbers[2 * k..][..2], &numbers[2 * (half - k)..][..2]);
-            let even = [0.5 * (a[0] + b[0]), 0.5 * (a[1] - b[1])];
-            let odd = [0.5 * (a[1] + b[1]), 0.5 * (b[0] - a[0])];
-            let turned = mul(odd, self.roots.get(k));
-            let here = abs(even[0] + turned[0], even[1] + turned[1]);
-            let there = abs(even[0] - turned[0], even[1] - turned[1]);
-            magnitudes[k] = here;
-            magnitudes[n - k] = here;
-            magnitudes[half - k] = there;
-            magnitudes[half + k] = there;
-        }
-    }
-}
-
-/// How many complex numbers `n` samples are transformed as.
-fn numbers(n: usize) -> usize {
-    if n.is_multiple_of(2) { n / 2 } else { n }
-}
-
-fn abs(re: f32, im: f32) -> f32 {
-    libm::sqrtf(re * re + im * im)
 }
 
 #[cfg(test)]
@@ -167,6 +111,11 @@ mod tests {
         elements
             .map(|k| (f64::from(magnitudes[k]) - dft(samples, k)).abs() / largest)
             .fold(0.0, f64::max)
+    }
+
+    #[test]
+    fn equals_the_oracle() {
+        rune_block_vectors::check(&NATIVE, include_str!("../vectors.json"));
     }
 
     #[test]
