@@ -61,8 +61,7 @@ impl<'a> Plan<'a> {
     fn new(setup: &Setup<'a>) -> Result<Self, Refusal> {
         let dims = setup.input(0).dims();
         let (batch, high, wide, channels) = match dims {
-            [h, w] => (&dims[..0], *h, *w, &dims[2..]),
-            [h, w, _] => (&dims[..0], *h, *w, &dims[2..]),
+            [h, w] | [h, w, _] => (&dims[..0], *h, *w, &dims[2..]),
             [1, h, w, _] => (&dims[..1], *h, *w, &dims[3..]),
             _ => {
                 return Err(format!(

@@ -207,7 +207,7 @@ mod tests {
             "a tap leaves the range of an f32"
         );
         assert_eq!(
-            refusal(&["1"; 8192], ("low", 1), 1),
+            refusal(&vec!["1"; 8192], ("low", 1), 1),
             "8192 taps, but it takes at most 8191"
         );
     }

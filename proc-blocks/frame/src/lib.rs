@@ -152,12 +152,12 @@ mod tests {
 
     #[test]
     fn without_a_hop_every_call_gives_once_full() {
+        use Flow::{Nothing, Output};
         let mut block = make(1, 3, 0).unwrap();
         let mut frame = [0; 6];
         let flows: Vec<Flow> = (0..5)
             .map(|i| block.run(&[i, -i], &mut frame).unwrap())
             .collect();
-        use Flow::{Nothing, Output};
         assert_eq!(flows, [Nothing, Nothing, Output, Output, Output]);
         assert_eq!(frame, [2, -2, 3, -3, 4, -4]);
     }

@@ -42,7 +42,7 @@ impl Method {
 pub(crate) struct Weights<W> {
     spans: Box<[Span]>,
     /// Those of the first span, then those of the next.
-    weights: Box<[W]>,
+    all: Box<[W]>,
     longest: usize,
 }
 
@@ -88,7 +88,7 @@ impl<W> Weights<W> {
         let longest = spans.iter().map(|span| span.count).max();
         Self {
             spans: spans.into(),
-            weights: weights.into(),
+            all: weights.into(),
             longest: longest.unwrap_or(0) as usize,
         }
     }
@@ -101,7 +101,7 @@ impl<W> Weights<W> {
     /// For each pixel of the resized line, the first it is mixed of and the weights from there on.
     #[inline]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &[W])> {
-        let mut rest = &*self.weights;
+        let mut rest = &*self.all;
         self.spans.iter().map(move |span| {
             let (weights, after) = rest.split_at(span.count as usize);
             rest = after;

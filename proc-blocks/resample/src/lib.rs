@@ -104,7 +104,9 @@ fn taps(up: usize, down: usize, half: usize) -> Vec<f64> {
     }
     let window = design::kaiser(2 * half + 1, BETA);
     let mut taps = design::response(Band::Low(1.0 / factor as f64), &window);
-    taps.iter_mut().for_each(|tap| *tap *= up as f64);
+    for tap in &mut taps {
+        *tap *= up as f64;
+    }
     taps
 }
 
