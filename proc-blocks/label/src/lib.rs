@@ -1,15 +1,18 @@
 //! `label`: the label of every index.
 //!
-//! A float is an index if it is whole. An index without a label is the fault "out of range".
+//! The labels are one text and the places where they end, so that a great many cost the compiler two
+//! allocations and the rune no addresses.
 #![cfg_attr(target_arch = "wasm32", no_std)]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, format, string::String, vec::Vec};
 use core::marker::PhantomData;
 
-use rune_block_sdk::{Block, Call, Element, Fault, Flow, Refusal, Setup, Text, Utf8};
+use rune_block_sdk::{
+    Block, Bounded, BoundedMut, Call, Element, Fault, Flow, Refusal, Setup, Text, Utf8,
+};
 
 rune_block_sdk::block! {
     "../block.toml",
@@ -32,8 +35,16 @@ const WORDLIST: usize = 1;
 /// An instance for indices of type `T`.
 #[derive(Debug)]
 pub struct Label<T> {
-    labels: Box<[Text<'static>]>,
+    labels: Labels,
     of: PhantomData<T>,
+}
+
+/// The labels, one after the other.
+#[derive(Debug)]
+struct Labels {
+    text: Box<str>,
+    /// Where each label ends.
+    ends: Box<[u32]>,
 }
 
 /// A number that may be an index.
@@ -44,44 +55,68 @@ pub trait Index: Element {
 
 impl<T: Index> Block for Label<T> {
     type Inputs = T;
-    type Outputs = Utf8;
+    type Outputs = Bounded<Utf8>;
 
     fn init(setup: &mut Setup<'_>) -> Result<Self, Refusal> {
         let labels = setup.texts(LABELS)?;
         let words = setup.text(WORDLIST)?.trim();
         let labels = match (labels.len() > 0, !words.is_empty()) {
-            (true, false) => freeze(labels),
-            (false, true) => freeze(words.lines()),
+            (true, false) => Labels::freeze(labels),
+            (false, true) => Labels::freeze(words.lines()),
             (false, false) => return Err("give the labels as `--labels` or `--wordlist`".into()),
             (true, true) => return Err("give `--labels` or `--wordlist`, not both".into()),
-        };
+        }?;
         Ok(Self {
             labels,
             of: PhantomData,
         })
     }
 
-    fn run(
-        &self,
-        indices: &[T],
-        labels: &mut [Text<'_>],
-        _: &mut Call<'_>,
+    fn run<'a>(
+        &'a self,
+        indices: &'a [T],
+        mut labels: BoundedMut<'a, Text<'a>>,
+        _: &mut Call<'a>,
     ) -> Result<Flow, Fault> {
         for (label, index) in labels.iter_mut().zip(indices) {
-            let index = index.index().ok_or(Fault::OutOfRange)?;
-            *label = *self.labels.get(index).ok_or(Fault::OutOfRange)?;
+            let text = index.index().and_then(|index| self.labels.get(index));
+            *label = Text::of(text.ok_or(Fault::OutOfRange)?);
         }
+        labels.truncate(indices.len());
         Ok(Flow::Output)
     }
 }
 
-/// The table first, at its final size, then the texts.
-fn freeze<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Box<[Text<'static>]> {
-    let mut table = alloc::vec![Text::default(); texts.clone().count()].into_boxed_slice();
-    for (entry, text) in table.iter_mut().zip(texts) {
-        *entry = Text::frozen(text);
+impl Labels {
+    fn freeze<'a>(labels: impl Iterator<Item = &'a str> + Clone) -> Result<Self, Refusal> {
+        let (mut count, mut length) = (0, 0);
+        for label in labels.clone() {
+            count += 1;
+            length += label.len();
+        }
+        if u32::try_from(length).is_err() {
+            return Err(format!("the labels have {length} bytes, which is too much").into());
+        }
+        let mut text = String::with_capacity(length);
+        let mut ends = Vec::with_capacity(count);
+        for label in labels {
+            text.push_str(label);
+            ends.push(text.len() as u32);
+        }
+        Ok(Self {
+            text: text.into(),
+            ends: ends.into(),
+        })
     }
-    table
+
+    fn get(&self, index: usize) -> Option<&str> {
+        let end = *self.ends.get(index)?;
+        let start = match index {
+            0 => 0,
+            _ => self.ends[index - 1],
+        };
+        self.text.get(start as usize..end as usize)
+    }
 }
 
 macro_rules! integers {
@@ -121,8 +156,29 @@ mod tests {
 
     fn run<T: Index>(block: &mut Instance<Label<T>>, indices: &[T]) -> Result<Vec<String>, Fault> {
         let mut labels = vec![Text::default(); indices.len()];
-        block.run(indices, &mut labels)?;
-        Ok(labels.iter().map(|l| l.as_str().to_owned()).collect())
+        let mut count = 0;
+        block.run(indices, BoundedMut::new(&mut labels, &mut count))?;
+        Ok(labels[..count]
+            .iter()
+            .map(|l| l.as_str().to_owned())
+            .collect())
+    }
+
+    #[test]
+    fn equals_the_oracle() {
+        rune_block_vectors::check(&super::NATIVE, include_str!("../vectors.json"));
+    }
+
+    #[test]
+    fn takes_a_hundred_thousand_labels() {
+        let words: Vec<String> = (0..100_000).map(|i| format!("label {i} \u{e9}")).collect();
+        let mut block = make::<u32>(&[], &words.join("\n"), 3).unwrap();
+        let labels = run(&mut block, &[0, 99_999, 31_415]).unwrap();
+        assert_eq!(
+            labels,
+            ["label 0 \u{e9}", "label 99999 \u{e9}", "label 31415 \u{e9}"]
+        );
+        assert_eq!(run(&mut block, &[0, 1, 100_000]), Err(Fault::OutOfRange));
     }
 
     #[test]

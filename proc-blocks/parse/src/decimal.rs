@@ -465,7 +465,7 @@ mod tests {
             // Between a float and the next.
             check(&format!(
                 "{:.60e}",
-                (f64::from(y) + f64::from(y.next_up())) / 2.0
+                f64::midpoint(y.into(), y.next_up().into())
             ));
         }
     }
