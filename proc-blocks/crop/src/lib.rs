@@ -11,7 +11,7 @@ use rune_block_sdk::{Block, Call, Element, Fault, Flow, Refusal, Setup};
 
 rune_block_sdk::block! {
     "../block.toml",
-    shape = shape,
+    shape = dims,
     "run.u8" => Crop<u8>,
     "run.f32" => Crop<f32>,
     "run.i8" => Crop<i8>,
@@ -103,7 +103,7 @@ impl<'a> Plan<'a> {
 }
 
 /// The dimensions of the output.
-fn shape(setup: &Setup<'_>) -> Result<Vec<Vec<u32>>, Refusal> {
+fn dims(setup: &Setup<'_>) -> Result<Vec<Vec<u32>>, Refusal> {
     let plan = Plan::new(setup)?;
     Ok(vec![
         [plan.batch, &[plan.height, plan.width], plan.channels].concat(),

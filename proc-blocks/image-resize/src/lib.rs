@@ -18,7 +18,7 @@ use weights::{Method, Weights};
 
 rune_block_sdk::block! {
     "../block.toml",
-    shape = shape,
+    shape = dims,
     "run.u8" => Resize<u8>,
     "run.f32" => Resize<f32>,
 }
@@ -90,7 +90,7 @@ impl<'a> Size<'a> {
 }
 
 /// The dimensions of the output.
-fn shape(setup: &Setup<'_>) -> Result<Vec<Vec<u32>>, Refusal> {
+fn dims(setup: &Setup<'_>) -> Result<Vec<Vec<u32>>, Refusal> {
     let size = Size::of(setup.input(0).dims())?;
     let (width, height) = (setup.integer(WIDTH)? as u32, setup.integer(HEIGHT)? as u32);
     Ok(vec![[size.batch, &[height, width], size.channels].concat()])
