@@ -42,3 +42,27 @@ impl Dct {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rows are orthonormal: a row transforms to its own element.
+    #[test]
+    fn rows_transform_to_their_own_elements() {
+        for length in [1, 2, 7, 40] {
+            let dct = Dct::new(length, length, |_| 1.0);
+            for (k, row) in dct.cosines.chunks_exact(length).enumerate() {
+                let mut elements = vec![f32::NAN; length];
+                dct.apply(row, &mut elements);
+                for (i, element) in elements.iter().enumerate() {
+                    let expected = if i == k { 1.0 } else { 0.0 };
+                    assert!(
+                        (element - expected).abs() < 1e-6,
+                        "{length} {k} {i}: {element}"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -115,7 +115,9 @@ impl Bank {
                 let down = (high - frequency(bin)) / (high - middle);
                 up.min(down).max(0.0) * scale
             };
-            let first = (0..bins).find(|bin| weight(*bin) > 0.0).unwrap_or(0);
+            let bin = |frequency: f64| (frequency * fft as f64 / hz) as usize;
+            let mut inside = bin(low).saturating_sub(1)..bins.min(bin(high).saturating_add(2));
+            let first = inside.find(|bin| weight(*bin) > 0.0).unwrap_or(0);
             let weights = (first..bins).map(weight).take_while(|w| *w > 0.0);
             (first, weights.collect())
         }))
@@ -135,6 +137,50 @@ impl Bank {
             rest = others;
             let elements = &spectrum[filter.first as usize..];
             *energy = weights.iter().zip(elements).map(|(w, x)| w * x).sum();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scales_have_their_fixed_points() {
+        assert!((Scale::Slaney.mel(1000.0) - 15.0).abs() < 1e-12);
+        assert!((Scale::Slaney.mel(6400.0) - 42.0).abs() < 1e-12);
+        assert!((Scale::Htk.mel(1000.0) - 999.985_537).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_pitch_goes_back_to_its_frequency() {
+        for scale in [Scale::Slaney, Scale::Htk] {
+            for hz in [0.0, 1.0, 440.0, 999.9, 1000.0, 1000.1, 8000.0, 96_000.0] {
+                assert!(
+                    (scale.hz(scale.mel(hz)) - hz).abs() <= 1e-10 * hz,
+                    "{scale:?} {hz}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn neighbours_add_up_to_one() {
+        let mels = Mels {
+            count: 20,
+            low: 0.0,
+            high: 8000.0,
+            scale: Scale::Htk,
+            equal_area: false,
+        };
+        let bank = Bank::triangles(&mels, 16_000.0, 512);
+        let mut energies = [0.0; 20];
+        // Between the middles of the first and of the last filter.
+        for bin in 10..220 {
+            let mut spectrum = [0.0; 257];
+            spectrum[bin] = 1.0;
+            bank.apply(&spectrum, &mut energies);
+            assert!((energies.iter().sum::<f32>() - 1.0).abs() < 1e-6, "{bin}");
         }
     }
 }

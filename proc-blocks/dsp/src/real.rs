@@ -113,3 +113,37 @@ impl RealFft {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::f64::consts::TAU;
+
+    /// Against the definition in f64, at lengths of every kind of stage and of none.
+    #[test]
+    fn equals_the_definition() {
+        for length in (1..=70).chain([81, 97, 120, 121, 125, 128, 169, 194, 210, 243, 343, 512]) {
+            let samples: Vec<f32> = (0..length)
+                .map(|j| ((j * j * 37 + j * 11) % 101) as f32 / 50.0 - 1.0)
+                .collect();
+            let plan = RealFft::new(length);
+            let mut work = vec![[f32::NAN; 2]; plan.work()];
+            plan.load(samples.iter().copied(), &mut work);
+            let elements = plan.transform(&mut work);
+            assert_eq!(elements.len(), length / 2 + 1);
+            let norm = (length as f64).sqrt();
+            for (k, [re, im]) in elements.iter().enumerate() {
+                let angle = |j: usize| TAU * ((j * k) % length) as f64 / length as f64;
+                let sum = |f: fn(f64) -> f64| -> f64 {
+                    let terms = samples.iter().enumerate();
+                    terms.map(|(j, x)| f64::from(*x) * f(angle(j))).sum()
+                };
+                let error = (f64::from(*re) - sum(f64::cos)).hypot(f64::from(*im) + sum(f64::sin));
+                assert!(
+                    error < 1e-6 * norm,
+                    "{length} samples, element {k}: {error}"
+                );
+            }
+        }
+    }
+}

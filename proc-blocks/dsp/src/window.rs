@@ -59,3 +59,26 @@ impl Shape {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_as_named() {
+        let window = Shape::Hann.window(4, Ends::Periodic);
+        assert_eq!(*window, [0.0, 0.5, 1.0, 0.5]);
+        let window = Shape::Hann.window(5, Ends::Symmetric);
+        assert_eq!(*window, [0.0, 0.5, 1.0, 0.5, 0.0]);
+        assert_eq!(Shape::Hamming.window(2, Ends::Periodic)[0], 0.08);
+        assert_eq!(*Shape::Rectangular.window(3, Ends::Symmetric), [1.0; 3]);
+    }
+
+    #[test]
+    fn the_shortest_windows_are_ones() {
+        for ends in [Ends::Periodic, Ends::Symmetric] {
+            assert_eq!(*Shape::Hann.window(1, ends), [1.0]);
+            assert!(Shape::Hamming.window(0, ends).is_empty());
+        }
+    }
+}

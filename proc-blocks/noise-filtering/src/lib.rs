@@ -138,24 +138,69 @@ fn log(level: u32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rune_block_sdk::testing::{Instance, Value};
+    use rune_block_sdk::testing::{Data, Instance, Native, NativeInstance, Value};
+    use rune_block_vectors::{Answer, Expected, Vectors};
+    use std::slice;
+
+    /// The defaults.
+    const ARGS: [Value<'_>; 7] = [
+        Value::Float(0.95),
+        Value::Float(80.0),
+        Value::Integer(21),
+        Value::Integer(10),
+        Value::Float(0.025),
+        Value::Float(0.06),
+        Value::Float(0.05),
+    ];
 
     fn make(n: u32) -> Instance<NoiseFiltering> {
-        let args = [
-            Value::Float(0.95),
-            Value::Float(80.0),
-            Value::Integer(21),
-            Value::Integer(10),
-            Value::Float(0.025),
-            Value::Float(0.06),
-            Value::Float(0.05),
-        ];
-        Instance::new(&args, &[&[n]], &[&[n]]).unwrap()
+        Instance::new(&ARGS, &[&[n]], &[&[n]]).unwrap()
     }
 
     #[test]
     fn equals_the_oracle() {
         rune_block_vectors::check(&NATIVE, include_str!("../vectors.json"));
+    }
+
+    /// A case of a file of vectors, and its calls that have an output.
+    fn case(native: &Native, json: &str, name: &str) -> (NativeInstance, Vec<(Data, Data)>) {
+        let vectors = Vectors::parse(json, native.signature()).unwrap();
+        let case = vectors.cases.iter().find(|case| case.name == name).unwrap();
+        let Expected::Calls(calls) = &case.expected else {
+            panic!("{name} is refused");
+        };
+        let call = |call: &rune_block_vectors::Call| match &call.answer {
+            Answer::Output(outputs) => (call.inputs[0].clone(), outputs[0].clone()),
+            other => panic!("{name} gives {other:?}"),
+        };
+        (
+            case.native(native).unwrap(),
+            calls.iter().map(call).collect(),
+        )
+    }
+
+    /// On the spectrogram as `spectrogram` gives it, which is within 1 of the oracle's.
+    #[test]
+    fn features_of_speech_equal_those_of_the_oracles() {
+        let json = include_str!("../../spectrogram/vectors.json");
+        let native = &rune_block_spectrogram::NATIVE;
+        let (mut first, samples) = case(native, json, "speech, two calls");
+        let json = include_str!("../vectors.json");
+        let name = "the spectrogram of speech, two calls";
+        let (mut second, expected) = case(&NATIVE, json, name);
+        assert!(samples.len() == 2 && expected.len() == 2);
+        for ((samples, _), (_, expected)) in samples.iter().zip(&expected) {
+            let spectrogram = first.run(slice::from_ref(samples)).unwrap().unwrap();
+            let found = second.run(&spectrogram).unwrap().unwrap();
+            let (Data::Bytes(found), Data::Bytes(expected)) = (&found[0], expected) else {
+                panic!("features are numbers");
+            };
+            let differ = found.iter().zip(expected).filter(|(a, b)| a != b).count();
+            assert!(
+                found.len() == 1960 && differ <= 2,
+                "{differ} features differ"
+            );
+        }
     }
 
     #[test]
