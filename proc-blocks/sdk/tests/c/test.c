@@ -1,0 +1,2 @@
+#include "wave.c"
+#include "test.inc"

@@ -1,0 +1,2 @@
+#include "wave.cpp"
+#include "test.inc"
