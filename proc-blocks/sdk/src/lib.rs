@@ -31,9 +31,24 @@
 //! assert_eq!(output, [3.0, 6.0]);
 //! ```
 //!
-//! `init` runs in the compiler. Whatever it allocates (`Vec`, `Box`, `String`) becomes read-only data of
-//! the rune, so tables and parsed arguments cost nothing at run time. `run` runs in the rune: it cannot
-//! allocate, and keeps what it must remember in [`State`]. The contract is `docs/abi.md`.
+//! `init` runs in the compiler. Whatever it allocates (`Vec`, `Box`, `String`) and keeps becomes read-only
+//! data of the rune, so tables and parsed arguments cost nothing at run time; what it frees is not in the
+//! rune. `run` runs in the rune. The contract is `docs/abi.md`.
+//!
+//! | | `init` and `shape` | `run` |
+//! |---|---|---|
+//! | read arguments, types | yes, [`Setup`] | no: keep what is needed in the block |
+//! | allocate | yes | no: it traps; use [`State`] and [`Scratch`] |
+//! | change the block, a `static` | statics end as they began | no |
+//! | change its state | its first value: [`Setup::initial_state`] | yes, [`Call::state`](Call) |
+//! | work memory | the heap | [`Call::scratch`](Call), with anything in it |
+//! | answer texts | | of the block, the inputs, or the state: [`Call::keep_text`] |
+//! | fail | [`Refusal`], a sentence for the author of the Runefile | [`Fault`] |
+//! | depend on addresses, randomness | no: the compiler runs it twice and compares | no |
+//! | panic | a diagnostic: the block is broken | stops the rune |
+//!
+//! Ports are [`Element`] types, [`Utf8`], [`Bounded`] outputs, and in the last place [`Many`]. Floating
+//! point is that of the crate `libm`, so that the host and every rune agree to the bit.
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
 extern crate alloc;

@@ -10,7 +10,7 @@ use std::{
 /// Runs a program; false if there is none.
 fn run(command: &mut Command) -> bool {
     let Ok(output) = command.output() else {
-        println!("skipped: there is no {:?}", command.get_program());
+        println!("skipped: there is no {}", command.get_program().display());
         return false;
     };
     let said = String::from_utf8_lossy(&output.stderr);
@@ -25,7 +25,7 @@ fn sdk() -> &'static Path {
 
 fn out(name: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    fs::create_dir_all(&folder).unwrap();
+    fs::create_dir_all(&folder).expect("cargo gives a folder to write to");
     folder.join(name)
 }
 

@@ -1,1 +1,1 @@
-#include "wave.h"
+#include "wave.inc"

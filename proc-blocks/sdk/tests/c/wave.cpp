@@ -1,4 +1,4 @@
-#include "wave.h"
+#include "wave.inc"
 
 // What only C++ has.
 [[maybe_unused]] static wave *made(rune_context *context)
