@@ -96,7 +96,13 @@ fn design(setup: &Setup<'_>) -> Result<Vec<Section>, Refusal> {
     let numbers = setup.numbers(SOS, "--sos")?;
     if numbers.is_empty() {
         let band = Band::new(setup.text(KIND)?, edges)?;
-        return Ok(butterworth::sections(setup.integer(ORDER)? as u32, band));
+        let sections = butterworth::sections(setup.integer(ORDER)? as u32, band);
+        if !sections.iter().all(|s| s.is_finite() && s.is_stable()) {
+            return Err(
+                "an edge is too near to 0, to half of `--hz` or to the other edge for f64".into(),
+            );
+        }
+        return Ok(sections);
     }
     if !edges.absent() {
         return Err(

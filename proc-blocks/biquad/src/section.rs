@@ -39,17 +39,29 @@ impl Section {
             if a0 == 0.0 {
                 return Err(format!("a0 of {of} is 0"));
             }
-            let (b, a) = ([b0, b1, b2].map(|b| b / a0), [a1 / a0, a2 / a0]);
-            if !b.iter().chain(&a).all(|c| c.is_finite()) {
+            let section = Self {
+                b: [b0, b1, b2].map(|b| b / a0),
+                a: [a1 / a0, a2 / a0],
+            };
+            if !section.is_finite() {
                 return Err(format!("{of} leaves the range of an f64"));
             }
-            // The triangle of Jury: both poles inside the unit circle.
-            if a[1].abs() >= 1.0 || a[0].abs() >= 1.0 + a[1] {
+            if !section.is_stable() {
                 return Err(format!("{of} has a pole on or outside the unit circle"));
             }
-            Ok(Self { b, a })
+            Ok(section)
         };
         sections.iter().enumerate().map(read).collect()
+    }
+
+    /// Whether every coefficient is finite.
+    pub(crate) fn is_finite(&self) -> bool {
+        self.b.iter().chain(&self.a).all(|c| c.is_finite())
+    }
+
+    /// Whether both poles are inside the unit circle: the triangle of Jury.
+    pub(crate) fn is_stable(&self) -> bool {
+        self.a[1].abs() < 1.0 && self.a[0].abs() < 1.0 + self.a[1]
     }
 }
 

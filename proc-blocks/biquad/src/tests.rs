@@ -139,6 +139,18 @@ fn what_cannot_be_a_filter_is_refused() {
         refusal(("low", 2, [0.0; 4], &["1", "0", "0", "0", "0", "0"])),
         "a0 of section 1 of `--sos` is 0"
     );
+    for (kind, edges) in [
+        ("low", [1e-30, 0.0, 0.0]),
+        ("high", [1e-300, 0.0, 0.0]),
+        ("band", [0.0, 1e-300, 2e-300]),
+        ("stop", [0.0, 10.0, 10.000_000_000_000_002]),
+    ] {
+        assert_eq!(
+            refusal((kind, 3, [edges[0], edges[1], edges[2], 100.0], &[])),
+            "an edge is too near to 0, to half of `--hz` or to the other edge for f64",
+            "{kind}"
+        );
+    }
     let unstable = "section 1 of `--sos` has a pole on or outside the unit circle";
     for a in [["-1", "0"], ["0", "1"], ["0", "-1"], ["2.5", "1.5"]] {
         let sos = ["1", "0", "0", "1", a[0], a[1]];

@@ -60,7 +60,7 @@ impl<T: Element> Block for Frame<T> {
         }
         let row: u64 = dims.iter().skip(1).map(|d| u64::from(*d)).product();
         let elements = |rows: u32| {
-            u32::try_from(u64::from(rows) * row)
+            i32::try_from(u64::from(rows) * row)
                 .map(|n| n as usize)
                 .map_err(|_| Refusal::from("the frame is too large"))
         };

@@ -23,6 +23,8 @@ const STREAM: usize = 2;
 
 /// Largest number in the reduced ratio of the rates.
 const MAX_FACTOR: u32 = 1024;
+/// Most rows of a call, so that no position at the common rate needs more than 32 bits.
+const MAX_ROWS: usize = 1 << 21;
 /// Samples at the lower rate to either side that an output depends on.
 const REACH: usize = 10;
 /// Shape of the window.
@@ -58,6 +60,9 @@ impl<T: Element + Sample> Block for Resample<T> {
         let dims = setup.input(0).dims();
         let rows = dims.first().map_or(1, |n| *n as usize);
         let channels: usize = dims.iter().skip(1).map(|d| *d as usize).product();
+        if rows > MAX_ROWS {
+            return Err(format!("{rows} rows a call, but it takes at most {MAX_ROWS}").into());
+        }
         let stream = setup.bool(STREAM)?;
         if stream && !rows.is_multiple_of(down) {
             return Err(format!(
