@@ -276,7 +276,11 @@ pub enum InitError {
     Refused(String),
     /// What it left behind depends on where it lay.
     AddressDependent(String),
-    /// It trapped, ran out of fuel or memory, or broke another rule of the contract.
+    /// It did not end within the steps that it may take.
+    Endless(String),
+    /// It trapped.
+    Trapped(String),
+    /// It broke another rule of the contract.
     Broken(String),
 }
 

@@ -30,10 +30,10 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Some seconds of work and 256 MiB.
+    /// About two seconds of work and 256 MiB.
     fn default() -> Self {
         Self {
-            fuel: 2_000_000_000,
+            fuel: 1_000_000_000,
             memory: 256 << 20,
         }
     }
@@ -72,6 +72,15 @@ impl Wasmi {
         let broken =
             |error: wasmi::Error| InitError::Broken(format!("it cannot be loaded: {error}"));
         let module = Module::new(&self.engine, bytes).map_err(broken)?;
+        let memory = module.get_export(rune_abi::export::MEMORY);
+        let pages = memory.and_then(|ty| Some(ty.memory()?.minimum()));
+        if pages.is_some_and(|pages| pages > self.limits.memory as u64 >> 16) {
+            return Err(InitError::Broken(format!(
+                "its module has {} MiB of memory, and a block may have {}",
+                pages.unwrap_or_default() >> 4,
+                self.limits.memory >> 20
+            )));
+        }
         let limits = StoreLimitsBuilder::new()
             .memory_size(self.limits.memory)
             .table_elements(1 << 16)
@@ -128,6 +137,17 @@ pub(crate) enum Stop {
     Trap(String, String),
     /// There is not so much memory.
     Memory,
+}
+
+impl From<Stop> for InitError {
+    fn from(stop: Stop) -> Self {
+        let what = stop.to_string();
+        match stop {
+            Stop::Fuel(..) => Self::Endless(what),
+            Stop::Trap(..) => Self::Trapped(what),
+            Stop::Memory => Self::Broken(what),
+        }
+    }
 }
 
 impl fmt::Display for Stop {

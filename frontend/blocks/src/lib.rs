@@ -28,6 +28,8 @@ const MAX_VARIANTS: usize = 1024;
 /// Why bytes are not a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BlockError {
+    /// The bytes are no module at all.
+    NotModule(Alien),
     /// The module is not valid, or not one that can be taken apart.
     Module(ObjectError),
     /// There is no section `rune.block`; whether there are exports as a block has them tells a block
@@ -46,8 +48,17 @@ pub enum BlockError {
 impl fmt::Display for BlockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NotModule(what) => {
+                let what = match what {
+                    Alien::Empty => "empty",
+                    Alien::Model => "a TensorFlow Lite model",
+                    Alien::Text => "text",
+                    Alien::Other => "something else",
+                };
+                write!(f, "it is {what}, not a WebAssembly module")
+            }
             Self::Module(error) => write!(f, "{error}"),
-            Self::NoSection => f.write_str("the module has no section `rune.block`"),
+            Self::NoSection => f.write_str("the module has no section `rune.block`, where a block states its arguments and types"),
             Self::TwoSections => f.write_str("the module has two sections `rune.block`"),
             Self::NotText => f.write_str("the section `rune.block` is not UTF-8"),
             Self::Signature(error) => write!(f, "{error}"),
@@ -58,11 +69,64 @@ impl fmt::Display for BlockError {
 
 impl std::error::Error for BlockError {}
 
+impl BlockError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NotModule(Alien::Model) => "a model is named by MODEL",
+            Self::NotModule(Alien::Text) => {
+                "a block's sources are named by their folder, which `runec build` compiles"
+            }
+            Self::NotModule(Alien::Empty | Alien::Other) => {
+                "name a block of the catalogue, a folder of sources or a `.wasm`"
+            }
+            Self::Module(_) => {
+                "build it with `runec build`, or link it with `--no-entry --gc-sections --emit-relocs`, and let nothing strip or optimise it afterwards"
+            }
+            Self::NoSection | Self::TwoSections | Self::NotText => {
+                "the signature is one section of text: `block!` or `RUNE_BLOCK` of the SDK makes it, and a tool that strips custom sections takes it away"
+            }
+            Self::Signature(_) => "change the signature; `docs/abi.md` says what it may hold",
+            Self::Export(_) => "let the signature and the exports agree; `docs/abi.md` lists them",
+        }
+    }
+}
+
+/// What a file is that is no module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alien {
+    /// Nothing is in it.
+    Empty,
+    /// A TensorFlow Lite model.
+    Model,
+    /// Text, such as a block's source.
+    Text,
+    /// Anything else.
+    Other,
+}
+
+impl Alien {
+    /// What bytes are that do not begin as a module does.
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let head = &bytes[..bytes.len().min(512)];
+        match bytes {
+            [0, b'a', b's', b'm', ..] => None,
+            [] => Some(Self::Empty),
+            [_, _, _, _, b'T', b'F', b'L', b'3', ..] => Some(Self::Model),
+            _ if head.contains(&0) => Some(Self::Other),
+            _ => Some(Self::Text),
+        }
+    }
+}
+
 /// Reads and checks a block.
 ///
 /// # Errors
 /// The first rule of the contract that the module breaks.
 pub fn read(bytes: Arc<[u8]>) -> Result<Block, BlockError> {
+    if let Some(what) = Alien::of(&bytes) {
+        return Err(BlockError::NotModule(what));
+    }
     let object = object::read(&bytes).map_err(BlockError::Module)?;
     let (text, exports) = outline(&bytes)?;
     let signature = signature::parse(text).map_err(BlockError::Signature)?;

@@ -85,7 +85,7 @@ impl Run {
         match changed {
             None => Ok(()),
             Some((datum, _)) => Err(InitError::Broken(format!(
-                "`init` changes the static `{}`",
+                "`init` changes the static `{}`, which all instances share; what it makes belongs in its arenas",
                 datum.name
             ))),
         }

@@ -168,11 +168,20 @@ impl Subject<'_> {
             .hint(format!(
                 "keep pointers as pointers: do not hash, scale or print them in {export}"
             )),
-            InitError::Broken(what) => fault(
-                Code::BlockInvalid,
-                format!("block `{path}` broke while compiling: {what}"),
-            )
-            .at("this block"),
+            InitError::Endless(what) => self.broke(&what).hint(format!(
+                "look for a loop in `{export}` that does not end; data that takes so long to make is made before and given as a RESOURCE"
+            )),
+            InitError::Trapped(what) => self.broke(&what).hint(format!(
+                "a panic, a failed check or no more memory for what it keeps ends in a trap; call `{export}` in a test of the block with these arguments to see which"
+            )),
+            InitError::Broken(what) => self
+                .broke(&what)
+                .hint("the block has to change: `docs/abi.md` has the rules, and the SDK keeps them by itself"),
         }
+    }
+
+    fn broke(&self, what: &str) -> Diagnostic {
+        let message = format!("block `{}` broke while compiling: {what}", self.path);
+        Diagnostic::new(Code::BlockInvalid, self.span, message).at("this block")
     }
 }

@@ -77,8 +77,8 @@ impl From<InitError> for Failure {
 impl From<Stop> for Failure {
     fn from(stop: Stop) -> Self {
         match stop {
-            Stop::Fuel(..) => Self::Final(InitError::Broken(stop.to_string())),
-            Stop::Trap(..) | Stop::Memory => Self::Room(InitError::Broken(stop.to_string())),
+            Stop::Fuel(..) => Self::Final(stop.into()),
+            Stop::Trap(..) | Stop::Memory => Self::Room(stop.into()),
         }
     }
 }
@@ -161,10 +161,16 @@ pub(crate) fn init(
     let room = placement.room as u32;
     let used = |base: u32, next: u32, what| {
         let bytes = next.wrapping_sub(base);
-        let broken = || InitError::Broken(format!("`init` left the {what} arena"));
         // The arena is a multiple of a word, so the last word is all there.
-        let bytes = bytes.checked_next_multiple_of(4).filter(|n| *n <= room);
-        bytes.map(|bytes| Part { base, bytes }).ok_or_else(broken)
+        match bytes.checked_next_multiple_of(4) {
+            Some(bytes) if bytes <= room => Ok(Part { base, bytes }),
+            Some(bytes) if bytes < 1 << 31 => Err(Failure::Room(InitError::Broken(format!(
+                "`init` took {bytes} bytes of {what} memory, and there are {room}"
+            )))),
+            _ => Err(Failure::Final(InitError::Broken(format!(
+                "`init` left the {what} arena"
+            )))),
+        }
     };
     let started = Started {
         records: given.context,

@@ -86,16 +86,26 @@ fn a_broken_init_is_told_from_a_refusal() {
         (7, "`init` trapped: "),
         (8, "`init` changes the static `counter`"),
         (9, "the instance is not in the frozen arena"),
-        (10, "`init` left the frozen arena"),
+        (
+            10,
+            "`init` took 1073741832 bytes of frozen memory, and there are 67108864",
+        ),
+        (16, "`init` left the frozen arena"),
     ];
     for (rule, why) in cases {
         match snapshot(rule) {
-            Err(InitError::Broken(message)) => {
+            Err(
+                InitError::Broken(message)
+                | InitError::Endless(message)
+                | InitError::Trapped(message),
+            ) => {
                 assert!(message.starts_with(why), "{rule}: {message}");
             }
             other => panic!("{rule}: {other:?}"),
         }
     }
+    assert!(matches!(snapshot(6), Err(InitError::Endless(_))));
+    assert!(matches!(snapshot(7), Err(InitError::Trapped(_))));
     assert_eq!(
         snapshot(12),
         Err(InitError::Refused("the block gives no reason".to_owned()))

@@ -569,7 +569,11 @@ impl Inference<'_> {
             .at(format!("{} is not {says}", known.ty))
             .also(
                 span,
-                format!("the block's signature says {}", show_port(signature, port)),
+                if port.dims.contains(&PortDim::Told) {
+                    format!("the block itself tells {says} of these inputs")
+                } else {
+                    format!("the block's signature says {}", show_port(signature, port))
+                },
             );
         if let Some(why) = &known.why_dims {
             if why.span != at {
