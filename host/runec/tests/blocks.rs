@@ -1,0 +1,242 @@
+//! Blocks of one's own as a person meets them: `runec new`, folders of sources, `runec blocks`.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails where it stands"
+)]
+#![allow(
+    clippy::print_stderr,
+    reason = "a skipped test must not look like one that ran"
+)]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use runec::toolchain::{Clang, Rust};
+use serde_json::Value;
+
+/// An empty folder that is of one test alone.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("blocks")
+        .join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Exit status, standard output, standard error; modules are cached in the folder itself.
+fn runec(folder: &Path, args: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_runec"))
+        .args(args)
+        .current_dir(folder)
+        .env("XDG_CACHE_HOME", folder.join("cache"))
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code().unwrap(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+/// The modules in the cache of a folder.
+fn modules(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder.join("cache/rune/blocks"))
+        .into_iter()
+        .flatten();
+    let paths = entries.map(|e| e.unwrap().path());
+    paths
+        .filter(|p| p.extension().is_some_and(|e| e == "wasm"))
+        .collect()
+}
+
+const USES: &str = "\
+FROM runicos/base
+CAPABILITY<F32[4]> RAND x
+PROC_BLOCK ./gain louder --factor 2
+OUT SERIAL
+RUN x louder serial
+";
+
+#[test]
+fn a_new_rune_checks_and_builds() {
+    let folder = folder("rune");
+    let (code, out, err) = runec(&folder, &["new", "wand"]);
+    assert_eq!((code, &*out), (0, ""));
+    assert_eq!(err, "wrote wand/Runefile; next: rune run wand\n");
+    assert_eq!(
+        runec(&folder, &["check", "wand"]),
+        (0, String::new(), String::new())
+    );
+    assert_eq!(runec(&folder, &["build", "wand"]).0, 0);
+    assert!(folder.join("wand.rune").is_file());
+}
+
+#[test]
+fn what_new_cannot_write_is_wrong_usage() {
+    let folder = folder("usage");
+    fs::create_dir(folder.join("taken")).unwrap();
+    for (args, said) in [
+        (&["new", "taken"][..], "there is already a `taken` here"),
+        (&["new", "--block", "My_Block"], "did you mean `my-block`?"),
+        (&["new", "--block", "sdk"], "cannot be called `sdk`"),
+        (&["new", "../up"], "not a name in kebab case"),
+        (&["new", "x", "--lang", "c"], "--block"),
+        (
+            &["new", "--block", "x", "--lang", "ada"],
+            "possible values: rust, c, cpp",
+        ),
+        (&["new"], "<NAME>"),
+    ] {
+        let (code, out, err) = runec(&folder, args);
+        assert_eq!((code, &*out), (2, ""), "{args:?}: {err}");
+        assert!(err.contains(said), "{args:?}: {err}");
+    }
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+}
+
+#[test]
+fn check_warns_of_a_folder_that_build_builds_once() {
+    if Clang::find().is_none() {
+        eprintln!("skipped: no clang with wasm-ld");
+        return;
+    }
+    let folder = folder("c");
+    assert_eq!(
+        runec(&folder, &["new", "--block", "gain", "--lang", "c"]).0,
+        0
+    );
+    fs::write(folder.join("Runefile"), USES).unwrap();
+    let (code, _, err) = runec(&folder, &["check"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(
+        err.contains("warning[R0606]: block `./gain` is not built"),
+        "{err}"
+    );
+    assert!(err.contains("Runefile:3:12"), "{err}");
+    assert_eq!(modules(&folder), [] as [PathBuf; 0]);
+    let (code, _, err) = runec(&folder, &["build"]);
+    assert_eq!(code, 0, "{err}");
+    let built = modules(&folder);
+    assert_eq!(built.len(), 1);
+    // Now what the signature says is checked.
+    assert_eq!(runec(&folder, &["check"]).2, "");
+    fs::write(folder.join("Runefile"), USES.replace("2", "2000")).unwrap();
+    assert!(runec(&folder, &["check"]).2.contains("error[R0204]"));
+    fs::write(folder.join("Runefile"), USES).unwrap();
+    // A module that is not as it was written is made again, with the same bytes.
+    let bytes = fs::read(&built[0]).unwrap();
+    fs::write(&built[0], &bytes[..20]).unwrap();
+    assert!(runec(&folder, &["check"]).2.contains("warning[R0606]"));
+    assert_eq!(runec(&folder, &["build"]).0, 0);
+    assert_eq!(fs::read(&built[0]).unwrap(), bytes);
+    // Another place gives the same module.
+    fs::rename(folder.join("gain"), folder.join("moved")).unwrap();
+    fs::remove_dir_all(folder.join("cache")).unwrap();
+    assert_eq!(runec(&folder, &["blocks", "moved"]).0, 0);
+    assert_eq!(modules(&folder), built);
+    assert_eq!(fs::read(&built[0]).unwrap(), bytes);
+}
+
+#[test]
+fn what_the_compiler_says_is_in_the_notes() {
+    if Clang::find().is_none() {
+        eprintln!("skipped: no clang with wasm-ld");
+        return;
+    }
+    let folder = folder("wrong");
+    runec(&folder, &["new", "--block", "gain", "--lang", "cpp"]);
+    fs::write(folder.join("Runefile"), USES).unwrap();
+    let source = folder.join("gain/block.cpp");
+    let text = fs::read_to_string(&source).unwrap();
+    fs::write(&source, text.replace("return self;", "return selv;")).unwrap();
+    let (code, _, err) = runec(&folder, &["build"]);
+    assert_eq!(code, 1);
+    for part in ["error[R0606]", "does not compile", "block.cpp:", "selv"] {
+        assert!(err.contains(part), "{part}: {err}");
+    }
+    assert_eq!(modules(&folder), [] as [PathBuf; 0]);
+    // A block that lacks an export builds, and is no block.
+    fs::write(
+        &source,
+        text.replace("RUNE_RUN int32_t run", "int32_t walk"),
+    )
+    .unwrap();
+    let (code, _, err) = runec(&folder, &["build"]);
+    assert_eq!(code, 1);
+    assert!(
+        err.contains("error[R0601]") && err.contains("`run`"),
+        "{err}"
+    );
+}
+
+#[test]
+fn a_new_block_in_rust_is_built_and_shown() {
+    if Rust::find().is_none() {
+        eprintln!("skipped: no Rust compiler for WebAssembly");
+        return;
+    }
+    let folder = folder("rust");
+    assert_eq!(runec(&folder, &["new", "--block", "gain"]).0, 0);
+    let (code, out, err) = runec(&folder, &["blocks", "./gain"]);
+    assert_eq!((code, &*err), (0, ""));
+    assert!(out.starts_with("# gain\n"), "{out}");
+    let manifest = folder.join("gain/Cargo.toml");
+    let text = fs::read_to_string(&manifest).unwrap();
+    for (from, to, said) in [
+        ("[workspace]", "[metadata]", "has no `[workspace]`"),
+        ("\"sdk\" }", "\"../sdk\" }", "outside its folder"),
+        ("[lib]", "[lib", "is not TOML"),
+    ] {
+        fs::write(&manifest, text.replace(from, to)).unwrap();
+        let (code, _, err) = runec(&folder, &["blocks", "./gain"]);
+        assert_eq!(code, 1);
+        assert!(err.contains(said), "{err}");
+    }
+    // Nothing is written beside the sources.
+    assert!(!folder.join("gain/target").exists());
+}
+
+#[test]
+fn blocks_lists_and_shows_the_catalogue() {
+    let folder = folder("catalogue");
+    let (code, list, err) = runec(&folder, &["blocks"]);
+    assert_eq!((code, &*err), (0, ""));
+    for name in rune_catalogue::blocks() {
+        let name = name.rsplit('/').next().unwrap();
+        assert!(
+            list.lines()
+                .any(|l| l.trim_start().split(' ').next() == Some(name)),
+            "{name}: {list}"
+        );
+        let (code, page, _) = runec(&folder, &["blocks", name]);
+        assert_eq!(code, 0);
+        assert!(page.starts_with(&format!("# {name}\n")), "{page}");
+    }
+    let (_, json, _) = runec(&folder, &["blocks", "--json"]);
+    let all: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        all.as_array().unwrap().len(),
+        rune_catalogue::blocks().count()
+    );
+    let (_, json, _) = runec(&folder, &["blocks", "runicos/label", "--json"]);
+    let label: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(label["name"], "label");
+    let ty = label["outputs"][0]["type"].as_str().unwrap();
+    assert!(ty.starts_with("UTF8["), "{ty}");
+    assert_eq!(label["args"][0]["name"], "labels");
+    for (name, said) in [
+        ("labl", "did you mean `label`?"),
+        ("nothing-like-it", "`runec blocks` lists them"),
+        ("./none.wasm", "there is no file"),
+    ] {
+        let (code, out, err) = runec(&folder, &["blocks", name]);
+        assert_eq!((code, &*out), (2, ""));
+        assert!(err.contains(said), "{err}");
+    }
+}
