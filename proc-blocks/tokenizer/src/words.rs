@@ -1,4 +1,4 @@
-//! From words to tokens: WordPiece.
+//! From words to tokens: `WordPiece`.
 
 use crate::vocabulary::{Token, Vocabulary};
 
