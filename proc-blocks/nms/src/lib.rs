@@ -232,13 +232,7 @@ mod tests {
         kept
     }
 
-    fn args(
-        max: i64,
-        iou: f64,
-        threshold: f64,
-        format: &str,
-        across: bool,
-    ) -> [Value<'_>; 5] {
+    fn args(max: i64, iou: f64, threshold: f64, format: &str, across: bool) -> [Value<'_>; 5] {
         [
             max.into(),
             iou.into(),
