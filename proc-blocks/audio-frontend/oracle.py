@@ -161,6 +161,7 @@ def main():
         ("too short a window", {"window-ms": 3}, "it takes 64 to 4096"),
         ("too long a window", {"window-ms": 300}, "it takes 64 to 4096"),
         ("too high a band", {"high-hz": 8000.0}, "half of `--hz`"),
+        ("a band above all", {"low-hz": 47000.0, "high-hz": 47000.1}, "half of `--hz`"),
         ("an empty band", {"low-hz": 7500.0}, "not below"),
         ("too many channels", {"window-ms": 4, "step-ms": 4, "channels": 33, "frames": 49}, "only 32 frequencies"),
         ("too few gain bits", {"gain-bits": 14}, "at least 15"),

@@ -56,13 +56,13 @@ impl Filterbank {
         let mut widths = Vec::with_capacity(band.channels + 1);
         for edge in 0..=band.channels {
             let begin = end;
-            while place(end) <= center(edge) {
+            while end <= samples / 2 && place(end) <= center(edge) {
                 end += 1;
-                if end > samples / 2 {
-                    return Err("the filters end above half of `--hz`; lower `--high-hz`".into());
-                }
             }
             widths.push((end - begin) as u16);
+        }
+        if end > samples / 2 {
+            return Err("the filters end above half of `--hz`; lower `--high-hz`".into());
         }
         let mut weights = Vec::with_capacity(end - start);
         let mut before = low;
