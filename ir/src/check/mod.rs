@@ -233,9 +233,10 @@ impl Arity {
             (_, Loaded::Block(block)) => {
                 let signature = &block.signature;
                 let least = signature.inputs.len();
-                let most = match signature.takes_many() {
-                    true => least.max(rune_abi::limit::ITEMS),
-                    false => least,
+                let most = if signature.takes_many() {
+                    least.max(rune_abi::limit::ITEMS)
+                } else {
+                    least
                 };
                 (Some(least..=most), outputs(signature, args))
             }

@@ -69,7 +69,12 @@ impl Compaction {
     pub(super) fn new(freed: &Freed, length: u32) -> Self {
         let mut runs = Vec::new();
         let (mut start, mut next) = (0, 0u32);
-        for range in freed.0.iter().cloned().chain([length..length]) {
+        for range in freed
+            .0
+            .iter()
+            .cloned()
+            .chain(std::iter::once(length..length))
+        {
             if start < range.start || range.end == 0 {
                 let gap = start.wrapping_sub(next) % ALIGN;
                 runs.push((start..range.start, next + gap));

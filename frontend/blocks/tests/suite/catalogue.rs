@@ -283,8 +283,8 @@ fn reached<'a>(object: &'a Object, export: &str) -> Vec<&'a Function> {
 #[test]
 fn a_call_reaches_little_code() {
     let most = [
-        ("fft", 7000),
-        ("label", 300),
+        ("fft", 16000),
+        ("label", 1200),
         ("modulo", 3500),
         ("most-confident-indices", 2000),
         ("normalize", 600),

@@ -462,13 +462,14 @@ impl Inference<'_> {
                     else {
                         return Ok(None);
                     };
-                    let takes_full = end == End::Input && matches!(item, PortDim::RestAtMost(_));
                     for dim in rest {
                         let full = Dim::Exact(dim.bound());
-                        let dim = match item {
-                            _ if takes_full && given(said.len()) == Some(full) => full,
-                            PortDim::RestAtMost(_) => *dim,
-                            _ => full,
+                        let is_given = given(said.len()) == Some(full);
+                        let keeps_bound = matches!(item, PortDim::RestAtMost(_));
+                        let dim = if keeps_bound && !(end == End::Input && is_given) {
+                            *dim
+                        } else {
+                            full
                         };
                         said.push((dim, Some(why.clone())));
                     }
