@@ -26,6 +26,7 @@ fn main() -> io::Result<()> {
             .map_err(io::Error::other)?;
         for (name, path) in files {
             println!("cargo::rerun-if-changed={}", path.display());
+            let path = path.display().to_string();
             writeln!(text, "({name:?}, include_bytes!({path:?})),").map_err(io::Error::other)?;
         }
         text += "];\n";

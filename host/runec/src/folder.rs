@@ -216,17 +216,14 @@ impl Sources {
 
 /// Every text called `path` in a manifest.
 fn find_paths(value: &Value, found: &mut Vec<String>) {
-    match value {
-        Value::Table(table) => {
-            for (key, value) in table {
-                match value {
-                    Value::String(path) if key == "path" => found.push(path.clone()),
-                    _ => find_paths(value, found),
-                }
-            }
+    for (key, value) in value.as_table().into_iter().flatten() {
+        match value.as_str() {
+            Some(path) if key == "path" => found.push(path.to_owned()),
+            Some(_) | None => find_paths(value, found),
         }
-        Value::Array(items) => items.iter().for_each(|item| find_paths(item, found)),
-        _ => {}
+    }
+    for item in value.as_array().into_iter().flatten() {
+        find_paths(item, found);
     }
 }
 
@@ -394,7 +391,10 @@ fn build_c(
             .map_err(|said| Unbuilt::Failed(complaint("the block does not compile", &said)))?;
         objects.push(object);
     }
-    let archives = sources.0.keys().filter(|p| p.ends_with(".a"));
+    let archives = sources
+        .0
+        .keys()
+        .filter(|p| Path::new(p).extension().is_some_and(|e| e == "a"));
     objects.extend(archives.map(|p| block.join(p)));
     let module = target.join("block.wasm");
     toolchain::run(&mut clang.link(&objects, &module))

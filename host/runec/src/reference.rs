@@ -1,5 +1,9 @@
 //! The reference of the blocks, made of their signatures: Markdown for the book and the terminal, JSON for
 //! programs.
+#![expect(
+    clippy::format_push_string,
+    reason = "a page is made for a person to read; one string more costs nothing"
+)]
 
 use std::fmt::Write;
 
@@ -260,7 +264,12 @@ fn takes(arg: &ArgSpec) -> String {
         ArgType::Float { min, max } if *min > -3.0e38 && *max >= 3.0e38 => {
             format!("a number of at least {min}")
         }
-        _ => arg.expects(),
+        ArgType::Integer { .. }
+        | ArgType::Float { .. }
+        | ArgType::Text { .. }
+        | ArgType::Bool
+        | ArgType::List
+        | ArgType::Bytes => arg.expects(),
     };
     if arg.unit.is_empty() {
         takes

@@ -156,7 +156,7 @@ impl Rust {
 /// A C and C++ compiler with the linker of the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clang {
-    clang: PathBuf,
+    program: PathBuf,
     linker: PathBuf,
     name: String,
 }
@@ -175,7 +175,7 @@ impl Clang {
                     "{version}, {}",
                     ask(&linker, &["--version"]).unwrap_or_default()
                 ),
-                clang,
+                program: clang,
                 linker: linker.clone(),
             })
         })
@@ -194,7 +194,7 @@ impl Clang {
         include: &[PathBuf],
         object: &Path,
     ) -> Command {
-        let mut clang = Command::new(&self.clang);
+        let mut clang = Command::new(&self.program);
         clang.current_dir(folder).args(CLANG);
         if !is_c(source) {
             clang.args(CLANG_CPP);

@@ -126,7 +126,11 @@ fn check_warns_of_a_folder_that_build_builds_once() {
     assert_eq!(built.len(), 1);
     // Now what the signature says is checked.
     assert_eq!(runec(&folder, &["check"]).2, "");
-    fs::write(folder.join("Runefile"), USES.replace("2", "2000")).unwrap();
+    fs::write(
+        folder.join("Runefile"),
+        USES.replace("--factor 2", "--factor 2000"),
+    )
+    .unwrap();
     assert!(runec(&folder, &["check"]).2.contains("error[R0204]"));
     fs::write(folder.join("Runefile"), USES).unwrap();
     // A module that is not as it was written is made again, with the same bytes.
