@@ -3,7 +3,8 @@
 Run it to write the expected outputs beside the samples, or with --check to compare them. It shares no
 code with the compiler, so that neither can hide a fault of the other.
 
-Packages: ai-edge-litert 2.3.0, numpy 2.4.6, pillow 13.0.0 (all in requirements.txt).
+Packages: ai-edge-litert 2.3.0, numpy 2.4.6, pillow 13.0.0, and tensorflow-cpu 2.21.0 for the features of
+speech (all in requirements.txt).
 """
 
 import json
@@ -67,6 +68,40 @@ def most_confident(x, labels):
     return np.array([labels[int(np.argmax(x))]])
 
 
+FRAMES = 49
+
+
+def audio_frontend(samples):
+    """The block `audio-frontend` as int8, by TensorFlow's operator: all rows that the samples give."""
+    from tensorflow.lite.experimental.microfrontend.python.ops import audio_microfrontend_op as op
+    import tensorflow as tf
+
+    rows = op.audio_microfrontend(
+        tf.constant(samples), sample_rate=16000, window_size=30, window_step=20, num_channels=40,
+        lower_band_limit=125, upper_band_limit=7500, smoothing_bits=10, even_smoothing=0.025,
+        odd_smoothing=0.06, min_signal_remaining=0.05, enable_pcan=True, pcan_strength=0.95,
+        pcan_offset=80, gain_bits=21, enable_log=True, scale_shift=6, out_type=tf.uint16,
+    ).numpy().astype(np.int64)
+    # As the micro_speech example of TensorFlow Lite Micro does it.
+    return np.clip((rows * 256 + 333) // 666 - 128, -128, 127).astype(np.int8)
+
+
+def smooth_scores(scores, average=4, suppress=4, threshold=0.6, minimum=3):
+    """The block `smooth-scores` of int8 scores: pairs of the call and the index that was recognised."""
+    recent, last, since, found = [], 0, np.inf, []
+    for call, score in enumerate(scores):
+        recent = [*recent, (score.astype(np.float64) + 128) / 256][-average:]
+        since += 1
+        if len(recent) < minimum or 4 * (len(recent) - 1) < average - 1:
+            continue
+        mean = np.mean(recent, 0)
+        best = int(np.argmax(mean))
+        if mean[best] > threshold and best != last and (last == 0 or since > suppress):
+            last, since = best, 0
+            found.append((call, best))
+    return found
+
+
 def line(x):
     """What a rune whose output is SERIAL prints for one tensor."""
     if x.dtype.kind == "U":
@@ -113,10 +148,26 @@ def paper(folder):
     yield "expected.jsonl", [model(fft(x)) for x in windows(samples, 150)]
 
 
+def keyword(folder):
+    model = Model(folder / "keyword.tflite")
+    with wave.open(str(folder / "words.wav")) as sound:
+        samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2")
+    scores = []
+    # A call reads 1600 samples, gives the last rows there are, and nothing until there are enough.
+    for end in range(1600, len(samples) + 1, 1600):
+        rows = audio_frontend(samples[:end])
+        if len(rows) >= FRAMES:
+            scores.append(model(rows[-FRAMES:])[0])
+    labels = ["silence", "unknown", "up", "down", "left", "right"]
+    # Silence and unknown words are recognised and not told.
+    found = [np.array([labels[i]]) for _, i in smooth_scores(scores) if i >= 2]
+    yield "words.expected.jsonl", found
+
+
 def main():
     check = sys.argv[1:] == ["--check"]
     wrong = []
-    for example in [sine, gesture, digits, paper]:
+    for example in [sine, gesture, digits, paper, keyword]:
         folder = HERE / example.__name__
         for name, results in example(folder):
             text = "".join(map(line, results))

@@ -83,6 +83,12 @@ const EXAMPLES: &[(&str, CapabilityKind, &str, &str)] = &[
         "digits/9.expected.jsonl",
     ),
     (
+        "keyword/Runefile",
+        CapabilityKind::Sound,
+        "keyword/words.wav",
+        "keyword/words.expected.jsonl",
+    ),
+    (
         "paper/Runefile",
         CapabilityKind::Sound,
         "paper/input.wav",
