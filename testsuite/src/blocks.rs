@@ -80,7 +80,7 @@ impl Stand {
             }
         };
         let args = arguments(args, &mut |path, bytes| {
-            world = world.clone().with(path, bytes)
+            world = world.clone().with(path, bytes);
         });
         line(
             &mut text,

@@ -150,7 +150,9 @@ fn arguments_at_random_are_refused_or_work() {
 /// All blocks, or the one the environment's `RUNE_BLOCK` names.
 fn chosen() -> impl Iterator<Item = &'static (&'static str, &'static Native)> {
     let only = std::env::var("RUNE_BLOCK").ok();
-    BLOCKS.iter().filter(move |(name, _)| only.as_ref().is_none_or(|o| o == name))
+    BLOCKS
+        .iter()
+        .filter(move |(name, _)| only.as_ref().is_none_or(|o| o == name))
 }
 
 fn verified(stand: &Stand, place: &str) -> Verified {
@@ -212,7 +214,9 @@ fn equal(
 /// The code of a block is the same in all variants; what is around it differs most in these.
 fn two_variants() -> Vec<(&'static str, Options)> {
     let variants = engines::variants().into_iter();
-    variants.filter(|(name, _)| ["-O0 scalar", "-O1 simd"].contains(name)).collect()
+    variants
+        .filter(|(name, _)| ["-O0 scalar", "-O1 simd"].contains(name))
+        .collect()
 }
 
 fn texts(data: &Data) -> Vec<String> {
@@ -361,7 +365,7 @@ fn resized(ty: &Type, random: &mut Random) -> Type {
 }
 
 #[expect(dead_code, reason = "used with the table of costs")]
-fn first_case<'a>(cases: &'a [Case]) -> Option<&'a Case> {
+fn first_case(cases: &[Case]) -> Option<&Case> {
     cases
         .iter()
         .find(|c| matches!(c.expected, Expected::Calls(_)))

@@ -112,7 +112,7 @@ fn write(catalogue: &Path, toolchain: &str, modules: &[Module]) -> Result<(), St
         }
         let module = modules.iter().find(|(n, _)| n == name);
         match (line.split(" = ").next(), module) {
-            (Some("toolchain"), _) => format!("toolchain = \"{}\"\n", toolchain),
+            (Some("toolchain"), _) => format!("toolchain = \"{toolchain}\"\n"),
             (Some("sha256"), Some((_, bytes))) => format!("sha256 = \"{}\"\n", digest(bytes)),
             _ => format!("{line}\n"),
         }
