@@ -1,7 +1,5 @@
 //! A standard block in a rune of its own, beside the same block as code of the host.
 
-use std::fmt::Write as _;
-
 use crate::{
     engines::{Feed, Outcome},
     overlay::Overlay,
@@ -60,17 +58,8 @@ impl Stand {
         outputs: Result<&[Type], usize>,
         calls: &[Vec<testing::Data>],
     ) -> Self {
-        let mut text = "FROM runicos/base\n".to_owned();
-        let mut world = Overlay::new(root().join("testsuite/fixtures"));
-        let mut ways = Vec::new();
-        for (i, ty) in inputs.iter().enumerate() {
-            let texts = calls.iter().filter_map(|call| match &call[i] {
-                testing::Data::Texts(texts) => Some(texts),
-                testing::Data::Bytes(_) => None,
-            });
-            let texts: Vec<String> = texts.flatten().cloned().collect();
-            ways.push(input(&mut text, i, ty, texts));
-        }
+        let mut files = Vec::new();
+        let args = arguments(args, &mut files);
         let declared = match outputs {
             Err(_) => String::new(),
             Ok(outputs) => {
@@ -79,22 +68,45 @@ impl Stand {
                 format!("<{inputs} -> {}>", outputs.join(", "))
             }
         };
-        let args = arguments(args, &mut |path, bytes| {
-            world = world.clone().with(path, bytes);
-        });
-        line(
-            &mut text,
-            format_args!("PROC_BLOCK{declared} runicos/{block} block{args}"),
-        );
+        let count = outputs.map_or_else(|count| count, <[Type]>::len);
+        let line = format!("PROC_BLOCK{declared} runicos/{block} block{args}");
+        let mut stand = Self::around(&line, inputs, count, calls);
+        for (path, bytes) in files {
+            stand.world = stand.world.with(&path, bytes);
+        }
+        stand
+    }
+
+    /// The same around a line that declares a stage called `block`, of so many outputs.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    pub fn around(
+        line: &str,
+        inputs: &[Type],
+        outputs: usize,
+        calls: &[Vec<testing::Data>],
+    ) -> Self {
+        let mut lines = vec!["FROM runicos/base".to_owned()];
+        let mut ways = Vec::new();
+        for (i, ty) in inputs.iter().enumerate() {
+            let texts = calls.iter().filter_map(|call| match &call[i] {
+                testing::Data::Texts(texts) => Some(texts),
+                testing::Data::Bytes(_) => None,
+            });
+            let texts: Vec<String> = texts.flatten().cloned().collect();
+            ways.push(input(&mut lines, i, ty, texts));
+        }
+        lines.push(line.to_owned());
         let names: Vec<String> = (0..inputs.len()).map(|i| format!("in{i}")).collect();
-        line(&mut text, format_args!("RUN [{}] block", names.join(", ")));
-        for i in 0..outputs.map_or_else(|count| count, <[Type]>::len) {
-            line(&mut text, format_args!("OUT SERIAL out{i}"));
-            line(&mut text, format_args!("RUN block.{i} out{i}"));
+        lines.push(format!("RUN [{}] block", names.join(", ")));
+        for i in 0..outputs {
+            lines.push(format!("OUT SERIAL out{i}"));
+            lines.push(format!("RUN block.{i} out{i}"));
         }
         Self {
-            runefile: text,
-            world,
+            runefile: lines.join("\n") + "\n",
+            world: Overlay::new(root().join("testsuite/fixtures")),
             ways,
         }
     }
@@ -165,12 +177,8 @@ impl Stand {
     }
 }
 
-fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
-    writeln!(text, "{line}").expect("strings take everything");
-}
-
 /// The stage `in{i}` that gives tensors of a type.
-fn input(text: &mut String, i: usize, ty: &Type, texts: Vec<String>) -> Way {
+fn input(lines: &mut Vec<String>, i: usize, ty: &Type, texts: Vec<String>) -> Way {
     let element = ty.element;
     if element != rune_block_sdk::ElementType::Utf8 {
         let size = element.size() as usize;
@@ -179,20 +187,14 @@ fn input(text: &mut String, i: usize, ty: &Type, texts: Vec<String>) -> Way {
             ..ty.clone()
         };
         if ty.bounds == 0 {
-            line(
-                text,
-                format_args!("CAPABILITY<{}> RAW in{i}", spelled(&full)),
-            );
+            lines.push(format!("CAPABILITY<{}> RAW in{i}", spelled(&full)));
             return Way::Bytes;
         }
         assert_eq!(ty.bounds, 1, "only the first dimension can be shortened");
-        line(
-            text,
-            format_args!("CAPABILITY<{}> RAW full{i}", spelled(&full)),
-        );
-        line(text, format_args!("CAPABILITY<u32[1]> RAW count{i}"));
-        line(text, format_args!("PROC_BLOCK ./shorten.wasm in{i}"));
-        line(text, format_args!("RUN [full{i}, count{i}] in{i}"));
+        lines.push(format!("CAPABILITY<{}> RAW full{i}", spelled(&full)));
+        lines.push(format!("CAPABILITY<u32[1]> RAW count{i}"));
+        lines.push(format!("PROC_BLOCK ./shorten.wasm in{i}"));
+        lines.push(format!("RUN [full{i}, count{i}] in{i}"));
         return Way::Shortened {
             bytes: ty.len() * size,
             element: size,
@@ -200,9 +202,9 @@ fn input(text: &mut String, i: usize, ty: &Type, texts: Vec<String>) -> Way {
     }
     if ty.len() == 1 && !texts.iter().any(|t| t.contains('\0')) {
         let room = texts.iter().map(String::len).max().unwrap_or(0).max(1);
-        line(text, format_args!("CAPABILITY<u8[{room}]> RAW bytes{i}"));
-        line(text, format_args!("PROC_BLOCK runicos/utf8-decode in{i}"));
-        line(text, format_args!("RUN bytes{i} in{i}"));
+        lines.push(format!("CAPABILITY<u8[{room}]> RAW bytes{i}"));
+        lines.push(format!("PROC_BLOCK runicos/utf8-decode in{i}"));
+        lines.push(format!("RUN bytes{i} in{i}"));
         return Way::Text(room);
     }
     let mut list = texts;
@@ -212,18 +214,12 @@ fn input(text: &mut String, i: usize, ty: &Type, texts: Vec<String>) -> Way {
         element: rune_block_sdk::ElementType::U32,
         ..ty.clone()
     };
-    line(
-        text,
-        format_args!("CAPABILITY<{}> RAW places{i}", spelled(&places)),
-    );
+    lines.push(format!("CAPABILITY<{}> RAW places{i}", spelled(&places)));
     let labels = Arg::Texts(list.clone())
         .in_runefile()
         .expect("a list can be written");
-    line(
-        text,
-        format_args!("PROC_BLOCK runicos/label in{i} --labels={labels}"),
-    );
-    line(text, format_args!("RUN places{i} in{i}"));
+    lines.push(format!("PROC_BLOCK runicos/label in{i} --labels={labels}"));
+    lines.push(format!("RUN places{i} in{i}"));
     Way::Places(list)
 }
 
@@ -238,20 +234,21 @@ fn spelled(ty: &Type) -> String {
 }
 
 /// The arguments that are given, as a Runefile spells them; bytes become files.
-fn arguments(args: &[Argument], file: &mut dyn FnMut(&str, &[u8])) -> String {
+fn arguments(args: &[Argument], files: &mut Vec<(String, Vec<u8>)>) -> String {
     let mut text = String::new();
     let mut resources = String::new();
     for (i, arg) in args.iter().enumerate().filter(|(_, a)| a.given) {
-        let value = arg.value.in_runefile().unwrap_or_else(|| {
-            let Arg::Bytes(bytes) = &arg.value else {
-                unreachable!("only bytes cannot be written");
-            };
-            let path = format!("argument{i}.bin");
-            file(&path, bytes);
-            write!(resources, "\nRESOURCE {path} argument{i}").expect("strings take everything");
-            format!("$argument{i}")
-        });
-        write!(text, " --{}={value}", arg.name).expect("strings take everything");
+        let value = match (&arg.value, arg.value.in_runefile()) {
+            (_, Some(value)) => value,
+            (Arg::Bytes(bytes), None) => {
+                let path = format!("argument{i}.bin");
+                resources += &format!("\nRESOURCE {path} argument{i}");
+                files.push((path, bytes.clone()));
+                format!("$argument{i}")
+            }
+            (other, None) => panic!("{other:?} cannot be written"),
+        };
+        text += &format!(" --{}={value}", arg.name);
     }
     text + &resources
 }

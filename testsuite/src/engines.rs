@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    fs,
+    fs, iter,
     path::Path,
     sync::{Arc, Mutex},
 };
@@ -111,11 +111,20 @@ pub fn evaluate(verified: &Verified, feeds: &[Feed]) -> Vec<Outcome> {
 
 /// Runs a compiled rune on wasmtime.
 pub fn run(output: &Output, feeds: &[Feed]) -> Vec<Outcome> {
+    let mut rounds = rounds(output, feeds, 1);
+    rounds.pop().expect("one round was asked for")
+}
+
+/// Runs the same calls so many times on one instance, with a reset between.
+pub fn rounds(output: &Output, feeds: &[Feed], count: usize) -> Vec<Vec<Outcome>> {
     let rune = Rune::load(output.wasm.clone()).expect("a compiled rune keeps the contract");
     let queues: Vec<Arc<Mutex<VecDeque<Vec<u8>>>>> = (0..output.manifest.capabilities.len())
         .map(|i| {
             Arc::new(Mutex::new(
-                feeds.iter().map(|feed| feed[i].clone()).collect(),
+                iter::repeat_n(feeds, count)
+                    .flatten()
+                    .map(|feed| feed[i].clone())
+                    .collect(),
             ))
         })
         .collect();
@@ -126,11 +135,23 @@ pub fn run(output: &Output, feeds: &[Feed]) -> Vec<Outcome> {
     let mut instance = rune
         .start(Grants::new(sources, Limits::default()), Box::new(|_, _| {}))
         .expect("a compiled rune starts");
+    (0..count)
+        .map(|round| {
+            if round > 0 {
+                instance.reset().expect("a rune can be reset");
+            }
+            calls(&mut instance, output.manifest.outputs.len(), feeds.len())
+        })
+        .collect()
+}
+
+/// Up to so many calls, until the data end or one fails.
+fn calls(instance: &mut rune_runtime::Instance, outputs: usize, most: usize) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
-    for _ in feeds {
+    for _ in 0..most {
         match instance.call() {
             Ok(Call::Output(records)) => {
-                let mut outputs = vec![None; output.manifest.outputs.len()];
+                let mut outputs = vec![None; outputs];
                 for record in records {
                     let data = |tensor: Tensor| match tensor.elements {
                         Elements::Numbers(bytes) => Data::Bytes(bytes),
@@ -141,7 +162,7 @@ pub fn run(output: &Output, feeds: &[Feed]) -> Vec<Outcome> {
                 outcomes.push(Outcome::Outputs(outputs));
             }
             Ok(Call::NoOutput) => {
-                outcomes.push(Outcome::Outputs(vec![None; output.manifest.outputs.len()]));
+                outcomes.push(Outcome::Outputs(vec![None; outputs]));
             }
             Ok(Call::End) => break,
             Err(error) => {

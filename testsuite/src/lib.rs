@@ -1,6 +1,7 @@
 //! What the suites share: where things lie, random numbers, and a rune compiled and run on every engine.
 
 pub mod blocks;
+pub mod costs;
 pub mod engines;
 pub mod overlay;
 pub mod random;

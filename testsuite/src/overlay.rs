@@ -44,10 +44,6 @@ impl Env for Overlay {
         self.below.resolve_block(name)
     }
 
-    fn absent_block(&self, name: &str) -> Option<String> {
-        self.below.absent_block(name)
-    }
-
     fn blocks(&self) -> Vec<String> {
         self.below.blocks()
     }

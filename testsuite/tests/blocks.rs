@@ -44,7 +44,8 @@ fn the_catalogue_has_the_signatures_of_the_sources() {
 #[test]
 fn linked_blocks_equal_the_code_of_the_host_on_every_vector() {
     for (name, native) in chosen() {
-        for case in &blocks::vectors(name, native).cases {
+        let cases = blocks::vectors(name, native).cases;
+        for case in cases.iter().filter(|c| fits_a_rune(c)) {
             let place = format!("{name}, {}", case.name);
             match &case.expected {
                 Expected::Refused(_) => {
@@ -76,7 +77,7 @@ fn linked_blocks_equal_the_code_of_the_host_on_every_vector() {
 fn inputs_at_random_never_trap() {
     let mut random = Random::new(3);
     for (name, native) in chosen() {
-        for case in &blocks::vectors(name, native).cases {
+        for case in &spread(blocks::vectors(name, native).cases) {
             let Expected::Calls(known) = &case.expected else {
                 continue;
             };
@@ -107,9 +108,9 @@ fn arguments_at_random_are_refused_or_work() {
     for (name, native) in chosen() {
         let bytes = rune_catalogue::block(&format!("runicos/{name}")).unwrap();
         let specs = rune_blocks::read(bytes.into()).unwrap().signature.args;
-        let cases = blocks::vectors(name, native).cases;
+        let cases = spread(blocks::vectors(name, native).cases);
         let mut worked = 0;
-        for round in 0..3 * cases.len() {
+        for round in 0..24 {
             let case = &cases[round % cases.len()];
             let args: Vec<Argument> = case
                 .args
@@ -129,7 +130,13 @@ fn arguments_at_random_are_refused_or_work() {
                         .collect()
                 })
                 .collect();
-            let stand = Stand::new(name, &args, &inputs, Err(case.outputs.len()), &calls);
+            // Where nothing but a written type tells the output, that is the case's.
+            let outputs = if specs.is_empty() && inputs == case.inputs {
+                Ok(&case.outputs[..])
+            } else {
+                Err(case.outputs.len())
+            };
+            let stand = Stand::new(name, &args, &inputs, outputs, &calls);
             let Some(verified) = engines::check_text(&stand.runefile, &stand.world).output else {
                 continue;
             };
@@ -142,9 +149,21 @@ fn arguments_at_random_are_refused_or_work() {
                 &format!("{name}, round {round}:\n{}", stand.runefile),
             );
         }
-        let takes_arguments = !specs.is_empty();
-        assert!(worked > 0 || takes_arguments, "{name}: nothing works");
+        assert!(worked > 0, "{name}: nothing works");
     }
+}
+
+/// Up to eight cases with tensors that a rune can have, from all over a list.
+fn spread(cases: Vec<Case>) -> Vec<Case> {
+    let fits: Vec<Case> = cases.into_iter().filter(fits_a_rune).collect();
+    let step = fits.len().div_ceil(8).max(1);
+    fits.into_iter().step_by(step).collect()
+}
+
+/// A tensor of a rune has an element, and can be shorter only in its first dimension.
+fn fits_a_rune(case: &Case) -> bool {
+    let mut types = case.inputs.iter().chain(&case.outputs);
+    types.all(|ty| !ty.is_empty() && ty.bounds <= 1)
 }
 
 /// All blocks, or the one the environment's `RUNE_BLOCK` names.
@@ -362,11 +381,4 @@ fn resized(ty: &Type, random: &mut Random) -> Type {
         ty.dims[i] = sizes[random.below(sizes.len())];
     }
     ty
-}
-
-#[expect(dead_code, reason = "used with the table of costs")]
-fn first_case(cases: &[Case]) -> Option<&Case> {
-    cases
-        .iter()
-        .find(|c| matches!(c.expected, Expected::Calls(_)))
 }
