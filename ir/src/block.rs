@@ -308,18 +308,40 @@ impl std::fmt::Display for PortDim {
 
 impl std::fmt::Display for DimExpr {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let binary = |f: &mut std::fmt::Formatter<'_>, a: &Self, op: &str, b: &Self| {
-            write!(f, "({a} {op} {b})")
+        // Operations of one strength go from left to right, so only there none needs parentheses.
+        let binary = |f: &mut std::fmt::Formatter<'_>, a: &Self, op: &str, b: &Self, strength| {
+            let (left, right) = (a.strength() < strength, b.strength() <= strength);
+            match (left, right) {
+                (false, false) => write!(f, "{a} {op} {b}"),
+                (true, false) => write!(f, "({a}) {op} {b}"),
+                (false, true) => write!(f, "{a} {op} ({b})"),
+                (true, true) => write!(f, "({a}) {op} ({b})"),
+            }
         };
         match self {
             Self::Number(n) => write!(f, "{n}"),
             Self::Name(name) => f.write_str(name),
-            Self::Add(a, b) => binary(f, a, "+", b),
-            Self::Sub(a, b) => binary(f, a, "-", b),
-            Self::Mul(a, b) => binary(f, a, "*", b),
-            Self::Div(a, b) => binary(f, a, "/", b),
-            Self::FloorDiv(a, b) => binary(f, a, "//", b),
-            Self::CeilDiv(a, b) => write!(f, "ceil({a} / {b})"),
+            Self::Add(a, b) => binary(f, a, "+", b, 0),
+            Self::Sub(a, b) => binary(f, a, "-", b, 0),
+            Self::Mul(a, b) => binary(f, a, "*", b, 1),
+            Self::Div(a, b) => binary(f, a, "/", b, 1),
+            Self::FloorDiv(a, b) => binary(f, a, "//", b, 1),
+            Self::CeilDiv(a, b) => {
+                f.write_str("ceil(")?;
+                binary(f, a, "/", b, 1)?;
+                f.write_str(")")
+            }
+        }
+    }
+}
+
+impl DimExpr {
+    /// How strongly what it is made of belongs together: sums 0, products 1, all else 2.
+    fn strength(&self) -> u8 {
+        match self {
+            Self::Add(..) | Self::Sub(..) => 0,
+            Self::Mul(..) | Self::Div(..) | Self::FloorDiv(..) => 1,
+            Self::Number(_) | Self::Name(_) | Self::CeilDiv(..) => 2,
         }
     }
 }

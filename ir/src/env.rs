@@ -17,11 +17,6 @@ pub trait Env {
     }
     /// The canonical name a block's name or alias stands for, if the catalogue has it.
     fn resolve_block(&self, name: &str) -> Option<String>;
-    /// Why the catalogue does not have a block that is known by this name, as a clause.
-    fn absent_block(&self, name: &str) -> Option<String> {
-        let _ = name;
-        None
-    }
     /// The names of every block in the catalogue, for suggestions.
     fn blocks(&self) -> Vec<String>;
     /// Whether the catalogue has a base image of this name.

@@ -335,10 +335,7 @@ impl Lowering<'_> {
             format!("there is no block `{}`", shorten(&word.text)),
         )
         .at("not in the catalogue")
-        .note(match self.env.absent_block(&word.text) {
-            Some(reason) => format!("It is not there because {reason}."),
-            None => format!("The blocks are {}.", known.join(", ")),
-        })
+        .note(format!("The blocks are {}.", known.join(", ")))
         .maybe_hint(near.map(|n| format!("did you mean `{n}`?")))
     }
 

@@ -49,10 +49,6 @@ impl Env for World {
         }
     }
 
-    fn absent_block(&self, name: &str) -> Option<String> {
-        rune_catalogue::absent_block(name).map(|absent| absent.reason.clone())
-    }
-
     fn blocks(&self) -> Vec<String> {
         rune_catalogue::blocks().map(str::to_owned).collect()
     }

@@ -19,15 +19,6 @@ pub struct Block {
     pub bytes: &'static [u8],
 }
 
-/// A name that means a block this catalogue does not have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Absent {
-    /// Canonical name.
-    pub name: String,
-    /// One sentence without a full stop.
-    pub reason: String,
-}
-
 /// A base image: what a class of devices offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
@@ -46,7 +37,6 @@ pub struct Image {
 struct Catalogue {
     toolchain: String,
     blocks: Vec<Block>,
-    absent: Vec<Absent>,
     images: Vec<Image>,
 }
 
@@ -127,10 +117,6 @@ static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
             name,
         }
     });
-    let absent = tables(&table, "absent").map(|absent| Absent {
-        name: text(absent, "name"),
-        reason: text(absent, "reason"),
-    });
     let images = IMAGES.iter().map(|image| {
         let image = parse(image);
         Image {
@@ -144,7 +130,6 @@ static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
     Catalogue {
         toolchain: text(&table, "toolchain"),
         blocks: blocks.collect(),
-        absent: absent.collect(),
         images: images.collect(),
     }
 });
@@ -179,12 +164,6 @@ pub fn resolve_block(path: &str) -> Option<&'static str> {
     let last = last_part(&name);
     let is_it = |b: &&Block| b.name == name || b.aliases.iter().any(|a| a == last);
     entries().iter().find(is_it).map(|b| b.name.as_str())
-}
-
-/// What a path means that stands for no block of this catalogue, where that is known.
-pub fn absent_block(path: &str) -> Option<&'static Absent> {
-    let name = canonical(path)?;
-    CATALOGUE.absent.iter().find(|a| a.name == name)
 }
 
 /// The name under `runicos/` that a path means, whether there is such a block or not.
@@ -260,7 +239,6 @@ mod tests {
             assert_eq!(block(&entry.name), Some(entry.bytes));
         }
         assert!(toolchain().starts_with("rustc "));
-        assert!(CATALOGUE.absent.iter().all(|a| !a.reason.is_empty()));
     }
 
     #[test]
@@ -297,22 +275,45 @@ mod tests {
             "a#b#c",
         ] {
             assert_eq!(resolve_block(path), None, "{path}");
-            assert_eq!(absent_block(path), None, "{path}");
         }
     }
 
     #[test]
-    fn the_old_fft_is_known_and_absent() {
-        for path in [
-            "hotg-ai/rune#proc_blocks/fft",
-            "hotg-ai/proc-blocks@v0.11#fft",
-            "runicos/spectrogram",
+    fn every_block_of_the_reference_system_resolves() {
+        for (old, name) in [
+            ("argmax", "argmax"),
+            ("audio_float_conversion", "audio-float-conversion"),
+            ("binary_classification", "binary-classification"),
+            ("fft", "spectrogram"),
+            ("image-normalization", "image-normalization"),
+            ("label", "label"),
+            ("mean", "mean"),
+            ("modulo", "modulo"),
+            ("most_confident_indices", "most-confident-indices"),
+            ("noise-filtering", "noise-filtering"),
+            ("normalize", "normalize"),
+            ("object_filter", "object-filter"),
+            ("parse", "parse"),
+            ("regex_matcher", "regex-matcher"),
+            ("segment_output", "segment-output"),
+            ("softmax", "softmax"),
+            ("std_dev", "std-dev"),
+            ("text_extractor", "text-extractor"),
+            ("tokenizers", "tokenizer"),
+            ("utf8_decode", "utf8-decode"),
         ] {
-            assert_eq!(resolve_block(path), None, "{path}");
-            let absent = absent_block(path).expect(path);
-            assert_eq!(absent.name, "runicos/spectrogram");
+            let due = format!("runicos/{name}");
+            for old in [old.to_owned(), old.replace('-', "_"), old.replace('_', "-")] {
+                for path in [
+                    format!("hotg-ai/rune#proc_blocks/{old}"),
+                    format!("hotg-ai/rune@v0.3.0#proc_blocks/{old}"),
+                    format!("hotg-ai/proc-blocks#{old}"),
+                    format!("hotg-ai/proc-blocks@v0.11.3#{old}"),
+                ] {
+                    assert_eq!(resolve_block(&path), Some(due.as_str()), "{path}");
+                }
+            }
         }
-        assert_eq!(absent_block("runicos/fft"), None);
     }
 
     #[test]

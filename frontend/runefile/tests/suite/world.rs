@@ -56,10 +56,6 @@ impl Env for World {
         known.then_some(name)
     }
 
-    fn absent_block(&self, name: &str) -> Option<String> {
-        (name == "runicos/spectrogram").then(|| "this catalogue has no spectrogram".to_owned())
-    }
-
     fn blocks(&self) -> Vec<String> {
         BLOCKS.map(str::to_owned).to_vec()
     }
@@ -74,7 +70,9 @@ impl Env for World {
 }
 
 /// Blocks that the pages on errors speak of; nobody suggests them.
-const FICTIONAL: [&str; 6] = [
+const FICTIONAL: [&str; 8] = [
+    "./gain",
+    "./no-sources",
     "acme/broken",
     "acme/floats-only",
     "acme/hashes-pointers",

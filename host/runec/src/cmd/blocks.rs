@@ -114,14 +114,12 @@ fn find(name: &str) -> Result<Signature, Failure> {
 }
 
 fn unknown(world: &World, name: &str) -> String {
-    let why = world.absent_block(name);
     let names = world.blocks();
     let lasts = names.iter().map(|n| n.rsplit('/').next().unwrap_or(n));
     let near = did_you_mean(name.rsplit('/').next().unwrap_or(name), lasts);
-    let hint = match (why, near) {
-        (Some(why), _) => why,
-        (None, Some(near)) => format!("did you mean `{near}`?"),
-        (None, None) => "`runec blocks` lists them".to_owned(),
-    };
+    let hint = near.map_or_else(
+        || "`runec blocks` lists them".to_owned(),
+        |near| format!("did you mean `{near}`?"),
+    );
     format!("there is no block `{name}`; {hint}")
 }
