@@ -480,7 +480,14 @@ fn every_variant_of_the_catalogue_links() {
                 "{} {export}: {code} bytes",
                 block.name
             );
-            assert!(selection.stack_bytes() <= 1024, "{} {export}", block.name);
+            let stack = selection.stack_bytes();
+            // To round a float right, `parse` has up to 768 digits there; no other needs a third of it.
+            let most = if block.name == "runicos/parse" {
+                2048
+            } else {
+                640
+            };
+            assert!(stack <= most, "{} {export}: {stack} bytes", block.name);
         }
     }
 }
