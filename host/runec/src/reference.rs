@@ -14,20 +14,23 @@ use rune_ir::{
 };
 use serde_json::{Value, json};
 
+/// The width of lists.
+const COLUMNS: usize = 100;
+
 /// What stands for a category where a signature names none, and comes last.
 const OTHER: &str = "other";
 
 /// The page of one block in Markdown: title, summary, example, ports, arguments, and the rest of its text.
 pub fn page(signature: &Signature) -> String {
-    let (summary, text) = summary(&signature.doc);
+    let (summary, text) = split(&signature.doc);
     let mut page = format!("# {}\n\n", signature.name);
     if !summary.is_empty() {
         page += &format!("{summary}\n\n");
     }
     if !signature.example.is_empty() {
-        page += &format!("```\n{}\n```\n\n", signature.example);
+        page += &format!("```runefile\n{}\n```\n\n", signature.example);
     }
-    page += "| | name | type | |\n|---|---|---|---|\n";
+    page += "| | name | type | what |\n|---|---|---|---|\n";
     for (what, ports) in [("input", &signature.inputs), ("output", &signature.outputs)] {
         for port in ports {
             let ty = code(&port_type(signature, port)) + &count(port);
@@ -45,7 +48,7 @@ pub fn page(signature: &Signature) -> String {
     if signature.args.is_empty() {
         page += "It takes no arguments.\n";
     } else {
-        page += "| argument | takes | default | |\n|---|---|---|---|\n";
+        page += "| argument | takes | default | what |\n|---|---|---|---|\n";
         for arg in &signature.args {
             let row = [names(arg), takes(arg), default(arg), arg.doc.clone()].map(|c| cell(&c));
             page += &format!("| {} |\n", row.join(" | "));
@@ -61,7 +64,10 @@ pub fn page(signature: &Signature) -> String {
 pub fn index(signatures: &[Signature], folder: &str) -> String {
     let mut index = String::new();
     for (category, signatures) in by_category(signatures) {
-        index += &format!("## {category}\n\n| block | inputs | outputs | |\n|---|---|---|---|\n");
+        index += &format!(
+            "## {}\n\n| block | what | inputs | outputs |\n|---|---|---|---|\n",
+            title(category)
+        );
         for signature in signatures {
             let ports = |ports: &[Port]| {
                 let types = ports
@@ -71,9 +77,9 @@ pub fn index(signatures: &[Signature], folder: &str) -> String {
             };
             let row = [
                 format!("[{0}]({folder}{0}.md)", signature.name),
+                split(&signature.doc).0,
                 ports(&signature.inputs),
                 ports(&signature.outputs),
-                summary(&signature.doc).0.to_owned(),
             ]
             .map(|c| cell(&c));
             index += &format!("| {} |\n", row.join(" | "));
@@ -91,9 +97,11 @@ pub fn list(signatures: &[Signature]) -> String {
     let mut list = String::new();
     for (category, signatures) in by_category(signatures) {
         let gap = if list.is_empty() { "" } else { "\n" };
-        list += &format!("{gap}{category}\n");
+        list += &format!("{gap}{}\n", title(category));
         for signature in signatures {
-            let summary = summary(&signature.doc).0;
+            let indent = " ".repeat(width + 4);
+            let lines = wrap(&split(&signature.doc).0, COLUMNS - indent.len());
+            let summary = lines.join(&format!("\n{indent}"));
             list += format!("  {:width$}  {summary}", signature.name).trim_end();
             list.push('\n');
         }
@@ -126,7 +134,7 @@ pub fn json(signature: &Signature) -> Value {
         "name": signature.name,
         "version": signature.version,
         "category": signature.category.map(Category::name),
-        "summary": summary(&signature.doc).0,
+        "summary": split(&signature.doc).0,
         "doc": signature.doc,
         "example": signature.example,
         "types": types,
@@ -183,7 +191,7 @@ fn json_arg(arg: &ArgSpec) -> Value {
 }
 
 /// The first sentence of a text in Markdown, on one line, and what follows it.
-pub fn summary(doc: &str) -> (&str, &str) {
+fn split(doc: &str) -> (String, &str) {
     let doc = doc.trim();
     let first = doc.split_once("\n\n").map_or(doc, |(first, _)| first);
     // A full stop inside a word or a number ends nothing, nor does one before a small letter (`e.g. this`).
@@ -198,7 +206,32 @@ pub fn summary(doc: &str) -> (&str, &str) {
                     .is_none_or(|c| !c.is_lowercase())
         })
         .unwrap_or(first.len());
-    (&doc[..end], doc[end..].trim())
+    let words: Vec<&str> = doc[..end].split_whitespace().collect();
+    (words.join(" "), doc[end..].trim())
+}
+
+/// A text as lines of at most `width` characters, where its words allow it.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("there is always a line");
+        if line.is_empty() {
+            *line += word;
+        } else if line.chars().count() + 1 + word.chars().count() <= width {
+            *line += " ";
+            *line += word;
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
+/// A category as a heading.
+fn title(category: &str) -> String {
+    let mut letters = category.chars();
+    let first = letters.next().map(|c| c.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
 }
 
 /// The blocks of each category, those without one last; by name.
@@ -262,7 +295,10 @@ fn takes(arg: &ArgSpec) -> String {
             words.join(", ")
         }
         ArgType::Float { min, max } if *min > -3.0e38 && *max >= 3.0e38 => {
-            format!("a number of at least {min}")
+            format!("a number of at least {}", number(*min))
+        }
+        ArgType::Float { min, max } if *min > -3.0e38 => {
+            format!("a number from {} to {}", number(*min), number(*max))
         }
         ArgType::Integer { .. }
         | ArgType::Float { .. }
@@ -283,13 +319,22 @@ fn default(arg: &ArgSpec) -> String {
         None => "required".to_owned(),
         Some(Bound::Integer(n)) if arg.ty == ArgType::Bool => code(&(*n != 0).to_string()),
         Some(Bound::Integer(n)) => code(&n.to_string()),
-        Some(Bound::Float(x)) => code(&x.to_string()),
+        Some(Bound::Float(x)) => code(&number(*x)),
         Some(Bound::Text(text)) if text.is_empty() => "none".to_owned(),
         Some(Bound::Text(text)) => code(text),
         Some(Bound::List(items)) if items.is_empty() => "none".to_owned(),
         Some(Bound::List(items)) => code(&items.join(",")),
         Some(Bound::Bytes(bytes)) if bytes.is_empty() => "none".to_owned(),
         Some(Bound::Bytes(bytes)) => code(&String::from_utf8_lossy(bytes)),
+    }
+}
+
+/// A number without a row of zeros.
+fn number(x: f64) -> String {
+    if x.abs() >= 1e9 || (x != 0.0 && x.abs() < 1e-6) {
+        format!("{x:e}")
+    } else {
+        x.to_string()
     }
 }
 

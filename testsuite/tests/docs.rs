@@ -1,0 +1,162 @@
+//! The pages of the blocks in `docs/book/blocks` are made of the catalogue and fresh, and what the blocks say
+//! of themselves is complete and true.
+//!
+//! `BLESS=1` writes the pages, and removes those of blocks that are gone.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
+    path::PathBuf,
+};
+
+use rune_ir::{
+    block::{Port, Signature},
+    diag::Diagnostic,
+};
+use rune_testsuite::{engines, overlay::Overlay, root};
+use runec::reference;
+use toml::Table;
+
+/// Ends what is written by hand of the list of blocks.
+const MARKER: &str =
+    "<!-- What follows is made of the blocks' `block.toml`: run `cargo xtask bless`. -->\n";
+
+#[test]
+fn the_pages_of_the_blocks_are_fresh() {
+    let folder = root().join("docs/book/blocks");
+    let bless = env::var_os("BLESS").is_some();
+    let mut pages: BTreeMap<PathBuf, String> = BTreeMap::new();
+    for signature in signatures() {
+        let name = &signature.name;
+        let mut page = reference::page(&signature);
+        page += &format!(
+            "\n---\nVersion {} · [Source](../../../proc-blocks/{name}) · [All blocks](README.md)\n",
+            signature.version
+        );
+        pages.insert(folder.join(format!("{name}.md")), page);
+    }
+    let index = folder.join("README.md");
+    let text = fs::read_to_string(&index).unwrap();
+    let (by_hand, _) = text.split_once(MARKER).expect("the marker is there");
+    let list = reference::index(&signatures(), "");
+    pages.insert(index, format!("{by_hand}{MARKER}\n{list}"));
+    if bless {
+        for (path, page) in &pages {
+            fs::write(path, page).unwrap();
+        }
+    }
+    let there: BTreeSet<PathBuf> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    for stale in there.iter().filter(|path| !pages.contains_key(*path)) {
+        assert!(bless, "{} is of no block", stale.display());
+        fs::remove_file(stale).unwrap();
+    }
+    for (path, page) in &pages {
+        let is_fresh = fs::read_to_string(path).is_ok_and(|text| text == *page);
+        assert!(is_fresh, "{}: run `cargo xtask bless`", path.display());
+    }
+}
+
+#[test]
+fn every_block_is_documented() {
+    for signature in signatures() {
+        let name = &signature.name;
+        let first = signature.doc.trim().split("\n\n").next().unwrap();
+        let letter = first.chars().next().unwrap();
+        assert!(
+            !letter.is_lowercase() && first.contains('.'),
+            "{name}: the summary is no sentence: {first}"
+        );
+        assert!(signature.category.is_some(), "{name} has no category");
+        let ports = signature.inputs.iter().chain(&signature.outputs);
+        let docs = ports.map(|Port { name, doc, .. }| (name, doc));
+        let docs = docs.chain(signature.args.iter().map(|a| (&a.name, &a.doc)));
+        for (what, doc) in docs {
+            assert!(doc.ends_with('.'), "{name}: the text of {what}: {doc:?}");
+        }
+    }
+}
+
+/// The module in the catalogue, what it says of itself and its crate are of one version and text.
+#[test]
+fn the_catalogue_is_of_the_sources() {
+    for signature in signatures() {
+        let name = &signature.name;
+        let read = |file: &str| -> Table {
+            let path = root().join("proc-blocks").join(name).join(file);
+            fs::read_to_string(path).unwrap().parse().unwrap()
+        };
+        let package = &read("Cargo.toml")["package"];
+        assert_eq!(
+            package["version"].as_str(),
+            Some(signature.version.as_str()),
+            "{name}"
+        );
+        let source = read("block.toml");
+        let said = |key: &str| source[key].as_str().unwrap().trim().to_owned();
+        assert_eq!(said("name"), *name);
+        assert_eq!(said("version"), signature.version, "{name}");
+        assert_eq!(
+            said("doc"),
+            signature.doc.trim(),
+            "{name}: run `cargo xtask blocks {name}`"
+        );
+    }
+}
+
+#[test]
+fn the_examples_of_the_blocks_are_lines_of_a_runefile() {
+    for signature in signatures() {
+        let name = &signature.name;
+        let line = &signature.example;
+        assert!(
+            line.contains(&format!(" runicos/{name} ")) && !line.contains('\n'),
+            "{name}: {line}"
+        );
+        let found = faults(line);
+        assert!(found.is_empty(), "{line}\n{found:#?}");
+        // And a wrong argument would have been noticed.
+        let found = faults(&format!("{line} --no-such-argument 1"));
+        assert_eq!(found[0].code.number(), "R0201", "{found:#?}");
+    }
+}
+
+/// What is wrong with one line of a Runefile but for the types and the number of its inputs: those are up to
+/// the lines around it.
+fn faults(line: &str) -> Vec<Diagnostic> {
+    let word = |text: &str| text.split([' ', '=']).next().unwrap().to_owned();
+    // A `$` at the end of a word is none.
+    let resources = line.split(" $").skip(1).map(word);
+    let name = word(
+        line.split(" runicos/")
+            .nth(1)
+            .unwrap()
+            .split_once(' ')
+            .unwrap()
+            .1,
+    );
+    let mut text = "FROM runicos/base\nCAPABILITY RAW in\n".to_owned();
+    let mut world = Overlay::new(root());
+    for resource in resources {
+        text += &format!("RESOURCE ./{resource} {resource}\n");
+        world = world.with(&format!("./{resource}"), *b"1 2\n");
+    }
+    text += &format!("{line}\nOUT SERIAL\nRUN in {name} serial\n");
+    let checked = engines::check_text(&text, &world);
+    let of_the_line = |d: &Diagnostic| ["R00", "R01", "R02"].contains(&&d.code.number()[..3]);
+    checked
+        .diagnostics
+        .into_iter()
+        .filter(of_the_line)
+        .collect()
+}
+
+/// What every block of the catalogue says of itself.
+fn signatures() -> Vec<Signature> {
+    let read = |entry: &rune_catalogue::Block| rune_blocks::read(entry.bytes.into());
+    let blocks = rune_catalogue::entries().iter().map(read);
+    blocks.map(|block| block.unwrap().signature).collect()
+}
