@@ -226,6 +226,31 @@ fn the_catalogue_records_the_digests_of_its_blocks() {
     }
 }
 
+/// The folders of `proc-blocks` that are no block.
+const SHARED: &[&str] = &["c", "dsp", "native", "sdk", "vectors"];
+
+#[test]
+fn every_block_is_in_the_catalogue_and_has_an_oracle() {
+    let mut blocks: Vec<String> = Vec::new();
+    for entry in fs::read_dir(root().join("proc-blocks")).unwrap() {
+        let folder = entry.unwrap().path();
+        let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
+        if !folder.join("Cargo.toml").is_file() || SHARED.contains(&name.as_str()) {
+            continue;
+        }
+        for file in ["block.toml", "src/lib.rs", "oracle.py", "vectors.json"] {
+            assert!(folder.join(file).is_file(), "{name} has no {file}");
+        }
+        let source = fs::read_to_string(folder.join("src/lib.rs")).unwrap();
+        for part in ["forbid(unsafe_code)", "rune_block_vectors::check("] {
+            assert!(source.contains(part), "{name} has no {part}");
+        }
+        blocks.push(format!("runicos/{name}"));
+    }
+    blocks.sort();
+    assert_eq!(blocks, rune_catalogue::blocks().collect::<Vec<_>>());
+}
+
 /// The manifests of the workspace's members, by folder.
 fn manifests() -> Vec<(String, Table)> {
     let read = |folder: &str| {

@@ -303,11 +303,11 @@ fn runefiles_of_the_reference_system_build_and_run_unmodified() {
     }
 }
 
-/// Nothing of the language is missing for these two: their models are not at hand (`R0901`), and the
-/// catalogue does not have the reference's mel spectrogram nor its noise filter (`R0105`).
+/// Nothing of the language or of the catalogue is missing for these two: only their models are not at hand
+/// (`R0901`).
 #[test]
-fn runefiles_out_of_reach_say_exactly_why() {
-    let Some(models) = reference_models("runefiles_out_of_reach_say_exactly_why") else {
+fn runefiles_without_their_models_say_so_and_nothing_else() {
+    let Some(models) = reference_models("runefiles_without_their_models_say_so") else {
         return;
     };
     let person = Beside::new(&models, "person_detection", None);
@@ -327,15 +327,64 @@ fn runefiles_out_of_reach_say_exactly_why() {
         [
             (3, "R0110"),
             (4, "R0110"),
-            (4, "R0105"),
             (6, "R0110"),
-            (6, "R0105"),
             (7, "R0110"),
             (7, "R0901"),
             (9, "R0110"),
             (10, "R0110"),
         ]
     );
+}
+
+/// The blocks of the reference system by their names there, each with its arguments.
+const BLOCKS: &[(&str, &[&str])] = &[
+    ("argmax", &[]),
+    ("audio_float_conversion", &["i16_max_as_float"]),
+    ("binary_classification", &["threshold"]),
+    ("fft", &["sample_rate", "bins", "window_overlap"]),
+    ("image-normalization", &[]),
+    ("label", &["labels", "wordlist"]),
+    ("mean", &[]),
+    ("modulo", &["modulus"]),
+    ("most_confident_indices", &["count"]),
+    (
+        "noise-filtering",
+        &[
+            "strength",
+            "offset",
+            "gain_bits",
+            "smoothing_bits",
+            "even_smoothing",
+            "odd_smoothing",
+            "min_signal_remaining",
+        ],
+    ),
+    ("normalize", &[]),
+    ("object_filter", &["threshold"]),
+    ("parse", &[]),
+    ("regex_matcher", &["matching_regex"]),
+    ("segment_output", &[]),
+    ("softmax", &[]),
+    ("std_dev", &[]),
+    ("text_extractor", &[]),
+    ("tokenizers", &[]),
+    ("utf8_decode", &[]),
+];
+
+#[test]
+fn the_reference_systems_blocks_take_their_arguments() {
+    for (old, args) in BLOCKS {
+        for home in ["hotg-ai/rune#proc_blocks/", "hotg-ai/proc-blocks@v0.11.3#"] {
+            let path = format!("{home}{old}");
+            let name = rune_catalogue::resolve_block(&path).expect(&path);
+            let bytes = rune_catalogue::block(name).unwrap();
+            let signature = rune_blocks::read(bytes.into()).unwrap().signature;
+            for arg in *args {
+                let has = signature.args.iter().any(|a| a.is_named(arg));
+                assert!(has, "{path} has no --{arg}");
+            }
+        }
+    }
 }
 
 /// The bytes of the constants of the models of a pipeline.
