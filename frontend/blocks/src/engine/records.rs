@@ -56,8 +56,9 @@ pub(crate) struct Started {
     pub(crate) freed: u32,
 }
 
-/// Room for each arena: enough for most, then as much as there is. Zeroing memory takes time.
-const ROOMS: [usize; 2] = [4 << 20, 64 << 20];
+/// Room for each arena: enough for most, for large tables, and all that there is. Most of the time of checking
+/// a block would go into zeroing room that it does not need.
+const ROOMS: [usize; 3] = [256 << 10, 4 << 20, 64 << 20];
 
 /// Why there is no instance.
 #[derive(Debug)]
@@ -85,11 +86,13 @@ impl From<Stop> for Failure {
 
 /// Tries with little room first.
 pub(crate) fn in_enough_room<T>(run: impl Fn(usize) -> Result<T, Failure>) -> Result<T, InitError> {
+    let again = |failure, room| match failure {
+        Failure::Room(_) => run(room),
+        Failure::Final(_) => Err(failure),
+    };
     run(ROOMS[0])
-        .or_else(|failure| match failure {
-            Failure::Room(_) => run(ROOMS[1]),
-            Failure::Final(_) => Err(failure),
-        })
+        .or_else(|failure| again(failure, ROOMS[1]))
+        .or_else(|failure| again(failure, ROOMS[2]))
         .map_err(|(Failure::Room(error) | Failure::Final(error))| error)
 }
 
