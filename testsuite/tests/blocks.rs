@@ -2,9 +2,12 @@
 //! its oracle and on inputs and arguments at random; and a rune carries no more of it than is written down.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
-use rune_block_native::BLOCKS;
+use rune_block_native::{BLOCKS, block};
 use rune_block_sdk::{
     ElementType,
     testing::{Data, Native, Type},
@@ -17,8 +20,10 @@ use rune_ir::{
 };
 use rune_testsuite::{
     blocks::{self, Stand},
+    costs,
     engines::{self, Feed, Outcome},
     random::Random,
+    root,
 };
 
 #[test]
@@ -381,4 +386,31 @@ fn resized(ty: &Type, random: &mut Random) -> Type {
         ty.dims[i] = sizes[random.below(sizes.len())];
     }
     ty
+}
+
+/// A block adds to a rune what the book says, and keeps as much state; nothing that only `init` needed
+/// comes along unseen.
+#[test]
+fn a_rune_carries_as_much_of_a_block_as_the_book_says() {
+    let path = root().join("docs/book/block-costs.md");
+    let page = fs::read_to_string(path).unwrap();
+    let cells = |line: &str| line.split(" | ").map(str::to_owned).collect::<Vec<_>>();
+    let book: Vec<Vec<String>> = page
+        .lines()
+        .filter(|l| l.starts_with("| ") && !l.starts_with("| block "))
+        .map(|l| cells(&l[2..])[..4].to_vec())
+        .collect();
+    let found: Vec<Vec<String>> = costs::rows()
+        .iter()
+        .map(|row| {
+            let verified = verified(&row.stand, row.block);
+            let host = blocks::start(block(row.block).unwrap(), &verified).unwrap();
+            let (bytes, state) = (costs::added_bytes(row), host.state_bytes());
+            [row.block, &row.work, &bytes.to_string(), &state.to_string()]
+                .map(str::to_owned)
+                .to_vec()
+        })
+        .collect();
+    let bless = "BLESS=1 cargo bench -p rune-testsuite --bench blocks";
+    assert_eq!(book, found, "run `{bless}` and look at what changed");
 }

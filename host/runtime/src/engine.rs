@@ -171,6 +171,8 @@ impl Instance {
         let mut store = Store::new(&engine, host);
         store.limiter(|host| &mut host.limiter);
         store.epoch_deadline_trap();
+        // Filling memory and table runs code too.
+        store.set_epoch_deadline(ticks(&grants.limits));
         let linker = link(&engine, &rune.imports).map_err(fail)?;
         let instance = linker.instantiate(&mut store, &module).map_err(fail)?;
         store.data_mut().memory = instance.get_memory(&mut store, export::MEMORY);
@@ -255,13 +257,7 @@ impl Instance {
     ) -> Result<R, CallError> {
         self.ready()?;
         self.store.data_mut().turn = Turn::default();
-        let ticks = self.limits.call_time.as_nanos().div_ceil(TICK.as_nanos());
-        // The first tick may come at once, so one more is waited for.
-        let ticks = u64::try_from(ticks)
-            .unwrap_or(u64::MAX / 2)
-            .min(u64::MAX / 2)
-            + 1;
-        self.store.set_epoch_deadline(ticks);
+        self.store.set_epoch_deadline(ticks(&self.limits));
         export.call(&mut self.store, ()).map_err(|error| {
             self.stopped = true;
             let host = self.store.data_mut();
@@ -279,6 +275,13 @@ impl Instance {
             }
         })
     }
+}
+
+/// How many ticks from now a call is stopped.
+fn ticks(limits: &Limits) -> u64 {
+    let ticks = limits.call_time.as_nanos().div_ceil(TICK.as_nanos());
+    // The first tick may come at once, so one more is waited for.
+    u64::try_from(ticks).unwrap_or(u64::MAX).min(u64::MAX / 2) + 1
 }
 
 /// A trap in words, without wasmtime's prefix.
