@@ -84,8 +84,8 @@ struct Reader {
 impl Reader {
     fn new() -> Self {
         let room = Path::new(env!("CARGO_TARGET_TMPDIR")).join("writing-a-block");
-        let (top, tools) = (room.join("top"), room.join("tools"));
-        for folder in [&top, &tools] {
+        let (top, tools, cache) = (room.join("top"), room.join("tools"), room.join("cache"));
+        for folder in [&top, &tools, &cache] {
             let _ = fs::remove_dir_all(folder);
             fs::create_dir_all(folder).unwrap();
         }
@@ -96,8 +96,8 @@ impl Reader {
             here: top.clone(),
             top,
             tools,
-            // Kept from one test to the next: what is in it goes by digests.
-            cache: room.join("cache"),
+            // Of a reader who begins: one who was here before has the changed block built already.
+            cache,
         }
     }
 

@@ -1,5 +1,5 @@
-//! The reference of the blocks, made of their signatures: Markdown for the book and the terminal, JSON for
-//! programs.
+//! The reference of the blocks, made of their signatures: Markdown for the book, lists for the terminal, JSON
+//! for programs.
 #![expect(
     clippy::format_push_string,
     reason = "a page is made for a person to read; one string more costs nothing"
@@ -58,6 +58,66 @@ pub fn page(signature: &Signature) -> String {
         page += &format!("\n{text}\n");
     }
     page
+}
+
+/// The page of one block for a terminal: as [`page`], with lists in place of tables.
+pub fn manual(signature: &Signature) -> String {
+    let (summary, text) = split(&signature.doc);
+    let mut page = format!("# {}\n\n", signature.name);
+    if !summary.is_empty() {
+        page += &format!("{}\n\n", wrap(&summary, COLUMNS).join("\n"));
+    }
+    if !signature.example.is_empty() {
+        page += &format!("    {}\n\n", signature.example);
+    }
+    for (what, ports) in [
+        ("Inputs", &signature.inputs),
+        ("Outputs", &signature.outputs),
+    ] {
+        page += &format!("{what}\n");
+        for port in ports {
+            let ty = port_type(signature, port) + &count(port);
+            page += &item(&port.name, &ty, &port.doc);
+        }
+        page.push('\n');
+    }
+    for (name, allowed) in &signature.types {
+        page += &format!("{}\n", plain(&variable(name, allowed)));
+    }
+    if !signature.types.is_empty() {
+        page.push('\n');
+    }
+    if signature.args.is_empty() {
+        page += "It takes no arguments.\n";
+    } else {
+        page += "Arguments\n";
+        for arg in &signature.args {
+            let default = match default(arg).as_str() {
+                "required" => "required".to_owned(),
+                default => format!("default {default}"),
+            };
+            page += &item(&names(arg), &format!("{}; {default}", takes(arg)), &arg.doc);
+        }
+    }
+    if !text.is_empty() {
+        page += &format!("\n{text}\n");
+    }
+    page
+}
+
+/// A term and what it is on one line, and what there is to say of it below.
+fn item(term: &str, what: &str, doc: &str) -> String {
+    let mut item = format!("  {}  {}\n", plain(term), plain(what));
+    let lines = wrap(doc, COLUMNS - 6);
+    for line in lines.iter().filter(|line| !line.is_empty()) {
+        item += &format!("      {line}\n");
+    }
+    item
+}
+
+/// Without the marks of code.
+fn plain(text: &str) -> String {
+    text.replace('`', "")
 }
 
 /// A table of blocks for each category, in Markdown; a name links to `folder` + name + `.md`.

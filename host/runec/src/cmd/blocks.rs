@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Args) -> u8 {
             if args.json {
                 pretty(&reference::json(&signature))
             } else {
-                reference::page(&signature)
+                reference::manual(&signature)
             }
         }),
         None => all().map(|signatures| {
