@@ -70,14 +70,13 @@ impl Env for World {
 }
 
 /// Blocks that the pages on errors speak of; nobody suggests them.
-const FICTIONAL: [&str; 8] = [
+const FICTIONAL: [&str; 7] = [
     "./gain",
     "./no-sources",
     "acme/broken",
-    "acme/floats-only",
+    "acme/counts",
     "acme/hashes-pointers",
     "acme/hashes-values",
-    "acme/prints",
     "acme/threshold",
 ];
 
