@@ -11,6 +11,7 @@ use rune_ir::{
     check::{TypedKind, Verified},
 };
 use rune_testsuite::{
+    costs,
     engines::{self, Feed},
     overlay::Overlay,
     random::Random,
@@ -139,6 +140,59 @@ fn a_rune_holds_nothing_that_only_init_needs() {
     }
     assert!(linked.len() < 6_000, "{} bytes", linked.len());
     assert_eq!(pages(&output.wasm), 1);
+}
+
+/// At its usual work no standard block links what only `init` calls.
+#[test]
+fn runes_of_standard_blocks_hold_only_what_runs() {
+    for row in costs::rows() {
+        let checked = engines::check_text(&row.stand.runefile, &row.stand.world);
+        let verified = checked.output.unwrap();
+        let stage = verified.stages().iter().find(|s| s.name == "block");
+        holds_only_what_runs(&stage.unwrap().kind, &["panic"]);
+    }
+}
+
+/// Of the example keyword neither the making of tables nor the reading of arguments is left.
+#[test]
+fn the_keyword_rune_holds_only_what_runs() {
+    let checked = engines::check(&root().join("examples/keyword/Runefile"));
+    let verified = checked.output.unwrap();
+    let blocks = verified.stages().iter();
+    let blocks = blocks.filter(|s| matches!(s.kind, TypedKind::Block { .. }));
+    let linked = blocks
+        .map(|s| holds_only_what_runs(&s.kind, &["libm"]))
+        .count();
+    assert_eq!(linked, 3, "features, scores and labels");
+}
+
+/// That a block links no function that `init` alone calls, nor one of these.
+fn holds_only_what_runs(kind: &TypedKind, nor: &[&str]) {
+    let TypedKind::Block {
+        path,
+        block,
+        instance,
+        snapshot,
+    } = kind
+    else {
+        panic!("only blocks are linked");
+    };
+    let selection = select(&[Request {
+        object: &block.object,
+        instances: vec![InstanceRequest {
+            export: &instance.export,
+            snapshot,
+        }],
+    }])
+    .unwrap();
+    for name in selection.function_names() {
+        for idle in ["init", "alloc", "fmt", "drop", "Setup", "Refusal"]
+            .iter()
+            .chain(nor)
+        {
+            assert!(!name.contains(idle), "{path} reaches {name}");
+        }
+    }
 }
 
 /// That a snapshot has no hole where the megabyte was.
