@@ -345,3 +345,28 @@ impl DimExpr {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dimension_has_the_parentheses_it_needs() {
+        let name = |name: &str| Box::new(DimExpr::Name(name.to_owned()));
+        let sum = || Box::new(DimExpr::Add(name("a"), name("b")));
+        let quotient = || Box::new(DimExpr::FloorDiv(name("n"), Box::new(DimExpr::Number(2))));
+        for (expr, text) in [
+            (DimExpr::Add(quotient(), name("c")), "n // 2 + c"),
+            (DimExpr::Sub(name("c"), sum()), "c - (a + b)"),
+            (DimExpr::Sub(sum(), name("c")), "a + b - c"),
+            (DimExpr::Mul(sum(), quotient()), "(a + b) * (n // 2)"),
+            (DimExpr::Div(quotient(), name("c")), "n // 2 / c"),
+            (
+                DimExpr::CeilDiv(sum(), quotient()),
+                "ceil((a + b) / (n // 2))",
+            ),
+        ] {
+            assert_eq!(expr.to_string(), text);
+        }
+    }
+}
