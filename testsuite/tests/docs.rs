@@ -29,9 +29,9 @@ fn the_pages_of_the_blocks_are_fresh() {
     let mut pages: BTreeMap<PathBuf, String> = BTreeMap::new();
     for signature in signatures() {
         let name = &signature.name;
-        let mut page = reference::page(&signature);
-        page += &format!(
-            "\n---\nVersion {} · [Source](../../../proc-blocks/{name}) · [All blocks](README.md)\n",
+        let page = format!(
+            "{}\n---\nVersion {} · [Source](../../../proc-blocks/{name}) · [All blocks](README.md)\n",
+            reference::page(&signature),
             signature.version
         );
         pages.insert(folder.join(format!("{name}.md")), page);
@@ -123,13 +123,17 @@ fn faults(line: &str) -> Vec<Diagnostic> {
             .unwrap()
             .1,
     );
-    let mut text = "FROM runicos/base\nCAPABILITY RAW in\n".to_owned();
     let mut world = Overlay::new(root());
+    let mut lines = vec!["FROM runicos/base".to_owned()];
     for resource in resources {
-        text += &format!("RESOURCE ./{resource} {resource}\n");
+        lines.push(format!("RESOURCE ./{resource} {resource}"));
         world = world.with(&format!("./{resource}"), *b"1 2\n");
     }
-    text += &format!("{line}\nOUT SERIAL\nRUN in {name} serial\n");
+    lines.push("CAPABILITY RAW in".to_owned());
+    lines.push(line.to_owned());
+    lines.push("OUT SERIAL".to_owned());
+    lines.push(format!("RUN in {name} serial"));
+    let text = lines.join("\n");
     let checked = engines::check_text(&text, &world);
     let of_the_line = |d: &Diagnostic| ["R00", "R01", "R02"].contains(&&d.code.number()[..3]);
     checked
