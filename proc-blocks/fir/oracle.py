@@ -80,6 +80,7 @@ for name, part, args in (
     ("no rate", "--hz", {"cutoff": 10.0}),
     ("edge above half the rate", "half of `--hz`", {"cutoff": 60.0, "hz": 100.0}),
     ("even high pass", "odd", {"kind": "high", "cutoff": 10.0, "hz": 100.0, "length": 64}),
+    ("nothing left", "2 taps", {"cutoff": 10.0, "hz": 100.0, "length": 2, "window": "hann"}),
     ("both", "whole filter", {"taps": ["1"], "cutoff": 10.0}),
     ("no number", "item 2 of `--taps` is `-`", {"taps": ["1", "-"]}),
 ):

@@ -13,7 +13,7 @@ use rune_block_dsp::{
     polyphase::Polyphase,
     sample::Sample,
 };
-use rune_block_sdk::{Block, Call, Element, Fault, Flow, Refusal, Scratch, Setup, State};
+use rune_block_sdk::{Block, Call, Fault, Flow, Refusal, Scratch, Setup, State};
 
 rune_block_sdk::block! {
     "../block.toml",
@@ -45,7 +45,7 @@ pub struct Fir<T> {
     of: PhantomData<T>,
 }
 
-impl<T: Element + Sample> Block for Fir<T> {
+impl<T: Sample> Block for Fir<T> {
     type Inputs = T;
     type Outputs = T;
 
@@ -98,7 +98,7 @@ fn taps(setup: &Setup<'_>) -> Result<Vec<f64>, Refusal> {
         if taps.len() > MAX_TAPS {
             return Err(format!("{} taps, but it takes at most {MAX_TAPS}", taps.len()).into());
         }
-        if taps.iter().any(|tap| !(*tap as f32).is_finite()) {
+        if !all_finite(&taps) {
             return Err("a tap leaves the range of an f32".into());
         }
         return Ok(taps);
@@ -118,7 +118,19 @@ fn taps(setup: &Setup<'_>) -> Result<Vec<f64>, Refusal> {
         "blackman" => &[0.42, 0.5, 0.08],
         _ => &[1.0],
     };
-    Ok(design::response(band, &design::cosines(length, terms)))
+    let taps = design::response(band, &design::cosines(length, terms));
+    if !all_finite(&taps) {
+        return Err(format!(
+            "{length} taps (`--length`) are too few: this window leaves nothing of the response"
+        )
+        .into());
+    }
+    Ok(taps)
+}
+
+/// Whether every tap is a finite f32.
+fn all_finite(taps: &[f64]) -> bool {
+    taps.iter().all(|tap| (*tap as f32).is_finite())
 }
 
 #[cfg(test)]
@@ -126,7 +138,7 @@ mod tests {
     use super::*;
     use rune_block_sdk::testing::{Instance, Value};
 
-    fn make<T: Element + Sample>(
+    fn make<T: Sample>(
         taps: &[&str],
         (kind, length): (&str, i64),
         decimate: i64,

@@ -92,16 +92,16 @@ impl<T: Score> Block for Smooth<T> {
         }
         // TensorFlow wants a quarter of the time between the first and the last of them.
         let span = (average as u32 - 1).div_ceil(4) + 1;
-        let block = Self {
+        let scores = labels.checked_mul(average as usize);
+        Ok(Self {
             labels,
             threshold: setup.float(THRESHOLD)?,
             suppress: suppress? as u32,
             enough: span.max(minimum as u32),
             hidden,
-            recent: setup.state(average as usize * labels)?,
+            recent: setup.state(scores.unwrap_or(usize::MAX))?,
             memory: setup.state(4)?,
-        };
-        Ok(block)
+        })
     }
 
     fn run(
@@ -154,8 +154,22 @@ impl<T: Score> Smooth<T> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use rune_block_sdk::testing::Instance;
+
     #[test]
     fn equals_the_oracle() {
-        rune_block_vectors::check(&super::NATIVE, include_str!("../vectors.json"));
+        rune_block_vectors::check(&NATIVE, include_str!("../vectors.json"));
+    }
+
+    /// As many that their product does not fit into 32 bits.
+    #[test]
+    fn too_many_scores_are_refused() {
+        let args = [4096.into(), 4.into(), 0.6.into(), 3.into(), 0.into()];
+        let made = Instance::<Smooth<u8>>::new(&args, &[&[1 << 20]], &[&[1], &[1]]);
+        assert_eq!(
+            made.unwrap_err().message(),
+            "the state of the block is too large"
+        );
     }
 }
