@@ -14,7 +14,7 @@ use rune_block_dsp::{
     band::{Band, Edges},
     sample::Sample,
 };
-use rune_block_sdk::{Block, Call, Element, Fault, Flow, Refusal, Setup, State};
+use rune_block_sdk::{Block, Call, Fault, Flow, Refusal, Setup, State};
 use section::{Memory, Section};
 
 rune_block_sdk::block! {
@@ -43,7 +43,7 @@ pub struct Biquad<T> {
     of: PhantomData<T>,
 }
 
-impl<T: Element + Sample> Block for Biquad<T> {
+impl<T: Sample> Block for Biquad<T> {
     type Inputs = T;
     type Outputs = T;
 

@@ -5,7 +5,7 @@ use rune_block_sdk::testing::{Instance, Value};
 
 type Args<'a> = (&'a str, i64, [f64; 4], &'a [&'a str]);
 
-fn make<T: Element + Sample>(
+fn make<T: Sample>(
     (kind, order, edges, sos): Args<'_>,
     dims: &[u32],
 ) -> Result<Instance<Biquad<T>>, Refusal> {

@@ -2,36 +2,13 @@
 
 use alloc::{boxed::Box, format};
 
-use rune_block_sdk::{Element, Refusal, Setup};
+use rune_block_sdk::{Refusal, Setup};
 
 use crate::{
     Complex, RealFft,
+    sample::Sample,
     window::{Ends, Shape},
 };
-
-/// A sample of audio.
-pub trait Sample: Element {
-    /// What it is multiplied by for full scale to be one.
-    const SCALE: f32;
-    /// The number, not scaled.
-    fn number(self) -> f32;
-}
-
-impl Sample for f32 {
-    const SCALE: f32 = 1.0;
-    #[inline]
-    fn number(self) -> f32 {
-        self
-    }
-}
-
-impl Sample for i16 {
-    const SCALE: f32 = 1.0 / 32768.0;
-    #[inline]
-    fn number(self) -> f32 {
-        f32::from(self)
-    }
-}
 
 /// How samples are cut into frames.
 #[derive(Clone, Copy, Debug)]
@@ -154,11 +131,11 @@ impl Frames {
             .and_then(|begin| samples.get(begin..end - self.pad));
         if let Some(frame) = inside {
             let windowed = frame.iter().zip(&self.window);
-            self.fft.load(windowed.map(|(x, w)| x.number() * w), work);
+            self.fft.load(windowed.map(|(x, w)| x.value() * w), work);
         } else {
             let windowed = (begin..end).zip(&self.window).map(|(at, weight)| {
                 let sample = at.checked_sub(self.pad).and_then(|at| samples.get(at));
-                sample.map_or(0.0, |x| x.number() * weight)
+                sample.map_or(0.0, |x| x.value() * weight)
             });
             self.fft.load(windowed, work);
         }

@@ -6,8 +6,9 @@ use rune_block_sdk::{Refusal, Setup};
 
 use crate::{
     Complex,
-    frames::{Cut, Frames, Sample},
+    frames::{Cut, Frames},
     mel::{Bank, Mels, Scale},
+    sample::Sample,
     square,
 };
 

@@ -1,7 +1,11 @@
 //! Samples of a stream, and their conversion.
 
+use rune_block_sdk::Element;
+
 /// A number type that streams of samples are made of.
-pub trait Sample: Copy {
+pub trait Sample: Element {
+    /// What a sample is multiplied by for full scale to be one.
+    const SCALE: f32;
     /// The sample as it is.
     fn value(self) -> f32;
     /// The nearest sample, ties to even; an integer saturates, and NaN becomes its zero.
@@ -9,6 +13,8 @@ pub trait Sample: Copy {
 }
 
 impl Sample for f32 {
+    const SCALE: f32 = 1.0;
+
     #[inline]
     fn value(self) -> f32 {
         self
@@ -21,6 +27,8 @@ impl Sample for f32 {
 }
 
 impl Sample for i16 {
+    const SCALE: f32 = 1.0 / 32768.0;
+
     #[inline]
     fn value(self) -> f32 {
         f32::from(self)

@@ -9,8 +9,8 @@ extern crate alloc;
 
 use core::marker::PhantomData;
 
-use rune_block_dsp::{Complex, RealFft, abs};
-use rune_block_sdk::{Block, Call, Element, Fault, Flow, Refusal, Scratch, Setup};
+use rune_block_dsp::{Complex, RealFft, abs, sample::Sample};
+use rune_block_sdk::{Block, Call, Fault, Flow, Refusal, Scratch, Setup};
 
 rune_block_sdk::block! {
     "../block.toml",
@@ -29,7 +29,7 @@ pub struct Fft<T> {
     of: PhantomData<T>,
 }
 
-impl<T: Element + Into<f32>> Block for Fft<T> {
+impl<T: Sample> Block for Fft<T> {
     type Inputs = T;
     type Outputs = f32;
 
@@ -54,7 +54,7 @@ impl<T: Element + Into<f32>> Block for Fft<T> {
     ) -> Result<Flow, Fault> {
         let work = call.scratch.get(&self.work);
         self.plan
-            .load(samples.iter().map(|sample| (*sample).into()), work);
+            .load(samples.iter().map(|sample| sample.value()), work);
         let bins = self.plan.transform(work);
         let (first, others) = magnitudes.split_at_mut(bins.len());
         for (magnitude, bin) in first.iter_mut().zip(bins) {
@@ -74,7 +74,7 @@ mod tests {
     use rune_block_sdk::testing::Instance;
     use std::f64::consts::TAU;
 
-    fn run<T: Element + Into<f32>>(samples: &[T]) -> Vec<f32> {
+    fn run<T: Sample>(samples: &[T]) -> Vec<f32> {
         let dims = [samples.len() as u32];
         let mut block = Instance::<Fft<T>>::new(&[], &[&dims], &[&dims]).unwrap();
         let mut magnitudes = vec![f32::NAN; samples.len()];

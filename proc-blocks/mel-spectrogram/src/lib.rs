@@ -4,7 +4,7 @@
 
 use core::marker::PhantomData;
 
-use rune_block_dsp::{Complex, frames::Sample, melspectrogram::MelSpectrogram as Plan};
+use rune_block_dsp::{Complex, melspectrogram::MelSpectrogram as Plan, sample::Sample};
 use rune_block_sdk::{Block, Call, Fault, Flow, Refusal, Scratch, Setup};
 
 rune_block_sdk::block! {

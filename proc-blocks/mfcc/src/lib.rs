@@ -6,7 +6,7 @@ extern crate alloc;
 
 use core::{f64::consts::PI, marker::PhantomData};
 
-use rune_block_dsp::{Complex, dct::Dct, frames::Sample, melspectrogram::MelSpectrogram};
+use rune_block_dsp::{Complex, dct::Dct, melspectrogram::MelSpectrogram, sample::Sample};
 use rune_block_sdk::{Block, Call, Fault, Flow, Refusal, Scratch, Setup};
 
 rune_block_sdk::block! {
@@ -52,21 +52,23 @@ impl<T: Sample> Block for Mfcc<T> {
         }
         let lifter = setup.float(LIFTER)?;
         let weight = |k: usize| {
-            if lifter > 0.0 {
+            // A smaller one adds nothing to 1, and would divide into infinity.
+            if lifter > 1e-20 {
                 1.0 + lifter / 2.0 * libm::sin(PI * (k + 1) as f64 / lifter)
             } else {
                 1.0
             }
         };
-        let levels = (plan.frames() * mels).div_ceil(2);
+        let levels = plan.frames().checked_mul(mels);
+        let room = levels.and_then(|levels| plan.work().checked_add(levels.div_ceil(2)));
         Ok(Self {
             dct: Dct::new(mels, coefficients, weight),
             coefficients,
-            range: match setup.float(TOP_DB)? as f32 {
+            range: match setup.float(TOP_DB)? {
                 0.0 => f32::INFINITY,
-                range => range,
+                range => range as f32,
             },
-            work: setup.scratch(plan.work() + levels)?,
+            work: setup.scratch(room.unwrap_or(usize::MAX))?,
             plan,
             of: PhantomData,
         })

@@ -8,7 +8,7 @@ use alloc::{format, vec::Vec};
 use core::marker::PhantomData;
 
 use rune_block_dsp::{band::Band, design, polyphase::Polyphase, sample::Sample};
-use rune_block_sdk::{Block, Call, Element, Fault, Flow, Refusal, Scratch, Setup, State};
+use rune_block_sdk::{Block, Call, Fault, Flow, Refusal, Scratch, Setup, State};
 
 rune_block_sdk::block! {
     "../block.toml",
@@ -41,7 +41,7 @@ pub struct Resample<T> {
     of: PhantomData<T>,
 }
 
-impl<T: Element + Sample> Block for Resample<T> {
+impl<T: Sample> Block for Resample<T> {
     type Inputs = T;
     type Outputs = T;
 
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
     use rune_block_sdk::testing::Instance;
 
-    fn make<T: Element + Sample>(
+    fn make<T: Sample>(
         (from, to): (i64, i64),
         stream: bool,
         rows: u32,

@@ -6,7 +6,8 @@ use core::marker::PhantomData;
 
 use rune_block_dsp::{
     Complex, abs,
-    frames::{Cut, Frames, Sample},
+    frames::{Cut, Frames},
+    sample::Sample,
     square,
 };
 use rune_block_sdk::{Block, Call, Fault, Flow, Refusal, Scratch, Setup};
