@@ -7,6 +7,7 @@ extern crate alloc;
 use alloc::{format, vec, vec::Vec};
 use core::marker::PhantomData;
 
+use rune_block_dsp::image::Layout;
 use rune_block_sdk::{Block, Call, Element, Fault, Flow, Refusal, Setup};
 
 rune_block_sdk::block! {
@@ -45,12 +46,7 @@ pub struct Crop<T> {
 
 /// The rectangle, in an image of these dimensions, and where it lies.
 struct Plan<'a> {
-    /// What stands before the height: nothing, or 1.
-    batch: &'a [u32],
-    /// Pixels of a row of the image.
-    wide: u32,
-    /// What stands behind the width: nothing, or the channels.
-    channels: &'a [u32],
+    image: Layout<'a>,
     width: u32,
     height: u32,
     x: u32,
@@ -59,17 +55,8 @@ struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     fn new(setup: &Setup<'a>) -> Result<Self, Refusal> {
-        let dims = setup.input(0).dims();
-        let (batch, high, wide, channels) = match dims {
-            [h, w] | [h, w, _] => (&dims[..0], *h, *w, &dims[2..]),
-            [1, h, w, _] => (&dims[..1], *h, *w, &dims[3..]),
-            _ => {
-                return Err(format!(
-                    "an image of the shape {dims:?}, but it takes [h, w], [h, w, c] or [1, h, w, c]"
-                )
-                .into());
-            }
-        };
+        let image = Layout::of(setup.input(0).dims())?;
+        let (high, wide) = (image.height, image.width);
         // The signature keeps all four within 16 bits.
         let [width, height, mut x, mut y] = [
             setup.integer(WIDTH)? as u32,
@@ -91,9 +78,7 @@ impl<'a> Plan<'a> {
             .into());
         }
         Ok(Self {
-            batch,
-            wide,
-            channels,
+            image,
             width,
             height,
             x,
@@ -105,9 +90,7 @@ impl<'a> Plan<'a> {
 /// The dimensions of the output.
 fn dims(setup: &Setup<'_>) -> Result<Vec<Vec<u32>>, Refusal> {
     let plan = Plan::new(setup)?;
-    Ok(vec![
-        [plan.batch, &[plan.height, plan.width], plan.channels].concat(),
-    ])
+    Ok(vec![plan.image.resized(plan.height, plan.width)])
 }
 
 impl<T: Element> Block for Crop<T> {
@@ -116,8 +99,8 @@ impl<T: Element> Block for Crop<T> {
 
     fn init(setup: &mut Setup<'_>) -> Result<Self, Refusal> {
         let plan = Plan::new(setup)?;
-        let pixel = plan.channels.iter().product::<u32>() as usize;
-        let row = plan.wide as usize * pixel;
+        let pixel = plan.image.channels();
+        let row = plan.image.width as usize * pixel;
         Ok(Self {
             row,
             first: plan.y as usize * row + plan.x as usize * pixel,

@@ -1,4 +1,4 @@
-//! Signal processing that several blocks share: transforms, windows, frames, mel filters.
+//! What several blocks that process signals share: transforms, windows, frames, filters, layouts.
 //!
 //! Everything is planned in `init`, where tables are computed in f64 and kept as f32, and then used by
 //! `run` without allocating. Only additions, multiplications and `libm` are used, never fused, so that
@@ -14,6 +14,7 @@ pub mod dct;
 pub mod design;
 mod fft;
 pub mod frames;
+pub mod image;
 pub mod mel;
 pub mod melspectrogram;
 pub mod polyphase;

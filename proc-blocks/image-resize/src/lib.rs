@@ -13,6 +13,7 @@ mod weights;
 use alloc::{format, vec, vec::Vec};
 
 use pixel::Pixel;
+use rune_block_dsp::image::Layout;
 use rune_block_sdk::{Block, Call, Fault, Flow, Refusal, Scratch, Setup};
 use weights::{Method, Weights};
 
@@ -49,51 +50,27 @@ pub struct Resize<T: Pixel> {
     band: Scratch<T>,
 }
 
-/// The dimensions of an image.
-struct Size<'a> {
-    /// What stands before the height: nothing, or 1.
-    batch: &'a [u32],
-    high: u32,
-    wide: u32,
-    /// What stands behind the width: nothing, or the channels.
-    channels: &'a [u32],
-}
-
-impl<'a> Size<'a> {
-    fn of(dims: &'a [u32]) -> Result<Self, Refusal> {
-        let (batch, high, wide, channels) = match dims {
-            [h, w] | [h, w, _] => (&dims[..0], *h, *w, &dims[2..]),
-            [1, h, w, _] => (&dims[..1], *h, *w, &dims[3..]),
-            _ => {
-                return Err(format!(
-                    "an image of the shape {dims:?}, but it takes [h, w], [h, w, c] or [1, h, w, c]"
-                )
-                .into());
-            }
-        };
-        if dims.contains(&0) {
-            return Err(format!("an image of the shape {dims:?} has no pixels").into());
-        }
-        if high.max(wide) > MAX_SIDE {
-            return Err(format!(
-                "an image of {wide} x {high} pixels, but a side has at most {MAX_SIDE}"
-            )
-            .into());
-        }
-        Ok(Self {
-            batch,
-            high,
-            wide,
-            channels,
-        })
+/// The layout of an image that can be resized.
+fn layout<'a>(setup: &Setup<'a>) -> Result<Layout<'a>, Refusal> {
+    let dims = setup.input(0).dims();
+    let image = Layout::of(dims)?;
+    if dims.contains(&0) {
+        return Err(format!("an image of the shape {dims:?} has no pixels").into());
     }
+    if image.height.max(image.width) > MAX_SIDE {
+        return Err(format!(
+            "an image of {} x {} pixels, but a side has at most {MAX_SIDE}",
+            image.width, image.height
+        )
+        .into());
+    }
+    Ok(image)
 }
 
 /// The dimensions of the output.
 fn dims(setup: &Setup<'_>) -> Result<Vec<Vec<u32>>, Refusal> {
-    let size = Size::of(setup.input(0).dims())?;
     let (width, height) = (setup.integer(WIDTH)? as u32, setup.integer(HEIGHT)? as u32);
-    Ok(vec![[size.batch, &[height, width], size.channels].concat()])
+    Ok(vec![layout(setup)?.resized(height, width)])
 }
 
 impl<T: Pixel> Block for Resize<T> {
@@ -101,7 +78,7 @@ impl<T: Pixel> Block for Resize<T> {
     type Outputs = T;
 
     fn init(setup: &mut Setup<'_>) -> Result<Self, Refusal> {
-        let size = Size::of(setup.input(0).dims())?;
+        let image = layout(setup)?;
         // The signature keeps both positive and within 15 bits.
         let (width, height) = (setup.integer(WIDTH)? as u32, setup.integer(HEIGHT)? as u32);
         let method = match setup.text(METHOD)? {
@@ -109,9 +86,9 @@ impl<T: Pixel> Block for Resize<T> {
             "area" => Method::Area,
             _ => Method::Bilinear,
         };
-        let columns = Weights::new(method, size.wide, width, T::weight);
-        let rows = Weights::new(method, size.high, height, T::weight);
-        let channels = size.channels.iter().product::<u32>() as usize;
+        let columns = Weights::new(method, image.width, width, T::weight);
+        let rows = Weights::new(method, image.height, height, T::weight);
+        let channels = image.channels();
         let too_large = || Refusal::from("the image is too large");
         let row = (width as usize)
             .checked_mul(channels)
@@ -119,7 +96,7 @@ impl<T: Pixel> Block for Resize<T> {
         let band = row.checked_mul(rows.longest()).ok_or_else(too_large)?;
         Ok(Self {
             channels,
-            wide: size.wide as usize * channels,
+            wide: image.width as usize * channels,
             width: row,
             band: setup.scratch(band)?,
             columns,
