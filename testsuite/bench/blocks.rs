@@ -92,7 +92,7 @@ fn measure(row: &Row) -> String {
             instance.call().expect("a row's calls end well");
             calls += 1;
         }
-        let time = stage_time(&instance) - before;
+        let time = stage_time(&instance).saturating_sub(before);
         in_rune.push(time.as_secs_f64() * 1e6 / f64::from(calls));
     }
     let median = |mut times: Vec<f64>| {

@@ -242,13 +242,13 @@ fn arguments(args: &[Argument], files: &mut Vec<(String, Vec<u8>)>) -> String {
             (_, Some(value)) => value,
             (Arg::Bytes(bytes), None) => {
                 let path = format!("argument{i}.bin");
-                resources += &format!("\nRESOURCE {path} argument{i}");
+                resources.extend(["\nRESOURCE ", &path, " ", &format!("argument{i}")]);
                 files.push((path, bytes.clone()));
                 format!("$argument{i}")
             }
             (other, None) => panic!("{other:?} cannot be written"),
         };
-        text += &format!(" --{}={value}", arg.name);
+        text.extend([" --", &arg.name, "=", &value]);
     }
     text + &resources
 }

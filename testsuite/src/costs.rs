@@ -248,13 +248,12 @@ fn data(ty: &Type, below: u32, random: &mut Random) -> Data {
     let size = ty.element.size() as usize;
     let element = |_| {
         let word = random.word();
-        match ty.element {
-            ElementType::F32 => (word as f32 / (1_u32 << 31) as f32 - 1.0)
-                .to_le_bytes()
-                .to_vec(),
-            _ if below > 0 => u64::from(word % below).to_le_bytes()[..size].to_vec(),
-            _ => word.to_le_bytes()[..size].to_vec(),
+        if ty.element == ElementType::F32 {
+            let float = word as f32 / (1_u32 << 31) as f32 - 1.0;
+            return float.to_le_bytes().to_vec();
         }
+        let number = if below > 0 { word % below } else { word };
+        u64::from(number).to_le_bytes()[..size].to_vec()
     };
     Data::Bytes((0..ty.len()).flat_map(element).collect())
 }

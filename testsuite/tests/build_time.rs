@@ -202,6 +202,10 @@ fn kept(snapshot: &Snapshot) {
     assert!((16..64).contains(&snapshot.state.len()));
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "most of a module is neither"
+)]
 fn code_and_data(wasm: &[u8]) -> Vec<u8> {
     let mut all = Vec::new();
     for payload in Parser::new(0).parse_all(wasm) {
@@ -219,11 +223,12 @@ fn code_and_data(wasm: &[u8]) -> Vec<u8> {
 }
 
 fn pages(wasm: &[u8]) -> u64 {
-    let memory = Parser::new(0)
-        .parse_all(wasm)
-        .find_map(|payload| match payload.unwrap() {
-            Payload::MemorySection(section) => section.into_iter().next(),
-            _ => None,
-        });
+    let mut sections = Parser::new(0).parse_all(wasm).map(Result::unwrap);
+    let memory = sections.find_map(|payload| {
+        if let Payload::MemorySection(section) = payload {
+            return section.into_iter().next();
+        }
+        None
+    });
     memory.unwrap().unwrap().initial
 }

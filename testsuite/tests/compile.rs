@@ -90,14 +90,11 @@ fn shape(wasm: &[u8]) -> String {
 fn without_digests(graph: &[u8]) -> String {
     let graph = String::from_utf8_lossy(graph);
     let is_digest = |word: &str| word.len() == 16 && word.bytes().all(|b| b.is_ascii_hexdigit());
-    let words =
-        graph
-            .split_inclusive([' ', ':'])
-            .map(|word| match is_digest(&word[..word.len() - 1]) {
-                true => format!("DIGEST{}", &word[word.len() - 1..]),
-                false => word.to_owned(),
-            });
-    words.collect()
+    let shown = |word: &str| match word.strip_suffix([' ', ':']) {
+        Some(digest) if is_digest(digest) => word.replace(digest, "DIGEST"),
+        Some(_) | None => word.to_owned(),
+    };
+    graph.split_inclusive([' ', ':']).map(shown).collect()
 }
 
 #[test]
