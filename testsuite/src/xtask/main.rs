@@ -8,6 +8,7 @@
 mod blocks;
 
 use std::{
+    env,
     ffi::OsStr,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
@@ -25,17 +26,17 @@ Commands:
 
 fn main() -> ExitCode {
     // Under another name it is that program: the tests of the book follow its text with these.
-    let called = std::env::args_os().next().map(PathBuf::from);
+    let called = env::args_os().next().map(PathBuf::from);
     match called
         .as_deref()
         .and_then(Path::file_stem)
         .and_then(OsStr::to_str)
     {
-        Some("runec") => return runec::cli::main(std::env::args_os()),
+        Some("runec") => return runec::cli::main(env::args_os()),
         Some("rune") => return rune_runtime::cli::main(),
         _ => {}
     }
-    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<String> = env::args().skip(1).collect();
     let result = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["ci"] => ci(),
         ["bless"] => bless(),
@@ -63,40 +64,24 @@ fn main() -> ExitCode {
 
 /// Format, lints and tests, of the workspace and of the blocks' own.
 fn ci() -> Result<(), String> {
+    let warnings = ["--", "-D", "warnings"];
     cargo(&["fmt", "--all", "--check"])?;
-    cargo(&[
-        "fmt",
-        "--all",
-        "--check",
-        "--manifest-path",
-        "proc-blocks/Cargo.toml",
-    ])?;
-    cargo(&[
-        "clippy",
-        "--quiet",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ])?;
-    cargo(&[
-        "clippy",
-        "--quiet",
-        "--manifest-path",
-        "proc-blocks/Cargo.toml",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ])?;
-    cargo(&[
-        "test",
-        "--quiet",
-        "--manifest-path",
-        "proc-blocks/Cargo.toml",
-        "--workspace",
-    ])?;
+    in_blocks(&["fmt", "--all", "--check"])?;
+    cargo(
+        &[
+            &["clippy", "--quiet", "--workspace", "--all-targets"][..],
+            &warnings,
+        ]
+        .concat(),
+    )?;
+    in_blocks(
+        &[
+            &["clippy", "--quiet", "--workspace", "--all-targets"][..],
+            &warnings,
+        ]
+        .concat(),
+    )?;
+    in_blocks(&["test", "--quiet", "--workspace"])?;
     test(&[])
 }
 
@@ -126,6 +111,22 @@ fn test(environment: &[(&str, &str)]) -> Result<(), String> {
 
 fn cargo(args: &[&str]) -> Result<(), String> {
     run(args, &[])
+}
+
+/// The same in the workspace of the blocks, with a target folder of its own: the file of a crate that is a
+/// `cdylib` too has one name, whatever workspace it is compiled for.
+fn in_blocks(args: &[&str]) -> Result<(), String> {
+    let (command, rest) = args.split_first().expect("cargo takes a command");
+    let manifest = ["--manifest-path", "proc-blocks/Cargo.toml"];
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || "proc-blocks/target".into(),
+        |t| Path::new(&t).join("proc-blocks"),
+    );
+    let target = target.to_string_lossy();
+    run(
+        &[&[*command][..], &manifest, rest].concat(),
+        &[("CARGO_TARGET_DIR", &target)],
+    )
 }
 
 fn run(args: &[&str], environment: &[(&str, &str)]) -> Result<(), String> {
