@@ -335,7 +335,10 @@ impl Lowering<'_> {
             format!("there is no block `{}`", shorten(&word.text)),
         )
         .at("not in the catalogue")
-        .note(format!("The blocks are {}.", known.join(", ")))
+        .note(format!(
+            "`runec blocks` lists the {} of the catalogue.",
+            known.len()
+        ))
         .maybe_hint(near.map(|n| format!("did you mean `{n}`?")))
     }
 
