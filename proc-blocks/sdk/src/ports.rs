@@ -12,14 +12,24 @@ use crate::testing::Room;
 use crate::{ElementType, memory::Plain, raw::Tensor};
 
 /// A number type that tensors are made of.
-pub trait Element: Plain + PartialOrd + fmt::Debug {
+///
+/// # Safety
+/// [`TYPE`](Self::TYPE) is the tag of elements of this size and alignment.
+#[expect(
+    unsafe_code,
+    reason = "memory of elements with this tag is read as this type"
+)]
+pub unsafe trait Element: Plain + PartialOrd + fmt::Debug {
     /// Its tag in the contract.
     const TYPE: ElementType;
 }
 
 macro_rules! elements {
     ($($rust:ty => $tag:ident),*) => {
-        $(impl Element for $rust {
+        $(
+        // SAFETY: the type that the tag is named after.
+        #[expect(unsafe_code, reason = "see the trait")]
+        unsafe impl Element for $rust {
             const TYPE: ElementType = ElementType::$tag;
         })*
     };
@@ -61,6 +71,10 @@ impl<'a> Text<'a> {
     /// The string itself.
     #[expect(unsafe_code, reason = "a UTF8 element is an address and a length")]
     pub fn as_str(&self) -> &'a str {
+        // In C an empty text may have no address.
+        if self.length == 0 {
+            return "";
+        }
         // SAFETY: made of a `&'a str`, or by the rune, whose UTF8 elements are UTF-8 by contract.
         unsafe { str::from_utf8_unchecked(slice::from_raw_parts(self.address, self.length)) }
     }

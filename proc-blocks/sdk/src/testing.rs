@@ -93,8 +93,10 @@ impl<'a> Records<'a> {
     }
 
     /// The context of these records, valid while they live.
-    fn context(&self, state: &mut [u128]) -> Context {
-        let range = state.as_mut_ptr_range();
+    ///
+    /// The state is a `Vec`, since a pointer into a borrowed slice would end with the borrow.
+    fn context(&self, state: &mut Vec<u128>) -> Context {
+        let start = state.as_mut_ptr();
         Context {
             args: self.args.as_ptr(),
             arg_count: self.args.len(),
@@ -103,8 +105,8 @@ impl<'a> Records<'a> {
             output_count: self.types.len() - self.inputs,
             frozen: ptr::null_mut(),
             frozen_end: ptr::null_mut(),
-            state: range.start.cast(),
-            state_end: range.end.cast(),
+            state: start.cast(),
+            state_end: start.wrapping_add(state.len()).cast(),
             message: ptr::null(),
             message_length: 0,
             scratch: 0,

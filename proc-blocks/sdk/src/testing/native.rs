@@ -219,7 +219,7 @@ impl Native {
             .map(|t| (t.element, t.dims.as_slice(), t.bounds));
         let unknown = outputs.iter().map(|e| (*e, &[][..], 0));
         let records = Records::new(args, inputs.len(), known.chain(unknown));
-        let context = records.context(&mut []);
+        let context = records.context(&mut Vec::new());
         // SAFETY: every record is made of slices that live until `shape` returns.
         Some(unsafe { glue::dims(&context, shape) })
     }
@@ -388,6 +388,7 @@ impl NativeInstance {
     /// # Panics
     /// If it is not of the type the instance was made for.
     pub fn set_input(&mut self, index: usize, data: &Data) {
+        self.forget_texts();
         self.inputs[index].set(data);
     }
 
@@ -429,13 +430,22 @@ impl NativeInstance {
         }
     }
 
-    /// An output as the last call left it.
+    /// Leaves no text of the last call, since it may lie in what changes now.
+    fn forget_texts(&mut self) {
+        let outputs = self.outputs.iter_mut();
+        for texts in outputs.filter(|o| o.of.element == ElementType::Utf8) {
+            texts.count = 0;
+        }
+    }
+
+    /// An output as the last call left it; no texts any more once an input is set or the state reset.
     pub fn output(&mut self, index: usize) -> Data {
         self.outputs[index].get()
     }
 
     /// The state as it was before the first call.
     pub fn reset(&mut self) {
+        self.forget_texts();
         self.state[..self.initial.len()].copy_from_slice(&self.initial);
     }
 
