@@ -146,8 +146,13 @@ fn fault(code: Code, message: String) -> Fault {
 
 /// A block of the catalogue, of a folder of sources, or of a file.
 fn read_block(path: &str, env: &dyn Env, build: bool) -> Result<Arc<Block>, Fault> {
+    let mut label = "this file";
     let bytes = match (env.block(path), env.folder_block(path, build)) {
-        (Some(bytes), _) | (None, Some(Ok(bytes))) => bytes,
+        (Some(bytes), _) => bytes,
+        (None, Some(Ok(bytes))) => {
+            label = "this folder";
+            bytes
+        }
         (None, Some(Err(unbuilt))) => return Err(not_built(path, unbuilt)),
         (None, None) => env
             .file(path)
@@ -160,7 +165,7 @@ fn read_block(path: &str, env: &dyn Env, build: bool) -> Result<Arc<Block>, Faul
             Arc::new(move |span| {
                 let message = format!("cannot use block `{path}`: {error}");
                 Diagnostic::new(Code::BlockInvalid, span, message)
-                    .at("this file")
+                    .at(label)
                     .hint(error.hint())
             })
         })

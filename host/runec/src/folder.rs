@@ -47,9 +47,7 @@ pub(crate) fn module(folder: &Path, build: bool) -> Result<Arc<[u8]>, Unbuilt> {
     if io::stderr().is_terminal() {
         let _ = writeln!(io::stderr(), "building block {}", folder.display());
     }
-    let module = cache.build(&sources, &compiler)?;
-    cache.put(&key, &module).map_err(|e| cache.fault(&e))?;
-    Ok(module.into())
+    cache.build(&key, &sources, &compiler)
 }
 
 fn failed(reason: impl Into<String>) -> Unbuilt {
@@ -67,27 +65,42 @@ fn failed_hint(reason: impl Into<String>, hint: impl Into<String>) -> Unbuilt {
     })
 }
 
-/// What the compiler says, from its first error on.
-fn complaint(reason: &str, said: &str) -> BuildFailure {
+/// What to do about something that a compiler says.
+const ADVICE: [(&str, &str); 4] = [
+    (
+        "--offline",
+        "blocks are built without a network: run `cargo fetch` in the folder once",
+    ),
+    (
+        "' file not found",
+        "blocks have <string.h> and <math.h> of the SDK and <stdint.h>, <stddef.h>, <limits.h>, <float.h> of the compiler, in C++ too; any other header lies in the folder",
+    ),
+    (
+        "undefined symbol",
+        "a block imports nothing: what it calls is in its folder, or of <string.h> and <math.h>",
+    ),
+    (
+        "can't find crate for `std`",
+        "blocks have no `std`: use `core` and `alloc`, and crates that are `no_std`",
+    ),
+];
+
+/// What the compiler says, from its first error on. Paths in `room`, where it worked, are shown without it.
+fn complaint(reason: &str, said: &str, room: &Path) -> BuildFailure {
+    let inside = |folder: &str| format!("{}/", room.join(folder).display());
+    let said = said
+        .replace(&inside("block"), "")
+        .replace(&inside("target"), "");
     let lines: Vec<&str> = said.lines().collect();
     let first = lines.iter().position(|l| l.contains("error")).unwrap_or(0);
-    let mut shown = lines[first..]
-        .iter()
-        .take(LINES)
-        .copied()
-        .collect::<Vec<_>>();
-    if lines.len() - first > LINES {
-        shown.push("...");
-    }
-    let offline = said.contains("--offline") || said.contains("offline mode");
+    let shown = lines[first..].iter().take(LINES).copied();
+    let cut = (lines.len() - first > LINES).then_some("...");
+    let advice = ADVICE.iter().find(|(sign, _)| said.contains(sign));
     BuildFailure {
         reason: reason.to_owned(),
-        notes: vec![shown.join("\n")],
-        hints: offline
-            .then(|| {
-                "blocks are built without a network: run `cargo fetch` in the folder once"
-                    .to_owned()
-            })
+        notes: vec![shown.chain(cut).collect::<Vec<_>>().join("\n")],
+        hints: advice
+            .map(|(_, advice)| (*advice).to_owned())
             .into_iter()
             .collect(),
     }
@@ -120,7 +133,11 @@ impl Sources {
                 self.add(&path, &format!("{prefix}{name}/"), bytes)?;
                 continue;
             }
-            let meta = fs::metadata(&path).map_err(|e| fault(&path, &e))?;
+            let meta = match fs::metadata(&path) {
+                // A link to nothing, such as the lock of an editor, or a file that has just gone.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                meta => meta.map_err(|e| fault(&path, &e))?,
+            };
             if !meta.is_file() {
                 continue;
             }
@@ -298,10 +315,10 @@ impl Cache {
     }
 
     fn fault(&self, error: &io::Error) -> Unbuilt {
-        failed(format!(
-            "the cache in {} cannot be used: {error}",
-            self.0.display()
-        ))
+        failed_hint(
+            format!("the cache in {} cannot be used: {error}", self.0.display()),
+            "set XDG_CACHE_HOME to a folder that can be written",
+        )
     }
 
     /// The paths of a module and of its digest.
@@ -328,30 +345,45 @@ impl Cache {
         Ok(())
     }
 
-    /// Compiles a copy of the sources; one build at a time.
-    fn build(&self, sources: &Sources, compiler: &Compiler) -> Result<Vec<u8>, Unbuilt> {
+    /// Compiles a copy of the sources and keeps the module; one build at a time with a compiler.
+    fn build(
+        &self,
+        key: &str,
+        sources: &Sources,
+        compiler: &Compiler,
+    ) -> Result<Arc<[u8]>, Unbuilt> {
         let room = self
             .0
             .join("build")
             .join(&hex(compiler.name().as_bytes())[..16]);
-        let (block, target) = (room.join("block"), room.join("target"));
-        let prepare = || {
-            fs::create_dir_all(&room)?;
-            let lock = fs::File::create(room.join("lock"))?;
-            lock.lock()?;
-            sources.write(&block)?;
-            Ok(lock)
-        };
-        let _lock = prepare().map_err(|e| self.fault(&e))?;
-        match compiler {
-            Compiler::Rust(rust) => build_rust(rust, &block, &target),
-            Compiler::Clang(clang) => build_c(clang, sources, &block, &target),
+        let _lock = lock(&room).map_err(|e| self.fault(&e))?;
+        // Whoever had the lock may have built the same.
+        if let Some(module) = self.get(key) {
+            return Ok(module);
         }
+        sources
+            .write(&room.join("block"))
+            .map_err(|e| self.fault(&e))?;
+        let module = match compiler {
+            Compiler::Rust(rust) => build_rust(rust, &room),
+            Compiler::Clang(clang) => build_c(clang, sources, &room),
+        }?;
+        self.put(key, &module).map_err(|e| self.fault(&e))?;
+        Ok(module.into())
     }
 }
 
-fn build_rust(rust: &Rust, block: &Path, target: &Path) -> Result<Vec<u8>, Unbuilt> {
-    let out = Rust::modules(target);
+/// Waits until no other process builds in `room`, and keeps them out until the file is closed.
+fn lock(room: &Path) -> io::Result<fs::File> {
+    fs::create_dir_all(room)?;
+    let lock = fs::File::create(room.join("lock"))?;
+    lock.lock()?;
+    Ok(lock)
+}
+
+fn build_rust(rust: &Rust, room: &Path) -> Result<Vec<u8>, Unbuilt> {
+    let (block, target) = (room.join("block"), room.join("target"));
+    let out = Rust::modules(&target);
     let modules = || {
         let entries = fs::read_dir(&out).into_iter().flatten().flatten();
         let paths = entries.map(|e| e.path());
@@ -361,10 +393,10 @@ fn build_rust(rust: &Rust, block: &Path, target: &Path) -> Result<Vec<u8>, Unbui
     for old in modules() {
         fs::remove_file(&old).map_err(|e| failed(format!("{}: {e}", old.display())))?;
     }
-    let mut cargo = rust.cargo(block, target, &[(block, "block")]);
+    let mut cargo = rust.cargo(&block, &target, &[(&block, "block")]);
     cargo.args(["--lib", "--offline", "--color", "never"]);
     toolchain::run(&mut cargo)
-        .map_err(|said| Unbuilt::Failed(complaint("the block does not compile", &said)))?;
+        .map_err(|said| Unbuilt::Failed(complaint("the block does not compile", &said, room)))?;
     let made: Vec<PathBuf> = modules().collect();
     let [module] = &made[..] else {
         return Err(failed_hint(
@@ -375,20 +407,19 @@ fn build_rust(rust: &Rust, block: &Path, target: &Path) -> Result<Vec<u8>, Unbui
     fs::read(module).map_err(|e| failed(format!("{}: {e}", module.display())))
 }
 
-fn build_c(
-    clang: &Clang,
-    sources: &Sources,
-    block: &Path,
-    target: &Path,
-) -> Result<Vec<u8>, Unbuilt> {
+fn build_c(clang: &Clang, sources: &Sources, room: &Path) -> Result<Vec<u8>, Unbuilt> {
+    let (block, target) = (room.join("block"), room.join("target"));
     let fault = |e: io::Error| failed(format!("{}: {e}", target.display()));
-    fs::create_dir_all(target).map_err(fault)?;
+    // Sources lie in the folder and in its `src`.
+    fs::create_dir_all(target.join("src")).map_err(fault)?;
     let include = [PathBuf::from("."), PathBuf::from("sdk")];
     let mut objects = Vec::new();
-    for (index, source) in sources.c_files().into_iter().enumerate() {
-        let object = target.join(format!("{index}.o"));
-        toolchain::run(&mut clang.compile(block, source, &include, &object))
-            .map_err(|said| Unbuilt::Failed(complaint("the block does not compile", &said)))?;
+    for source in sources.c_files() {
+        // The linker's messages show this name.
+        let object = target.join(format!("{source}.o"));
+        toolchain::run(&mut clang.compile(&block, source, &include, &object)).map_err(|said| {
+            Unbuilt::Failed(complaint("the block does not compile", &said, room))
+        })?;
         objects.push(object);
     }
     let archives = sources
@@ -398,7 +429,7 @@ fn build_c(
     objects.extend(archives.map(|p| block.join(p)));
     let module = target.join("block.wasm");
     toolchain::run(&mut clang.link(&objects, &module))
-        .map_err(|said| Unbuilt::Failed(complaint("the block does not link", &said)))?;
+        .map_err(|said| Unbuilt::Failed(complaint("the block does not link", &said, room)))?;
     fs::read(&module).map_err(fault)
 }
 

@@ -1,7 +1,7 @@
 //! The compilers that make a block's module: cargo for Rust, clang and wasm-ld for C and C++.
 //!
 //! The bytes depend on the sources and the compiler and on nothing else: paths are mapped to fixed names,
-//! flags are those given here, and what the environment would add is taken out.
+//! flags are those given here, and of the environment compilers see only what finds programs and crates.
 
 use std::{
     env, fs,
@@ -55,6 +55,20 @@ const CLANG_CPP: [&str; 4] = [
     "-fno-threadsafe-statics",
 ];
 
+/// What compilers see of the environment. Other variables can change what they make: `CPATH`,
+/// `CARGO_PROFILE_RELEASE_OPT_LEVEL`, `RUSTC_WRAPPER`, `CCC_OVERRIDE_OPTIONS` and many more.
+const ENVIRONMENT: [&str; 9] = [
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "CARGO_HOME",
+    "RUSTUP_HOME",
+    "RUSTUP_TOOLCHAIN",
+    "HTTPS_PROXY",
+    "https_proxy",
+];
+
 /// The newest of versioned programs looked for, `clang-30` down to `clang-14`.
 const VERSIONS: std::ops::RangeInclusive<u32> = 14..=30;
 
@@ -90,11 +104,17 @@ impl Rust {
 
     fn new(rustc: &str, cargo: &str, how: &str, builds_std: Option<PathBuf>) -> Option<Self> {
         let ask = |args: &[&str]| ask(Path::new(rustc), args);
+        let sysroot = PathBuf::from(ask(&["--print", "sysroot"])?);
+        // Those of the toolchain itself: rustup would choose another one in another folder.
+        let own = |name: &str, otherwise: &str| {
+            let own = sysroot.join("bin").join(name);
+            if own.is_file() { own } else { otherwise.into() }
+        };
         Some(Self {
             name: format!("{}, {how}", ask(&["-V"])?),
-            sysroot: ask(&["--print", "sysroot"])?.into(),
-            rustc: rustc.into(),
-            cargo: cargo.into(),
+            rustc: own("rustc", rustc),
+            cargo: own("cargo", cargo),
+            sysroot,
             builds_std,
         })
     }
@@ -118,7 +138,7 @@ impl Rust {
         for (from, to) in shown.iter().chain(&ours) {
             flags.push(format!("--remap-path-prefix={}={to}", from.display()));
         }
-        let mut cargo = Command::new(&self.cargo);
+        let mut cargo = command(&self.cargo);
         cargo
             .current_dir(folder)
             .args(["build", "--quiet", "--release", "--target", TARGET]);
@@ -130,13 +150,6 @@ impl Rust {
         }
         for (key, value) in PROFILE {
             cargo.env(format!("CARGO_PROFILE_RELEASE_{key}"), value);
-        }
-        for wrapper in [
-            "RUSTC_WRAPPER",
-            "RUSTC_WORKSPACE_WRAPPER",
-            "CARGO_BUILD_TARGET",
-        ] {
-            cargo.env_remove(wrapper);
         }
         cargo
             // The instruction f32.sqrt, among others, is not yet stable outside `std`.
@@ -194,16 +207,13 @@ impl Clang {
         include: &[PathBuf],
         object: &Path,
     ) -> Command {
-        let mut clang = Command::new(&self.program);
+        let mut clang = command(&self.program);
         clang.current_dir(folder).args(CLANG);
         if !is_c(source) {
             clang.args(CLANG_CPP);
         }
         for folder in include {
             clang.arg("-I").arg(folder);
-        }
-        for variable in ["CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH"] {
-            clang.env_remove(variable);
         }
         clang.args(["-c", source, "-o"]).arg(object);
         clang
@@ -212,7 +222,7 @@ impl Clang {
     /// The command that links objects, and of archives what they need, to a module. The linker is run by
     /// itself, since clang runs a wasm-opt that it finds, and that drops the relocations.
     pub fn link(&self, objects: &[PathBuf], module: &Path) -> Command {
-        let mut linker = Command::new(&self.linker);
+        let mut linker = command(&self.linker);
         linker
             .args(["--no-entry", "--gc-sections", "--emit-relocs"])
             .args(objects)
@@ -288,6 +298,16 @@ fn linker() -> Option<PathBuf> {
     programs("wasm-ld").find(|linker| ask(linker, &["--version"]).is_some())
 }
 
+/// A command that sees of the environment only [`ENVIRONMENT`].
+fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    let kept = ENVIRONMENT
+        .iter()
+        .filter_map(|name| Some((name, env::var_os(name)?)));
+    command.env_clear().envs(kept);
+    command
+}
+
 /// A program by its plain name, then by its versions, the newest first.
 fn programs(name: &str) -> impl Iterator<Item = PathBuf> {
     let versioned = VERSIONS.rev().map(move |n| format!("{name}-{n}"));
@@ -298,7 +318,7 @@ fn programs(name: &str) -> impl Iterator<Item = PathBuf> {
 
 /// What a program prints on standard output.
 fn ask(program: &Path, args: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(args).output().ok()?;
+    let output = command(program).args(args).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim().to_owned())
 }

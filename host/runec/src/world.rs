@@ -69,6 +69,10 @@ fn read(path: &Path) -> Result<Arc<[u8]>, String> {
     // `./model.tflite` beside `a/Runefile` is shown as `a/model.tflite`.
     let shown: PathBuf = path.components().collect();
     let shown = shown.display();
+    // A pipe or a device might never end.
+    if fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
+        return Err(format!("{shown} is not a regular file"));
+    }
     match fs::read(path) {
         Ok(bytes) => Ok(bytes.into()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(match nearest(path) {

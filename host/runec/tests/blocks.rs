@@ -244,3 +244,99 @@ fn blocks_lists_and_shows_the_catalogue() {
         assert!(err.contains(said), "{err}");
     }
 }
+
+#[test]
+fn the_environment_changes_no_module() {
+    if Clang::find().is_none() {
+        eprintln!("skipped: no clang with wasm-ld");
+        return;
+    }
+    let folder = folder("environment");
+    assert_eq!(
+        runec(&folder, &["new", "--block", "gain", "--lang", "c"]).0,
+        0
+    );
+    // A header of another place must not be found in front of the SDK's.
+    let elsewhere = folder.join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::write(elsewhere.join("math.h"), "#error not this one\n").unwrap();
+    let source = folder.join("gain/block.c");
+    let text = fs::read_to_string(&source).unwrap();
+    fs::write(&source, format!("#include <math.h>\n{text}")).unwrap();
+    let status = Command::new(env!("CARGO_BIN_EXE_runec"))
+        .args(["blocks", "./gain"])
+        .current_dir(&folder)
+        .env("XDG_CACHE_HOME", folder.join("cache"))
+        .env("CPATH", &elsewhere)
+        .env("C_INCLUDE_PATH", &elsewhere)
+        .env("CCC_OVERRIDE_OPTIONS", "# +--no-such-option")
+        .output()
+        .unwrap();
+    assert!(status.status.success(), "{status:?}");
+}
+
+#[test]
+fn what_a_linker_or_a_header_lacks_is_said_without_paths_of_the_cache() {
+    if Clang::find().is_none() {
+        eprintln!("skipped: no clang with wasm-ld");
+        return;
+    }
+    let folder = folder("lacks");
+    assert_eq!(
+        runec(&folder, &["new", "--block", "gain", "--lang", "c"]).0,
+        0
+    );
+    let source = folder.join("gain/block.c");
+    let text = fs::read_to_string(&source).unwrap();
+    let calls = text.replace("(void)scratch;", "extern void missing(void); missing();");
+    for (text, said) in [
+        (calls, "error: block.c.o: undefined symbol: missing"),
+        (
+            format!("#include <stdlib.h>\n{text}"),
+            "any other header lies in the folder",
+        ),
+    ] {
+        fs::write(&source, text).unwrap();
+        let (code, _, err) = runec(&folder, &["blocks", "./gain"]);
+        assert_eq!(code, 1);
+        assert!(
+            err.starts_with("error: cannot build block `./gain`: "),
+            "{err}"
+        );
+        assert!(err.contains(said) && err.contains("\nhelp: "), "{err}");
+        assert!(!err.contains("cache"), "{err}");
+    }
+}
+
+#[test]
+fn two_processes_build_one_block_at_once() {
+    if Clang::find().is_none() {
+        eprintln!("skipped: no clang with wasm-ld");
+        return;
+    }
+    let folder = folder("at-once");
+    assert_eq!(
+        runec(&folder, &["new", "--block", "gain", "--lang", "cpp"]).0,
+        0
+    );
+    // A link to nothing, as an editor leaves it, is no source.
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("nobody@nowhere", folder.join("gain/.#block.cpp")).unwrap();
+    let start = || {
+        Command::new(env!("CARGO_BIN_EXE_runec"))
+            .args(["blocks", "./gain", "--json"])
+            .current_dir(&folder)
+            .env("XDG_CACHE_HOME", folder.join("cache"))
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let running: Vec<_> = (0..6).map(|_| start()).collect();
+    for process in running {
+        let output = process.wait_with_output().unwrap();
+        assert!(output.status.success());
+        let page: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(page["name"], "gain");
+    }
+    assert_eq!(modules(&folder).len(), 1);
+}

@@ -81,7 +81,10 @@ fn all() -> Result<Vec<Signature>, Failure> {
 
 fn signature(name: &str, bytes: Arc<[u8]>) -> Result<Signature, Failure> {
     let block = rune_blocks::read(bytes);
-    let block = block.map_err(|e| (cli::ERRORS, format!("cannot use block `{name}`: {e}")))?;
+    let block = block.map_err(|e| {
+        let message = format!("cannot use block `{name}`: {e}\nhelp: {}", e.hint());
+        (cli::ERRORS, message)
+    })?;
     Ok(block.signature)
 }
 
@@ -102,11 +105,9 @@ fn find(name: &str) -> Result<Signature, Failure> {
         Some(Ok(bytes)) => bytes,
         Some(Err(Unbuilt::NotYet)) => return Err((cli::ERRORS, format!("`{name}` is not built"))),
         Some(Err(Unbuilt::Failed(failure))) => {
-            let more = failure.notes.iter().chain(&failure.hints);
-            let lines: Vec<&str> = std::iter::once(&failure.reason)
-                .chain(more)
-                .map(String::as_str)
-                .collect();
+            let mut lines = vec![format!("cannot build block `{name}`: {}", failure.reason)];
+            lines.extend(failure.notes);
+            lines.extend(failure.hints.iter().map(|hint| format!("help: {hint}")));
             return Err((cli::ERRORS, lines.join("\n")));
         }
     };
