@@ -12,6 +12,9 @@ rune_block_sdk::block! {
 /// Index of the argument in `block.toml`.
 const MAX: usize = 0;
 
+/// Samples of one turn of the loop: compilers for Wasm unroll none whose length they do not know.
+const PART: usize = 32;
+
 /// An instance.
 #[derive(Debug)]
 pub struct Convert {
@@ -30,10 +33,22 @@ impl Block for Convert {
     }
 
     fn run(&self, samples: &[i16], floats: &mut [f32], _: &mut Call<'_>) -> Result<Flow, Fault> {
+        let (parts, rest) = samples.as_chunks::<PART>();
+        let (float_parts, float_rest) = floats.as_chunks_mut::<PART>();
+        for (floats, samples) in float_parts.iter_mut().zip(parts) {
+            self.convert(samples, floats);
+        }
+        self.convert(rest, float_rest);
+        Ok(Flow::Output)
+    }
+}
+
+impl Convert {
+    #[inline]
+    fn convert(&self, samples: &[i16], floats: &mut [f32]) {
         for (float, sample) in floats.iter_mut().zip(samples) {
             *float = (f32::from(*sample) / self.max).clamp(-1.0, 1.0);
         }
-        Ok(Flow::Output)
     }
 }
 
