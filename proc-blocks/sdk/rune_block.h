@@ -6,8 +6,8 @@
  *     -O2 -ffreestanding -ffp-contract=off -ISDK -c block.c
  *   wasm-ld --no-entry --gc-sections --emit-relocs -o block.wasm block.o SDK/lib/librune_block.a
  *
- * and for C++ also -std=c++17 -fno-exceptions -fno-rtti -fno-threadsafe-statics. <string.h> and <math.h> of
- * this folder have what the library has. On the host the same code runs under rune_block_test.h.
+ * and for C++ also -std=c++17 -fno-exceptions -fno-rtti -fno-threadsafe-statics. <string.h>, <math.h> and
+ * <stdlib.h> of this folder have what the library has. On the host the same code runs under rune_block_test.h.
  */
 #ifndef RUNE_BLOCK_H
 #define RUNE_BLOCK_H
@@ -165,13 +165,13 @@ static inline uint32_t rune_count(const rune_type *type)
 }
 
 /* `return rune_refuse(context, "...")`: why there can be no instance, in one sentence. */
-#define rune_refuse(context, sentence) \
-    ((context)->message = (sentence), (context)->message_length = sizeof(sentence) - 1, \
-     RUNE_NONE)
-#ifdef __cplusplus
-#define RUNE_NONE nullptr
-#else
-#define RUNE_NONE ((void *)0)
-#endif
+#define rune_refuse(context, sentence) rune_refuse_text((context), (sentence), sizeof(sentence) - 1)
+
+static inline void *rune_refuse_text(rune_context *context, const char *text, uint32_t length)
+{
+    context->message = text;
+    context->message_length = length;
+    return NULL;
+}
 
 #endif

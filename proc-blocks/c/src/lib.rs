@@ -58,4 +58,48 @@ functions! {
     fmaf(x: f32, y: f32, z: f32) -> f32;
     ldexp(x: f64, n: i32) -> f64;
     ldexpf(x: f32, n: i32) -> f32;
+    scalbn(x: f64, n: i32) -> f64;
+    scalbnf(x: f32, n: i32) -> f32;
+}
+
+macro_rules! of_other_functions {
+    ($($name:ident($x:ident: $t:ty) -> $result:ty = $value:expr;)+) => {$(
+        #[expect(unsafe_code, reason = "C finds it by its name")]
+        #[unsafe(no_mangle)]
+        extern "C" fn $name($x: $t) -> $result {
+            $value
+        }
+    )+};
+}
+
+// There is one way to round, to the nearest, and a `long` has 32 bits; what has no `long` saturates.
+of_other_functions! {
+    nearbyint(x: f64) -> f64 = libm::rint(x);
+    nearbyintf(x: f32) -> f32 = libm::rintf(x);
+    lround(x: f64) -> i32 = libm::round(x) as i32;
+    lroundf(x: f32) -> i32 = libm::roundf(x) as i32;
+    lrint(x: f64) -> i32 = libm::rint(x) as i32;
+    lrintf(x: f32) -> i32 = libm::rintf(x) as i32;
+}
+
+macro_rules! of_two_results {
+    ($($name:ident($t:ty) -> $second:ty;)+) => {$(
+        /// # Safety
+        /// The second result can be written to its address.
+        #[expect(unsafe_code, reason = "C passes the address of a result")]
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name(x: $t, to: *mut $second) -> $t {
+            let (first, second) = libm::$name(x);
+            // SAFETY: the caller's promise.
+            unsafe { *to = second };
+            first
+        }
+    )+};
+}
+
+of_two_results! {
+    frexp(f64) -> i32;
+    frexpf(f32) -> i32;
+    modf(f64) -> f64;
+    modff(f32) -> f32;
 }

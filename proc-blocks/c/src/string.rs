@@ -74,6 +74,14 @@ unsafe extern "C" fn strlen(text: *const u8) -> usize {
 }
 
 /// # Safety
+/// The text ends with a zero.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn strchr(text: *const u8, byte: i32) -> *const u8 {
+    // SAFETY: the caller's promise; the zero at the end can be looked for too.
+    unsafe { memchr(text, byte, strlen(text) + 1) }
+}
+
+/// # Safety
 /// Both texts end with a zero, or have `count` bytes.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn strncmp(left: *const u8, right: *const u8, count: usize) -> i32 {

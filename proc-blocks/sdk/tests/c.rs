@@ -47,6 +47,7 @@ fn a_test_in_c_runs_on_the_host() {
         compile.args([
             "-Wall",
             "-Wextra",
+            "-Wpedantic",
             "-Werror",
             "-O1",
             "-ffp-contract=off",
@@ -62,50 +63,61 @@ fn a_test_in_c_runs_on_the_host() {
     }
 }
 
-#[test]
-fn c_and_cpp_link_with_the_library() {
+/// The module of a source, unless there is no compiler for it.
+fn module(source: &str, flags: &[&str]) -> Option<Vec<u8>> {
     let clang = env::var("CLANG").unwrap_or_else(|_| "clang-19".into());
     let linker = env::var("WASM_LD").unwrap_or_else(|_| "wasm-ld-19".into());
+    let (object, module) = (out(&format!("{source}.o")), out(&format!("{source}.wasm")));
+    let mut compile = Command::new(&clang);
+    compile.args([
+        "--target=wasm32",
+        "-mcpu=mvp",
+        "-mmutable-globals",
+        "-msign-ext",
+        "-mnontrapping-fptoint",
+        "-mbulk-memory",
+        "-O2",
+        "-ffreestanding",
+        "-ffp-contract=off",
+        "-Wall",
+        "-Wextra",
+        "-Wpedantic",
+        "-Werror",
+        "-c",
+        "-I",
+    ]);
+    compile
+        .arg(sdk())
+        .args(flags)
+        .arg(sdk().join("tests/c").join(source));
+    if !run(compile.arg("-o").arg(&object)) {
+        return None;
+    }
+    let mut link = Command::new(&linker);
+    link.args(["--no-entry", "--gc-sections", "--emit-relocs", "-o"])
+        .arg(&module);
+    if !run(link.arg(&object).arg(sdk().join("lib/librune_block.a"))) {
+        return None;
+    }
+    let bytes = fs::read(&module).unwrap();
+    assert!(bytes.starts_with(b"\0asm"));
+    Some(bytes)
+}
+
+#[test]
+fn c_and_cpp_link_with_the_library() {
     for (source, flags) in [("wave.c", &["-std=c11"][..]), ("wave.cpp", &CPP)] {
-        let (object, module) = (out(&format!("{source}.o")), out(&format!("{source}.wasm")));
-        let mut compile = Command::new(&clang);
-        compile.args([
-            "--target=wasm32",
-            "-mcpu=mvp",
-            "-mmutable-globals",
-            "-msign-ext",
-            "-mnontrapping-fptoint",
-            "-mbulk-memory",
-            "-O2",
-            "-ffreestanding",
-            "-ffp-contract=off",
-            "-Wall",
-            "-Wextra",
-            "-Werror",
-            "-c",
-            "-I",
-        ]);
-        compile
-            .arg(sdk())
-            .args(flags)
-            .arg(sdk().join("tests/c").join(source));
-        if !run(compile.arg("-o").arg(&object)) {
+        let Some(bytes) = module(source, flags) else {
             return;
-        }
-        let mut link = Command::new(&linker);
-        link.args(["--no-entry", "--gc-sections", "--emit-relocs", "-o"])
-            .arg(&module);
-        if !run(link.arg(&object).arg(sdk().join("lib/librune_block.a"))) {
-            return;
-        }
-        let bytes = fs::read(&module).unwrap();
+        };
         // Of the library only what is called: sinf with its large arguments, fmodf, copies.
-        assert!(
-            bytes.starts_with(b"\0asm") && bytes.len() < 16_000,
-            "{}",
-            bytes.len()
-        );
+        assert!(bytes.len() < 16_000, "{}", bytes.len());
         let has = |text: &[u8]| bytes.windows(text.len()).any(|w| w == text);
         assert!(has(b"rune.block") && has(b"reloc.CODE") && has(b"sinf") && !has(b"tgamma"));
     }
+}
+
+#[test]
+fn the_library_has_what_the_headers_declare() {
+    module("library.c", &["-std=c11"]);
 }
