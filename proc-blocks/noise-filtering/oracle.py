@@ -104,11 +104,6 @@ def draw(n):
     return (2.0 ** rng.uniform(0, 32, n)).astype(np.uint64).clip(0, U32).astype(np.uint32)
 
 
-def refused(name, message, **args):
-    case = Case(name, args={k.replace("_", "-"): v for k, v in args.items()}, refused=message)
-    return case.types([np.zeros(4, np.uint32)], [np.zeros(4, np.int8)])
-
-
 pair = np.array([247311, 508620], np.uint32)
 speech = [spectrogram.spectrogram(wav("speech.wav", at, 16000).samples) for at in (0, 16000)]
 clip = speech[0]

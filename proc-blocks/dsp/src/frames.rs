@@ -13,11 +13,11 @@ use crate::{
 /// How samples are cut into frames.
 #[derive(Clone, Copy, Debug)]
 pub struct Cut {
-    /// Samples of a frame, thus of a transform.
+    /// Samples of a frame, thus of a transform; at least 1.
     pub fft: usize,
     /// Length of the window, which lies in the middle of the frame; all of it where 0.
     pub length: usize,
-    /// From one frame to the next.
+    /// From one frame to the next; at least 1.
     pub hop: usize,
     /// Whether frame `t` has sample `t * hop` in its middle, with zeros before and after the samples, or at
     /// its beginning.
@@ -30,13 +30,13 @@ impl Cut {
     /// How many arguments [`of`](Self::of) reads.
     pub const ARGS: usize = 5;
 
-    /// The cut that arguments 0 to 4 of a block say: `fft`, `hop`, `length`, `window` and `center`.
+    /// The cut that arguments 0 to 4 of a block say: `fft`, `hop`, `length`, `window` and `center`, whose
+    /// signature keeps the first two above 0 and none negative.
     ///
     /// # Errors
     /// If one of them is of another type.
     pub fn of(setup: &Setup<'_>) -> Result<Self, Refusal> {
-        // A negative number is none that a plan can have.
-        let number = |index| Ok::<_, Refusal>(setup.integer(index)?.max(0) as usize);
+        let number = |index| Ok::<_, Refusal>(setup.integer(index)? as usize);
         Ok(Self {
             fft: number(0)?,
             hop: number(1)?,
@@ -46,9 +46,6 @@ impl Cut {
         })
     }
 }
-
-/// Largest frame.
-pub const MAX_FFT: usize = 1 << 16;
 
 /// A plan for spectra of frames.
 #[derive(Debug)]
@@ -69,17 +66,11 @@ impl Frames {
         let Cut {
             fft, length, hop, ..
         } = *cut;
-        if fft == 0 || fft > MAX_FFT {
-            return Err(format!("`--fft {fft}`, but a frame has 1 to {MAX_FFT} samples").into());
-        }
         if length > fft {
             return Err(format!(
                 "the window of `--length {length}` does not fit into the frame of `--fft {fft}`"
             )
             .into());
-        }
-        if hop == 0 {
-            return Err("frames that are 0 samples apart never end; `--hop` is at least 1".into());
         }
         let pad = if cut.center { fft / 2 } else { 0 };
         if samples + 2 * pad < fft {

@@ -27,7 +27,8 @@ impl MelSpectrogram {
     pub const ARGS: usize = Cut::ARGS + 7;
 
     /// The plan that the first arguments of a block say, for its input 0, samples of the type `T`: those
-    /// of a [`Cut`], then `hz`, `mels`, `fmin`, `fmax`, `power`, `htk` and `norm`.
+    /// of a [`Cut`], then `hz`, `mels`, `fmin`, `fmax`, `power`, `htk` and `norm`, all within the ranges of
+    /// their signature.
     ///
     /// # Errors
     /// If there is no such plan.
@@ -37,11 +38,8 @@ impl MelSpectrogram {
         let frames = Frames::new(&cut, samples, T::SCALE)?;
         let number = |index| setup.float(Cut::ARGS + index);
         let hz = number(0)?;
-        if !(hz > 0.0 && hz.is_finite()) {
-            return Err(format!("`--hz {hz}`, but a rate is above 0").into());
-        }
         let mels = Mels {
-            count: setup.integer(Cut::ARGS + 1)?.max(0) as usize,
+            count: setup.integer(Cut::ARGS + 1)? as usize,
             low: number(2)?,
             high: match number(3)? {
                 0.0 => hz / 2.0,
@@ -54,25 +52,18 @@ impl MelSpectrogram {
             },
             equal_area: setup.text(Cut::ARGS + 6)? == "slaney",
         };
-        if mels.count == 0 {
-            return Err("`--mels` is at least 1".into());
-        }
-        if !(mels.low >= 0.0 && mels.low < mels.high && mels.high.is_finite()) {
+        if mels.low >= mels.high {
             return Err(format!(
-                "filters from `--fmin {}` to `--fmax {}` Hz: the first is at least 0 and below the second, which is {} unless given",
+                "filters from `--fmin {}` to `--fmax {}` Hz: the first is below the second, which is {} unless given",
                 mels.low,
                 mels.high,
                 hz / 2.0
             )
             .into());
         }
-        let power = number(4)?;
-        if !(power > 0.0 && power.is_finite()) {
-            return Err(format!("`--power {power}`, but it is above 0").into());
-        }
         Ok(Self {
             bank: Bank::triangles(&mels, hz, cut.fft),
-            half_power: (power / 2.0) as f32,
+            half_power: (number(4)? / 2.0) as f32,
             count: frames.count(samples),
             frames,
         })

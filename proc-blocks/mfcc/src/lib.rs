@@ -43,8 +43,8 @@ impl<T: Sample> Block for Mfcc<T> {
     fn init(setup: &mut Setup<'_>) -> Result<Self, Refusal> {
         let plan = MelSpectrogram::new::<T>(setup)?;
         let mels = plan.mels();
-        let coefficients = setup.integer(COEFFICIENTS)?.max(0) as usize;
-        if coefficients == 0 || coefficients > mels {
+        let coefficients = setup.integer(COEFFICIENTS)? as usize;
+        if coefficients > mels {
             return Err(alloc::format!(
                 "`--coefficients {coefficients}`, but of {mels} mels there are 1 to {mels}"
             )

@@ -2,11 +2,7 @@
 #![cfg_attr(target_arch = "wasm32", no_std)]
 #![forbid(unsafe_code)]
 
-extern crate alloc;
-
 mod gain;
-
-use alloc::format;
 
 use rune_block_sdk::{Block, Call, Fault, Flow, Refusal, Scratch, Setup};
 
@@ -48,35 +44,22 @@ impl Block for NoiseFiltering {
     type Outputs = i8;
 
     fn init(setup: &mut Setup<'_>) -> Result<Self, Refusal> {
-        let number = |index, name, low, high| match setup.float(index)? as f32 {
-            x if x >= low && x <= high => Ok(x),
-            x => Err(Refusal::from(format!(
-                "`--{name} {x}`, but it is from {low} to {high}"
-            ))),
-        };
-        let bits = |index, name, low, high| match setup.integer(index)? {
-            n if n >= low && n <= high => Ok(n as u32),
-            n => Err(Refusal::from(format!(
-                "`--{name} {n}`, but it is from {low} to {high}"
-            ))),
-        };
-        let part = |index, name| {
-            let part = number(index, name, 0.0, 1.0)?;
+        // The signature keeps all within the ranges that the arithmetic takes.
+        let bits = |index| Ok::<_, Refusal>(setup.integer(index)? as u32);
+        let part = |index| {
+            let part = setup.float(index)? as f32;
             Ok::<_, Refusal>((part * (1 << PART_BITS) as f32) as u32)
         };
-        let gain_bits = bits(GAIN_BITS, "gain-bits", i64::from(SNR_BITS) - 1, 31)?;
-        let smoothing_bits = bits(SMOOTHING_BITS, "smoothing-bits", 0, 30)?;
-        let strength = number(STRENGTH, "strength", 0.0, 1.0)?;
-        let offset = number(OFFSET, "offset", 0.0, f32::MAX)?;
+        let gain_bits = bits(GAIN_BITS)?;
+        let smoothing_bits = bits(SMOOTHING_BITS)?;
+        let strength = setup.float(STRENGTH)? as f32;
+        let offset = setup.float(OFFSET)? as f32;
         Ok(Self {
             gain: Gain::new(strength, offset, gain_bits, smoothing_bits + 1),
             gain_shift: gain_bits + 1 - SNR_BITS,
             smoothing_bits,
-            smoothing: [
-                part(EVEN_SMOOTHING, "even-smoothing")?,
-                part(ODD_SMOOTHING, "odd-smoothing")?,
-            ],
-            min_remaining: part(MIN_SIGNAL_REMAINING, "min-signal-remaining")?,
+            smoothing: [part(EVEN_SMOOTHING)?, part(ODD_SMOOTHING)?],
+            min_remaining: part(MIN_SIGNAL_REMAINING)?,
             work: setup.scratch(setup.input(0).len())?,
         })
     }
