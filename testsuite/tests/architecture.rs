@@ -227,7 +227,7 @@ fn the_catalogue_records_the_digests_of_its_blocks() {
 }
 
 /// The folders of `proc-blocks` that are no block.
-const SHARED: &[&str] = &["c", "dsp", "native", "sdk", "vectors"];
+const SHARED: &[&str] = &["c", "dsp", "native", "sdk", "tensor", "vectors"];
 
 #[test]
 fn every_block_is_in_the_catalogue_and_has_an_oracle() {

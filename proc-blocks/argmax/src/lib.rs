@@ -4,17 +4,11 @@
 
 extern crate alloc;
 
-#[path = "../../concat/src/axis.rs"]
-mod axis;
-#[path = "../../mean/src/lanes.rs"]
-mod lanes;
-
 use alloc::{vec, vec::Vec};
 use core::marker::PhantomData;
 
 use rune_block_sdk::{Block, Call, Element, Fault, Flow, Refusal, Setup};
-
-use lanes::{Lane, Lanes};
+use rune_block_tensor::{Lane, Lanes};
 
 rune_block_sdk::block! {
     "../block.toml",

@@ -4,12 +4,11 @@
 
 extern crate alloc;
 
-mod axis;
-
 use alloc::{format, vec, vec::Vec};
 use core::marker::PhantomData;
 
 use rune_block_sdk::{Block, Call, Element, Fault, Flow, Many, Parts, Refusal, Setup};
+use rune_block_tensor::dimension;
 
 rune_block_sdk::block! {
     "../block.toml",
@@ -41,7 +40,7 @@ pub struct Concat<T> {
 /// The axis, and the dimensions of the result.
 fn plan(setup: &Setup<'_>) -> Result<(usize, Vec<u32>), Refusal> {
     let first = setup.input(0).dims();
-    let axis = axis::dimension(setup.integer(AXIS)?, first.len())?;
+    let axis = dimension(setup.integer(AXIS)?, first.len())?;
     let mut length = 0_u32;
     for index in 0..setup.inputs() {
         let dims = setup.input(index).dims();

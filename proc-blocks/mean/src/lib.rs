@@ -4,16 +4,11 @@
 
 extern crate alloc;
 
-#[path = "../../concat/src/axis.rs"]
-mod axis;
-mod lanes;
-
 use alloc::{vec, vec::Vec};
 use core::marker::PhantomData;
 
-use rune_block_sdk::{Block, Call, Element, Fault, Flow, Refusal, Setup};
-
-use lanes::{Lane, Lanes};
+use rune_block_sdk::{Block, Call, Fault, Flow, Refusal, Setup};
+use rune_block_tensor::{Lane, Lanes, Number};
 
 rune_block_sdk::block! {
     "../block.toml",
@@ -39,23 +34,6 @@ pub struct Mean<T> {
     lanes: Lanes,
     of: PhantomData<T>,
 }
-
-/// A number that can be added to others.
-pub trait Number: Element {
-    /// The nearest `f64`.
-    fn to_f64(self) -> f64;
-}
-
-macro_rules! numbers {
-    ($($t:ty),*) => {$(
-        impl Number for $t {
-            fn to_f64(self) -> f64 {
-                self as f64
-            }
-        }
-    )*};
-}
-numbers!(f32, f64, i8, i16, i32, i64, u8, u16, u32, u64);
 
 fn lanes(setup: &Setup<'_>) -> Result<(Lanes, Vec<u32>), Refusal> {
     Lanes::new(setup.text(AXIS)?, setup.input(0).dims())
@@ -84,7 +62,7 @@ impl<T: Number> Block for Mean<T> {
 }
 
 fn mean<T: Number>(lane: Lane<'_, T>) -> f32 {
-    (lane.sum(T::to_f64) / lane.len() as f64) as f32
+    (lane.sum(T::to_f64) / lane.count() as f64) as f32
 }
 
 #[cfg(test)]

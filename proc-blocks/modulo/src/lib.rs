@@ -2,7 +2,8 @@
 #![cfg_attr(target_arch = "wasm32", no_std)]
 #![forbid(unsafe_code)]
 
-use rune_block_sdk::{Block, Bounded, BoundedMut, Call, Element, Fault, Flow, Refusal, Setup};
+use rune_block_sdk::{Block, Bounded, BoundedMut, Call, Fault, Flow, Refusal, Setup};
+use rune_block_tensor::Number;
 
 rune_block_sdk::block! {
     "../block.toml",
@@ -29,9 +30,7 @@ pub struct Modulo<T> {
 }
 
 /// A number that has remainders.
-pub trait Remainder: Element {
-    /// The modulus nearest to a float, `None` if there is no usable one.
-    fn modulus(value: f64) -> Option<Self>;
+pub trait Remainder: Number {
     /// `self % modulus`, for a modulus that is not zero.
     #[must_use]
     fn remainder(self, modulus: Self) -> Self;
@@ -42,9 +41,11 @@ impl<T: Remainder> Block for Modulo<T> {
     type Outputs = Bounded<T>;
 
     fn init(setup: &mut Setup<'_>) -> Result<Self, Refusal> {
-        let modulus = T::modulus(setup.float(MODULUS)?).ok_or(
-            "`--modulus` must not be zero, and for integers a whole number in their range",
-        )?;
+        let modulus = T::of_argument(setup.float(MODULUS)?)
+            .filter(|modulus| *modulus != T::ZERO && modulus.to_f64().is_finite())
+            .ok_or(
+                "`--modulus` must not be zero, and for integers a whole number in their range",
+            )?;
         Ok(Self { modulus })
     }
 
@@ -65,11 +66,6 @@ impl<T: Remainder> Block for Modulo<T> {
 macro_rules! floats {
     ($($t:ty: $fmod:path),*) => {$(
         impl Remainder for $t {
-            fn modulus(value: f64) -> Option<Self> {
-                let modulus = value as $t;
-                (modulus.is_finite() && modulus != 0.0).then_some(modulus)
-            }
-
             fn remainder(self, modulus: Self) -> Self {
                 $fmod(self, modulus)
             }
@@ -81,14 +77,6 @@ floats!(f32: libm::fmodf, f64: libm::fmod);
 macro_rules! integers {
     ($($t:ty),*) => {$(
         impl Remainder for $t {
-            fn modulus(value: f64) -> Option<Self> {
-                // A cast saturates, and its result is the value only if nothing was lost. The greatest
-                // value itself is no exact float for 64 bits, so it cannot pass by saturation.
-                let modulus = value as $t;
-                (modulus as f64 == value && modulus != 0 && value < <$t>::MAX as f64 + 1.0)
-                    .then_some(modulus)
-            }
-
             fn remainder(self, modulus: Self) -> Self {
                 // The least value has no remainder by -1 in the hardware; the true one is 0.
                 self.wrapping_rem(modulus)

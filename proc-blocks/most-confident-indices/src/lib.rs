@@ -4,8 +4,6 @@
 
 extern crate alloc;
 
-mod ranking;
-
 use core::marker::PhantomData;
 
 use rune_block_sdk::{Block, Call, Element, Fault, Flow, Refusal, Setup};
@@ -44,7 +42,7 @@ impl<T: Element> Block for MostConfident<T> {
     }
 
     fn run(&self, confidences: &[T], indices: &mut [u32], _: &mut Call<'_>) -> Result<Flow, Fault> {
-        ranking::largest(confidences, indices)?;
+        rune_block_tensor::largest(confidences, indices)?;
         Ok(Flow::Output)
     }
 }

@@ -4,8 +4,6 @@
 
 extern crate alloc;
 
-#[path = "../../concat/src/axis.rs"]
-mod axis;
 mod plan;
 
 use alloc::{boxed::Box, vec, vec::Vec};

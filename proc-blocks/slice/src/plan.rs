@@ -3,8 +3,7 @@
 use alloc::{format, vec, vec::Vec};
 
 use rune_block_sdk::Refusal;
-
-use crate::axis::dimension;
+use rune_block_tensor::dimension;
 
 /// The elements to take.
 #[derive(Debug)]

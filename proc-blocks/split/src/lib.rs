@@ -4,13 +4,11 @@
 
 extern crate alloc;
 
-#[path = "../../concat/src/axis.rs"]
-mod axis;
-
 use alloc::{format, vec, vec::Vec};
 use core::marker::PhantomData;
 
 use rune_block_sdk::{Block, Call, Element, Fault, Flow, Many, PartsMut, Refusal, Setup};
+use rune_block_tensor::dimension;
 
 rune_block_sdk::block! {
     "../block.toml",
@@ -42,7 +40,7 @@ pub struct Split<T> {
 /// The axis, and the dimensions of one part.
 fn plan(setup: &Setup<'_>) -> Result<(usize, Vec<u32>), Refusal> {
     let mut dims = setup.input(0).dims().to_vec();
-    let axis = axis::dimension(setup.integer(AXIS)?, dims.len())?;
+    let axis = dimension(setup.integer(AXIS)?, dims.len())?;
     let parts = setup.outputs() as u32;
     if !dims[axis].is_multiple_of(parts) {
         return Err(format!(

@@ -2,7 +2,8 @@
 #![cfg_attr(target_arch = "wasm32", no_std)]
 #![forbid(unsafe_code)]
 
-use rune_block_sdk::{Block, Bounded, BoundedMut, Call, Element, Fault, Flow, Refusal, Setup};
+use rune_block_sdk::{Block, Bounded, BoundedMut, Call, Fault, Flow, Refusal, Setup};
+use rune_block_tensor::Number;
 
 rune_block_sdk::block! {
     "../block.toml",
@@ -40,20 +41,12 @@ enum Mode {
     ToZero { inverse: bool },
 }
 
-/// A number that can be compared with a constant.
-pub trait Number: Element {
-    /// Zero and one.
-    const BITS: [Self; 2];
-    /// The constant of a float, `None` if there is none.
-    fn constant(value: f64) -> Option<Self>;
-}
-
 impl<T: Number> Block for Threshold<T> {
     type Inputs = T;
     type Outputs = Bounded<T>;
 
     fn init(setup: &mut Setup<'_>) -> Result<Self, Refusal> {
-        let threshold = T::constant(setup.float(THRESHOLD)?)
+        let threshold = T::of_argument(setup.float(THRESHOLD)?)
             .ok_or("`--threshold` must be a whole number in the range of the integers")?;
         let mode = match setup.text(MODE)? {
             "binary" => Mode::Binary { inverse: false },
@@ -73,11 +66,15 @@ impl<T: Number> Block for Threshold<T> {
     ) -> Result<Flow, Fault> {
         results.truncate(values.len());
         let threshold = self.threshold;
-        let zero = T::BITS[0];
         match self.mode {
             Mode::Binary { inverse } => {
+                let (greater, other) = if inverse {
+                    (T::ZERO, T::ONE)
+                } else {
+                    (T::ONE, T::ZERO)
+                };
                 map(values, &mut results, |x| {
-                    T::BITS[usize::from((x > threshold) != inverse)]
+                    if x > threshold { greater } else { other }
                 });
             }
             Mode::Truncate => {
@@ -87,7 +84,11 @@ impl<T: Number> Block for Threshold<T> {
             }
             Mode::ToZero { inverse } => {
                 map(values, &mut results, |x| {
-                    if (x > threshold) == inverse { zero } else { x }
+                    if (x > threshold) == inverse {
+                        T::ZERO
+                    } else {
+                        x
+                    }
                 });
             }
         }
@@ -100,35 +101,6 @@ fn map<T: Copy>(values: &[T], results: &mut [T], f: impl Fn(T) -> T) {
         *y = f(*x);
     }
 }
-
-macro_rules! floats {
-    ($($t:ty),*) => {$(
-        impl Number for $t {
-            const BITS: [Self; 2] = [0.0, 1.0];
-
-            fn constant(value: f64) -> Option<Self> {
-                Some(value as $t)
-            }
-        }
-    )*};
-}
-floats!(f32, f64);
-
-macro_rules! integers {
-    ($($t:ty),*) => {$(
-        impl Number for $t {
-            const BITS: [Self; 2] = [0, 1];
-
-            fn constant(value: f64) -> Option<Self> {
-                // A cast saturates, and its result is the value only if nothing was lost. The greatest
-                // value itself is no exact float for 64 bits, so it cannot pass by saturation.
-                let constant = value as $t;
-                (constant as f64 == value && value < <$t>::MAX as f64 + 1.0).then_some(constant)
-            }
-        }
-    )*};
-}
-integers!(i8, i16, i32, i64, u8, u16, u32, u64);
 
 #[cfg(test)]
 mod tests {

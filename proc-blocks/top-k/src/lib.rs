@@ -4,9 +4,6 @@
 
 extern crate alloc;
 
-#[path = "../../most-confident-indices/src/ranking.rs"]
-mod ranking;
-
 use core::marker::PhantomData;
 
 use rune_block_sdk::{Block, Call, Element, Fault, Flow, Refusal, Setup};
@@ -49,7 +46,7 @@ impl<T: Element> Block for TopK<T> {
         (best, indices): (&mut [T], &mut [u32]),
         _: &mut Call<'_>,
     ) -> Result<Flow, Fault> {
-        ranking::largest(scores, indices)?;
+        rune_block_tensor::largest(scores, indices)?;
         for (y, index) in best.iter_mut().zip(indices) {
             *y = scores[*index as usize];
         }

@@ -11,7 +11,7 @@ use rune_block_sdk::{Element, Fault};
 ///
 /// # Errors
 /// If there are fewer elements than indices.
-pub(crate) fn largest<T: Element>(confidences: &[T], indices: &mut [u32]) -> Result<(), Fault> {
+pub fn largest<T: Element>(confidences: &[T], indices: &mut [u32]) -> Result<(), Fault> {
     let count = indices.len();
     if count > confidences.len() {
         return Err(Fault::OutOfRange);

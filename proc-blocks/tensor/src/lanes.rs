@@ -10,14 +10,14 @@ use crate::axis::dimension;
 ///
 /// A tensor is the shape outer x `count` x `inner`, and the middle is that dimension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Lanes {
+pub struct Lanes {
     count: usize,
     inner: usize,
 }
 
 /// Some elements at equal distances.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Lane<'a, T> {
+pub struct Lane<'a, T> {
     /// Ends with the last element of the lane.
     values: &'a [T],
     step: usize,
@@ -27,7 +27,7 @@ impl Lanes {
     /// The lanes of a tensor of these dimensions, and the dimensions of one value per lane.
     ///
     /// `axis` is `all`, or a number from 0, or from -1 downwards for the last and those before it.
-    pub(crate) fn new(axis: &str, dims: &[u32]) -> Result<(Self, Vec<u32>), Refusal> {
+    pub fn new(axis: &str, dims: &[u32]) -> Result<(Self, Vec<u32>), Refusal> {
         let size = |dims: &[u32]| dims.iter().map(|d| *d as usize).product();
         if axis == "all" {
             let (count, inner) = (size(dims), 1);
@@ -50,7 +50,7 @@ impl Lanes {
     }
 
     /// Writes `of` of every lane.
-    pub(crate) fn map<T, U>(self, values: &[T], results: &mut [U], of: impl Fn(Lane<'_, T>) -> U) {
+    pub fn map<T, U>(self, values: &[T], results: &mut [U], of: impl Fn(Lane<'_, T>) -> U) {
         let size = (self.count * self.inner).max(1);
         let step = self.inner.max(1);
         for (block, results) in values
@@ -69,21 +69,19 @@ impl Lanes {
 
 impl<'a, T: Element> Lane<'a, T> {
     /// The elements in order.
-    pub(crate) fn iter(self) -> impl Iterator<Item = T> + use<'a, T> {
+    pub fn iter(self) -> impl Iterator<Item = T> + use<'a, T> {
         self.values.iter().step_by(self.step).copied()
     }
 }
 
 impl<T: Element> Lane<'_, T> {
     /// How many elements there are; at least one.
-    #[allow(dead_code, reason = "not every block that shares this file counts")]
-    pub(crate) fn len(self) -> usize {
+    pub fn count(self) -> usize {
         self.values.len().div_ceil(self.step)
     }
 
     /// The sum of `term` over all elements.
-    #[allow(dead_code, reason = "not every block that shares this file sums")]
-    pub(crate) fn sum(self, term: impl Fn(T) -> f64) -> f64 {
+    pub fn sum(self, term: impl Fn(T) -> f64) -> f64 {
         if self.step != 1 {
             return self.iter().fold(0.0, |sum, x| sum + term(x));
         }

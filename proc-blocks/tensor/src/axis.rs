@@ -3,7 +3,7 @@
 use rune_block_sdk::Refusal;
 
 /// The dimension `--axis` of `rank` ones: from 0, or from -1 downwards for the last and those before it.
-pub(crate) fn dimension(axis: i64, rank: usize) -> Result<usize, Refusal> {
+pub fn dimension(axis: i64, rank: usize) -> Result<usize, Refusal> {
     let index = if axis < 0 {
         axis.saturating_add(rank as i64)
     } else {
