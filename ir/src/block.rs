@@ -336,6 +336,42 @@ impl std::fmt::Display for DimExpr {
 }
 
 impl DimExpr {
+    /// The value where `lookup` knows every name; an error where a quotient is not exact or overflows.
+    pub fn value(
+        &self,
+        lookup: &mut dyn FnMut(&str) -> Option<i64>,
+    ) -> Result<Option<i64>, String> {
+        let (a, b) = match self {
+            Self::Number(n) => return Ok(Some(*n)),
+            Self::Name(name) => return Ok(lookup(name)),
+            Self::Add(a, b)
+            | Self::Sub(a, b)
+            | Self::Mul(a, b)
+            | Self::Div(a, b)
+            | Self::FloorDiv(a, b)
+            | Self::CeilDiv(a, b) => (a, b),
+        };
+        let (Some(a), Some(b)) = (a.value(lookup)?, b.value(lookup)?) else {
+            return Ok(None);
+        };
+        let value = match self {
+            Self::Number(_) | Self::Name(_) => None,
+            Self::Add(..) => a.checked_add(b),
+            Self::Sub(..) => a.checked_sub(b),
+            Self::Mul(..) => a.checked_mul(b),
+            Self::Div(..) if b == 0 || a.checked_rem(b) != Some(0) => {
+                return Err(format!("{a} is not a multiple of {b}"));
+            }
+            Self::Div(..) => a.checked_div(b),
+            Self::FloorDiv(..) => a.checked_div_euclid(b),
+            Self::CeilDiv(..) if b > 0 => a.checked_add(b - 1).map(|n| n.div_euclid(b)),
+            Self::CeilDiv(..) => None,
+        };
+        value
+            .map(Some)
+            .ok_or_else(|| format!("`{self}` cannot be computed for {a} and {b}"))
+    }
+
     /// How strongly what it is made of belongs together: sums 0, products 1, all else 2.
     fn strength(&self) -> u8 {
         match self {
