@@ -73,11 +73,11 @@ const ADVICE: [(&str, &str); 4] = [
     ),
     (
         "' file not found",
-        "blocks have <string.h> and <math.h> of the SDK and <stdint.h>, <stddef.h>, <limits.h>, <float.h> of the compiler, in C++ too; any other header lies in the folder",
+        "blocks have the headers in `sdk` and the compiler's own such as <stdint.h>, in C++ too; any other header lies in the folder",
     ),
     (
         "undefined symbol",
-        "a block imports nothing: what it calls is in its folder, or of <string.h> and <math.h>",
+        "a block imports nothing: what it calls is in its folder or in the library in `sdk`",
     ),
     (
         "can't find crate for `std`",

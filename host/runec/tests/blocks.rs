@@ -292,7 +292,7 @@ fn what_a_linker_or_a_header_lacks_is_said_without_paths_of_the_cache() {
     for (text, said) in [
         (calls, "error: block.c.o: undefined symbol: missing"),
         (
-            format!("#include <stdlib.h>\n{text}"),
+            format!("#include <stdio.h>\n{text}"),
             "any other header lies in the folder",
         ),
     ] {
