@@ -1,10 +1,11 @@
 """What `audio-float-conversion` has to answer, from numpy."""
 
+import pathlib
 import sys
 
 import numpy as np
 
-sys.path.append("../vectors")
+sys.path.append(str(pathlib.Path(__file__).parent.parent / "vectors"))
 from vectors import Case, wav, write
 
 random = np.random.default_rng(4)

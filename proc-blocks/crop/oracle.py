@@ -1,12 +1,13 @@
 """What `crop` has to answer: bytes from Pillow, the other types from numpy's slices."""
 
+import pathlib
 import sys
 
 import numpy as np
 import PIL
 from PIL import Image
 
-sys.path.append("../vectors")
+sys.path.append(str(pathlib.Path(__file__).parent.parent / "vectors"))
 from vectors import Case, write
 
 random = np.random.default_rng(7)

@@ -1,12 +1,13 @@
 """What `fir` has to answer, from scipy."""
 
+import pathlib
 import sys
 
 import numpy as np
 import scipy
 from scipy.signal import firwin, lfilter
 
-sys.path.append("../vectors")
+sys.path.append(str(pathlib.Path(__file__).parent.parent / "vectors"))
 from vectors import Case, wav, write
 
 random = np.random.default_rng(2)

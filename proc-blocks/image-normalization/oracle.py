@@ -1,10 +1,11 @@
 """What `image-normalization` has to answer, from numpy."""
 
+import pathlib
 import sys
 
 import numpy as np
 
-sys.path.append("../vectors")
+sys.path.append(str(pathlib.Path(__file__).parent.parent / "vectors"))
 from vectors import Case, write
 
 random = np.random.default_rng(6)

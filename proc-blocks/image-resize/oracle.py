@@ -4,13 +4,14 @@ Pillow 13 chooses by the sizes which direction comes first, and rounds to bytes 
 columns first as the versions before it did, so we ask for one direction after the other.
 """
 
+import pathlib
 import sys
 
 import numpy as np
 import PIL
 from PIL import Image
 
-sys.path.append("../vectors")
+sys.path.append(str(pathlib.Path(__file__).parent.parent / "vectors"))
 from vectors import Case, write
 
 random = np.random.default_rng(9)

@@ -1,5 +1,6 @@
 """What `resample` has to answer, from scipy."""
 
+import pathlib
 import sys
 from math import gcd
 
@@ -7,7 +8,7 @@ import numpy as np
 import scipy
 from scipy.signal import firwin, resample_poly, upfirdn
 
-sys.path.append("../vectors")
+sys.path.append(str(pathlib.Path(__file__).parent.parent / "vectors"))
 from vectors import Case, wav, write
 
 random = np.random.default_rng(3)

@@ -5,12 +5,13 @@ to as old as its duration: here a call lasts 100 ms, so `average` calls span `av
 """
 
 import math
+import pathlib
 import sys
 from collections import deque
 
 import numpy as np
 
-sys.path.append("../vectors")
+sys.path.append(str(pathlib.Path(__file__).parent.parent / "vectors"))
 from vectors import Case, write
 
 STEP = 100
