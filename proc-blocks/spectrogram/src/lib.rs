@@ -54,7 +54,7 @@ impl Block for Spectrogram {
 
     fn init(setup: &mut Setup<'_>) -> Result<Self, Refusal> {
         let samples = setup.input(0).len();
-        let bins = setup.integer(BINS)?.clamp(0, 1 << 16) as usize;
+        let bins = setup.integer(BINS)? as usize;
         let overlap = setup.float(OVERLAP)? as f32;
         if samples == 0 || samples > MAX_SAMPLES {
             return Err(format!(
