@@ -8,7 +8,7 @@ use alloc::{vec, vec::Vec};
 use core::marker::PhantomData;
 
 use rune_block_sdk::{Block, Call, Element, Fault, Flow, Refusal, Setup};
-use rune_block_tensor::{Lane, Lanes};
+use rune_block_tensor::Lanes;
 
 rune_block_sdk::block! {
     "../block.toml",
@@ -56,24 +56,11 @@ impl<T: Element> Block for ArgMax<T> {
     }
 
     fn run(&self, scores: &[T], indices: &mut [u32], _: &mut Call<'_>) -> Result<Flow, Fault> {
-        self.lanes.map(scores, indices, largest);
+        self.lanes.map(scores, indices, |lane| {
+            lane.greatest().map_or(0, |(index, _)| index)
+        });
         Ok(Flow::Output)
     }
-}
-
-/// The index of the first element that none is greater than.
-fn largest<T: Element>(lane: Lane<'_, T>) -> u32 {
-    #[expect(clippy::eq_op, reason = "NaN alone is not itself")]
-    let mut numbers = (0_u32..).zip(lane.iter()).filter(|(_, x)| x == x);
-    let Some((mut index, mut top)) = numbers.next() else {
-        return 0;
-    };
-    for (i, x) in numbers {
-        if x > top {
-            (index, top) = (i, x);
-        }
-    }
-    index
 }
 
 #[cfg(test)]

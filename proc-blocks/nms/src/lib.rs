@@ -7,6 +7,7 @@
 extern crate alloc;
 
 use rune_block_sdk::{Block, Bounded, BoundedMut, Call, Fault, Flow, Refusal, Scratch, Setup};
+use rune_block_tensor::greatest;
 
 rune_block_sdk::block! { "../block.toml", "run" => Nms }
 
@@ -85,7 +86,7 @@ impl Block for Nms {
         let heap = call.scratch.get(&self.heap);
         let mut above = 0;
         for (index, scores) in (0_u32..).zip(scores.chunks_exact(self.classes)) {
-            let (_, score) = greatest(scores);
+            let (_, score) = best(scores);
             if score > self.threshold {
                 heap[above] = [ordered(score), !index];
                 above += 1;
@@ -99,7 +100,7 @@ impl Block for Nms {
             let index = pop(&mut call.scratch.get(&self.heap)[..above]);
             above -= 1;
             let numbers: [f32; 4] = core::array::from_fn(|i| boxes[4 * index + i]);
-            let (class, score) = greatest(&scores[index * self.classes..][..self.classes]);
+            let (class, score) = best(&scores[index * self.classes..][..self.classes]);
             let corners = self.format.corners(numbers);
             let kept = call.scratch.get(&self.kept);
             let is_double = kept[..count].iter().zip(&*kept_classes).any(|(other, of)| {
@@ -122,14 +123,8 @@ impl Block for Nms {
 }
 
 /// The class and value of the greatest score, the first of equals; NaN where all are.
-fn greatest(scores: &[f32]) -> (u32, f32) {
-    let mut best = (0, f32::NAN);
-    for (class, score) in (0..).zip(scores) {
-        if *score > best.1 || best.1.is_nan() {
-            best = (class, *score);
-        }
-    }
-    best
+fn best(scores: &[f32]) -> (u32, f32) {
+    greatest(scores.iter().copied()).unwrap_or((0, f32::NAN))
 }
 
 /// The bits of a score that is no NaN, in the order of the scores; 0 and -0 are one.

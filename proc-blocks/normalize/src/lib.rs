@@ -52,11 +52,12 @@ where
 
 /// The least and the greatest number, if there is one that is not NaN.
 fn range<T: Element>(values: &[T]) -> Option<(T, T)> {
+    let mut values = values.iter();
     #[expect(clippy::eq_op, reason = "NaN alone is not itself")]
-    let mut numbers = values.iter().filter(|x| x == x);
-    let first = *numbers.next()?;
+    let first = *values.find(|x| x == x)?;
     let mut range = (first, first);
-    for x in numbers {
+    // From here on a NaN is neither less nor greater.
+    for x in values {
         if *x < range.0 {
             range.0 = *x;
         }

@@ -7,6 +7,7 @@ use core::marker::PhantomData;
 use rune_block_sdk::{
     Block, Bounded, BoundedMut, Call, Element, Fault, Flow, Refusal, Scratch, Setup,
 };
+use rune_block_tensor::greatest;
 
 rune_block_sdk::block! {
     "../block.toml",
@@ -49,7 +50,7 @@ impl<T: Element> Block for SegmentOutput<T> {
         let seen = call.scratch.get(&self.seen);
         seen.fill(0);
         for (class, pixel) in map.iter_mut().zip(scores.chunks_exact(self.classes)) {
-            *class = greatest(pixel);
+            *class = greatest(pixel.iter().copied()).map_or(0, |(class, _)| class);
             if let Some(seen) = seen.get_mut(*class as usize) {
                 *seen = 1;
             }
@@ -63,21 +64,6 @@ impl<T: Element> Block for SegmentOutput<T> {
         present.truncate(count);
         Ok(Flow::Output)
     }
-}
-
-/// The index of the greatest score, the first of equals, 0 where all are NaN.
-fn greatest<T: Element>(scores: &[T]) -> u32 {
-    let mut best: Option<T> = None;
-    let mut index = 0;
-    for (i, score) in (0..).zip(scores) {
-        #[expect(clippy::eq_op, reason = "NaN alone is not itself")]
-        let is_number = score == score;
-        if best.is_none_or(|best| *score > best) && is_number {
-            best = Some(*score);
-            index = i;
-        }
-    }
-    index
 }
 
 #[cfg(test)]

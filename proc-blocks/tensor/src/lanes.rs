@@ -4,7 +4,7 @@ use alloc::{format, vec, vec::Vec};
 
 use rune_block_sdk::{Element, Refusal};
 
-use crate::axis::dimension;
+use crate::{axis::dimension, ranking::greatest};
 
 /// What one value each is computed of: the elements along one dimension.
 ///
@@ -78,6 +78,16 @@ impl<T: Element> Lane<'_, T> {
     /// How many elements there are; at least one.
     pub fn count(self) -> usize {
         self.values.len().div_ceil(self.step)
+    }
+
+    /// The greatest element, the first of equals, and its index; none where all are NaN.
+    pub fn greatest(self) -> Option<(u32, T)> {
+        // A loop over neighbours is a plain one.
+        if self.step == 1 {
+            greatest(self.values.iter().copied())
+        } else {
+            greatest(self.iter())
+        }
     }
 
     /// The sum of `term` over all elements.

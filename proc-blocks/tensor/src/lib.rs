@@ -13,4 +13,4 @@ mod ranking;
 pub use axis::dimension;
 pub use lanes::{Lane, Lanes};
 pub use number::Number;
-pub use ranking::largest;
+pub use ranking::{greatest, largest};

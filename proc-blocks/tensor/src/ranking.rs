@@ -1,10 +1,24 @@
-//! The largest elements of a slice, in order.
+//! The greatest element, and the largest elements in order.
 //!
-//! The result itself is the heap of the best so far, so it takes O(n log count) and no other memory.
+//! Of the latter the result itself is the heap of the best so far, so it takes O(n log count) and no other memory.
 
 use core::cmp::Ordering;
 
 use rune_block_sdk::{Element, Fault};
+
+/// The greatest element, the first of equals, and its index; none where all are NaN.
+pub fn greatest<T: Element>(elements: impl Iterator<Item = T>) -> Option<(u32, T)> {
+    let mut elements = (0..).zip(elements);
+    #[expect(clippy::eq_op, reason = "NaN alone is not itself")]
+    let mut best = elements.find(|(_, x)| x == x)?;
+    // From here on a NaN is not greater.
+    for (index, x) in elements {
+        if x > best.1 {
+            best = (index, x);
+        }
+    }
+    Some(best)
+}
 
 /// Fills `indices` with those of the largest elements, the largest first; of equal ones the lower index
 /// comes first, and NaN comes last.
