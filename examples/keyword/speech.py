@@ -15,7 +15,8 @@ from scipy.signal import fftconvolve, lfilter, resample_poly
 
 HZ = 16000
 LABELS = ["silence", "unknown", "up", "down", "left", "right"]
-# Words that are none of the labels; those of the test are not heard in training.
+# Words that are none of the labels; those of the test are not heard in training, but for open, seven and
+# music.
 OTHERS = {
     "train": """yes no on off stop go zero one two three four five six seven eight nine bed bird cat dog
         happy house tree wow follow learn visual forward open close play pause music light kitchen window

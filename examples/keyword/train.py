@@ -1,11 +1,11 @@
 """Trains a small network of depthwise separable convolutions to tell four words, and writes it in int8.
 
-Packages: tensorflow-cpu 2.21.0, keras 3.15.1, ai-edge-litert 2.3.0, numpy 2.4.6, scipy 1.17.1 (all in
-../requirements.txt), and the program espeak-ng 1.51.
+Packages: tensorflow-cpu 2.21.0, keras 3.15.1, ai-edge-litert 2.3.0, numpy 2.4.6, pillow 13.0.0, scipy
+1.17.1 (all in ../requirements.txt), and the program espeak-ng 1.51.
 
 speech.py says how the recordings come about. The features are those of TensorFlow's own operator, over
 whole recordings: what the block `audio-frontend` gives, to the last bit, when it is fed them piece by
-piece. Training and test have different voices, and different words that are none of the labels.
+piece. Training and test have different voices, and but for three different words that are none of the labels.
 """
 
 import argparse
