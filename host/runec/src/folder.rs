@@ -66,7 +66,11 @@ fn failed_hint(reason: impl Into<String>, hint: impl Into<String>) -> Unbuilt {
 }
 
 /// What to do about something that a compiler says.
-const ADVICE: [(&str, &str); 4] = [
+const ADVICE: [(&str, &str); 5] = [
+    (
+        "--locked",
+        "Cargo.lock is a source too, and says which crates the block is made of: run `cargo fetch` in the folder to write it",
+    ),
     (
         "--offline",
         "blocks are built without a network: run `cargo fetch` in the folder once",
@@ -394,7 +398,7 @@ fn build_rust(rust: &Rust, room: &Path) -> Result<Vec<u8>, Unbuilt> {
         fs::remove_file(&old).map_err(|e| failed(format!("{}: {e}", old.display())))?;
     }
     let mut cargo = rust.cargo(&block, &target, &[(&block, "block")]);
-    cargo.args(["--lib", "--offline", "--color", "never"]);
+    cargo.args(["--lib", "--offline", "--locked", "--color", "never"]);
     toolchain::run(&mut cargo)
         .map_err(|said| Unbuilt::Failed(complaint("the block does not compile", &said, room)))?;
     let made: Vec<PathBuf> = modules().collect();

@@ -202,6 +202,11 @@ fn a_new_block_in_rust_is_built_and_shown() {
         assert_eq!(code, 1);
         assert!(err.contains(said), "{err}");
     }
+    fs::write(&manifest, text).unwrap();
+    fs::remove_file(folder.join("gain/Cargo.lock")).unwrap();
+    let (code, _, err) = runec(&folder, &["blocks", "./gain"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("help: Cargo.lock is a source too"), "{err}");
     // Nothing is written beside the sources.
     assert!(!folder.join("gain/target").exists());
 }
