@@ -99,7 +99,7 @@ fn module(source: &str, flags: &[&str]) -> Option<Vec<u8>> {
     if !run(link.arg(&object).arg(sdk().join("lib/librune_block.a"))) {
         return None;
     }
-    let bytes = fs::read(&module).unwrap();
+    let bytes = fs::read(&module).expect("what was linked can be read");
     assert!(bytes.starts_with(b"\0asm"));
     Some(bytes)
 }
