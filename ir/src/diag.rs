@@ -89,10 +89,23 @@ impl Sources {
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
+    /// Worth knowing; nothing is wrong.
+    Note,
     /// Compiles, but probably not what was meant.
     Warning,
     /// Does not compile.
     Error,
+}
+
+impl Severity {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
 }
 
 /// A place a diagnostic points at, and what to say there.
@@ -121,6 +134,56 @@ pub struct Diagnostic {
     pub notes: Vec<String>,
     /// What to try; one sentence each, the most likely first.
     pub hints: Vec<String>,
+    /// Changes of the text that repair it, the most likely first.
+    pub fixes: Vec<Fix>,
+}
+
+/// A change of the text that repairs what a diagnostic is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fix {
+    /// What it does, as a command: "remove the argument".
+    pub title: String,
+    /// The pieces to replace, none overlapping another; by rising start.
+    pub edits: Vec<Edit>,
+    /// Whether it may be applied unseen.
+    pub safety: Safety,
+}
+
+/// Replaces the bytes of a span; an empty span inserts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    /// What to replace.
+    pub span: Span,
+    /// By what.
+    pub text: String,
+}
+
+/// Whether a fix may be applied unseen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Safety {
+    /// The rune does what it did before.
+    Safe,
+    /// The rune may do something else, or the guess may be wrong.
+    Unsafe,
+}
+
+impl Fix {
+    /// A fix of one piece of the text.
+    pub fn new(
+        safety: Safety,
+        title: impl Into<String>,
+        span: Span,
+        text: impl Into<String>,
+    ) -> Self {
+        Self {
+            title: title.into(),
+            edits: vec![Edit {
+                span,
+                text: text.into(),
+            }],
+            safety,
+        }
+    }
 }
 
 impl Diagnostic {
@@ -137,6 +200,7 @@ impl Diagnostic {
             secondary: Vec::new(),
             notes: Vec::new(),
             hints: Vec::new(),
+            fixes: Vec::new(),
         }
     }
 
@@ -168,6 +232,13 @@ impl Diagnostic {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
+        self
+    }
+
+    /// Adds a fix.
+    #[must_use]
+    pub fn fix(mut self, fix: Fix) -> Self {
+        self.fixes.push(fix);
         self
     }
 
@@ -222,7 +293,7 @@ fn edit_distance(a: &str, b: &str) -> usize {
 }
 
 macro_rules! codes {
-    ($($name:ident $code:literal $severity:ident $text:literal)*) => {
+    ($($name:ident $code:literal $kebab:literal $severity:ident $($off:ident)? $text:literal)*) => {
         /// The law a diagnostic is about. Numbers are never used again for something else.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
@@ -238,6 +309,11 @@ macro_rules! codes {
                 match self { $(Self::$name => $code,)* }
             }
 
+            /// The readable name, in kebab case: what configuration and `ignore` comments may say instead.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $kebab,)* }
+            }
+
             /// One line that says what the code is about.
             pub const fn summary(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
@@ -248,6 +324,11 @@ macro_rules! codes {
                 match self { $(Self::$name => Severity::$severity,)* }
             }
 
+            /// Whether it is reported unless configured otherwise.
+            pub const fn on_by_default(self) -> bool {
+                match self { $(Self::$name => concat!($(stringify!($off),)? "").is_empty(),)* }
+            }
+
             /// The explanation that `runec explain` prints, in Markdown.
             pub const fn explanation(self) -> &'static str {
                 match self { $(Self::$name => include_str!(concat!("../../docs/errors/", $code, ".md")),)* }
@@ -256,6 +337,17 @@ macro_rules! codes {
             /// The code of a number, in any case.
             pub fn from_number(number: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|c| c.number().eq_ignore_ascii_case(number))
+            }
+
+            /// The code of a number or a name, in any case.
+            pub fn from_text(text: &str) -> Option<Self> {
+                let by_name = || Self::ALL.iter().copied().find(|c| c.name().eq_ignore_ascii_case(text));
+                Self::from_number(text).or_else(by_name)
+            }
+
+            /// Whether it is a lint (R1...): about taste and likely mistakes, and what is on may be configured.
+            pub fn is_lint(self) -> bool {
+                self.number().starts_with("R1")
             }
         }
     };
@@ -268,55 +360,55 @@ impl fmt::Display for Code {
 }
 
 // R00 text, R01 names, R02 arguments, R03 types, R04 shape of the pipeline, R05 models, R06 blocks,
-// R07 limits, R09 the world outside.
+// R07 limits and devices, R08 layers, R09 the world outside, R10 lints.
 codes! {
-    Syntax "R0001" Error "the text is not a Runefile instruction"
-    UnknownInstruction "R0002" Error "a line begins with a word that is no instruction"
-    BadValue "R0003" Error "a value is written in a form the language does not have"
-    InvalidUtf8 "R0004" Error "the Runefile is not UTF-8 text"
-    UnknownStage "R0101" Error "a stage is named that no instruction defines"
-    DuplicateName "R0102" Error "two instructions define the same name"
-    UnknownCapability "R0103" Error "a capability kind that does not exist"
-    UnknownOutput "R0104" Error "an output kind that does not exist"
-    UnknownBlock "R0105" Error "a block that is not in the catalogue"
-    UnknownImage "R0106" Error "a base image that is not in the catalogue"
-    UnknownResource "R0107" Error "a `$name` that no RESOURCE defines"
-    UnknownElementType "R0108" Error "an element type that does not exist"
-    OldWordOrder "R0110" Warning "an instruction is written in an old word order"
-    UnknownArgument "R0201" Error "an argument its instruction does not take"
-    MissingArgument "R0202" Error "an argument is required and has no default"
-    ArgumentKind "R0203" Error "an argument has a value of the wrong kind"
-    ArgumentRange "R0204" Error "an argument lies outside its range"
-    DuplicateArgument "R0205" Error "an argument is given twice"
-    ContradictingArguments "R0206" Warning "arguments contradict each other or the type"
-    TypeMismatch "R0301" Error "a stage is fed elements of a type it does not take"
-    ShapeMismatch "R0302" Error "a stage is fed a tensor of a shape it does not take"
-    CannotInfer "R0303" Error "a type is not given and does not follow from anything"
-    ImplicitReshape "R0304" Warning "a tensor is reshaped between two stages without saying so"
-    ModelTypeMismatch "R0305" Error "a model is declared with a type that is not its file's"
-    BadDimension "R0306" Error "a dimension is zero or too large"
-    TypeCount "R0307" Error "an instruction declares too few or too many types"
-    MissingFrom "R0401" Error "a Runefile has no FROM"
-    DuplicateFrom "R0402" Error "a Runefile has more than one FROM"
-    Cycle "R0404" Error "stages feed each other in a circle"
-    UnusedStage "R0405" Warning "a stage whose result nothing uses"
-    UnreachableOutput "R0406" Error "an output that nothing feeds"
-    NoInputs "R0407" Error "a stage that takes no input is fed one"
-    NoOutputs "R0408" Error "a stage that gives no output is read"
-    UnknownPort "R0409" Error "a stage has fewer outputs than the port that is named"
-    InputCount "R0410" Error "a stage is fed too few or too many inputs"
-    EmptyRun "R0411" Error "a RUN names no stage or only one"
-    NothingRuns "R0412" Error "a Runefile runs nothing"
-    ModelUnreadable "R0501" Error "a model file is damaged or not a model"
-    UnsupportedOperator "R0502" Error "a model uses an operator this compiler does not have"
-    UnsupportedModel "R0503" Error "a model uses a form of an operator this compiler does not have"
-    BlockInvalid "R0601" Error "a block is not a valid block"
-    BlockInit "R0602" Error "a block refused its arguments or types"
-    BlockAddress "R0603" Error "a block's init depends on its address"
-    BlockLink "R0605" Error "a block cannot be linked"
-    BlockBuild "R0606" Error "a block's folder is not built or cannot be"
-    TooLarge "R0701" Error "the rune does not fit in a 32-bit memory"
-    FileMissing "R0901" Error "a file cannot be read"
+    Syntax "R0001" "syntax" Error "the text is not a Runefile instruction"
+    UnknownInstruction "R0002" "unknown-instruction" Error "a line begins with a word that is no instruction"
+    BadValue "R0003" "bad-value" Error "a value is written in a form the language does not have"
+    InvalidUtf8 "R0004" "invalid-utf8" Error "the Runefile is not UTF-8 text"
+    UnknownStage "R0101" "unknown-stage" Error "a stage is named that no instruction defines"
+    DuplicateName "R0102" "duplicate-name" Error "two instructions define the same name"
+    UnknownCapability "R0103" "unknown-capability" Error "a capability kind that does not exist"
+    UnknownOutput "R0104" "unknown-output" Error "an output kind that does not exist"
+    UnknownBlock "R0105" "unknown-block" Error "a block that is not in the catalogue"
+    UnknownImage "R0106" "unknown-image" Error "a base image that is not in the catalogue"
+    UnknownResource "R0107" "unknown-resource" Error "a `$name` that no RESOURCE defines"
+    UnknownElementType "R0108" "unknown-element-type" Error "an element type that does not exist"
+    OldWordOrder "R0110" "old-word-order" Warning "an instruction is written in an old word order"
+    UnknownArgument "R0201" "unknown-argument" Error "an argument its instruction does not take"
+    MissingArgument "R0202" "missing-argument" Error "an argument is required and has no default"
+    ArgumentKind "R0203" "argument-kind" Error "an argument has a value of the wrong kind"
+    ArgumentRange "R0204" "argument-range" Error "an argument lies outside its range"
+    DuplicateArgument "R0205" "duplicate-argument" Error "an argument is given twice"
+    ContradictingArguments "R0206" "contradicting-arguments" Warning "arguments contradict each other or the type"
+    TypeMismatch "R0301" "type-mismatch" Error "a stage is fed elements of a type it does not take"
+    ShapeMismatch "R0302" "shape-mismatch" Error "a stage is fed a tensor of a shape it does not take"
+    CannotInfer "R0303" "cannot-infer" Error "a type is not given and does not follow from anything"
+    ImplicitReshape "R0304" "implicit-reshape" Warning "a tensor is reshaped between two stages without saying so"
+    ModelTypeMismatch "R0305" "model-type-mismatch" Error "a model is declared with a type that is not its file's"
+    BadDimension "R0306" "bad-dimension" Error "a dimension is zero or too large"
+    TypeCount "R0307" "type-count" Error "an instruction declares too few or too many types"
+    MissingFrom "R0401" "missing-from" Error "a Runefile has no FROM"
+    DuplicateFrom "R0402" "duplicate-from" Error "a Runefile has more than one FROM"
+    Cycle "R0404" "cycle" Error "stages feed each other in a circle"
+    UnusedStage "R0405" "unused-stage" Warning "a stage whose result nothing uses"
+    UnreachableOutput "R0406" "unreachable-output" Error "an output that nothing feeds"
+    NoInputs "R0407" "no-inputs" Error "a stage that takes no input is fed one"
+    NoOutputs "R0408" "no-outputs" Error "a stage that gives no output is read"
+    UnknownPort "R0409" "unknown-port" Error "a stage has fewer outputs than the port that is named"
+    InputCount "R0410" "input-count" Error "a stage is fed too few or too many inputs"
+    EmptyRun "R0411" "empty-run" Error "a RUN names no stage or only one"
+    NothingRuns "R0412" "nothing-runs" Error "a Runefile runs nothing"
+    ModelUnreadable "R0501" "model-unreadable" Error "a model file is damaged or not a model"
+    UnsupportedOperator "R0502" "unsupported-operator" Error "a model uses an operator this compiler does not have"
+    UnsupportedModel "R0503" "unsupported-model" Error "a model uses a form of an operator this compiler does not have"
+    BlockInvalid "R0601" "block-invalid" Error "a block is not a valid block"
+    BlockInit "R0602" "block-init" Error "a block refused its arguments or types"
+    BlockAddress "R0603" "block-address" Error "a block's init depends on its address"
+    BlockLink "R0605" "block-link" Error "a block cannot be linked"
+    BlockBuild "R0606" "block-build" Error "a block's folder is not built or cannot be"
+    TooLarge "R0701" "too-large" Error "the rune does not fit in a 32-bit memory"
+    FileMissing "R0901" "file-missing" Error "a file cannot be read"
 }
 
 #[cfg(test)]
@@ -326,6 +418,8 @@ mod tests {
     #[test]
     fn numbers_are_unique_and_sorted() {
         assert!(Code::ALL.windows(2).all(|w| w[0].number() < w[1].number()));
+        let names: std::collections::BTreeSet<&str> = Code::ALL.iter().map(|c| c.name()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
     }
 
     #[test]

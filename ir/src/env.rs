@@ -4,9 +4,14 @@ use std::sync::Arc;
 
 /// Everything the compiler may learn from outside itself. Paths are as written in a Runefile, with
 /// `/` between parts; what they are relative to is the implementor's business.
-pub trait Env {
+pub trait Env: Send + Sync {
     /// The bytes of a file, or one sentence on why they cannot be had.
     fn file(&self, path: &str) -> Result<Arc<[u8]>, String>;
+    /// What `FROM path` names where that is no image of the catalogue: a Runefile, a folder with one, or a
+    /// rune that carries its sources; or one sentence on why it cannot be had.
+    fn layer(&self, path: &str) -> Result<Layer, String> {
+        Err(format!("there is no file {path}"))
+    }
     /// The bytes of a precompiled block by canonical name (`runicos/label`).
     fn block(&self, name: &str) -> Option<Arc<[u8]>>;
     /// The module of a block whose path is a folder of sources, built first if `build` allows it; `None`
@@ -23,6 +28,19 @@ pub trait Env {
     fn has_image(&self, name: &str) -> bool;
     /// The names of every base image, for suggestions.
     fn images(&self) -> Vec<String>;
+}
+
+/// A Runefile below another.
+#[derive(Clone)]
+pub struct Layer {
+    /// The name to show for it in messages.
+    pub name: String,
+    /// The same for two layers exactly where they are the same file.
+    pub id: String,
+    /// The Runefile.
+    pub bytes: Arc<[u8]>,
+    /// What it sees: its paths are relative to a place of its own.
+    pub env: Arc<dyn Env>,
 }
 
 /// Why a folder of sources gave no module.

@@ -8,7 +8,7 @@ use rune_ir::diag::{Code, Diagnostic, FileId, Span, did_you_mean};
 
 use crate::{
     grammar::{Grammar, Rule},
-    tree::Keyword,
+    tree::{Keyword, Word},
     values::shorten,
 };
 
@@ -174,7 +174,10 @@ impl Stop<'_> {
                 NAME_RULE.to_owned()
             }
             Keyword::From
+            | Keyword::For
             | Keyword::Resource
+            | Keyword::Set
+            | Keyword::Replace
             | Keyword::Capability
             | Keyword::ProcBlock
             | Keyword::Model
@@ -182,6 +185,24 @@ impl Stop<'_> {
             | Keyword::Out => return None,
         })
     }
+}
+
+/// `RESOURCE` with one word and no `--text`.
+pub(crate) fn resource_without_name(word: &Word) -> Diagnostic {
+    Diagnostic::new(
+        Code::Syntax,
+        Span {
+            start: word.span.end,
+            ..word.span
+        },
+        "expected a name, found the end of the line",
+    )
+    .at("expected a name")
+    .note(format!("The form is `{}`.", Keyword::Resource.form()))
+    .hint(format!(
+        "give it a name, by which arguments call it: `RESOURCE {} name`",
+        shorten(&word.text)
+    ))
 }
 
 /// What a name may be.

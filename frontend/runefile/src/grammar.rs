@@ -19,6 +19,9 @@ impl Rule {
         Some(match self {
             Self::an_image | Self::image => "an image such as `runicos/base`",
             Self::as_word => "`AS`",
+            Self::capability | Self::proc_block | Self::model | Self::out => {
+                "CAPABILITY, PROC_BLOCK, MODEL or OUT"
+            }
             Self::a_pair | Self::pair | Self::key => "a pair such as `key=value`",
             Self::step | Self::stage_ref | Self::group => "a stage",
             Self::port => "the number of an output",

@@ -106,7 +106,11 @@ impl Lowering<'_> {
                 Instruction::Faulty(faulty) => {
                     maybe_lost |= matches!(faulty.keyword, None | Some(Keyword::From));
                 }
-                Instruction::Resource(_) | Instruction::Stage(_) | Instruction::Run(_) => {}
+                Instruction::For(_)
+                | Instruction::Resource(_)
+                | Instruction::Stage(_)
+                | Instruction::Set(_)
+                | Instruction::Run(_) => {}
             }
         }
         if self.pipeline.image.is_none() && !maybe_lost {
@@ -152,7 +156,7 @@ impl Lowering<'_> {
                         self.found
                             .push(names::duplicate("resource", &resource.name, first));
                     } else {
-                        let bytes = self.file(&resource.path, "resource");
+                        let bytes = self.content(resource);
                         self.pipeline.partial |= bytes.is_none();
                         self.resources.declare(&resource.name, bytes);
                     }
@@ -164,10 +168,26 @@ impl Lowering<'_> {
                     }
                 }
                 Instruction::From(_)
+                | Instruction::For(_)
+                | Instruction::Set(_)
                 | Instruction::Label(_)
                 | Instruction::Stage(_)
                 | Instruction::Run(_) => {}
             }
+        }
+    }
+
+    /// The bytes of a resource: those of its file, or its text.
+    fn content(&mut self, resource: &tree::Resource) -> Option<Arc<[u8]>> {
+        match &resource.path {
+            Some(path) => self.file(path, "resource"),
+            None => resource.args.iter().find_map(|a| match &a.value.value {
+                tree::Value::Text(text) => Some(Arc::from(text.as_bytes())),
+                tree::Value::Integer(_)
+                | tree::Value::Float(_)
+                | tree::Value::List(_)
+                | tree::Value::Reference(_) => None,
+            }),
         }
     }
 

@@ -14,8 +14,8 @@ use crate::{
     fault,
     grammar::{Grammar, Rule},
     tree::{
-        Argument, Faulty, From, Instruction, Keyword, Label, Resource, Role, Run, Stage, StageRef,
-        Step, Tree, Types, Value, Word, WordForm,
+        Argument, Faulty, For, From, Instruction, Keyword, Label, Resource, Role, Run, Set, Stage,
+        StageRef, Step, Tree, Types, Value, Word, WordForm,
     },
     values::{self, ValueFault, shorten},
 };
@@ -61,13 +61,19 @@ pub fn parse(file: FileId, bytes: &[u8]) -> (Tree, Vec<Diagnostic>) {
         found: Vec::new(),
         flawed: false,
     };
+    let mut comments = Vec::new();
     let instructions = match Grammar::parse(Rule::runefile, text) {
-        Ok(mut pairs) => pairs
-            .next()
-            .into_iter()
-            .flat_map(Pair::into_inner)
-            .filter_map(|line| reader.line(line))
-            .collect(),
+        Ok(pairs) => {
+            let all = pairs.clone().flatten();
+            comments.extend(
+                all.filter(|p| p.as_rule() == Rule::comment)
+                    .map(|p| reader.span(&p)),
+            );
+            pairs
+                .flat_map(inner)
+                .filter_map(|line| reader.line(line))
+                .collect()
+        }
         // The rule matches every text; what is left is a limit inside pest itself.
         Err(error) => {
             reader.fault(fault::line(file, text, 0, &error));
@@ -78,6 +84,7 @@ pub fn parse(file: FileId, bytes: &[u8]) -> (Tree, Vec<Diagnostic>) {
         file,
         whole: Span::new(file, 0, text.len()),
         instructions,
+        comments,
         flawed: reader.flawed,
     };
     (tree, reader.found)
@@ -121,8 +128,14 @@ impl<'t> Reader<'t> {
         let span = self.span(&pair);
         Some(match pair.as_rule() {
             Rule::from => self.from(pair, span),
+            Rule::device => Instruction::For(For {
+                image: self.spanned(&only(only(pair))),
+                span,
+            }),
             Rule::label => self.label(pair, span),
-            Rule::resource => self.resource(pair, span),
+            Rule::resource => self.resource(pair, span)?,
+            Rule::set => self.set(pair, span),
+            Rule::replace => self.replace(pair, span)?,
             Rule::capability => self.stage(Role::Capability, pair, span),
             Rule::proc_block => self.stage(Role::ProcBlock, pair, span),
             Rule::model => self.stage(Role::Model, pair, span),
@@ -161,7 +174,7 @@ impl<'t> Reader<'t> {
     }
 
     fn from(&mut self, pair: Pair<'t, Rule>, span: Span) -> Instruction {
-        let mut parts = pair.into_inner();
+        let mut parts = inner(pair);
         Instruction::From(From {
             image: self.spanned(&only(next(&mut parts))),
             alias: parts
@@ -172,10 +185,9 @@ impl<'t> Reader<'t> {
     }
 
     fn label(&mut self, pair: Pair<'t, Rule>, span: Span) -> Instruction {
-        let pairs = pair
-            .into_inner()
+        let pairs = inner(pair)
             .map(|pair| {
-                let mut parts = only(pair).into_inner();
+                let mut parts = inner(only(pair));
                 let key = self.spanned(&next(&mut parts));
                 let value = parts
                     .find(|p| p.as_rule() != Rule::equals)
@@ -186,13 +198,50 @@ impl<'t> Reader<'t> {
         Instruction::Label(Label { pairs, span })
     }
 
-    fn resource(&mut self, pair: Pair<'t, Rule>, span: Span) -> Instruction {
-        let mut parts = pair.into_inner();
-        let path = self.word(only(next(&mut parts)));
-        Instruction::Resource(Resource {
-            path: Spanned::new(path.text, path.span),
-            name: self.spanned(&only(next(&mut parts))),
+    fn resource(&mut self, pair: Pair<'t, Rule>, span: Span) -> Option<Instruction> {
+        let mut parts = inner(pair).peekable();
+        let first = self.word(only(next(&mut parts)));
+        let name = parts.next_if(|p| p.as_rule() == Rule::a_name);
+        let name = name.map(|name| self.spanned(&only(name)));
+        let args: Vec<Argument> = parts.filter_map(|arg| self.argument(arg)).collect();
+        let path = Spanned::new(first.text.clone(), first.span);
+        let (path, name) = match name {
+            Some(name) => (Some(path), name),
+            None if first.form == WordForm::Name && args.iter().any(|a| a.name.value == "text") => {
+                (None, path)
+            }
+            None => {
+                self.fault(fault::resource_without_name(&first));
+                return None;
+            }
+        };
+        Some(Instruction::Resource(Resource {
+            path,
+            name,
+            args,
             span,
+        }))
+    }
+
+    fn set(&mut self, pair: Pair<'t, Rule>, span: Span) -> Instruction {
+        let mut parts = inner(pair);
+        let stage = self.spanned(&only(next(&mut parts)));
+        let args = parts.filter_map(|arg| self.argument(arg)).collect();
+        Instruction::Set(Set { stage, args, span })
+    }
+
+    /// The instruction after `REPLACE`.
+    fn replace(&mut self, pair: Pair<'t, Rule>, whole: Span) -> Option<Instruction> {
+        let mut parts = inner(pair);
+        let word = self.span(&next(&mut parts));
+        let instruction = self.line(next(&mut parts))?;
+        Some(match instruction {
+            Instruction::Stage(stage) => Instruction::Stage(Stage {
+                replace: Some(word),
+                span: whole,
+                ..stage
+            }),
+            other => other,
         })
     }
 
@@ -203,7 +252,7 @@ impl<'t> Reader<'t> {
         let mut types = None;
         let mut words = Vec::with_capacity(2);
         let mut args = Vec::new();
-        for part in pair.into_inner() {
+        for part in inner(pair) {
             match part.as_rule() {
                 Rule::types => types = Some(self.types(part)),
                 Rule::word => words.push(self.word(part)),
@@ -213,6 +262,7 @@ impl<'t> Reader<'t> {
         }
         let mut words = words.into_iter();
         Instruction::Stage(Stage {
+            replace: None,
             role,
             types,
             first: words.next().expect("the grammar gives a stage a word"),
@@ -261,11 +311,10 @@ impl<'t> Reader<'t> {
 
     fn types(&mut self, pair: Pair<'t, Rule>) -> Types {
         let span = self.span(&pair);
-        let mut lists = pair
-            .into_inner()
+        let mut lists = inner(pair)
             .filter(|p| p.as_rule() == Rule::type_list)
             .map(|list| {
-                list.into_inner()
+                inner(list)
                     .filter(|p| p.as_rule() == Rule::tensor)
                     .map(|tensor| self.tensor(tensor))
                     .collect()
@@ -281,7 +330,7 @@ impl<'t> Reader<'t> {
 
     fn tensor(&mut self, pair: Pair<'t, Rule>) -> Spanned<PartialType> {
         let span = self.span(&pair);
-        let mut parts = pair.into_inner();
+        let mut parts = inner(pair);
         let name = next(&mut parts);
         let element = self.element(&name);
         let dims = match parts.next() {
@@ -322,10 +371,7 @@ impl<'t> Reader<'t> {
     /// The dimensions; `None` where there are too many.
     fn dims(&mut self, pair: Pair<'t, Rule>) -> Option<Vec<Option<Dim>>> {
         let span = self.span(&pair);
-        let written: Vec<_> = pair
-            .into_inner()
-            .filter(|p| p.as_rule() == Rule::dim)
-            .collect();
+        let written: Vec<_> = inner(pair).filter(|p| p.as_rule() == Rule::dim).collect();
         let limit = rune_abi::limit::RANK;
         if written.len() > limit {
             self.fault(
@@ -350,7 +396,7 @@ impl<'t> Reader<'t> {
     /// An argument, unless its value is faulty.
     fn argument(&mut self, pair: Pair<'t, Rule>) -> Option<Argument> {
         let whole = self.span(&pair);
-        let mut parts = pair.into_inner();
+        let mut parts = inner(pair);
         let flag = next(&mut parts);
         let mut rest = parts.next()?;
         let name = flag.as_str().trim_start_matches('-');
@@ -412,7 +458,7 @@ impl<'t> Reader<'t> {
             },
             Rule::reference => Value::Reference(pair.as_str()[1..].to_owned()),
             Rule::bare_list | Rule::boxed_list => Value::List(
-                pair.into_inner()
+                inner(pair)
                     .filter(|p| p.as_rule() != Rule::square)
                     .map(|item| self.item(&item))
                     .collect(),
@@ -444,28 +490,27 @@ impl<'t> Reader<'t> {
     }
 
     fn run(&mut self, pair: Pair<'t, Rule>, span: Span) -> Instruction {
-        let steps = pair.into_inner().map(|step| self.step(step)).collect();
+        let steps = inner(pair).map(|step| self.step(step)).collect();
         Instruction::Run(Run { steps, span })
     }
 
     fn step(&mut self, pair: Pair<'t, Rule>) -> Step {
         let span = self.span(&pair);
-        let inner = only(pair);
-        let stages = if inner.as_rule() == Rule::group {
-            inner
-                .into_inner()
+        let step = only(pair);
+        let stages = if step.as_rule() == Rule::group {
+            inner(step)
                 .filter(|p| p.as_rule() == Rule::stage_ref)
                 .map(|stage| self.stage_ref(stage))
                 .collect()
         } else {
-            vec![self.stage_ref(inner)]
+            vec![self.stage_ref(step)]
         };
         Step { stages, span }
     }
 
     fn stage_ref(&mut self, pair: Pair<'t, Rule>) -> StageRef {
         let span = self.span(&pair);
-        let mut parts = pair.into_inner();
+        let mut parts = inner(pair);
         let name = self.spanned(&next(&mut parts));
         let port = parts.next().map(|port| {
             let span = self.span(&port);
@@ -491,5 +536,10 @@ fn next<'t>(parts: &mut impl Iterator<Item = Pair<'t, Rule>>) -> Pair<'t, Rule> 
 
 /// The one part of a match.
 fn only(pair: Pair<'_, Rule>) -> Pair<'_, Rule> {
-    next(&mut pair.into_inner())
+    next(&mut inner(pair))
+}
+
+/// The parts of a match. Comments, which may stand wherever a line goes on, are none.
+fn inner(pair: Pair<'_, Rule>) -> impl Iterator<Item = Pair<'_, Rule>> {
+    pair.into_inner().filter(|p| p.as_rule() != Rule::comment)
 }

@@ -15,6 +15,9 @@ pub struct Tree {
     pub whole: Span,
     /// The instructions in the order written.
     pub instructions: Vec<Instruction>,
+    /// Every comment from its `#` to the end of its line, in the order written; those of faulty lines are
+    /// left out.
+    pub comments: Vec<Span>,
     /// Some line, or some part of one, was faulty and is missing here; this has been reported.
     pub flawed: bool,
 }
@@ -24,12 +27,16 @@ pub struct Tree {
 pub enum Instruction {
     /// `FROM image [AS name]`.
     From(From),
+    /// `FOR image`.
+    For(For),
     /// `LABEL key=value...`.
     Label(Label),
     /// `RESOURCE path name`.
     Resource(Resource),
-    /// `CAPABILITY`, `PROC_BLOCK`, `MODEL` or `OUT`.
+    /// `CAPABILITY`, `PROC_BLOCK`, `MODEL` or `OUT`, with `REPLACE` before it or not.
     Stage(Stage),
+    /// `SET stage --argument value...`.
+    Set(Set),
     /// `RUN step...`.
     Run(Run),
     /// A line that could not be read, which has been reported.
@@ -39,12 +46,18 @@ pub enum Instruction {
 /// The word an instruction begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Keyword {
-    /// The base image.
+    /// The layer below.
     From,
+    /// A device the rune must fit.
+    For,
     /// Facts about the rune.
     Label,
     /// A named file.
     Resource,
+    /// Changes arguments of an inherited stage.
+    Set,
+    /// Replaces an inherited stage.
+    Replace,
     /// A source of data.
     Capability,
     /// A transformation.
@@ -59,10 +72,13 @@ pub enum Keyword {
 
 impl Keyword {
     /// Every keyword, in the order instructions are usually written.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::From,
+        Self::For,
         Self::Label,
         Self::Resource,
+        Self::Set,
+        Self::Replace,
         Self::Capability,
         Self::ProcBlock,
         Self::Model,
@@ -74,8 +90,11 @@ impl Keyword {
     pub const fn name(self) -> &'static str {
         match self {
             Self::From => "FROM",
+            Self::For => "FOR",
             Self::Label => "LABEL",
             Self::Resource => "RESOURCE",
+            Self::Set => "SET",
+            Self::Replace => "REPLACE",
             Self::Capability => "CAPABILITY",
             Self::ProcBlock => "PROC_BLOCK",
             Self::Model => "MODEL",
@@ -88,8 +107,11 @@ impl Keyword {
     pub const fn form(self) -> &'static str {
         match self {
             Self::From => "FROM image [AS name]",
+            Self::For => "FOR image",
             Self::Label => "LABEL key=value...",
-            Self::Resource => "RESOURCE path name",
+            Self::Resource => "RESOURCE path name [--type string|binary]",
+            Self::Set => "SET stage --argument value...",
+            Self::Replace => "REPLACE CAPABILITY|PROC_BLOCK|MODEL|OUT ...",
             Self::Capability => "CAPABILITY[<type>] KIND name [--argument value]...",
             Self::ProcBlock => "PROC_BLOCK[<in, ... -> out, ...>] path name [--argument value]...",
             Self::Model => "MODEL[<in, ... -> out, ...>] path name [--argument value]...",
@@ -140,6 +162,26 @@ pub struct From {
     pub span: Span,
 }
 
+/// `FOR image`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct For {
+    /// The image of the device, as written.
+    pub image: Spanned<String>,
+    /// The whole instruction.
+    pub span: Span,
+}
+
+/// `SET stage --argument value...`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Set {
+    /// The inherited stage.
+    pub stage: Spanned<String>,
+    /// The arguments that it gets, in the order written; at least one, unless one was faulty.
+    pub args: Vec<Argument>,
+    /// The whole instruction.
+    pub span: Span,
+}
+
 /// `LABEL key=value...`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Label {
@@ -149,13 +191,15 @@ pub struct Label {
     pub span: Span,
 }
 
-/// `RESOURCE path name`.
+/// `RESOURCE path name`, or `RESOURCE name --text text`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resource {
-    /// The file.
-    pub path: Spanned<String>,
+    /// The file; `None`: the text is written here, in the argument `text`.
+    pub path: Option<Spanned<String>>,
     /// What `$name` calls it.
     pub name: Spanned<String>,
+    /// `--text` and `--type`, in the order written, not yet checked.
+    pub args: Vec<Argument>,
     /// The whole instruction.
     pub span: Span,
 }
@@ -163,6 +207,8 @@ pub struct Resource {
 /// `CAPABILITY`, `PROC_BLOCK`, `MODEL` or `OUT`: one shape for all four.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stage {
+    /// The word `REPLACE` before it.
+    pub replace: Option<Span>,
     /// Which of the four, at its keyword.
     pub role: Spanned<Role>,
     /// What stands between `<` and `>`.

@@ -28,6 +28,8 @@ pub(crate) fn wire(
         .filter_map(|i| match i {
             Instruction::Run(run) => Some(run),
             Instruction::From(_)
+            | Instruction::For(_)
+            | Instruction::Set(_)
             | Instruction::Label(_)
             | Instruction::Resource(_)
             | Instruction::Stage(_)

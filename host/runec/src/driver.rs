@@ -7,11 +7,12 @@ use rune_codegen::{Options, Output};
 use rune_ir::{
     arena::Side,
     block::Block,
-    check::{Loaded, Verified, verify},
+    check::{self, Analysis, Loaded, Verified},
     diag::{Code, Diagnostic, Severity, Sources, Span, has_errors},
     env::{Env, Unbuilt},
     pipeline::{Pipeline, Stage, StageKind},
 };
+use rune_runefile::Tree;
 
 /// What became of one Runefile.
 #[derive(Debug)]
@@ -25,6 +26,28 @@ pub struct Compilation<T> {
     pub output: Option<T>,
 }
 
+/// All that is known of one Runefile, be it right or wrong.
+#[derive(Debug)]
+pub struct Checked {
+    /// The texts that diagnostics point into.
+    pub sources: Sources,
+    /// Everything found, in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What the Runefile says.
+    pub tree: Tree,
+    /// What each stage's file turned out to be, and what followed; `None` where no stage could be read.
+    pub stages: Option<(Side<Stage, Loaded>, Analysis)>,
+}
+
+impl Checked {
+    /// The pipeline, where no diagnostic is an error.
+    pub fn verified(&self) -> Option<&Verified> {
+        let (_, analysis) = self.stages.as_ref()?;
+        let verified = analysis.verified.as_ref()?;
+        (!has_errors(&self.diagnostics)).then_some(verified)
+    }
+}
+
 /// Compiles the bytes of a Runefile. `path` is shown in messages and `name` is the rune's name where no
 /// LABEL gives one.
 pub fn compile(
@@ -34,17 +57,16 @@ pub fn compile(
     env: &dyn Env,
     options: &Options,
 ) -> Compilation<Output> {
-    let checked = front(path, name, bytes, env, true);
-    let mut diagnostics = checked.diagnostics;
-    let output = checked.output.and_then(|verified| {
+    let checked = analyse(path, name, bytes, env, true);
+    let compiled = checked.verified().map(|verified| {
         let options = Options {
-            bases: bases(&verified),
+            bases: bases(verified),
             ..options.clone()
         };
-        rune_codegen::compile(&verified, &options)
-            .map_err(|found| diagnostics.push(*found))
-            .ok()
+        rune_codegen::compile(verified, &options)
     });
+    let mut diagnostics = checked.diagnostics;
+    let output = compiled.and_then(|result| result.map_err(|found| diagnostics.push(*found)).ok());
     Compilation {
         sources: checked.sources,
         diagnostics,
@@ -55,40 +77,35 @@ pub fn compile(
 /// Checks the bytes of a Runefile, without generating code and without building any block: one whose folder
 /// is not built gets a warning, and the rest is checked as far as it does not depend on that block.
 pub fn check(path: &str, name: &str, bytes: &[u8], env: &dyn Env) -> Compilation<Verified> {
-    front(path, name, bytes, env, false)
+    let checked = analyse(path, name, bytes, env, false);
+    Compilation {
+        output: checked.verified().cloned(),
+        sources: checked.sources,
+        diagnostics: checked.diagnostics,
+    }
 }
 
-/// [`check`], which may build blocks if `build` says so.
-fn front(
-    path: &str,
-    name: &str,
-    bytes: &[u8],
-    env: &dyn Env,
-    build: bool,
-) -> Compilation<Verified> {
+/// [`check`] with all that was learnt on the way; builds blocks if `build` says so.
+pub fn analyse(path: &str, name: &str, bytes: &[u8], env: &dyn Env, build: bool) -> Checked {
     let mut sources = Sources::default();
     let file = sources.add(path, String::from_utf8_lossy(bytes));
     let (tree, mut diagnostics) = rune_runefile::parse(file, bytes);
     let (pipeline, found) = rune_runefile::lower(&tree, name, env);
     diagnostics.extend(found);
-    let output = pipeline.and_then(|mut pipeline| {
+    let stages = pipeline.map(|mut pipeline| {
         let loaded = load(&pipeline, env, build, &mut diagnostics);
         // What only an unbuilt block could tell is not missed.
         pipeline.partial |= diagnostics.iter().any(|d| d.code == Code::BlockBuild);
-        let (verified, found) = verify(pipeline, &loaded, &Wasmi::default());
+        let (analysis, found) = check::analyse(Arc::new(pipeline), &loaded, &Wasmi::default());
         diagnostics.extend(found);
-        verified
+        (loaded, analysis)
     });
     diagnostics.sort_by_key(|d| (d.primary.span.file, d.primary.span.start));
-    let output = if has_errors(&diagnostics) {
-        None
-    } else {
-        output
-    };
-    Compilation {
+    Checked {
         sources,
         diagnostics,
-        output,
+        tree,
+        stages,
     }
 }
 

@@ -46,6 +46,7 @@ pub fn human(
     let mut report = Report::new(match diagnostic.severity {
         Severity::Error => Level::Error,
         Severity::Warning => Level::Warning,
+        Severity::Note => Level::Note,
     })
     .with_code(diagnostic.code.number())
     .with_message(&diagnostic.message);
@@ -101,7 +102,7 @@ pub fn json(sources: &Sources, diagnostic: &Diagnostic) -> Value {
     let label = |l: &rune_ir::diag::Label| json!({ "message": l.message, "place": place(l.span) });
     json!({
         "code": diagnostic.code.number(),
-        "severity": match diagnostic.severity { Severity::Error => "error", Severity::Warning => "warning" },
+        "severity": diagnostic.severity.name(),
         "message": diagnostic.message,
         "primary": label(&diagnostic.primary),
         "secondary": diagnostic.secondary.iter().map(label).collect::<Vec<_>>(),

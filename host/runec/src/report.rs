@@ -45,6 +45,7 @@ impl Reporter {
             match diagnostic.severity {
                 Severity::Error => self.errors += 1,
                 Severity::Warning => self.warnings += 1,
+                Severity::Note => {}
             }
             if self.format == MessageFormat::Human && self.errors > MOST_ERRORS {
                 continue;

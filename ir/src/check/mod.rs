@@ -18,7 +18,7 @@ use crate::{
     diag::{Code, Diagnostic, has_errors},
     graph::Graph,
     pipeline::{Edge, Pipeline, Stage, StageId, StageKind},
-    ty::TensorType,
+    ty::{PartialType, TensorType},
 };
 
 /// What a stage's file turned out to be.
@@ -34,10 +34,26 @@ pub enum Loaded {
     Failed,
 }
 
-/// A pipeline that obeys every law, with all that code generation needs. Only [`verify`] makes one.
+/// All that is known of a pipeline after checking it, be it right or wrong.
+#[derive(Clone, Debug)]
+pub struct Analysis {
+    /// The pipeline.
+    pub pipeline: Arc<Pipeline>,
+    /// The arguments of each stage, in the order of its [`specs`]; `None`: it was at fault, or is not
+    /// given and has no default.
+    pub args: Side<Stage, Vec<Option<BoundArg>>>,
+    /// What is known of the type of each input, as its reader sees it.
+    pub inputs: Side<Stage, Vec<PartialType>>,
+    /// What is known of the type of each output.
+    pub outputs: Side<Stage, Vec<PartialType>>,
+    /// Present exactly when no diagnostic is an error and the pipeline is not partial.
+    pub verified: Option<Verified>,
+}
+
+/// A pipeline that obeys every law, with all that code generation needs. Only [`analyse`] makes one.
 #[derive(Clone, Debug)]
 pub struct Verified {
-    pipeline: Pipeline,
+    pipeline: Arc<Pipeline>,
     stages: Vec<TypedStage>,
 }
 
@@ -118,21 +134,29 @@ impl Verified {
     }
 }
 
-/// Checks a pipeline. `loaded` has what each stage's file turned out to be, and `engine` runs the `init`
-/// of blocks. Gives a [`Verified`] exactly when no diagnostic is an error and the pipeline is not partial;
-/// of a partial one, nothing is reported that may only follow from what is missing.
+/// [`analyse`], where only a pipeline that obeys every law is of use.
 pub fn verify(
     pipeline: Pipeline,
     loaded: &Side<Stage, Loaded>,
     engine: &dyn BlockEngine,
 ) -> (Option<Verified>, Vec<Diagnostic>) {
-    let partial = pipeline.partial;
-    let (verified, mut found) = verify_whole(pipeline, loaded, engine);
-    if partial {
+    let (analysis, found) = analyse(Arc::new(pipeline), loaded, engine);
+    (analysis.verified, found)
+}
+
+/// Checks a pipeline. `loaded` has what each stage's file turned out to be, and `engine` runs the `init`
+/// of blocks. Of a partial pipeline, nothing is reported that may only follow from what is missing.
+pub fn analyse(
+    pipeline: Arc<Pipeline>,
+    loaded: &Side<Stage, Loaded>,
+    engine: &dyn BlockEngine,
+) -> (Analysis, Vec<Diagnostic>) {
+    let (mut analysis, mut found) = analyse_whole(pipeline, loaded, engine);
+    if analysis.pipeline.partial {
         found.retain(|d| !may_follow_from_a_hole(d.code));
-        return (None, found);
+        analysis.verified = None;
     }
-    (verified, found)
+    (analysis, found)
 }
 
 /// Whether a finding may be the mere consequence of a stage, edge, argument or type that is missing.
@@ -148,12 +172,12 @@ fn may_follow_from_a_hole(code: Code) -> bool {
     .contains(&code)
 }
 
-/// [`verify`] of a pipeline that lacks nothing.
-fn verify_whole(
-    pipeline: Pipeline,
+/// [`analyse`], reporting as if the pipeline lacked nothing.
+fn analyse_whole(
+    pipeline: Arc<Pipeline>,
     loaded: &Side<Stage, Loaded>,
     engine: &dyn BlockEngine,
-) -> (Option<Verified>, Vec<Diagnostic>) {
+) -> (Analysis, Vec<Diagnostic>) {
     let mut found = Vec::new();
     let mut faulty = Side::filled(&pipeline.stages, false);
     let args = Side::new(&pipeline.stages, |id, stage| {
@@ -162,26 +186,36 @@ fn verify_whole(
         faulty[id] = has_errors(&found[before..]);
         bound
     });
-    let Some(structure) = structure::check(&pipeline, loaded, &args, &mut found) else {
-        return (None, found);
+    let unknown = || Side::filled(&pipeline.stages, Vec::new());
+    let mut analysis = Analysis {
+        args,
+        inputs: unknown(),
+        outputs: unknown(),
+        verified: None,
+        pipeline: pipeline.clone(),
     };
-    let Some(types) = infer::infer(
-        &pipeline, loaded, &args, &faulty, &structure, engine, &mut found,
-    ) else {
-        return (None, found);
+    let args = &analysis.args;
+    let Some(structure) = structure::check(&pipeline, loaded, args, &mut found) else {
+        return (analysis, found);
     };
-    if has_errors(&found) {
-        return (None, found);
-    }
-    let stages = instantiate::stages(
-        &pipeline, loaded, &args, &structure, &types, engine, &mut found,
+    let inferred = infer::infer(
+        &pipeline, loaded, args, &faulty, &structure, engine, &mut found,
     );
-    let verified = if has_errors(&found) {
-        None
-    } else {
-        stages.map(|stages| Verified { pipeline, stages })
-    };
-    (verified, found)
+    (analysis.inputs, analysis.outputs) = (inferred.inputs, inferred.outputs);
+    if let Some(types) = inferred.types
+        && !has_errors(&found)
+    {
+        let args = &analysis.args;
+        let stages = instantiate::stages(
+            &pipeline, loaded, args, &structure, &types, engine, &mut found,
+        );
+        if let Some(stages) = stages
+            && !has_errors(&found)
+        {
+            analysis.verified = Some(Verified { pipeline, stages });
+        }
+    }
+    (analysis, found)
 }
 
 /// The specifications of a stage's arguments; `None` where its file failed.

@@ -2,8 +2,6 @@
 
 use std::fs;
 
-use rune_ir::diag::Severity;
-
 use crate::world::{compile, root};
 
 /// The fenced blocks of a page that are Runefiles: the words after `runefile`, and the text.
@@ -33,10 +31,7 @@ fn every_example_means_what_the_page_says() {
         let found: Vec<String> = found
             .iter()
             .map(|d| {
-                let severity = match d.severity {
-                    Severity::Warning => "warning",
-                    Severity::Error => "error",
-                };
+                let severity = d.severity.name();
                 format!("{severity} {}: {}", d.code, d.message)
             })
             .collect();

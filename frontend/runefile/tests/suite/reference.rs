@@ -172,7 +172,11 @@ fn statement(instruction: &Instruction) -> String {
             format!("RUN {:?}", steps.map(|s| &s.name.value).collect::<Vec<_>>())
         }
         Instruction::Stage(stage) => stage_statement(stage),
-        Instruction::Label(_) | Instruction::Resource(_) | Instruction::Faulty(_) => {
+        Instruction::For(_)
+        | Instruction::Set(_)
+        | Instruction::Label(_)
+        | Instruction::Resource(_)
+        | Instruction::Faulty(_) => {
             unreachable!("the reference has no such instruction, and a faulty line ends earlier")
         }
     }

@@ -4,7 +4,7 @@ use std::{fmt::Write, path::PathBuf, sync::Arc};
 
 use rune_ir::{
     args::Value,
-    diag::{Diagnostic, FileId, Severity, Span},
+    diag::{Diagnostic, FileId, Span},
     env::Env,
     pipeline::{Pipeline, StageKind},
     ty::PartialType,
@@ -126,11 +126,22 @@ fn show_tree(tree: &Tree, out: &mut String) -> std::fmt::Result {
             Instruction::Resource(resource) => writeln!(
                 out,
                 "resource {} = {:?}",
-                resource.name.value, resource.path.value
+                resource.name.value,
+                resource.path.as_ref().map_or("text", |p| &p.value)
             )?,
             Instruction::Faulty(Faulty { keyword, names, .. }) => {
                 let keyword = keyword.map_or("line", |k| k.name());
                 writeln!(out, "faulty {keyword}: {}", names.join(" "))?;
+            }
+            Instruction::For(device) => writeln!(out, "for {}", device.image.value)?,
+            Instruction::Set(set) => {
+                let args = set.args.iter().map(|a| a.name.value.as_str());
+                writeln!(
+                    out,
+                    "set {}: {}",
+                    set.stage.value,
+                    args.collect::<Vec<_>>().join(" ")
+                )?;
             }
             Instruction::Stage(_) | Instruction::Run(_) => {}
         }
@@ -196,10 +207,7 @@ fn value(value: &Value) -> String {
 }
 
 fn show_diagnostic(text: &[u8], d: &Diagnostic, out: &mut String) -> std::fmt::Result {
-    let severity = match d.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-    };
+    let severity = d.severity.name();
     let (code, place, at) = (d.code, place(text, d.primary.span), &d.primary.message);
     writeln!(out, "{severity} {code} {}", d.message)?;
     writeln!(out, "  {place} {at}")?;

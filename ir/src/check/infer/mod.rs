@@ -43,6 +43,16 @@ pub(super) struct Types {
     pub(super) ports: Side<Stage, [Vec<TensorType>; 2]>,
 }
 
+/// What inference found out.
+pub(super) struct Inferred {
+    /// What is known of each input, as its reader sees it.
+    pub(super) inputs: Side<Stage, Vec<PartialType>>,
+    /// What is known of each output.
+    pub(super) outputs: Side<Stage, Vec<PartialType>>,
+    /// `None` if some type could not be found, which has been reported.
+    pub(super) types: Option<Types>,
+}
+
 /// Why something is what it is.
 #[derive(Clone, Debug)]
 struct Why {
@@ -103,7 +113,7 @@ struct Variables {
     told: Option<Vec<Vec<Dim>>>,
 }
 
-/// Finds every type of the live stages; `None` if some could not be found, which has been reported.
+/// Finds the types of the live stages.
 pub(super) fn infer(
     pipeline: &Pipeline,
     loaded: &Side<Stage, Loaded>,
@@ -112,7 +122,7 @@ pub(super) fn infer(
     structure: &Structure,
     engine: &dyn BlockEngine,
     found: &mut Vec<Diagnostic>,
-) -> Option<Types> {
+) -> Inferred {
     let before = crate::diag::has_errors(found);
     let order = structure.by_name.clone();
     let mut position = Side::filled(&pipeline.stages, None);
@@ -153,8 +163,18 @@ pub(super) fn infer(
     inference.solve();
     inference.lint_reshapes();
     let types = inference.finish();
+    let known = |ends: &Side<Stage, Vec<Known>>| {
+        Side::new(&pipeline.stages, |id, _| {
+            ends[id].iter().map(|k| k.ty.clone()).collect()
+        })
+    };
+    let (inputs, outputs) = (known(&inference.inputs), known(&inference.outputs));
     let failed = !before && crate::diag::has_errors(found);
-    if failed { None } else { types }
+    Inferred {
+        inputs,
+        outputs,
+        types: if failed { None } else { types },
+    }
 }
 
 impl Inference<'_> {
