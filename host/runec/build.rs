@@ -1,4 +1,5 @@
-//! Lists the files of the block SDK, for `runec new --block` to write beside a block.
+//! Lists the files of the block SDK, for `runec new --block` to write beside a block, and the pages about
+//! diagnostics, for `runec explain`.
 
 use std::{
     env,
@@ -32,7 +33,16 @@ fn main() -> io::Result<()> {
         text += "];\n";
     }
     let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it"));
-    fs::write(out.join("sdk.rs"), text)
+    fs::write(out.join("sdk.rs"), text)?;
+    let mut pages = Vec::new();
+    find(&root.join("docs/errors"), "", &mut pages)?;
+    let mut text = "pub(super) const PAGES: &[(&str, &str)] = &[".to_owned();
+    for (name, path) in pages {
+        println!("cargo::rerun-if-changed={}", path.display());
+        let (code, path) = (name.trim_end_matches(".md"), path.display().to_string());
+        writeln!(text, "({code:?}, include_str!({path:?})),").map_err(io::Error::other)?;
+    }
+    fs::write(out.join("pages.rs"), text + "];\n")
 }
 
 /// Every file of a folder and those in it, by name.

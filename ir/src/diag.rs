@@ -329,11 +329,6 @@ macro_rules! codes {
                 match self { $(Self::$name => concat!($(stringify!($off),)? "").is_empty(),)* }
             }
 
-            /// The explanation that `runec explain` prints, in Markdown.
-            pub const fn explanation(self) -> &'static str {
-                match self { $(Self::$name => include_str!(concat!("../../docs/errors/", $code, ".md")),)* }
-            }
-
             /// The code of a number, in any case.
             pub fn from_number(number: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|c| c.number().eq_ignore_ascii_case(number))

@@ -3,6 +3,7 @@
 pub mod cli;
 mod cmd;
 pub mod driver;
+pub mod explain;
 mod folder;
 pub mod reference;
 pub mod render;

@@ -29,13 +29,18 @@ const FOUND_HERE: [Code; 21] = [
     Code::FileMissing,
 ];
 
+fn page(code: Code) -> String {
+    let path = format!("../../docs/errors/{code}.md");
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
 #[test]
 fn every_page_has_its_title_and_parts() {
     for code in Code::ALL {
-        let page = code.explanation();
+        let page = page(*code);
         let title = format!("# {code}: {}\n", code.summary());
         assert!(page.starts_with(&title), "{code}: the title is not {title}");
-        let mut rest = page;
+        let mut rest = page.as_str();
         for heading in ["## What it means", "## Example", "## What to do"] {
             let (_, after) = rest
                 .split_once(&format!("\n{heading}\n"))
@@ -55,7 +60,8 @@ fn every_page_has_its_title_and_parts() {
 #[test]
 fn every_example_fails_as_it_says_and_is_repaired() {
     for code in Code::ALL {
-        let examples = fences(code.explanation());
+        let page = page(*code);
+        let examples = fences(&page);
         let [(_, faulty), (_, repaired)] = examples.as_slice() else {
             panic!(
                 "{code} has {} examples, not a faulty and a repaired one",
