@@ -48,6 +48,35 @@ impl Checked {
     }
 }
 
+/// A Runefile to check, and what with.
+#[derive(Clone)]
+pub struct Request<'a> {
+    /// The path to show in messages.
+    pub path: &'a str,
+    /// The rune's name where no LABEL gives one.
+    pub name: &'a str,
+    /// The Runefile.
+    pub bytes: &'a [u8],
+    /// What it sees.
+    pub env: &'a dyn Env,
+    /// Whether blocks whose folder is not built are built. Otherwise such a block gets a warning, and the
+    /// rest is checked as far as it does not depend on it.
+    pub build: bool,
+}
+
+impl<'a> Request<'a> {
+    /// A request that builds nothing.
+    pub fn new(path: &'a str, name: &'a str, bytes: &'a [u8], env: &'a dyn Env) -> Self {
+        Self {
+            path,
+            name,
+            bytes,
+            env,
+            build: false,
+        }
+    }
+}
+
 /// Compiles the bytes of a Runefile. `path` is shown in messages and `name` is the rune's name where no
 /// LABEL gives one.
 pub fn compile(
@@ -57,7 +86,15 @@ pub fn compile(
     env: &dyn Env,
     options: &Options,
 ) -> Compilation<Output> {
-    let checked = analyse(path, name, bytes, env, true);
+    let request = Request {
+        build: true,
+        ..Request::new(path, name, bytes, env)
+    };
+    generate(analyse(&request), options)
+}
+
+/// Compiles what has been checked.
+pub fn generate(checked: Checked, options: &Options) -> Compilation<Output> {
     let compiled = checked.verified().map(|verified| {
         let options = Options {
             bases: bases(verified),
@@ -74,10 +111,9 @@ pub fn compile(
     }
 }
 
-/// Checks the bytes of a Runefile, without generating code and without building any block: one whose folder
-/// is not built gets a warning, and the rest is checked as far as it does not depend on that block.
+/// Checks the bytes of a Runefile, as [`Request::new`] does.
 pub fn check(path: &str, name: &str, bytes: &[u8], env: &dyn Env) -> Compilation<Verified> {
-    let checked = analyse(path, name, bytes, env, false);
+    let checked = analyse(&Request::new(path, name, bytes, env));
     Compilation {
         output: checked.verified().cloned(),
         sources: checked.sources,
@@ -85,8 +121,15 @@ pub fn check(path: &str, name: &str, bytes: &[u8], env: &dyn Env) -> Compilation
     }
 }
 
-/// [`check`] with all that was learnt on the way; builds blocks if `build` says so.
-pub fn analyse(path: &str, name: &str, bytes: &[u8], env: &dyn Env, build: bool) -> Checked {
+/// Checks a Runefile and keeps all that is learnt on the way.
+pub fn analyse(request: &Request<'_>) -> Checked {
+    let Request {
+        path,
+        name,
+        bytes,
+        env,
+        build,
+    } = *request;
     let mut sources = Sources::default();
     let file = sources.add(path, String::from_utf8_lossy(bytes));
     let (tree, mut diagnostics) = rune_runefile::parse(file, bytes);
