@@ -4,6 +4,7 @@ pub mod cli;
 mod cmd;
 pub mod driver;
 pub mod explain;
+pub mod find;
 mod folder;
 pub mod reference;
 pub mod render;

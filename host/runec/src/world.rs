@@ -139,16 +139,17 @@ impl Input {
             }
             Err(error) => return Err(format!("{} cannot be read: {error}", file.display())),
         };
-        let root = match file.parent() {
-            Some(parent) => parent.to_owned(),
-            None => PathBuf::new(),
-        };
-        Ok(Self {
+        Ok(Self::new(&file, bytes))
+    }
+
+    /// The Runefile that a path would be with these bytes: it sees the files of the path's folder.
+    pub fn new(path: &Path, bytes: Vec<u8>) -> Self {
+        Self {
             bytes,
-            path: file.display().to_string(),
-            name: default_name(&file),
-            world: World::new(root),
-        })
+            path: path.display().to_string(),
+            name: default_name(path),
+            world: World::new(path.parent().unwrap_or(Path::new(""))),
+        }
     }
 }
 

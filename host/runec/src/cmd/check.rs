@@ -1,28 +1,25 @@
 //! `runec check`: everything but code generation.
 
-use std::path::PathBuf;
-
 use crate::{
     cli::{self, Color, MessageFormat},
     cmd::complain,
     driver,
+    find::Paths,
     report::Reporter,
-    world::Input,
 };
 
 pub(crate) const EXAMPLES: &str = "\
 Exit status: 0 no errors, 1 errors, 2 wrong usage or a file that cannot be read.
 
 Examples:
-  runec check                      the Runefile of this folder
-  runec check examples/*           several at once
+  runec check                      every Runefile in this folder and below it
+  runec check - < Runefile         standard input
   runec check --message-format json Runefile";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Runefiles, or folders with one.
-    #[arg(default_value = ".")]
-    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    paths: Paths,
     /// How diagnostics are written.
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     message_format: MessageFormat,
@@ -31,9 +28,11 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, color: Color) -> u8 {
     let mut reporter = Reporter::new(args.message_format, color);
     let mut all = Vec::new();
-    let mut unreadable = false;
-    for path in &args.paths {
-        match Input::open(path) {
+    let found = args.paths.find();
+    let mut unreadable = !found.faults.is_empty();
+    found.faults.iter().for_each(|fault| complain(fault));
+    for source in &found.sources {
+        match source.open() {
             Ok(input) => {
                 let checked = driver::check(&input.path, &input.name, &input.bytes, &input.world);
                 reporter.report(&checked.sources, &checked.diagnostics);
