@@ -2,9 +2,13 @@
 //!
 //! The tables are the TOML files of this crate; the bytes of the blocks are in `blocks/`.
 
+mod image;
+
 use std::sync::LazyLock;
 
 use toml::Table;
+
+pub use image::{Bank, Capability, Image, Range, has_image, image, images};
 
 /// A precompiled block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,25 +23,9 @@ pub struct Block {
     pub bytes: &'static [u8],
 }
 
-/// A base image: what a class of devices offers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Image {
-    /// Canonical name, such as `runicos/base`.
-    pub name: String,
-    /// Semantic version.
-    pub version: String,
-    /// One sentence for help and hover.
-    pub doc: String,
-    /// Names of the capability kinds it has.
-    pub capabilities: Vec<String>,
-    /// Names of the output kinds it has.
-    pub outputs: Vec<String>,
-}
-
 struct Catalogue {
     toolchain: String,
     blocks: Vec<Block>,
-    images: Vec<Image>,
 }
 
 macro_rules! modules {
@@ -95,8 +83,6 @@ const MODULES: &[(&str, &[u8])] = modules![
     "utf8-decode"
 ];
 
-const IMAGES: &[&str] = &[include_str!("../images/base.toml")];
-
 /// Where the blocks of `runicos/` were found before; what follows is the last part of the name.
 const OLD_HOMES: [&str; 3] = [
     "hotg-ai/rune#proc_blocks/",
@@ -117,20 +103,9 @@ static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
             name,
         }
     });
-    let images = IMAGES.iter().map(|image| {
-        let image = parse(image);
-        Image {
-            name: text(&image, "name"),
-            version: text(&image, "version"),
-            doc: text(&image, "doc"),
-            capabilities: texts(&image, "capabilities"),
-            outputs: texts(&image, "outputs"),
-        }
-    });
     Catalogue {
         toolchain: text(&table, "toolchain"),
         blocks: blocks.collect(),
-        images: images.collect(),
     }
 });
 
@@ -186,22 +161,6 @@ fn canonical(path: &str) -> Option<String> {
     };
     let is_name = !last.is_empty() && !last.contains(['/', '#', '.']);
     is_name.then(|| format!("runicos/{}", last.replace('_', "-")))
-}
-
-/// Every base image.
-pub fn images() -> impl Iterator<Item = &'static Image> {
-    CATALOGUE.images.iter()
-}
-
-/// The base image of a name, which may end in `@latest` or `@` and its version.
-pub fn image(name: &str) -> Option<&'static Image> {
-    let (name, version) = name.split_once('@').unwrap_or((name, "latest"));
-    images().find(|i| i.name == name && (version == "latest" || i.version == version))
-}
-
-/// Whether there is a base image of a name, as [`image`] reads it.
-pub fn has_image(name: &str) -> bool {
-    image(name).is_some()
 }
 
 fn last_part(name: &str) -> &str {
@@ -314,21 +273,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn the_base_image_has_versions() {
-        let base = image("runicos/base").expect("it is there");
-        for name in [
-            "runicos/base@latest",
-            &format!("runicos/base@{}", base.version),
-        ] {
-            assert_eq!(image(name), Some(base), "{name}");
-        }
-        for name in ["runicos/base@9", "runicos", "base", ""] {
-            assert!(!has_image(name), "{name}");
-        }
-        assert!(base.capabilities.contains(&"SOUND".to_owned()));
-        assert_eq!(base.outputs, ["SERIAL"]);
     }
 }
