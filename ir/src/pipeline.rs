@@ -21,6 +21,9 @@ pub struct Pipeline {
     pub name: String,
     /// The base image.
     pub image: Option<Spanned<String>>,
+    /// The images of the devices the rune must fit, as written, those of the lowest layer first; all are in
+    /// the catalogue.
+    pub devices: Vec<Spanned<String>>,
     /// `LABEL` pairs in the order written.
     pub labels: Vec<(Spanned<String>, Spanned<String>)>,
     /// Capabilities, blocks, models and outputs, in the order written.

@@ -5,6 +5,7 @@
 
 mod fault;
 mod grammar;
+mod layers;
 mod lower;
 mod names;
 mod order;
@@ -14,6 +15,7 @@ pub mod tree;
 mod values;
 mod wiring;
 
+pub use layers::{Layer, MAX_LAYERS, read_layers};
 pub use lower::lower;
 pub use parse::{MAX_BYTES, parse};
 pub use tree::Tree;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use rune_abi::{CAPABILITIES, CapabilityKind, OUTPUTS, OutputKind};
 use rune_ir::{
     args,
-    diag::{Code, Diagnostic, Severity, Span, Spanned, did_you_mean, has_errors},
+    diag::{Code, Diagnostic, Fix, Safety, Severity, Span, Spanned, did_you_mean, has_errors},
     env::Env,
     pipeline::{Pipeline, Stage, StageId, StageKind},
 };
 
 use crate::{
+    layers::{Base, Layer},
     names::{self, Names},
     order::{Ordered, bad_name, old_order, order},
     shapes,
@@ -19,7 +20,12 @@ use crate::{
     wiring,
 };
 
-/// Makes the pipeline a Runefile describes. `name` is the rune's name unless a `LABEL name=...` gives one.
+/// Makes the pipeline that layers describe, the Runefile asked for first and each lying on the next, as
+/// [`read_layers`](crate::read_layers) gives them. `env` is what the first sees, and `name` the rune's name
+/// unless it has a `LABEL name=...`.
+///
+/// Stages of lower layers come before those of higher ones, and a stage that is replaced keeps its place: the
+/// pipeline of the layers below is the beginning of the pipeline of all.
 ///
 /// Reports every name that is unknown or declared twice, every file and block that cannot be had, and every
 /// edge that cannot be. What it leaves to the checks of `rune_ir`: whether arguments fit, types, counts of
@@ -31,29 +37,43 @@ use crate::{
 ///   and a model whose file cannot be had has no bytes. Both have been reported.
 /// - Where anything else is missing (a stage, an edge, an argument or a type that was at fault)
 ///   [`Pipeline::partial`] is set: a finding that something is missing may then follow from that.
-pub fn lower(tree: &Tree, name: &str, env: &dyn Env) -> (Option<Pipeline>, Vec<Diagnostic>) {
+///
+/// # Panics
+/// If there is no layer.
+pub fn lower(layers: &[Layer], env: &dyn Env, name: &str) -> (Option<Pipeline>, Vec<Diagnostic>) {
     let mut lowering = Lowering {
         env,
         pipeline: Pipeline {
             name: name.to_owned(),
-            whole: tree.whole,
-            partial: tree.flawed,
+            whole: layers[0].tree.whole,
+            partial: layers.iter().any(|layer| layer.tree.flawed),
             ..Pipeline::default()
         },
         found: Vec::new(),
         stages: Names::default(),
+        homes: Vec::new(),
         resources: Names::default(),
     };
-    lowering.header(tree);
-    lowering.declare_resources(tree);
-    lowering.make_stages(tree);
+    // The topmost declaration of a resource counts, so these go from the top.
+    for layer in layers {
+        lowering.env = layer.env(env);
+        lowering.declare_resources(&layer.tree);
+    }
+    for (height, layer) in layers.iter().rev().enumerate() {
+        lowering.env = layer.env(env);
+        lowering.header(&layer.tree, height + 1 == layers.len());
+        lowering.make_stages(&layer.tree, height);
+        lowering.set_arguments(&layer.tree);
+    }
     let Lowering {
         mut pipeline,
         mut found,
         stages,
+        homes,
         ..
     } = lowering;
-    wiring::wire(tree, &stages, &mut pipeline, &mut found);
+    let trees: Vec<&Tree> = layers.iter().rev().map(|layer| &layer.tree).collect();
+    wiring::wire(&trees, &stages, &homes, &mut pipeline, &mut found);
     found.sort_by_key(|d| d.primary.span);
     let faulty = pipeline.partial || has_errors(&found);
     let pipeline = (!pipeline.stages.is_empty() || !faulty).then_some(pipeline);
@@ -61,13 +81,19 @@ pub fn lower(tree: &Tree, name: &str, env: &dyn Env) -> (Option<Pipeline>, Vec<D
 }
 
 struct Lowering<'e> {
+    /// What the layer at hand sees.
     env: &'e dyn Env,
     pipeline: Pipeline,
     found: Vec<Diagnostic>,
     stages: Names<StageId>,
+    /// How high above the lowest layer each stage was first defined.
+    homes: Vec<usize>,
     /// The bytes of each resource; none where its file cannot be had.
     resources: Names<Option<Arc<[u8]>>>,
 }
+
+/// Labels that say which rune it is: a layer above is another rune.
+const IDENTITY: [&str; 3] = ["name", "version", "security-counter"];
 
 impl Lowering<'_> {
     /// Reports a fault that leaves a hole in the pipeline.
@@ -76,12 +102,13 @@ impl Lowering<'_> {
         self.found.push(diagnostic);
     }
 
-    /// The base image and the labels.
-    fn header(&mut self, tree: &Tree) {
+    /// The base image, the devices and the labels. What a layer below says of them has been gathered.
+    fn header(&mut self, tree: &Tree, is_own: bool) {
         let mut maybe_lost = tree.flawed && tree.instructions.is_empty();
+        let mut base: Option<&tree::From> = None;
         for instruction in &tree.instructions {
             match instruction {
-                Instruction::From(from) => match &self.pipeline.image {
+                Instruction::From(from) => match base {
                     Some(first) => self.found.push(
                         Diagnostic::new(
                             Code::DuplicateFrom,
@@ -89,49 +116,74 @@ impl Lowering<'_> {
                             "Base image already specified",
                         )
                         .at("Duplicate defined here")
-                        .also(first.span, "Original defined here")
+                        .also(first.image.span, "Original defined here")
                         .hint("keep one FROM; a Runefile has one base image"),
                     ),
-                    None => self.pipeline.image = Some(self.image(&from.image)),
+                    None => base = Some(from),
                 },
+                Instruction::For(device) => {
+                    let known = |d: &Spanned<String>| d.value == device.image.value;
+                    if self.has_image(&device.image) && !self.pipeline.devices.iter().any(known) {
+                        self.pipeline.devices.push(device.image.clone());
+                    }
+                }
                 Instruction::Label(label) => {
                     for (key, value) in &label.pairs {
-                        if key.value == "name" {
-                            self.pipeline.name.clone_from(&value.value);
-                        }
-                        self.pipeline.labels.push((key.clone(), value.clone()));
+                        self.label(key, value, is_own);
                     }
                 }
                 // What is no instruction may be a FROM, misspelt.
                 Instruction::Faulty(faulty) => {
                     maybe_lost |= matches!(faulty.keyword, None | Some(Keyword::From));
                 }
-                Instruction::For(_)
-                | Instruction::Resource(_)
+                Instruction::Resource(_)
                 | Instruction::Stage(_)
                 | Instruction::Set(_)
                 | Instruction::Run(_) => {}
             }
         }
-        if self.pipeline.image.is_none() && !maybe_lost {
-            let start = Span {
-                end: tree.whole.start,
-                ..tree.whole
-            };
-            let image = self.env.images().into_iter().next();
-            let image = image.as_deref().unwrap_or("runicos/base");
-            self.found.push(
-                Diagnostic::new(Code::MissingFrom, start, "No base image specified")
-                    .at("expected a FROM")
-                    .hint(format!("begin the Runefile with `FROM {image}`")),
-            );
+        match base {
+            Some(from) if Base::of(&from.image.value) == Base::Image => {
+                self.has_image(&from.image);
+                self.pipeline.image = Some(from.image.clone());
+            }
+            // The layer below; where there is none, that has been reported, and what it defines is missing.
+            Some(_) => self.pipeline.partial |= self.pipeline.image.is_none(),
+            None if !maybe_lost => {
+                let start = Span {
+                    end: tree.whole.start,
+                    ..tree.whole
+                };
+                let image = self.env.images().into_iter().next();
+                let image = image.as_deref().unwrap_or("runicos/base");
+                self.found.push(
+                    Diagnostic::new(Code::MissingFrom, start, "No base image specified")
+                        .at("expected a FROM")
+                        .hint(format!("begin the Runefile with `FROM {image}`")),
+                );
+            }
+            None => {}
         }
     }
 
+    /// Takes in a label, in place of one of that key that a layer below has.
+    fn label(&mut self, key: &Spanned<String>, value: &Spanned<String>, is_own: bool) {
+        if IDENTITY.contains(&key.value.as_str()) && !is_own {
+            return;
+        }
+        if key.value == "name" {
+            self.pipeline.name.clone_from(&value.value);
+        }
+        let labels = &mut self.pipeline.labels;
+        labels.retain(|(k, _)| k.value != key.value || k.span.file == key.span.file);
+        labels.push((key.clone(), value.clone()));
+    }
+
     /// Checks that the catalogue has an image; a version and a part are kept and not looked at.
-    fn image(&mut self, image: &Spanned<String>) -> Spanned<String> {
+    fn has_image(&mut self, image: &Spanned<String>) -> bool {
         let name = image.value.split(['@', '#']).next().unwrap_or("");
-        if !self.env.has_image(name) {
+        let is_known = self.env.has_image(name);
+        if !is_known {
             let known = self.env.images();
             let near = did_you_mean(name, known.iter().map(String::as_str));
             self.found.push(
@@ -145,20 +197,25 @@ impl Lowering<'_> {
                 .maybe_hint(near.map(|n| format!("did you mean `{n}`?"))),
             );
         }
-        image.clone()
+        is_known
     }
 
     fn declare_resources(&mut self, tree: &Tree) {
         for instruction in &tree.instructions {
             match instruction {
                 Instruction::Resource(resource) => {
-                    if let Some(first) = self.resources.place(&resource.name.value) {
-                        self.found
-                            .push(names::duplicate("resource", &resource.name, first));
-                    } else {
-                        let bytes = self.content(resource);
-                        self.pipeline.partial |= bytes.is_none();
-                        self.resources.declare(&resource.name, bytes);
+                    let name = &resource.name;
+                    match self.resources.place(&name.value) {
+                        Some(first) if first.file == name.span.file => {
+                            self.found.push(names::duplicate("resource", name, first));
+                        }
+                        // A layer above has another.
+                        Some(_) => {}
+                        None => {
+                            let bytes = self.content(resource);
+                            self.pipeline.partial |= bytes.is_none();
+                            self.resources.declare(name, bytes);
+                        }
                     }
                 }
                 Instruction::Faulty(faulty) => {
@@ -210,22 +267,22 @@ impl Lowering<'_> {
         }
     }
 
-    fn make_stages(&mut self, tree: &Tree) {
+    fn make_stages(&mut self, tree: &Tree, height: usize) {
         for instruction in &tree.instructions {
             if let Instruction::Stage(stage) = instruction {
                 let ordered = order(stage, self.env);
                 if ordered.swapped {
                     self.found.push(old_order(stage, &ordered));
                 }
-                self.stage(stage, &ordered);
+                self.stage(stage, &ordered, height);
             }
         }
     }
 
-    /// Makes one stage, unless it has no name, no kind, or the name of another.
-    fn stage(&mut self, stage: &tree::Stage, ordered: &Ordered<'_>) {
-        let name = self.stage_name(stage, ordered);
-        let kind = self.kind(stage.role.value, ordered);
+    /// Makes one stage, or replaces one, unless it has no name, no kind, or the name of another.
+    fn stage(&mut self, written: &tree::Stage, ordered: &Ordered<'_>, height: usize) {
+        let name = self.stage_name(written, ordered);
+        let kind = self.kind(written.role.value, ordered);
         let (Some(name), Some(kind)) = (name.clone(), kind) else {
             self.pipeline.partial = true;
             if let Some(name) = name {
@@ -233,23 +290,14 @@ impl Lowering<'_> {
             }
             return;
         };
-        if let Some(first) = self.stages.place(&name.value) {
-            let diagnostic = names::duplicate("stage", &name, first);
-            let hint = match stage.role.value {
-                Role::Out if ordered.name.is_none() => {
-                    format!(
-                        "give this output a name of its own: `OUT {} second_{}`",
-                        ordered.what.text, name.value
-                    )
-                }
-                Role::Capability | Role::ProcBlock | Role::Model | Role::Out => {
-                    "give one of them another name".to_owned()
-                }
-            };
-            self.hole(diagnostic.hint(hint));
-            return;
-        }
-        let (declared, faults) = shapes::declared(stage);
+        let inherited = match self.place(written, ordered, &name, &kind) {
+            Ok(inherited) => inherited,
+            Err(diagnostic) => {
+                self.stages.lose(&name.value);
+                return self.hole(*diagnostic);
+            }
+        };
+        let (declared, faults) = shapes::declared(written);
         for fault in faults {
             self.pipeline.partial |= fault.severity == Severity::Error;
             self.found.push(fault);
@@ -259,16 +307,177 @@ impl Lowering<'_> {
             .iter()
             .filter_map(|a| self.argument(a))
             .collect();
-        let id = self.pipeline.stages.push(Stage {
+        let stage = Stage {
             name: name.clone(),
             kind,
             inputs: Vec::new(),
             declared_inputs: declared.inputs,
             declared_outputs: declared.outputs,
             args,
-            span: stage.span,
-        });
+            span: written.span,
+        };
+        let id = if let Some(id) = inherited {
+            self.pipeline.stages[id] = stage;
+            id
+        } else {
+            self.homes.push(height);
+            self.pipeline.stages.push(stage)
+        };
         self.stages.declare(&name, id);
+    }
+
+    /// The inherited stage that this one replaces, or none where it is a new one.
+    fn place(
+        &self,
+        written: &tree::Stage,
+        ordered: &Ordered<'_>,
+        name: &Spanned<String>,
+        kind: &StageKind,
+    ) -> Result<Option<StageId>, Box<Diagnostic>> {
+        let known = self.stages.get(&name.value).copied();
+        let Some(id) = known else {
+            return match written.replace {
+                Some(_) if !self.stages.is_lost(&name.value) => {
+                    Err(Box::new(self.not_inherited(name, "replace")))
+                }
+                Some(_) | None => Ok(None),
+            };
+        };
+        let first = self.pipeline.stages[id].name.span;
+        let is_inherited = first.file != name.span.file;
+        let duplicate = names::duplicate("stage", name, first);
+        match (written.replace, is_inherited) {
+            (Some(_), true) => {
+                let before = &self.pipeline.stages[id];
+                match interchangeable(&before.kind, kind) {
+                    true => Ok(Some(id)),
+                    false => Err(Box::new(other_kind(name, before, kind))),
+                }
+            }
+            (Some(replace), false) => Err(Box::new(
+                Diagnostic::new(
+                    Code::NotInherited,
+                    replace.to(name.span),
+                    format!(
+                        "`{}` is not inherited: this Runefile defines it",
+                        name.value
+                    ),
+                )
+                .at("REPLACE is for stages of a layer below")
+                .also(first, "defined here")
+                .hint("keep one of the two lines"),
+            )),
+            (None, true) => {
+                let line = format!(
+                    "REPLACE {} {}",
+                    written.role.value.keyword().name(),
+                    match ordered.name {
+                        Some(name) => format!("{} {}", ordered.what.text, name.text),
+                        None => ordered.what.text.clone(),
+                    }
+                );
+                let start = Span {
+                    end: written.span.start,
+                    ..written.span
+                };
+                Err(Box::new(
+                    duplicate
+                        .hint(format!(
+                            "to put this in place of the inherited stage, write `{line}`"
+                        ))
+                        .hint("to have both, give this one another name")
+                        .fix(Fix::new(
+                            Safety::Unsafe,
+                            "replace the inherited stage",
+                            start,
+                            "REPLACE ",
+                        )),
+                ))
+            }
+            (None, false) => {
+                let hint = match written.role.value {
+                    Role::Out if ordered.name.is_none() => format!(
+                        "give this output a name of its own: `OUT {} second_{}`",
+                        ordered.what.text, name.value
+                    ),
+                    Role::Capability | Role::ProcBlock | Role::Model | Role::Out => {
+                        "give one of them another name".to_owned()
+                    }
+                };
+                Err(Box::new(duplicate.hint(hint)))
+            }
+        }
+    }
+
+    /// Gives inherited stages the arguments that a layer sets.
+    fn set_arguments(&mut self, tree: &Tree) {
+        for instruction in &tree.instructions {
+            if let Instruction::Set(set) = instruction
+                && let Some(id) = self.target(set)
+            {
+                let args: Vec<_> = set.args.iter().filter_map(|a| self.argument(a)).collect();
+                self.pipeline.stages[id].args.extend(args);
+            }
+        }
+    }
+
+    /// The inherited stage that a SET is about.
+    fn target(&mut self, set: &tree::Set) -> Option<StageId> {
+        let name = &set.stage;
+        let Some(id) = self.stages.get(&name.value).copied() else {
+            if !self.stages.is_lost(&name.value) {
+                let diagnostic = self.not_inherited(name, "set arguments of");
+                self.hole(diagnostic);
+            }
+            return None;
+        };
+        let first = self.pipeline.stages[id].name.span;
+        if first.file != name.span.file {
+            return Some(id);
+        }
+        self.hole(
+            Diagnostic::new(
+                Code::NotInherited,
+                name.span,
+                format!(
+                    "`{}` is not inherited: this Runefile defines it",
+                    name.value
+                ),
+            )
+            .at("SET is for stages of a layer below")
+            .also(first, "defined here")
+            .hint("write the arguments there"),
+        );
+        None
+    }
+
+    /// Says that no layer below defines `name`.
+    fn not_inherited(&self, name: &Spanned<String>, verb: &str) -> Diagnostic {
+        let inherited: Vec<&str> = self
+            .pipeline
+            .stages
+            .values()
+            .filter(|s| s.name.span.file != name.span.file)
+            .map(|s| s.name.value.as_str())
+            .collect();
+        let near = did_you_mean(&name.value, inherited.iter().copied());
+        let shown = shorten(&name.value);
+        let diagnostic = Diagnostic::new(
+            Code::NotInherited,
+            name.span,
+            format!("there is no `{shown}` to {verb}"),
+        )
+        .at("no layer below defines this stage");
+        match near {
+            Some(near) => diagnostic.hint(format!("did you mean `{near}`?")),
+            None if inherited.is_empty() => diagnostic
+                .note("The base of this Runefile defines no stage.")
+                .hint("REPLACE and SET change what a `FROM ./other/Runefile` brings"),
+            None => diagnostic.note(format!(
+                "The inherited stages are {}.",
+                inherited.join(", ")
+            )),
+        }
     }
 
     /// The name of a stage; an `OUT` without one is called by its kind.
@@ -408,6 +617,32 @@ impl Lowering<'_> {
         }
         None
     }
+}
+
+/// Whether a stage of one kind can stand where one of the other stood: both take something or both do not, and
+/// so for giving.
+fn interchangeable(before: &StageKind, after: &StageKind) -> bool {
+    role(before) == role(after)
+}
+
+/// What a kind of stage takes and gives, in words.
+fn role(kind: &StageKind) -> &'static str {
+    match kind {
+        StageKind::Capability(_) => "a capability, which takes nothing",
+        StageKind::Block(_) | StageKind::Model { .. } => "a block or model, which takes and gives",
+        StageKind::Output(_) => "an output, which gives nothing",
+    }
+}
+
+fn other_kind(name: &Spanned<String>, before: &Stage, after: &StageKind) -> Diagnostic {
+    Diagnostic::new(
+        Code::InterfaceChanged,
+        name.span,
+        format!("`{}` cannot be replaced by this", name.value),
+    )
+    .at(format!("this is {}", role(after)))
+    .also(before.name.span, format!("this is {}", role(&before.kind)))
+    .hint("a stage is replaced by one of the same interface; give this one another name to add it")
 }
 
 /// Names of output kinds that are set aside for later versions.

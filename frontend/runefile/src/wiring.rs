@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rune_ir::{
     diag::{Code, Diagnostic, Span},
-    pipeline::{Edge, Pipeline, StageId, StageKind},
+    pipeline::{Edge, Pipeline, Stage, StageId, StageKind},
 };
 
 use crate::{
@@ -14,19 +14,23 @@ use crate::{
 };
 
 /// Makes an edge between every two neighbours of a RUN: each stage of the right step is fed by every stage
-/// of the left one, in order. Several RUNs add up. An output that no RUN names is fed by the last step of
-/// the last RUN.
+/// of the left one, in order. Several RUNs add up, those of the lowest layer first. An output that no RUN
+/// names is fed by the last step of the last RUN of its layer or one below, or else of the next layer above.
+///
+/// `trees` has the lowest layer first, and `homes` how high above it each stage is defined.
 pub(crate) fn wire(
-    tree: &Tree,
+    trees: &[&Tree],
     stages: &Names<StageId>,
+    homes: &[usize],
     pipeline: &mut Pipeline,
     found: &mut Vec<Diagnostic>,
 ) {
-    let runs: Vec<&Run> = tree
-        .instructions
-        .iter()
-        .filter_map(|i| match i {
-            Instruction::Run(run) => Some(run),
+    let mut runs: Vec<(&Run, Vec<StageId>)> = Vec::new();
+    // How many RUNs each layer and those below have.
+    let mut counts = Vec::with_capacity(trees.len());
+    for tree in trees {
+        runs.extend(tree.instructions.iter().filter_map(|i| match i {
+            Instruction::Run(run) => Some((run, Vec::new())),
             Instruction::From(_)
             | Instruction::For(_)
             | Instruction::Set(_)
@@ -34,44 +38,45 @@ pub(crate) fn wire(
             | Instruction::Resource(_)
             | Instruction::Stage(_)
             | Instruction::Faulty(_) => None,
-        })
-        .collect();
-    let open = open_outputs(tree, &runs, pipeline);
+        }));
+        counts.push(runs.len());
+    }
+    let named = named(trees, &runs);
+    let is_open = |s: &Stage| {
+        matches!(s.kind, StageKind::Output(_)) && !named.contains(s.name.value.as_str())
+    };
+    for (id, _) in pipeline.stages.iter().filter(|(_, s)| is_open(s)) {
+        let last = counts[homes[id.index()]..].iter().find(|n| **n > 0);
+        if let Some(count) = last {
+            runs[count - 1].1.push(id);
+        }
+    }
     let mut wiring = Wiring {
         stages,
         unknown: BTreeSet::new(),
         pipeline,
         found,
     };
-    if let Some((last, others)) = runs.split_last() {
-        for run in others {
-            wiring.run(run, &[]);
-        }
-        wiring.run(last, &open);
+    for (run, open) in &runs {
+        wiring.run(run, open);
     }
 }
 
-/// The outputs that no RUN names, in the order written.
-fn open_outputs(tree: &Tree, runs: &[&Run], pipeline: &Pipeline) -> Vec<StageId> {
+/// Every name that stands in a RUN, or may.
+fn named<'t>(trees: &[&'t Tree], runs: &[(&'t Run, Vec<StageId>)]) -> BTreeSet<&'t str> {
     let mut named: BTreeSet<&str> = runs
         .iter()
-        .flat_map(|run| run.steps.iter().flat_map(|s| &s.stages))
+        .flat_map(|(run, _)| run.steps.iter().flat_map(|s| &s.stages))
         .map(|stage| stage.name.value.as_str())
         .collect();
-    for instruction in &tree.instructions {
+    for instruction in trees.iter().flat_map(|tree| &tree.instructions) {
         if let Instruction::Faulty(faulty) = instruction
             && faulty.keyword == Some(Keyword::Run)
         {
             named.extend(faulty.names.iter().map(String::as_str));
         }
     }
-    pipeline
-        .stages
-        .iter()
-        .filter(|(_, s)| matches!(s.kind, StageKind::Output(_)))
-        .filter(|(_, s)| !named.contains(s.name.value.as_str()))
-        .map(|(id, _)| id)
-        .collect()
+    named
 }
 
 /// A stage that a step names, and which of its outputs.

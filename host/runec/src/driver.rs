@@ -8,11 +8,11 @@ use rune_ir::{
     arena::Side,
     block::Block,
     check::{self, Analysis, Loaded, Verified},
-    diag::{Code, Diagnostic, Severity, Sources, Span, has_errors},
+    diag::{Code, Diagnostic, FileId, Severity, Sources, Span, has_errors},
     env::{Env, Unbuilt},
     pipeline::{Pipeline, Stage, StageKind},
 };
-use rune_runefile::Tree;
+use rune_runefile::{Layer, Tree};
 
 /// What became of one Runefile.
 #[derive(Debug)]
@@ -33,13 +33,18 @@ pub struct Checked {
     pub sources: Sources,
     /// Everything found, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
-    /// What the Runefile says.
-    pub tree: Tree,
+    /// What the Runefile says, and then each layer below it: that at `i` is file `i` of `sources`.
+    pub layers: Vec<Layer>,
     /// What each stage's file turned out to be, and what followed; `None` where no stage could be read.
     pub stages: Option<(Side<Stage, Loaded>, Analysis)>,
 }
 
 impl Checked {
+    /// What the Runefile asked for says.
+    pub fn tree(&self) -> &Tree {
+        &self.layers[0].tree
+    }
+
     /// The pipeline, where no diagnostic is an error.
     pub fn verified(&self) -> Option<&Verified> {
         let (_, analysis) = self.stages.as_ref()?;
@@ -59,9 +64,13 @@ pub struct Request<'a> {
     pub bytes: &'a [u8],
     /// What it sees.
     pub env: &'a dyn Env,
+    /// The id that [`Env::layer`] would give this file; empty: it is in no file.
+    pub id: &'a str,
     /// Whether blocks whose folder is not built are built. Otherwise such a block gets a warning, and the
     /// rest is checked as far as it does not depend on it.
     pub build: bool,
+    /// What is known already; a fresh one knows nothing.
+    pub memo: Memo,
 }
 
 impl<'a> Request<'a> {
@@ -72,7 +81,9 @@ impl<'a> Request<'a> {
             name,
             bytes,
             env,
+            id: "",
             build: false,
+            memo: Memo::new(),
         }
     }
 }
@@ -128,15 +139,22 @@ pub fn analyse(request: &Request<'_>) -> Checked {
         name,
         bytes,
         env,
+        id,
         build,
     } = *request;
     let mut sources = Sources::default();
     let file = sources.add(path, String::from_utf8_lossy(bytes));
     let (tree, mut diagnostics) = rune_runefile::parse(file, bytes);
-    let (pipeline, found) = rune_runefile::lower(&tree, name, env);
+    let own = Layer {
+        id: id.to_owned(),
+        ..Layer::own(tree)
+    };
+    let (layers, found) = rune_runefile::read_layers(own, env, &mut sources);
+    diagnostics.extend(found);
+    let (pipeline, found) = rune_runefile::lower(&layers, env, name);
     diagnostics.extend(found);
     let stages = pipeline.map(|mut pipeline| {
-        let loaded = load(&pipeline, env, build, &mut diagnostics);
+        let loaded = load(&pipeline, &layers, env, build, &mut diagnostics);
         // What only an unbuilt block could tell is not missed.
         pipeline.partial |= diagnostics.iter().any(|d| d.code == Code::BlockBuild);
         let (analysis, found) = check::analyse(Arc::new(pipeline), &loaded, &Wasmi::default());
@@ -147,19 +165,21 @@ pub fn analyse(request: &Request<'_>) -> Checked {
     Checked {
         sources,
         diagnostics,
-        tree,
+        layers,
         stages,
     }
 }
 
-/// Reads the files of models and blocks. A file used twice is read once.
+/// Reads the files of models and blocks, each as the layer sees it that names it. A block that a layer uses
+/// twice is read once.
 fn load(
     pipeline: &Pipeline,
+    layers: &[Layer],
     env: &dyn Env,
     build: bool,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Side<Stage, Loaded> {
-    let mut blocks: BTreeMap<String, Result<Arc<Block>, Fault>> = BTreeMap::new();
+    let mut blocks: BTreeMap<(FileId, String), Result<Arc<Block>, Fault>> = BTreeMap::new();
     Side::new(&pipeline.stages, |_, stage| {
         let (path, loaded) = match &stage.kind {
             StageKind::Capability(_) | StageKind::Output(_) => return Loaded::None,
@@ -184,8 +204,11 @@ fn load(
             }
             StageKind::Block(path) => {
                 let block = blocks
-                    .entry(path.value.clone())
-                    .or_insert_with(|| read_block(&path.value, env, build));
+                    .entry((path.span.file, path.value.clone()))
+                    .or_insert_with(|| {
+                        let layer = &layers[path.span.file.0 as usize];
+                        read_block(&path.value, layer.env(env), build)
+                    });
                 (path, block.clone().map(Loaded::Block))
             }
         };

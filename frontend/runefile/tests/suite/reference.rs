@@ -10,7 +10,7 @@ use rune_ir::{
     ty::PartialType,
 };
 use rune_runefile::{
-    lower, parse,
+    Layer, lower, parse,
     tree::{Argument, Instruction, Role, Stage, Value},
 };
 
@@ -147,7 +147,7 @@ fn ours(source: &str) -> Vec<String> {
         return vec!["PARSE-ERR".to_owned()];
     }
     let mut said: Vec<String> = tree.instructions.iter().map(statement).collect();
-    let (_, found) = lower(&tree, "case", &Everything);
+    let (_, found) = lower(&[Layer::own(tree)], &Everything, "case");
     let findings = faults.iter().chain(&found);
     said.extend(
         findings
@@ -279,7 +279,7 @@ fn the_examples_of_the_reference_are_runefiles() {
         let bytes = fs::read(&path).expect("a readable Runefile");
         let (tree, faults) = parse(FileId(0), &bytes);
         assert_eq!(faults, [], "{}", path.display());
-        let (pipeline, found) = lower(&tree, "example", &Everything);
+        let (pipeline, found) = lower(&[Layer::own(tree)], &Everything, "example");
         let old = |d: &rune_ir::diag::Diagnostic| d.code == Code::OldWordOrder;
         assert!(found.iter().all(old), "{}: {found:#?}", path.display());
         let pipeline = pipeline.expect("a pipeline");
