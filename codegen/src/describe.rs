@@ -97,9 +97,9 @@ fn describe(manifest: &mut abi::Manifest, verified: &Verified, stage: &TypedStag
                 .collect(),
             params: params(given),
         }),
-        TypedKind::Model { digest, .. } => manifest.models.push(abi::Model {
+        TypedKind::Model { file, .. } => manifest.models.push(abi::Model {
             name: stage.name.clone(),
-            sha256: *digest,
+            sha256: digest(file),
             inputs: inputs().collect(),
             outputs: stage.outputs.iter().map(tensor).collect(),
         }),
@@ -163,7 +163,7 @@ pub(crate) fn graph(verified: &Verified) -> String {
                     arguments(names.zip(&instance.args))
                 )
             }
-            TypedKind::Model { digest, .. } => format!("model {}", hex(&digest[..8])),
+            TypedKind::Model { file, .. } => format!("model {}", hex(&digest(file)[..8])),
         };
         let inputs: Vec<String> = stage
             .inputs

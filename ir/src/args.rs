@@ -1,5 +1,7 @@
 //! Arguments: as written, as specified, and bound to each other.
 
+use std::sync::Arc;
+
 use rune_abi::{ParamSpec, ParamType};
 
 use crate::diag::{Code, Diagnostic, Span, Spanned, did_you_mean};
@@ -14,9 +16,9 @@ pub enum Value {
     /// Text, quotes removed.
     Text(String),
     /// A list; items keep their text.
-    List(Vec<Spanned<String>>),
+    List(Arc<[Spanned<String>]>),
     /// `$name`: the bytes of a resource, already resolved.
-    Resource(std::sync::Arc<[u8]>),
+    Resource(Arc<[u8]>),
 }
 
 /// `--name value` as written.
@@ -99,9 +101,9 @@ pub enum Bound {
     /// For [`ArgType::Text`]; of the given words, the spelling in the list.
     Text(String),
     /// For [`ArgType::List`].
-    List(Vec<String>),
+    List(Arc<[String]>),
     /// For [`ArgType::Bytes`].
-    Bytes(std::sync::Arc<[u8]>),
+    Bytes(Arc<[u8]>),
 }
 
 impl ArgSpec {
@@ -345,7 +347,7 @@ fn coerce(spec: &ArgSpec, arg: &Argument) -> Result<Bound, Box<Diagnostic>> {
             Ok(Bound::List(items.iter().map(|i| i.value.clone()).collect()))
         }
         (ArgType::List, Value::Text(_) | Value::Integer(_) | Value::Float(_)) => {
-            Ok(Bound::List(vec![arg.plain_text().to_owned()]))
+            Ok(Bound::List(Arc::from([arg.plain_text().to_owned()])))
         }
         (ArgType::List | ArgType::Text { .. }, Value::Resource(bytes)) => {
             match std::str::from_utf8(bytes) {

@@ -259,7 +259,7 @@ pub trait BlockEngine {
     ///
     /// # Errors
     /// A [`InitError`] that says whose fault it is.
-    fn snapshot(&self, block: &Block, instance: &Instance) -> Result<Snapshot, InitError>;
+    fn snapshot(&self, block: &Block, instance: &Instance) -> Result<Arc<Snapshot>, InitError>;
 
     /// Makes a running instance of the unlinked module, with state of its own.
     ///
@@ -282,6 +282,8 @@ pub enum InitError {
     Trapped(String),
     /// It broke another rule of the contract.
     Broken(String),
+    /// It has not run yet, or was stopped on the way: nothing is known, and nothing is said about it.
+    Later,
 }
 
 /// An instance of a block that can be called.

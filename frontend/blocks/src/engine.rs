@@ -5,7 +5,13 @@
 mod records;
 mod running;
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use rune_ir::{
     block::{Block, BlockEngine, InitError, Instance, RunningBlock, Snapshot},
@@ -13,7 +19,7 @@ use rune_ir::{
 };
 use wasmi::{
     CompilationMode, Config, Engine, Memory, Module, Store, StoreLimits, StoreLimitsBuilder,
-    TrapCode, WasmParams, WasmTyList,
+    TrapCode, TypedFunc, TypedResumableCall, WasmParams, WasmTyList,
 };
 
 pub(crate) use records::{Failure, Part, Placement, Started, in_enough_room, init};
@@ -44,6 +50,7 @@ impl Default for Limits {
 pub struct Wasmi {
     engine: Engine,
     limits: Limits,
+    stop: Option<Arc<AtomicBool>>,
 }
 
 impl Default for Wasmi {
@@ -64,6 +71,16 @@ impl Wasmi {
         Self {
             engine: Engine::new(&config),
             limits,
+            stop: None,
+        }
+    }
+
+    /// The same engine, whose calls end with [`InitError::Later`] soon after the flag is set.
+    #[must_use]
+    pub fn stopped_by(self, flag: Arc<AtomicBool>) -> Self {
+        Self {
+            stop: Some(flag),
+            ..self
         }
     }
 
@@ -97,6 +114,7 @@ impl Wasmi {
             instance,
             memory,
             limits: self.limits,
+            stop: self.stop.clone(),
             top,
         })
     }
@@ -110,8 +128,8 @@ impl BlockEngine for Wasmi {
         })
     }
 
-    fn snapshot(&self, block: &Block, instance: &Instance) -> Result<Snapshot, InitError> {
-        snapshot::take(self, block, instance)
+    fn snapshot(&self, block: &Block, instance: &Instance) -> Result<Arc<Snapshot>, InitError> {
+        snapshot::take(self, block, instance).map(Arc::new)
     }
 
     fn start(
@@ -137,6 +155,8 @@ pub(crate) enum Stop {
     Trap(String, String),
     /// There is not so much memory.
     Memory,
+    /// The result is no longer wanted.
+    Unwanted,
 }
 
 impl From<Stop> for InitError {
@@ -146,6 +166,7 @@ impl From<Stop> for InitError {
             Stop::Fuel(..) => Self::Endless(what),
             Stop::Trap(..) => Self::Trapped(what),
             Stop::Memory => Self::Broken(what),
+            Stop::Unwanted => Self::Later,
         }
     }
 }
@@ -156,6 +177,7 @@ impl fmt::Display for Stop {
             Self::Fuel(export, steps) => write!(f, "`{export}` did not end within {steps} steps"),
             Self::Trap(export, why) => write!(f, "`{export}` trapped: {why}"),
             Self::Memory => f.write_str("it needs more memory than a block may have"),
+            Self::Unwanted => f.write_str("it was stopped"),
         }
     }
 }
@@ -167,9 +189,13 @@ pub(crate) struct Machine {
     instance: wasmi::Instance,
     memory: Memory,
     limits: Limits,
+    stop: Option<Arc<AtomicBool>>,
     /// First byte nobody has taken.
     top: usize,
 }
+
+/// Steps between two looks at whether the result is still wanted: some milliseconds.
+const SLICE: u64 = 2_000_000;
 
 /// Every piece of memory given to a block begins at a multiple of this.
 const ALIGN: usize = 16;
@@ -244,13 +270,63 @@ impl Machine {
                 .build()
         };
         *self.store.data_mut() = limit(self.memory.data_size(&self.store));
-        self.store.set_fuel(self.limits.fuel).map_err(trap)?;
-        let result = function.call(&mut self.store, params);
+        let result = self.steps(export, &function, params);
         *self.store.data_mut() = limit(self.limits.memory);
-        result.map_err(|error| match error.as_trap_code() {
+        result
+    }
+
+    /// Runs a function to its end, or the end of its steps; in slices where somebody may stop it, which
+    /// changes neither its result nor how many steps it has.
+    fn steps<P>(
+        &mut self,
+        export: &str,
+        function: &TypedFunc<P, i32>,
+        params: P,
+    ) -> Result<i32, Stop>
+    where
+        P: WasmParams + WasmTyList,
+    {
+        let trap = |error: wasmi::Error| match error.as_trap_code() {
             Some(TrapCode::OutOfFuel) => Stop::Fuel(export.to_owned(), self.limits.fuel),
             Some(code) => Stop::Trap(export.to_owned(), code.to_string()),
-            None => trap(error),
-        })
+            None => Stop::Trap(export.to_owned(), error.to_string()),
+        };
+        let Some(stop) = self.stop.clone() else {
+            self.store.set_fuel(self.limits.fuel).map_err(trap)?;
+            return function.call(&mut self.store, params).map_err(trap);
+        };
+        let mut left = self.limits.fuel;
+        let mut grant = |store: &mut Store<StoreLimits>, needed: u64| {
+            if stop.load(Ordering::Relaxed) {
+                return Err(Stop::Unwanted);
+            }
+            let have = store.get_fuel().map_err(trap)?;
+            let more = SLICE.max(needed.saturating_sub(have)).min(left);
+            if more == 0 || have + more < needed {
+                return Err(Stop::Fuel(export.to_owned(), self.limits.fuel));
+            }
+            left -= more;
+            store.set_fuel(have + more).map_err(trap)
+        };
+        self.store.set_fuel(0).map_err(trap)?;
+        grant(&mut self.store, 0)?;
+        let mut call = function
+            .call_resumable(&mut self.store, params)
+            .map_err(trap)?;
+        loop {
+            call = match call {
+                TypedResumableCall::Finished(result) => return Ok(result),
+                TypedResumableCall::OutOfFuel(paused) => {
+                    grant(&mut self.store, paused.required_fuel())?;
+                    paused.resume(&mut self.store).map_err(trap)?
+                }
+                TypedResumableCall::HostTrap(error) => {
+                    return Err(Stop::Trap(
+                        export.to_owned(),
+                        error.host_error().to_string(),
+                    ));
+                }
+            };
+        }
     }
 }

@@ -502,7 +502,7 @@ impl<'a> Table<'a> {
                 Some(b) => Ok(Bound::Integer(b.into())),
                 None => Err(self.wrong(value, key, "true or false")),
             },
-            ArgType::List => Ok(Bound::List(self.as_texts(key, value)?)),
+            ArgType::List => Ok(Bound::List(self.as_texts(key, value)?.into())),
             ArgType::Bytes => Ok(Bound::Bytes(self.as_text(key, value)?.as_bytes().into())),
         }
     }

@@ -1,5 +1,7 @@
 //! What a Runefile says, instruction by instruction, before any name is resolved.
 
+use std::sync::Arc;
+
 use rune_ir::{
     diag::{FileId, Span, Spanned},
     ty::PartialType,
@@ -41,6 +43,22 @@ pub enum Instruction {
     Run(Run),
     /// A line that could not be read, which has been reported.
     Faulty(Faulty),
+}
+
+impl Instruction {
+    /// The whole instruction, without what else is on its lines.
+    pub fn span(&self) -> Span {
+        match self {
+            Self::From(from) => from.span,
+            Self::For(device) => device.span,
+            Self::Label(label) => label.span,
+            Self::Resource(resource) => resource.span,
+            Self::Stage(stage) => stage.span,
+            Self::Set(set) => set.span,
+            Self::Run(run) => run.span,
+            Self::Faulty(faulty) => faulty.span,
+        }
+    }
 }
 
 /// The word an instruction begins with.
@@ -277,7 +295,7 @@ pub enum Value {
     /// Any other text, quotes removed.
     Text(String),
     /// Items, quotes removed; numbers keep their text.
-    List(Vec<Spanned<String>>),
+    List(Arc<[Spanned<String>]>),
     /// `$name`, without the sign.
     Reference(String),
 }

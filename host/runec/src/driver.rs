@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use rune_blocks::Wasmi;
 use rune_codegen::{Options, Output};
 use rune_ir::{
     arena::Side,
@@ -13,6 +12,8 @@ use rune_ir::{
     pipeline::{Pipeline, Stage, StageKind},
 };
 use rune_runefile::{Layer, Tree};
+
+use crate::memo::Memo;
 
 /// What became of one Runefile.
 #[derive(Debug)]
@@ -140,7 +141,8 @@ pub fn analyse(request: &Request<'_>) -> Checked {
         bytes,
         env,
         id,
-        build,
+        ref memo,
+        ..
     } = *request;
     let mut sources = Sources::default();
     let file = sources.add(path, String::from_utf8_lossy(bytes));
@@ -154,10 +156,10 @@ pub fn analyse(request: &Request<'_>) -> Checked {
     let (pipeline, found) = rune_runefile::lower(&layers, env, name);
     diagnostics.extend(found);
     let stages = pipeline.map(|mut pipeline| {
-        let loaded = load(&pipeline, &layers, env, build, &mut diagnostics);
+        let loaded = load(&pipeline, &layers, request, &mut diagnostics);
         // What only an unbuilt block could tell is not missed.
         pipeline.partial |= diagnostics.iter().any(|d| d.code == Code::BlockBuild);
-        let (analysis, found) = check::analyse(Arc::new(pipeline), &loaded, &Wasmi::default());
+        let (analysis, found) = check::analyse(Arc::new(pipeline), &loaded, memo);
         diagnostics.extend(found);
         (loaded, analysis)
     });
@@ -175,8 +177,7 @@ pub fn analyse(request: &Request<'_>) -> Checked {
 fn load(
     pipeline: &Pipeline,
     layers: &[Layer],
-    env: &dyn Env,
-    build: bool,
+    request: &Request<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Side<Stage, Loaded> {
     let mut blocks: BTreeMap<(FileId, String), Result<Arc<Block>, Fault>> = BTreeMap::new();
@@ -192,8 +193,7 @@ fn load(
                 return Loaded::Failed;
             }
             StageKind::Model { path, bytes } => {
-                let imported =
-                    rune_models::import(bytes).map(|graph| Loaded::Model(Arc::new(graph)));
+                let imported = request.memo.model(bytes).map(Loaded::Model);
                 (
                     path,
                     imported.map_err(|error| {
@@ -207,7 +207,7 @@ fn load(
                     .entry((path.span.file, path.value.clone()))
                     .or_insert_with(|| {
                         let layer = &layers[path.span.file.0 as usize];
-                        read_block(&path.value, layer.env(env), build)
+                        read_block(&path.value, layer.env(request.env), request)
                     });
                 (path, block.clone().map(Loaded::Block))
             }
@@ -228,9 +228,9 @@ fn fault(code: Code, message: String) -> Fault {
 }
 
 /// A block of the catalogue, of a folder of sources, or of a file.
-fn read_block(path: &str, env: &dyn Env, build: bool) -> Result<Arc<Block>, Fault> {
+fn read_block(path: &str, env: &dyn Env, request: &Request<'_>) -> Result<Arc<Block>, Fault> {
     let mut label = "this file";
-    let bytes = match (env.block(path), env.folder_block(path, build)) {
+    let bytes = match (env.block(path), env.folder_block(path, request.build)) {
         (Some(bytes), _) => bytes,
         (None, Some(Ok(bytes))) => {
             label = "this folder";
@@ -241,17 +241,15 @@ fn read_block(path: &str, env: &dyn Env, build: bool) -> Result<Arc<Block>, Faul
             .file(path)
             .map_err(|reason| fault(Code::FileMissing, reason))?,
     };
-    rune_blocks::read(bytes)
-        .map(Arc::new)
-        .map_err(|error| -> Fault {
-            let path = path.to_owned();
-            Arc::new(move |span| {
-                let message = format!("cannot use block `{path}`: {error}");
-                Diagnostic::new(Code::BlockInvalid, span, message)
-                    .at(label)
-                    .hint(error.hint())
-            })
+    request.memo.block(&bytes).map_err(|error| -> Fault {
+        let path = path.to_owned();
+        Arc::new(move |span| {
+            let message = format!("cannot use block `{path}`: {error}");
+            Diagnostic::new(Code::BlockInvalid, span, message)
+                .at(label)
+                .hint(error.hint())
         })
+    })
 }
 
 /// That a folder gave no module: a warning where it only has not been built.

@@ -6,6 +6,8 @@ pub mod driver;
 pub mod explain;
 pub mod find;
 mod folder;
+pub mod memo;
+pub mod picture;
 pub mod reference;
 pub mod render;
 pub mod report;

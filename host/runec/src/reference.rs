@@ -233,7 +233,7 @@ fn json_arg(arg: &ArgSpec) -> Value {
             Bound::Integer(n) => (*n).into(),
             Bound::Float(x) => (*x).into(),
             Bound::Text(text) => text.clone().into(),
-            Bound::List(items) => items.clone().into(),
+            Bound::List(items) => items.to_vec().into(),
             Bound::Bytes(bytes) => String::from_utf8_lossy(bytes).into(),
         }
     });

@@ -8,28 +8,38 @@ use std::{
 
 use rune_ir::env::{Env, Unbuilt};
 
-use crate::folder;
+use crate::{folder, memo::Memo};
 
 /// Files relative to a Runefile's folder, and the built-in catalogue.
 #[derive(Clone, Debug)]
 pub struct World {
     root: PathBuf,
+    memo: Memo,
 }
 
 impl World {
     /// The world of a Runefile in folder `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self {
+            root: root.into(),
+            memo: Memo::new(),
+        }
+    }
+
+    /// The same world, whose files are read once as long as they do not change.
+    #[must_use]
+    pub fn with_memo(self, memo: Memo) -> Self {
+        Self { memo, ..self }
     }
 }
 
 impl Env for World {
     fn file(&self, path: &str) -> Result<Arc<[u8]>, String> {
-        read(&self.root.join(path))
+        read(&self.memo, &self.root.join(path))
     }
 
     fn block(&self, name: &str) -> Option<Arc<[u8]>> {
-        rune_catalogue::block(name).map(Arc::from)
+        rune_catalogue::block(name).map(|bytes| self.memo.constant(bytes))
     }
 
     fn folder_block(&self, path: &str, build: bool) -> Option<Result<Arc<[u8]>, Unbuilt>> {
@@ -65,7 +75,7 @@ impl Env for World {
 }
 
 /// The bytes of a file, or one sentence on why they cannot be had.
-fn read(path: &Path) -> Result<Arc<[u8]>, String> {
+fn read(memo: &Memo, path: &Path) -> Result<Arc<[u8]>, String> {
     // `./model.tflite` beside `a/Runefile` is shown as `a/model.tflite`.
     let shown: PathBuf = path.components().collect();
     let shown = shown.display();
@@ -73,8 +83,8 @@ fn read(path: &Path) -> Result<Arc<[u8]>, String> {
     if fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
         return Err(format!("{shown} is not a regular file"));
     }
-    match fs::read(path) {
-        Ok(bytes) => Ok(bytes.into()),
+    match memo.file(path) {
+        Ok(bytes) => Ok(bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(match nearest(path) {
             Some(name) => format!("there is no file {shown}; did you mean `{name}`?"),
             None => format!("there is no file {shown}"),

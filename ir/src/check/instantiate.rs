@@ -1,7 +1,5 @@
 //! Makes each stage concrete: picks a block's variant and runs its `init`; checks a model's graph.
 
-use std::sync::Arc;
-
 use rune_abi::ParamSpec;
 
 use crate::{
@@ -17,7 +15,7 @@ use crate::{
     pipeline::{Pipeline, Stage, StageKind},
 };
 
-/// The stages in execution order; `None` if one has no file, which has been reported.
+/// The stages in execution order; `None` if one has no file, which has been reported, or a block is yet to run.
 pub(super) fn stages(
     pipeline: &Pipeline,
     loaded: &Side<Stage, Loaded>,
@@ -29,6 +27,7 @@ pub(super) fn stages(
 ) -> Option<Vec<TypedStage>> {
     let mut position = Side::filled(&pipeline.stages, usize::MAX);
     let mut stages = Vec::new();
+    let mut late = false;
     for &id in &structure.order {
         let stage = &pipeline.stages[id];
         let inputs = stage
@@ -62,8 +61,12 @@ pub(super) fn stages(
                         path: path.value.clone(),
                         block: block.clone(),
                         instance,
-                        snapshot: Arc::new(snapshot),
+                        snapshot,
                     },
+                    Err(InitError::Later) => {
+                        late = true;
+                        continue;
+                    }
                     Err(error) => {
                         let subject = Subject {
                             stage,
@@ -91,7 +94,7 @@ pub(super) fn stages(
                 TypedKind::Model {
                     path: path.value.clone(),
                     graph: graph.clone(),
-                    digest: crate::digest(bytes),
+                    file: bytes.clone(),
                 }
             }
             (StageKind::Block(_) | StageKind::Model { .. }, _) => return None,
@@ -105,7 +108,7 @@ pub(super) fn stages(
             outputs: types.outputs[id].clone(),
         });
     }
-    Some(stages)
+    (!late).then_some(stages)
 }
 
 /// Parameters that have a value, by name.
@@ -144,6 +147,7 @@ impl Subject<'_> {
         } = self;
         let fault = |code, message: String| Diagnostic::new(code, *span, message);
         match error {
+            InitError::Later => self.broke("it has not run"),
             InitError::Refused(reason) => {
                 let args = stage
                     .args

@@ -110,8 +110,8 @@ pub enum TypedKind {
         path: String,
         /// The graph as imported, not yet optimised.
         graph: Arc<Graph>,
-        /// SHA-256 of the file.
-        digest: [u8; 32],
+        /// The file.
+        file: Arc<[u8]>,
     },
     /// A sink.
     Output {
@@ -145,14 +145,15 @@ pub fn verify(
 }
 
 /// Checks a pipeline. `loaded` has what each stage's file turned out to be, and `engine` runs the `init`
-/// of blocks. Of a partial pipeline, nothing is reported that may only follow from what is missing.
+/// of blocks. Of a partial pipeline, or one with a block that is yet to run, nothing is reported that may only
+/// follow from what is missing.
 pub fn analyse(
     pipeline: Arc<Pipeline>,
     loaded: &Side<Stage, Loaded>,
     engine: &dyn BlockEngine,
 ) -> (Analysis, Vec<Diagnostic>) {
-    let (mut analysis, mut found) = analyse_whole(pipeline, loaded, engine);
-    if analysis.pipeline.partial {
+    let (mut analysis, mut found, late) = analyse_whole(pipeline, loaded, engine);
+    if analysis.pipeline.partial || late {
         found.retain(|d| !may_follow_from_a_hole(d.code));
         analysis.verified = None;
     }
@@ -172,12 +173,12 @@ fn may_follow_from_a_hole(code: Code) -> bool {
     .contains(&code)
 }
 
-/// [`analyse`], reporting as if the pipeline lacked nothing.
+/// [`analyse`], reporting as if the pipeline lacked nothing; and whether the `shape` of a block is yet to run.
 fn analyse_whole(
     pipeline: Arc<Pipeline>,
     loaded: &Side<Stage, Loaded>,
     engine: &dyn BlockEngine,
-) -> (Analysis, Vec<Diagnostic>) {
+) -> (Analysis, Vec<Diagnostic>, bool) {
     let mut found = Vec::new();
     let mut faulty = Side::filled(&pipeline.stages, false);
     let args = Side::new(&pipeline.stages, |id, stage| {
@@ -196,13 +197,14 @@ fn analyse_whole(
     };
     let args = &analysis.args;
     let Some(structure) = structure::check(&pipeline, loaded, args, &mut found) else {
-        return (analysis, found);
+        return (analysis, found, false);
     };
     let inferred = infer::infer(
         &pipeline, loaded, args, &faulty, &structure, engine, &mut found,
     );
     (analysis.inputs, analysis.outputs) = (inferred.inputs, inferred.outputs);
     if let Some(types) = inferred.types
+        && !inferred.late
         && !has_errors(&found)
     {
         let args = &analysis.args;
@@ -215,7 +217,7 @@ fn analyse_whole(
             analysis.verified = Some(Verified { pipeline, stages });
         }
     }
-    (analysis, found)
+    (analysis, found, inferred.late)
 }
 
 /// The specifications of a stage's arguments; `None` where its file failed.

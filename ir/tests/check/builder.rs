@@ -32,8 +32,8 @@ impl BlockEngine for Engine {
         Ok(vec![vec![Dim::Exact(elements)]; question.outputs.len()])
     }
 
-    fn snapshot(&self, _: &Block, _: &Instance) -> Result<Snapshot, InitError> {
-        Ok(Snapshot::default())
+    fn snapshot(&self, _: &Block, _: &Instance) -> Result<Arc<Snapshot>, InitError> {
+        Ok(Arc::default())
     }
 
     fn start(&self, _: &Block, _: &Instance) -> Result<Box<dyn RunningBlock>, InitError> {

@@ -78,7 +78,7 @@ impl From<InitError> for Failure {
 impl From<Stop> for Failure {
     fn from(stop: Stop) -> Self {
         match stop {
-            Stop::Fuel(..) => Self::Final(stop.into()),
+            Stop::Fuel(..) | Stop::Unwanted => Self::Final(stop.into()),
             Stop::Trap(..) | Stop::Memory => Self::Room(stop.into()),
         }
     }

@@ -173,7 +173,7 @@ fn label_takes_very_many_labels() {
     let list: Vec<String> = (0..99_424)
         .map(|i| format!("Place number {i} (north)"))
         .collect();
-    let args = [Bound::List(list.clone()), Bound::Text(String::new())];
+    let args = [Bound::List(list.clone().into()), Bound::Text(String::new())];
     let ty = TensorType::new(ElementType::Utf8, &[1]);
     let out = run(&label, &args, &[tensor(&[99_423_u32])], &[ty]).unwrap();
     assert_eq!(out, [Data::Strings(vec![list[99_423].clone()])]);

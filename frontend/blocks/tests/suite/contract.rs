@@ -1,6 +1,13 @@
 //! Every rule of the contract, broken.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
 
 use rune_abi::Fault;
 use rune_blocks::{BlockError, Limits, Wasmi, read};
@@ -32,7 +39,7 @@ fn faulty(rule: i64) -> (rune_ir::block::Block, Instance) {
     (block, instance)
 }
 
-fn snapshot(rule: i64) -> Result<Snapshot, InitError> {
+fn snapshot(rule: i64) -> Result<Arc<Snapshot>, InitError> {
     let (block, instance) = faulty(rule);
     engine().snapshot(&block, &instance)
 }
@@ -274,4 +281,32 @@ fn exports_are_those_of_the_signature() {
         renamed(b"\x04init", b"\x06run.u8"),
         "the module exports no function `init`"
     );
+}
+
+#[test]
+fn what_nobody_waits_for_is_stopped() {
+    let (block, instance) = faulty(6);
+    let limits = Limits {
+        fuel: u64::MAX,
+        ..Limits::default()
+    };
+    let flag = Arc::new(AtomicBool::new(false));
+    let engine = Wasmi::new(limits).stopped_by(flag.clone());
+    let running = thread::spawn(move || engine.snapshot(&block, &instance));
+    thread::sleep(Duration::from_millis(50));
+    assert!(!running.is_finished());
+    let begin = Instant::now();
+    flag.store(true, Ordering::Relaxed);
+    assert_eq!(running.join().unwrap(), Err(InitError::Later));
+    assert!(begin.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_call_that_may_be_stopped_has_as_many_steps() {
+    let in_slices = || engine().stopped_by(Arc::default());
+    for rule in [0, 1, 6, 7, 12, 13] {
+        let (block, instance) = faulty(rule);
+        let whole = engine().snapshot(&block, &instance);
+        assert_eq!(whole, in_slices().snapshot(&block, &instance), "{rule}");
+    }
 }

@@ -1,5 +1,7 @@
 //! Memory that `init` frees is in no snapshot, and what points around it is moved with it.
 
+use std::sync::Arc;
+
 use rune_blocks::Wasmi;
 use rune_ir::{
     args::Bound,
@@ -9,7 +11,7 @@ use rune_ir::{
 
 use crate::{block, fixture, instance};
 
-fn snapshot(rule: i64) -> Result<Snapshot, InitError> {
+fn snapshot(rule: i64) -> Result<Arc<Snapshot>, InitError> {
     let block = block(fixture("freeing"));
     let of = |n| TensorType::new(ElementType::U8, &[n]);
     let instance = instance(&block, &[Bound::Integer(rule)], &[of(1)], &[of(8)]);

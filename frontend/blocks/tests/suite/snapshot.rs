@@ -1,5 +1,7 @@
 //! What a snapshot holds, and that state is each instance's own.
 
+use std::sync::Arc;
+
 use rune_blocks::Wasmi;
 use rune_ir::{
     args::Bound,
@@ -26,7 +28,7 @@ fn target(snapshot: &Snapshot, offset: u32) -> SnapshotTarget {
 fn of_labels_has_the_texts_and_the_table() {
     let label = block(catalogued("label"));
     let args = [
-        Bound::List(vec!["Wing".to_owned(), "Ring".to_owned()]),
+        Bound::List(Arc::from(["Wing", "Ring"].map(str::to_owned))),
         Bound::Text(String::new()),
     ];
     let instance = instance(

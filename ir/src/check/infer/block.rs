@@ -8,7 +8,7 @@ use super::{
     shape::{fit, join},
 };
 use crate::{
-    block::{Block, DimExpr, Instance, Port, PortDim, PortElement, Signature},
+    block::{Block, DimExpr, InitError, Instance, Port, PortDim, PortElement, Signature},
     check::{
         Loaded,
         instantiate::{Subject, values},
@@ -90,6 +90,10 @@ impl Inference<'_> {
             Ok(told) => {
                 self.variables[id].told = Some(told);
                 self.touch(id);
+            }
+            Err(InitError::Later) => {
+                self.late = true;
+                self.silent[id] = true;
             }
             Err(error) => {
                 let stage = &self.pipeline.stages[id];

@@ -51,6 +51,8 @@ pub(super) struct Inferred {
     pub(super) outputs: Side<Stage, Vec<PartialType>>,
     /// `None` if some type could not be found, which has been reported.
     pub(super) types: Option<Types>,
+    /// The `shape` of some block is yet to run.
+    pub(super) late: bool,
 }
 
 /// Why something is what it is.
@@ -94,6 +96,8 @@ struct Inference<'a> {
     variables: Side<Stage, Variables>,
     /// Stages about which an error was reported; nothing more is said about them.
     silent: Side<Stage, bool>,
+    /// The `shape` of some block is yet to run.
+    late: bool,
     found: &'a mut Vec<Diagnostic>,
     /// Positions of the stages that facts may still flow into.
     forward: BTreeSet<usize>,
@@ -157,6 +161,7 @@ pub(super) fn infer(
             let fed = Arity::new(s, &loaded[id], &args[id]).is_fed(s.inputs.len());
             matches!(loaded[id], Loaded::Failed) || faulty[id] || !fed
         }),
+        late: false,
         found,
     };
     inference.seed();
@@ -169,11 +174,13 @@ pub(super) fn infer(
         })
     };
     let (inputs, outputs) = (known(&inference.inputs), known(&inference.outputs));
+    let late = inference.late;
     let failed = !before && crate::diag::has_errors(found);
     Inferred {
         inputs,
         outputs,
         types: if failed { None } else { types },
+        late,
     }
 }
 
