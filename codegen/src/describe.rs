@@ -1,6 +1,4 @@
-//! What a rune says of itself: the manifest, and the typed pipeline for tools.
-
-use std::fmt::Write as _;
+//! What a rune says of itself to its runtime: the manifest.
 
 use rune_abi as abi;
 use rune_ir::{
@@ -99,7 +97,7 @@ fn describe(manifest: &mut abi::Manifest, verified: &Verified, stage: &TypedStag
         }),
         TypedKind::Model { file, .. } => manifest.models.push(abi::Model {
             name: stage.name.clone(),
-            sha256: digest(file),
+            sha256: rune_ir::digest(file),
             inputs: inputs().collect(),
             outputs: stage.outputs.iter().map(tensor).collect(),
         }),
@@ -129,96 +127,4 @@ fn params(given: &[(String, Bound)]) -> Vec<abi::Param> {
             })
         })
         .collect()
-}
-
-/// The section `rune.graph`: one line per stage, in execution order.
-///
-/// `name = kind what (args) : inputs -> outputs`, where an input is `stage.port` with the type the reader
-/// sees. Text, because people read it and tools compare it line by line.
-pub(crate) fn graph(verified: &Verified) -> String {
-    let mut text = String::from("rune-graph 1\n");
-    for stage in verified.stages() {
-        let what = match &stage.kind {
-            TypedKind::Capability { kind, params } => format!(
-                "capability {}{}",
-                kind.spec().name,
-                arguments(params.iter().map(|(n, v)| (n.as_str(), v)))
-            ),
-            TypedKind::Output { kind, params } => format!(
-                "output {}{}",
-                kind.spec().name,
-                arguments(params.iter().map(|(n, v)| (n.as_str(), v)))
-            ),
-            TypedKind::Block {
-                path,
-                block,
-                instance,
-                ..
-            } => {
-                let names = block.signature.args.iter().map(|a| a.name.as_str());
-                format!(
-                    "block {path}@{} {}{}",
-                    block.signature.version,
-                    hex(&digest(&block.bytes)[..8]),
-                    arguments(names.zip(&instance.args))
-                )
-            }
-            TypedKind::Model { file, .. } => format!("model {}", hex(&digest(file)[..8])),
-        };
-        let inputs: Vec<String> = stage
-            .inputs
-            .iter()
-            .map(|i| format!("{}.{} {}", verified.stages()[i.stage].name, i.port, i.ty))
-            .collect();
-        let outputs: Vec<String> = stage.outputs.iter().map(ToString::to_string).collect();
-        // Writing to a string does not fail.
-        let _ = writeln!(
-            text,
-            "{} = {what}: {} -> {}",
-            stage.name,
-            inputs.join(", "),
-            outputs.join(", ")
-        );
-    }
-    text
-}
-
-/// ` (name value, ...)`; long values are given by their digest.
-fn arguments<'a>(args: impl Iterator<Item = (&'a str, &'a Bound)>) -> String {
-    let shown: Vec<String> = args
-        .map(|(name, value)| match value {
-            Bound::Integer(n) => format!("{name} {n}"),
-            Bound::Float(x) => format!("{name} {x:?}"),
-            Bound::Text(text) => format!("{name} {}", short(&format!("{text:?}"), text.as_bytes())),
-            Bound::List(items) => {
-                let text = format!("{items:?}");
-                format!("{name} {}", short(&text, text.as_bytes()))
-            }
-            Bound::Bytes(bytes) => format!("{name} sha256:{}", hex(&digest(bytes)[..8])),
-        })
-        .collect();
-    if shown.is_empty() {
-        String::new()
-    } else {
-        format!(" ({})", shown.join(", "))
-    }
-}
-
-fn short(text: &str, bytes: &[u8]) -> String {
-    if text.len() <= 80 {
-        text.to_owned()
-    } else {
-        format!("sha256:{}", hex(&digest(bytes)[..8]))
-    }
-}
-
-fn digest(bytes: &[u8]) -> [u8; 32] {
-    rune_ir::digest(bytes)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -9,13 +9,14 @@ use wasm_encoder::{Function, Instruction};
 
 use crate::{
     call::{self, Names},
-    describe,
     encode::{Sections, encode},
     features,
+    graph::Graph,
     link::{Bases, Selection},
     memory::Memory,
     plan::Plan,
     program::{Action, Program},
+    report::{self, Finished, Report},
 };
 
 /// The types of a module, each once.
@@ -32,7 +33,8 @@ impl Types {
     }
 }
 
-/// Assembles a rune. `manifest` is complete but for memory, stack and features, which are set here.
+/// Assembles a rune and counts what it costs. `manifest` is complete but for memory, stack and features,
+/// which are set here.
 ///
 /// # Errors
 /// What is wrong with the manifest: a name it cannot hold.
@@ -43,7 +45,7 @@ pub(crate) fn module(
     plan: &Plan,
     marks: bool,
     manifest: &mut rune_abi::Manifest,
-) -> Result<Vec<u8>, String> {
+) -> Result<(Vec<u8>, Report), String> {
     let signature = |params: usize, results: usize| FunctionType {
         params: vec![Machine::I32; params],
         results: vec![Machine::I32; results],
@@ -86,6 +88,7 @@ pub(crate) fn module(
         memory.put(plan.readonly, &linked.readonly);
         linked
     };
+    let tables_end = memory.end;
     let linked_types: Vec<u32> = linked
         .functions
         .iter()
@@ -170,7 +173,21 @@ pub(crate) fn module(
     ];
     exports.extend(has_state.then_some((export::RESET, reset_function)));
     bodies.insert(0, constant(at).into_raw_body());
-    Ok(encode(&Sections {
+    let report = report::report(
+        program,
+        verified,
+        selection,
+        plan,
+        &Finished {
+            bodies: &bodies.iter().map(|b| b.len() as u32).collect::<Vec<_>>(),
+            entries: exports.len(),
+            kernels: &kernels,
+            tables_end,
+            memory_bytes: manifest.memory_bytes,
+        },
+    );
+    let graph = Graph::new(verified, &manifest.models, &report).to_string();
+    let wasm = encode(&Sections {
         types: &types.0,
         imports: &imports.into_iter().zip(import_types).collect::<Vec<_>>(),
         functions: &functions,
@@ -181,8 +198,9 @@ pub(crate) fn module(
         bodies: &bodies,
         data: &memory.segments(),
         manifest: &manifest_bytes,
-        graph: &describe::graph(verified),
-    }))
+        graph: &graph,
+    });
+    Ok((wasm, report))
 }
 
 /// The body of `_manifest`: the address, and nothing else.

@@ -8,6 +8,7 @@ mod describe;
 mod emit;
 mod encode;
 mod features;
+pub mod graph;
 pub mod kernels;
 pub mod link;
 mod memory;
@@ -15,6 +16,7 @@ pub mod nest;
 pub mod passes;
 mod plan;
 mod program;
+pub mod report;
 
 use rune_ir::{
     check::{TypedKind, Verified},
@@ -73,6 +75,8 @@ pub struct Output {
     pub manifest: rune_abi::Manifest,
     /// Its steps and loop nests, as text.
     pub text: String,
+    /// What it costs, and which stage each byte is for.
+    pub report: report::Report,
 }
 
 /// Compiles a pipeline.
@@ -88,7 +92,7 @@ pub fn compile(verified: &Verified, options: &Options) -> Result<Output, Box<Dia
     let whole = verified.pipeline().whole;
     let plan = plan::plan(&program, selection.stack_bytes(), selection.state_bytes())
         .ok_or_else(|| too_large(whole))?;
-    let wasm = emit::module(
+    let (wasm, report) = emit::module(
         &program,
         verified,
         &selection,
@@ -101,6 +105,7 @@ pub fn compile(verified: &Verified, options: &Options) -> Result<Output, Box<Dia
         wasm,
         manifest,
         text: program.text(verified),
+        report,
     })
 }
 

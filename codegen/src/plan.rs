@@ -22,6 +22,12 @@ pub(crate) struct Plan {
     stack_top: u32,
     /// First byte of block state; the stack lies below.
     pub(crate) state: u32,
+    /// First byte of the tensors that share memory.
+    pub(crate) arena: u32,
+    /// When each buffer of the arena is in use.
+    pub(crate) lives: Vec<(BufferId, Lifetime)>,
+    /// First byte of the buffers that are constant.
+    pub(crate) constants_at: u32,
     /// First byte of read-only data that is not a buffer: blocks', names, the manifest.
     pub(crate) readonly: u32,
     /// Address of every buffer.
@@ -47,16 +53,17 @@ pub(crate) fn plan(program: &Program, stack_bytes: u32, state_bytes: u32) -> Opt
     let state = u64::from(stack_bytes).next_multiple_of(REGION);
     let arena = (state + u64::from(state_bytes)).next_multiple_of(REGION);
     let lives = lifetimes(program);
-    let (ids, lifetimes): (Vec<BufferId>, Vec<Lifetime>) = lives.into_iter().unzip();
+    let lifetimes: Vec<Lifetime> = lives.iter().map(|(_, life)| *life).collect();
     let layout = place(&lifetimes);
     let mut address = Side::filled(&program.buffers, 0u32);
-    for (id, offset) in ids.iter().zip(&layout.offsets) {
+    for ((id, _), offset) in lives.iter().zip(&layout.offsets) {
         address[*id] = u32::try_from(arena + offset).ok()?;
     }
     let mut constants: Vec<BufferId> = constants(program);
     // The strictest alignment first, so that nothing is lost between; otherwise in the order made.
     constants.sort_by_key(|id| (std::cmp::Reverse(program.buffers[*id].align), id.index()));
-    let mut next = (arena + layout.bytes).next_multiple_of(REGION);
+    let constants_at = (arena + layout.bytes).next_multiple_of(REGION);
+    let mut next = constants_at;
     for id in &constants {
         let buffer = &program.buffers[*id];
         next = next.next_multiple_of(u64::from(buffer.align));
@@ -67,6 +74,9 @@ pub(crate) fn plan(program: &Program, stack_bytes: u32, state_bytes: u32) -> Opt
     (readonly < 1 << 31).then_some(Plan {
         stack_top: state as u32,
         state: state as u32,
+        arena: arena as u32,
+        lives,
+        constants_at: constants_at as u32,
         readonly: readonly as u32,
         address,
         constants,

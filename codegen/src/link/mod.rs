@@ -20,6 +20,7 @@ use rune_ir::{
     object::{FunctionId, FunctionType, Object},
 };
 
+pub(crate) use place::PartCost;
 pub use place::{Bases, Linked, LinkedFunction, LinkedInstance};
 
 use place::Layout;

@@ -139,6 +139,26 @@ fn too_large(request: usize) -> LinkError {
     }
 }
 
+/// What is linked of one block, in bytes.
+pub(crate) struct PartCost {
+    /// Its data.
+    pub(crate) data: u32,
+    /// How many functions it has among the linked ones.
+    pub(crate) functions: usize,
+    /// What each instance has for itself.
+    pub(crate) instances: Vec<InstanceCost>,
+}
+
+/// What an instance of a block has for itself, in bytes.
+pub(crate) struct InstanceCost {
+    /// What `init` left; 0 where it shares that of another.
+    pub(crate) frozen: u32,
+    /// Its state.
+    pub(crate) state: u32,
+    /// The stack that a call needs.
+    pub(crate) stack: u32,
+}
+
 /// What the rune has decided: where each kind of thing begins.
 pub struct Bases<'a> {
     /// Address of the read-only data, a multiple of [`ALIGN`].
@@ -215,6 +235,35 @@ struct Numbers<'s> {
 }
 
 impl Selection<'_> {
+    /// What is linked, block by block in the order of the requests.
+    pub(crate) fn costs(&self) -> Vec<PartCost> {
+        let parts = self.parts.iter();
+        parts
+            .map(|part| PartCost {
+                data: part
+                    .reach
+                    .data()
+                    .map(|d| part.object.data[d].bytes.len() as u32)
+                    .sum(),
+                functions: part.reach.functions().count(),
+                instances: part
+                    .instances
+                    .iter()
+                    .enumerate()
+                    .map(|(i, root)| InstanceCost {
+                        frozen: if owner(part, i) == i {
+                            root.snapshot.frozen.len() as u32
+                        } else {
+                            0
+                        },
+                        state: root.snapshot.state.len() as u32,
+                        stack: root.stack_bytes,
+                    })
+                    .collect(),
+            })
+            .collect()
+    }
+
     /// Patches everything for these bases. The caller has seen to it that both regions fit in memory.
     pub fn place(&self, bases: &mut Bases<'_>) -> Linked {
         let mut linked = Linked {

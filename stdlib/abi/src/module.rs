@@ -131,10 +131,28 @@ impl WasmFeatures {
     pub const RELAXED_SIMD: Self = Self(1 << 6);
     /// Every bit this version knows.
     pub const ALL: Self = Self(0x7f);
+    /// Each feature and what WebAssembly calls it.
+    pub const NAMES: [(Self, &'static str); 7] = [
+        (Self::MUTABLE_GLOBALS, "mutable-globals"),
+        (Self::SIGN_EXT, "sign-ext"),
+        (Self::SATURATING_FLOAT_TO_INT, "nontrapping-fptoint"),
+        (Self::BULK_MEMORY, "bulk-memory"),
+        (Self::MULTI_VALUE, "multi-value"),
+        (Self::SIMD, "simd128"),
+        (Self::RELAXED_SIMD, "relaxed-simd"),
+    ];
 
     /// Whether every bit of `other` is set here.
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// The names of the features that are set.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let names = Self::NAMES.into_iter();
+        names
+            .filter(move |(feature, _)| self.contains(*feature))
+            .map(|(_, name)| name)
     }
 
     /// The bits of both.

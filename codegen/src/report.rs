@@ -1,0 +1,353 @@
+//! What a rune costs, byte by byte, and which stage each byte is for.
+
+use std::collections::BTreeMap;
+
+use rune_ir::check::Verified;
+
+use crate::{
+    link::{PartCost, Selection},
+    plan::Plan,
+    program::{Action, Program},
+};
+
+/// What a rune costs. Every byte of its memory is in one region, and every byte of its code is a stage's,
+/// a shared block's, or the entry's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The memory from address 0, without gaps.
+    pub memory: Vec<Region>,
+    /// What each stage costs, in execution order.
+    pub stages: Vec<StageCost>,
+    /// Blocks that several stages run, once each.
+    pub shared: Vec<SharedCost>,
+    /// Bytes of code that joins the stages: `_call`, `_manifest` and `_reset`.
+    pub entry: u32,
+    /// When the tensors take the most memory.
+    pub peak: Peak,
+}
+
+/// A piece of a rune's memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// What it is for.
+    pub kind: RegionKind,
+    /// How many bytes, with what is lost to alignment.
+    pub bytes: u32,
+}
+
+/// What a piece of memory is for, in the order of the addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RegionKind {
+    /// Of calls in blocks.
+    Stack,
+    /// What blocks remember from call to call.
+    State,
+    /// Tensors, and what blocks work in, one after the other in the same place.
+    Arena,
+    /// Weights of models, and where the tensors of each call lie.
+    Constants,
+    /// Data of blocks, and what their `init` left.
+    Tables,
+    /// Names of stages, the first value of the state, the manifest.
+    Rest,
+}
+
+impl RegionKind {
+    /// Every kind, in the order of the addresses.
+    pub const ALL: [Self; 6] = [
+        Self::Stack,
+        Self::State,
+        Self::Arena,
+        Self::Constants,
+        Self::Tables,
+        Self::Rest,
+    ];
+
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stack => "stack",
+            Self::State => "state",
+            Self::Arena => "arena",
+            Self::Constants => "constants",
+            Self::Tables => "tables",
+            Self::Rest => "rest",
+        }
+    }
+}
+
+/// What one stage costs, in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StageCost {
+    /// The stage.
+    pub name: String,
+    /// How much of what.
+    pub cost: Cost,
+}
+
+/// What a block costs that several stages run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SharedCost {
+    /// The block.
+    pub name: String,
+    /// How much of what: code and tables.
+    pub cost: Cost,
+}
+
+/// How much of what, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Code that nothing else runs.
+    pub code: u32,
+    /// Weights, and where its tensors lie.
+    pub constants: u32,
+    /// Data of its block, and what `init` left.
+    pub tables: u32,
+    /// What it remembers from call to call.
+    pub state: u32,
+    /// Tensors and scratch it has in the arena at the peak.
+    pub arena: u32,
+    /// Stack its block needs; stages share the stack.
+    pub stack: u32,
+}
+
+impl Cost {
+    /// The kinds of cost by name.
+    pub const NAMES: [&'static str; 6] = ["code", "constants", "tables", "state", "arena", "stack"];
+
+    /// How much of each, in the order of [`Cost::NAMES`].
+    pub const fn parts(&self) -> [u32; 6] {
+        [
+            self.code,
+            self.constants,
+            self.tables,
+            self.state,
+            self.arena,
+            self.stack,
+        ]
+    }
+
+    /// The cost of these parts.
+    pub const fn from_parts(parts: [u32; 6]) -> Self {
+        let [code, constants, tables, state, arena, stack] = parts;
+        Self {
+            code,
+            constants,
+            tables,
+            state,
+            arena,
+            stack,
+        }
+    }
+
+    /// What of the rune's memory is this stage's alone at the peak: all but code and stack.
+    pub fn memory(&self) -> u64 {
+        [self.constants, self.tables, self.state, self.arena]
+            .into_iter()
+            .map(u64::from)
+            .sum()
+    }
+
+    /// What of the rune's file is this stage's: all that is not zero from the start. An upper bound,
+    /// because long runs of zeros are left out.
+    pub fn file(&self) -> u64 {
+        [self.code, self.constants, self.tables]
+            .into_iter()
+            .map(u64::from)
+            .sum()
+    }
+}
+
+/// When the tensors of a rune take the most memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Peak {
+    /// The stage that runs then; empty where there is no tensor.
+    pub stage: String,
+    /// What is in use then, the greatest first.
+    pub buffers: Vec<Live>,
+}
+
+/// A piece of the arena.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Live {
+    /// The tensor's name: its stage's, and a part where there are several.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: u32,
+}
+
+/// What the finished module knows.
+pub(crate) struct Finished<'a> {
+    /// Bytes of each body, in the order of [`Finished::kernels`] after the entry functions.
+    pub(crate) bodies: &'a [u32],
+    /// How many of these come before the kernels.
+    pub(crate) entries: usize,
+    /// The steps with kernels, in the order of the functions.
+    pub(crate) kernels: &'a [usize],
+    /// One past the data of blocks.
+    pub(crate) tables_end: u32,
+    /// Bytes of memory in use.
+    pub(crate) memory_bytes: u32,
+}
+
+/// Counts everything.
+pub(crate) fn report(
+    program: &Program,
+    verified: &Verified,
+    selection: &Selection<'_>,
+    plan: &Plan,
+    finished: &Finished<'_>,
+) -> Report {
+    let mut costs = vec![Cost::default(); verified.stages().len()];
+    let (entry, rest) = finished.bodies.split_at(finished.entries);
+    let (kernels, linked) = rest.split_at(finished.kernels.len());
+    for (step, bytes) in finished.kernels.iter().zip(kernels) {
+        costs[program.steps[*step].stage].code += bytes;
+    }
+    let shared = blocks(program, &selection.costs(), linked, &mut costs);
+    let owners = owners(program);
+    for id in &plan.constants {
+        if let Some(stage) = owners.get(id) {
+            costs[*stage].constants += program.buffers[*id].bytes;
+        }
+    }
+    let peak = peak(program, verified, plan, &owners, &mut costs);
+    let ends = [
+        plan.stack_top(),
+        plan.arena,
+        plan.constants_at,
+        plan.readonly,
+        finished.tables_end,
+        finished.memory_bytes,
+    ];
+    let starts = std::iter::once(0).chain(ends);
+    let memory = RegionKind::ALL.into_iter().zip(starts.zip(ends));
+    let stages = verified.stages().iter().zip(costs);
+    Report {
+        memory: memory
+            .map(|(kind, (start, end))| Region {
+                kind,
+                bytes: end - start,
+            })
+            .collect(),
+        stages: stages
+            .map(|(stage, cost)| StageCost {
+                name: stage.name.clone(),
+                cost,
+            })
+            .collect(),
+        shared,
+        entry: entry.iter().sum(),
+        peak,
+    }
+}
+
+/// Adds what blocks cost to their stages; what several stages share stands for itself.
+fn blocks(
+    program: &Program,
+    parts: &[PartCost],
+    linked: &[u32],
+    costs: &mut [Cost],
+) -> Vec<SharedCost> {
+    let mut shared = Vec::new();
+    let mut rest = linked;
+    for (block, part) in parts.iter().enumerate() {
+        let (bodies, others) = rest.split_at(part.functions);
+        rest = others;
+        let stages: Vec<usize> = program
+            .steps
+            .iter()
+            .filter(|step| matches!(&step.action, Action::Block(call) if call.block == block))
+            .map(|step| step.stage)
+            .collect();
+        for (stage, instance) in stages.iter().zip(&part.instances) {
+            costs[*stage].tables += instance.frozen;
+            costs[*stage].state += instance.state;
+            costs[*stage].stack = instance.stack;
+        }
+        let code: u32 = bodies.iter().sum();
+        if let [only] = stages.as_slice() {
+            costs[*only].code += code;
+            costs[*only].tables += part.data;
+        } else {
+            shared.push(SharedCost {
+                name: program.blocks[block].signature.name.clone(),
+                cost: Cost {
+                    code,
+                    tables: part.data,
+                    ..Cost::default()
+                },
+            });
+        }
+    }
+    shared
+}
+
+/// The stage whose step first uses each buffer.
+fn owners(program: &Program) -> BTreeMap<crate::nest::BufferId, usize> {
+    let mut owners = BTreeMap::new();
+    for step in &program.steps {
+        for id in Program::uses(step) {
+            owners.entry(id).or_insert(step.stage);
+        }
+    }
+    owners
+}
+
+/// The step at which most of the arena is in use, and what is in use then.
+fn peak(
+    program: &Program,
+    verified: &Verified,
+    plan: &Plan,
+    owners: &BTreeMap<crate::nest::BufferId, usize>,
+    costs: &mut [Cost],
+) -> Peak {
+    let mut change = vec![0i64; program.steps.len() + 1];
+    for (_, life) in &plan.lives {
+        change[life.first as usize] += i64::from(life.bytes);
+        change[life.last as usize + 1] -= i64::from(life.bytes);
+    }
+    let mut alive = 0;
+    let mut most: Option<(i64, usize)> = None;
+    for (step, change) in change.iter().enumerate().take(program.steps.len()) {
+        alive += change;
+        if alive > most.map_or(0, |(bytes, _)| bytes) {
+            most = Some((alive, step));
+        }
+    }
+    let Some((_, step)) = most else {
+        return Peak::default();
+    };
+    let mut buffers = Vec::new();
+    for (id, life) in &plan.lives {
+        if (life.first..=life.last).contains(&(step as u32)) && life.bytes > 0 {
+            if let Some(stage) = owners.get(id) {
+                costs[*stage].arena += life.bytes;
+            }
+            buffers.push(Live {
+                name: program.buffers[*id].name.clone(),
+                bytes: life.bytes,
+            });
+        }
+    }
+    buffers.sort_by_key(|b| std::cmp::Reverse(b.bytes));
+    Peak {
+        stage: verified.stages()[program.steps[step].stage].name.clone(),
+        buffers,
+    }
+}
+
+impl Report {
+    /// Bytes of a region.
+    pub fn region(&self, kind: RegionKind) -> u32 {
+        let found = self.memory.iter().find(|r| r.kind == kind);
+        found.map_or(0, |r| r.bytes)
+    }
+
+    /// Bytes of all code.
+    pub fn code(&self) -> u32 {
+        let stages = self.stages.iter().map(|s| s.cost.code);
+        let shared = self.shared.iter().map(|s| s.cost.code);
+        stages.chain(shared).sum::<u32>() + self.entry
+    }
+}
