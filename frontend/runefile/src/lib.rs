@@ -4,6 +4,7 @@
 //! The language is described in `grammar/LANGUAGE.md`, its grammar is `grammar/runefile.pest`.
 
 mod fault;
+pub mod fmt;
 mod grammar;
 mod layers;
 mod lower;
@@ -15,7 +16,7 @@ pub mod tree;
 mod values;
 mod wiring;
 
-pub use layers::{Layer, MAX_LAYERS, read_layers};
+pub use layers::{Layer, MAX_LAYERS, read_layers, say_where_inherited};
 pub use lower::lower;
 pub use parse::{MAX_BYTES, parse};
 pub use tree::Tree;
