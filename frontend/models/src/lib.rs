@@ -6,10 +6,12 @@
 mod error;
 mod flatbuffer;
 mod operator;
+mod outline;
 mod schema;
 mod tensor;
 
 pub use error::{ImportError, ImportErrorKind};
+pub use outline::{Outline, OutlineOperator, OutlineTensor, outline};
 
 use error::{unreadable, unsupported_form};
 use flatbuffer::{Field, Vector};
@@ -24,13 +26,7 @@ use tensor::Tensors;
 /// A damaged file, by the table and its offset; an operator or a form of one that is not supported, by
 /// the operator's position, its name and the tensor it writes; a tensor of a form that is not, by its name.
 pub fn import(file: &[u8]) -> Result<Graph, ImportError> {
-    if file.get(4..8) != Some(schema::IDENTIFIER) {
-        return Err(unreadable(
-            "it is not a TensorFlow Lite model: bytes 4 to 8 are not `TFL3`",
-        ));
-    }
-    let model = schema::Model::read(file, 0)
-        .ok_or_else(|| unreadable("its first offset points outside the file"))?;
+    let model = root(file)?;
     let codes = model
         .operator_codes()?
         .ok_or_else(|| unreadable("it has no operator codes"))?;
@@ -61,6 +57,17 @@ pub fn import(file: &[u8]) -> Result<Graph, ImportError> {
         unsupported_form(place + &message)
     })?;
     Ok(graph)
+}
+
+/// The root table of a TensorFlow Lite file.
+fn root(file: &[u8]) -> Result<schema::Model<'_>, ImportError> {
+    if file.get(4..8) != Some(schema::IDENTIFIER) {
+        return Err(unreadable(
+            "it is not a TensorFlow Lite model: bytes 4 to 8 are not `TFL3`",
+        ));
+    }
+    schema::Model::read(file, 0)
+        .ok_or_else(|| unreadable("its first offset points outside the file"))
 }
 
 /// The inputs or outputs of the subgraph, which are tensors of fixed size.

@@ -57,12 +57,12 @@ pub(crate) fn import<'a>(
 
 /// The number of a builtin operator. Numbers above 127 are in the newer field alone, and old files have
 /// only the other.
-fn builtin(code: &schema::OperatorCode) -> Result<i32, ImportError> {
+pub(crate) fn builtin(code: &schema::OperatorCode) -> Result<i32, ImportError> {
     let deprecated = code.deprecated_builtin_code()?.unwrap_or(0);
     Ok(code.builtin_code()?.unwrap_or(0).max(deprecated.into()))
 }
 
-fn operator_name(code: &schema::OperatorCode) -> Result<String, ImportError> {
+pub(crate) fn operator_name(code: &schema::OperatorCode) -> Result<String, ImportError> {
     let name = schema::operator_name(builtin(code)?);
     Ok(match code.custom_code()? {
         Some(custom) if name == "CUSTOM" => {
@@ -70,6 +70,14 @@ fn operator_name(code: &schema::OperatorCode) -> Result<String, ImportError> {
         }
         _ => name,
     })
+}
+
+/// Whether a builtin operator is one that [`Reader::op`] reads.
+pub(crate) fn is_known(builtin: i32) -> bool {
+    matches!(
+        builtin,
+        0 | 1 | 3 | 4 | 6 | 9 | 14 | 17 | 19 | 21 | 22 | 25 | 34 | 114
+    )
 }
 
 /// The operands of an operator by their tensors' indices. Some are left out where there are too many for
@@ -91,6 +99,9 @@ struct Reader<'t, 'a> {
 impl<'a> Reader<'_, 'a> {
     /// The operation of a builtin operator, or `None` for one that is not supported.
     fn op(&mut self, builtin: i32) -> Result<Option<Op>, ImportError> {
+        if !is_known(builtin) {
+            return Ok(None);
+        }
         Ok(Some(match builtin {
             0 => self.add()?,
             1 => {

@@ -13,6 +13,7 @@ tables! { 'a
     Model {
         1 operator_codes: Vector<'a, OperatorCode<'a>>,
         2 subgraphs: Vector<'a, SubGraph<'a>>,
+        3 description: Vector<'a, u8>,
         4 buffers: Vector<'a, Buffer<'a>>,
     }
 

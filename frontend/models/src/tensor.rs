@@ -232,7 +232,7 @@ impl<'a> Tensors<'a> {
 }
 
 /// The name, as far as it is text and not too long, or one made of the index where there is none.
-fn name(slot: usize, table: &schema::Tensor) -> Result<String, ImportError> {
+pub(crate) fn name(slot: usize, table: &schema::Tensor) -> Result<String, ImportError> {
     let bytes = table.name()?.map_or(&[][..], |n| n.bytes());
     if bytes.is_empty() {
         return Ok(format!("tensor {slot}"));

@@ -12,7 +12,7 @@ mod vectors;
 use std::{env, fs, path::PathBuf};
 
 use rune_ir::graph::{DataType, Graph};
-use rune_models::{ImportErrorKind, import};
+use rune_models::{ImportErrorKind, import, outline};
 
 /// The reference models' bytes, or `None`, with a note, where the folder is absent.
 fn model(path: &str) -> Option<Vec<u8>> {
@@ -164,4 +164,57 @@ fn models_out_of_reach_are_refused_by_name() {
         assert!(error.message.starts_with("operator "), "{error}");
         eprintln!("{error}");
     }
+}
+
+#[test]
+fn outlines_count_what_the_models_are_known_for() {
+    // MLPerf Tiny gives about 2.7 M multiplications and 22.6 k parameters for its keyword model.
+    for (path, operators, macs, parameters) in [
+        ("kws/kws_ref_model.tflite", 13, 2_656_768, 22_606),
+        ("gesture/model.tflite", 8, 62_016, 4_302),
+    ] {
+        let Some(bytes) = model(path) else { return };
+        let outline = outline(&bytes).unwrap();
+        assert_eq!(outline.operators.len(), operators, "{path}");
+        assert_eq!(
+            (outline.macs(), outline.parameters()),
+            (macs, parameters),
+            "{path}"
+        );
+        assert!(outline.operators.iter().all(|o| o.known), "{path}");
+    }
+    let Some(bytes) = model("lstm/trained_lstm_int8.tflite") else {
+        return;
+    };
+    let outline = outline(&bytes).unwrap();
+    let known: Vec<bool> = outline.operators.iter().map(|o| o.known).collect();
+    assert_eq!(known, [false, true, true, true]);
+    assert_eq!(outline.operators[0].name, "UNIDIRECTIONAL_SEQUENCE_LSTM");
+    assert_eq!(outline.operators[0].macs, None);
+}
+
+#[test]
+fn an_outline_of_our_own_model() {
+    let case = vectors::load("conv_2d").swap_remove(0);
+    let (graph, outline) = (import(&case.model).unwrap(), outline(&case.model).unwrap());
+    let [operator] = outline.operators.as_slice() else {
+        panic!("{outline:?}")
+    };
+    assert_eq!(operator.name, "CONV_2D");
+    // By hand: each result is a sum over the taps and channels of one filter.
+    let weights = &graph.tensors[graph.nodes[0].inputs[1].unwrap()];
+    let results = graph.tensors[graph.outputs[0]].elements() as u64;
+    let per_result = weights.elements() as u64 / u64::from(weights.shape[0]);
+    assert_eq!(operator.macs, Some(results * per_result));
+    let constants = graph.tensors.values().filter(|t| t.data.is_some());
+    let parameters: usize = constants.map(rune_ir::graph::Tensor::elements).sum();
+    assert_eq!(outline.parameters(), parameters as u64);
+    // One input and one output, both alive while it runs.
+    let ends =
+        [graph.inputs[0], graph.outputs[0]].map(|t| graph.tensors[t].bytes().next_multiple_of(16));
+    let bytes = outline.activation_bytes().unwrap();
+    assert!(
+        bytes <= ends.iter().sum::<usize>() as u64
+            && bytes >= ends.iter().sum::<usize>() as u64 - 15
+    );
 }

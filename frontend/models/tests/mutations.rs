@@ -3,7 +3,7 @@
 mod vectors;
 
 use rune_ir::graph::{Graph, Tensor};
-use rune_models::import;
+use rune_models::{import, outline};
 
 struct Random(u32);
 
@@ -74,7 +74,7 @@ fn damaged_files_are_errors_or_sound_graphs() {
         .map(|case| case.model)
         .collect();
     let mut random = Random(7);
-    let (mut sound, mut refused) = (0, 0);
+    let (mut sound, mut refused, mut described) = (0, 0, 0);
     for round in 0..6000 {
         let mut file = models[random.below(models.len())].clone();
         damage(&mut file, &mut random);
@@ -85,13 +85,25 @@ fn damaged_files_are_errors_or_sound_graphs() {
                 let constants = graph.tensors.values().filter_map(|t| t.data.as_ref());
                 assert!(constants.map(|d| d.len()).sum::<usize>() <= 8 * file.len());
                 evaluate_if_small(&graph, &mut random);
+                // A description also reads tensors that nothing names, which may be the damaged ones.
+                if let Ok(outline) = outline(&file) {
+                    assert_eq!(outline.operators.len(), graph.nodes.len());
+                    assert!(outline.operators.iter().all(|o| o.known));
+                }
             }
             Err(error) => {
                 refused += 1;
                 assert!(error.message.len() > 12, "round {round}: {error}");
+                // Less is asked of a file that is only described; what comes out can be counted.
+                if let Ok(outline) = outline(&file) {
+                    described += 1;
+                    let (_, _) = (outline.macs(), outline.parameters());
+                    outline.activation_bytes();
+                }
             }
         }
     }
+    assert!(described > 100, "{described} described");
     assert!(
         sound > 500 && refused > 500,
         "{sound} sound, {refused} refused"

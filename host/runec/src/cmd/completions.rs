@@ -1,0 +1,28 @@
+//! `runec completions SHELL`: what a shell needs to complete command lines.
+
+use std::io::{self, Write};
+
+use clap::Command;
+use clap_complete::Shell;
+
+use crate::cli;
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  runec completions bash > ~/.local/share/bash-completion/completions/runec
+  runec completions zsh > ~/.zfunc/_runec
+  runec completions fish > ~/.config/fish/completions/runec.fish";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The shell.
+    shell: Shell,
+}
+
+pub(crate) fn run(args: &Args, mut command: Command) -> u8 {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut command, "runec", &mut script);
+    // Whoever closes the pipe has seen enough.
+    let _ = io::stdout().lock().write_all(&script);
+    cli::OK
+}

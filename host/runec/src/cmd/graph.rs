@@ -1,0 +1,101 @@
+//! `runec graph`: a pipeline as a picture.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use clap::ValueEnum;
+
+use crate::{
+    cli::{self, Color, MessageFormat},
+    cmd::complain,
+    driver::{self, Request},
+    picture::Picture,
+    report::Reporter,
+    world::Input,
+};
+
+pub(crate) const EXAMPLES: &str = "\
+Exit status: 0 drawn, 1 errors in the Runefile, 2 wrong usage or a file that cannot be read or written.
+
+Examples:
+  runec graph examples/gesture -o pipeline.svg    a picture for a README
+  runec graph --format mermaid                    for a page in Markdown
+  runec graph --format dot | dot -Tpng -o pipeline.png";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A Runefile, or a folder with one.
+    #[arg(default_value = ".")]
+    path: PathBuf,
+    /// What to draw with; where not given, what the name of the file to write ends in, else svg.
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// Where to write the picture; standard output where not given.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// The language of Graphviz.
+    Dot,
+    /// A picture.
+    Svg,
+    /// The language that pages in Markdown draw.
+    Mermaid,
+}
+
+impl Format {
+    /// What the name of a file asks for.
+    fn of(path: &std::path::Path) -> Option<Self> {
+        match path.extension()?.to_str()? {
+            "dot" | "gv" => Some(Self::Dot),
+            "svg" => Some(Self::Svg),
+            "mmd" | "mermaid" => Some(Self::Mermaid),
+            _ => None,
+        }
+    }
+}
+
+pub(crate) fn run(args: &Args, color: Color) -> u8 {
+    let input = match Input::open(&args.path) {
+        Ok(input) => input,
+        Err(reason) => {
+            complain(&reason);
+            return cli::USAGE;
+        }
+    };
+    let checked = driver::analyse(&Request::new(
+        &input.path,
+        &input.name,
+        &input.bytes,
+        &input.world,
+    ));
+    let mut reporter = Reporter::new(MessageFormat::Human, color);
+    reporter.report(&checked.sources, &checked.diagnostics);
+    reporter.finish(&checked.diagnostics);
+    let Some((_, analysis)) = checked.stages.as_ref().filter(|_| reporter.errors() == 0) else {
+        return cli::ERRORS;
+    };
+    let picture = Picture::new(analysis);
+    let asked = args.output.as_deref().and_then(Format::of);
+    let text = match args.format.or(asked).unwrap_or(Format::Svg) {
+        Format::Dot => picture.dot(),
+        Format::Svg => picture.svg(),
+        Format::Mermaid => picture.mermaid(),
+    };
+    let Some(path) = &args.output else {
+        // Whoever closes the pipe has seen enough.
+        let _ = io::stdout().lock().write_all(text.as_bytes());
+        return cli::OK;
+    };
+    match std::fs::write(path, text) {
+        Ok(()) => cli::OK,
+        Err(error) => {
+            complain(&format!("{} cannot be written: {error}", path.display()));
+            cli::USAGE
+        }
+    }
+}
