@@ -8,7 +8,7 @@
 mod atoms;
 mod layout;
 mod same;
-mod text;
+pub(crate) mod text;
 
 use std::{borrow::Cow, iter};
 

@@ -6,6 +6,7 @@
     reason = "the derive writes the enum `Rule`, which is long, and does not ask us"
 )]
 
+use pest::Parser as _;
 use pest_derive::Parser;
 
 /// Parses by the rules of `grammar/runefile.pest`.
@@ -49,4 +50,51 @@ impl Rule {
             _ => return None,
         })
     }
+}
+
+/// What the text form makes of a word that is the value of an argument and no list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Integer,
+    Float,
+    Reference,
+    Text,
+}
+
+/// Tells what a word would be as the value of an argument.
+pub(crate) fn form(text: &str) -> Form {
+    [
+        (Rule::integer, Form::Integer),
+        (Rule::float, Form::Float),
+        (Rule::reference, Form::Reference),
+    ]
+    .into_iter()
+    .find(|(rule, _)| is_all(*rule, text))
+    .map_or(Form::Text, |(_, form)| form)
+}
+
+/// Whether a text can be the name of a stage or resource.
+pub(crate) fn is_name(text: &str) -> bool {
+    is_all(Rule::whole_name, text)
+}
+
+/// Whether a text can stand after FROM and FOR.
+pub(crate) fn is_image(text: &str) -> bool {
+    is_all(Rule::image, text)
+}
+
+/// Whether a text can be the key of a LABEL.
+pub(crate) fn is_label(text: &str) -> bool {
+    is_all(Rule::key, text)
+}
+
+/// Whether a text can be the name of an argument.
+pub(crate) fn is_argument(text: &str) -> bool {
+    is_all(Rule::flag, &format!("--{text}"))
+}
+
+/// Whether a rule matches a text from its beginning to its end.
+fn is_all(rule: Rule, text: &str) -> bool {
+    let found = Grammar::parse(rule, text);
+    found.is_ok_and(|mut pairs| pairs.next().is_some_and(|p| p.as_str().len() == text.len()))
 }

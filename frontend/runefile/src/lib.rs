@@ -5,6 +5,7 @@
 
 mod fault;
 pub mod fmt;
+mod format;
 mod grammar;
 mod layers;
 mod lower;
@@ -15,7 +16,9 @@ mod shapes;
 pub mod tree;
 mod values;
 mod wiring;
+pub mod yaml;
 
+pub use format::{Format, read};
 pub use layers::{Layer, MAX_LAYERS, read_layers, say_where_inherited};
 pub use lower::lower;
 pub use parse::{MAX_BYTES, parse};

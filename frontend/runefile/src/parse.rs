@@ -12,6 +12,7 @@ use rune_ir::{
 
 use crate::{
     fault,
+    format::Format,
     grammar::{Grammar, Rule},
     tree::{
         Argument, Faulty, For, From, Instruction, Keyword, Label, Resource, Role, Run, Set, Stage,
@@ -30,30 +31,9 @@ pub const MAX_BYTES: usize = 64 << 20;
 /// Text that is not UTF-8 gives an empty tree and the one diagnostic [`Code::InvalidUtf8`], whose span is
 /// empty and lies before the first wrong byte.
 pub fn parse(file: FileId, bytes: &[u8]) -> (Tree, Vec<Diagnostic>) {
-    let unreadable = |diagnostic| {
-        let tree = Tree {
-            file,
-            flawed: true,
-            ..Tree::default()
-        };
-        (tree, vec![diagnostic])
-    };
-    if bytes.len() > MAX_BYTES {
-        return unreadable(
-            Diagnostic::new(
-                Code::Syntax,
-                Span::new(file, 0, 0),
-                format!(
-                    "the Runefile has {} bytes, more than {MAX_BYTES}",
-                    bytes.len()
-                ),
-            )
-            .hint("put large data in a file of its own and name it with RESOURCE"),
-        );
-    }
-    let text = match std::str::from_utf8(bytes) {
+    let text = match decode(file, bytes) {
         Ok(text) => text,
-        Err(error) => return unreadable(fault::invalid_utf8(file, bytes, error.valid_up_to())),
+        Err(fault) => return (Tree::unreadable(file), vec![*fault]),
     };
     let mut reader = Reader {
         file,
@@ -86,8 +66,28 @@ pub fn parse(file: FileId, bytes: &[u8]) -> (Tree, Vec<Diagnostic>) {
         instructions,
         comments,
         flawed: reader.flawed,
+        format: Format::Text,
     };
     (tree, reader.found)
+}
+
+/// The text of a Runefile in either form, unless it is too large or not UTF-8.
+pub(crate) fn decode(file: FileId, bytes: &[u8]) -> Result<&str, Box<Diagnostic>> {
+    if bytes.len() > MAX_BYTES {
+        return Err(Box::new(
+            Diagnostic::new(
+                Code::Syntax,
+                Span::new(file, 0, 0),
+                format!(
+                    "the Runefile has {} bytes, more than {MAX_BYTES}",
+                    bytes.len()
+                ),
+            )
+            .hint("put large data in a file of its own and name it with RESOURCE"),
+        ));
+    }
+    std::str::from_utf8(bytes)
+        .map_err(|error| Box::new(fault::invalid_utf8(file, bytes, error.valid_up_to())))
 }
 
 /// Turns matches into the tree and collects what is wrong.

@@ -7,6 +7,8 @@ use rune_ir::{
     ty::PartialType,
 };
 
+use crate::format::Format;
+
 /// A Runefile as written. Every span is a range of bytes of the text that was parsed, on character
 /// boundaries, a byte order mark counted.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -22,6 +24,19 @@ pub struct Tree {
     pub comments: Vec<Span>,
     /// Some line, or some part of one, was faulty and is missing here; this has been reported.
     pub flawed: bool,
+    /// The form it is written in.
+    pub format: Format,
+}
+
+impl Tree {
+    /// Of a file that cannot be read at all, which has been reported.
+    pub(crate) fn unreadable(file: FileId) -> Self {
+        Self {
+            file,
+            flawed: true,
+            ..Self::default()
+        }
+    }
 }
 
 /// One line.

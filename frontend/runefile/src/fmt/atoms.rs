@@ -12,9 +12,7 @@ use super::{
 };
 use crate::{
     order::{self, Ordered},
-    tree::{
-        Argument, Instruction, Resource, Role, Run, Stage, Step, Types, Value, Word, WordForm,
-    },
+    tree::{Argument, Instruction, Resource, Role, Run, Stage, Step, Types, Value, Word, WordForm},
     values,
 };
 
@@ -42,11 +40,7 @@ pub(super) fn atoms(instruction: &Instruction, text: Option<&str>, env: &dyn Env
             row.keyword("LABEL", label.span);
             for (key, value) in &label.pairs {
                 let text = row.written(value.span, || text::label(&value.value));
-                row.push(
-                    Join::Argument,
-                    &format!("{}={text}", key.value),
-                    value.span,
-                );
+                row.push(Join::Argument, &format!("{}={text}", key.value), value.span);
             }
         }
         Instruction::Resource(resource) => row.resource(resource),

@@ -22,7 +22,7 @@ pub(super) fn tidy(raw: &str) -> String {
 }
 
 /// A text as a string in quotes.
-pub(super) fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {
@@ -42,7 +42,7 @@ pub(super) fn quote(text: &str) -> String {
 }
 
 /// A path or kind, in quotes if it needs them.
-pub(super) fn word(text: &str) -> String {
+pub(crate) fn word(text: &str) -> String {
     bare_or_quoted(text, |text| {
         !text.starts_with(['"', '\'', '-', '<', '[', '#', '='])
     })
@@ -54,7 +54,7 @@ pub(super) fn label(text: &str) -> String {
 }
 
 /// An item of a list of either form, in quotes if it needs them.
-pub(super) fn item(text: &str) -> String {
+pub(crate) fn item(text: &str) -> String {
     bare_or_quoted(text, |text| {
         !text.starts_with(['"', '\'', '[', '#', '$', '='])
             && !text.starts_with("--")
@@ -63,7 +63,7 @@ pub(super) fn item(text: &str) -> String {
 }
 
 /// A text that is the value of an argument, in quotes if it needs them or would be a number without.
-pub(super) fn value(text: &str) -> String {
+pub(crate) fn value(text: &str) -> String {
     let looks_like_number = || {
         let digits = text.strip_prefix('-').unwrap_or(text);
         digits.starts_with(|c: char| c == '.' || c.is_ascii_digit())
@@ -91,14 +91,14 @@ fn bare_or_quoted(text: &str, may: impl Fn(&str) -> bool) -> String {
 fn is_odd(c: char) -> bool {
     matches!(
         c,
-        '\u{A0}'
-            | '\u{2000}'..='\u{200F}'
-            | '\u{2028}'
-            | '\u{2029}'
-            | '\u{202F}'
-            | '\u{205F}'
-            | '\u{2060}'
-            | '\u{3000}'
-            | '\u{FEFF}'
+        '\u{A0}' | '\u{2000}'
+            ..='\u{200F}'
+                | '\u{2028}'
+                | '\u{2029}'
+                | '\u{202F}'
+                | '\u{205F}'
+                | '\u{2060}'
+                | '\u{3000}'
+                | '\u{FEFF}'
     )
 }
