@@ -181,7 +181,8 @@ pub struct BoundArg {
 /// Matches arguments with the specification of what takes them.
 ///
 /// `owner` names the taker in messages (`block "label"`), and `at` is where it is named. The result has a
-/// place for every spec, `None` only for an optional one without a default or one that had an error.
+/// place for every spec, `None` only for an optional one without a default or one that had an error. An
+/// argument given again by another file is set by a layer above, and the last counts.
 pub fn bind(
     specs: &[ArgSpec],
     args: &[Argument],
@@ -196,7 +197,7 @@ pub fn bind(
             found.push(unknown(specs, arg, owner));
             continue;
         };
-        if let Some(first) = seen[index] {
+        if let Some(first) = seen[index].filter(|first| first.file == arg.name.span.file) {
             found.push(
                 Diagnostic::new(
                     Code::DuplicateArgument,
@@ -210,6 +211,7 @@ pub fn bind(
             continue;
         }
         seen[index] = Some(arg.name.span);
+        bound[index] = None;
         match coerce(&specs[index], arg) {
             Ok(value) => {
                 bound[index] = Some(BoundArg {

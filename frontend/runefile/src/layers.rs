@@ -3,12 +3,12 @@
 use std::{fmt, sync::Arc};
 
 use rune_ir::{
-    diag::{Code, Diagnostic, FileId, Sources},
-    env::Env,
+    diag::{Code, Diagnostic, FileId, Label, Sources},
+    env::{self, Env},
 };
 
 use crate::{
-    parse,
+    format::{Format, read},
     tree::{From, Instruction, Tree},
     values::shorten,
 };
@@ -69,6 +69,7 @@ impl Base {
     pub(crate) fn of(image: &str) -> Self {
         let last = image.rsplit('/').next().unwrap_or(image);
         let is_file = last == "Runefile"
+            || last.starts_with("Runefile.")
             || [".Runefile", ".rune", ".yml", ".yaml"]
                 .iter()
                 .any(|end| last.ends_with(end));
@@ -94,8 +95,11 @@ impl Base {
     }
 }
 
-/// Puts below `own`, which is all there is, what its `FROM` names, and what that names, and so on. Each text
-/// is added to `sources`, in the order of the layers.
+/// Puts below `own`, which is all there is, what its `FROM` names, and what that names, and so on down to a
+/// base image. Each text is added to `sources`, which has that of `own`, in the order of the layers.
+///
+/// Reports what cannot be read, circles, and more than [`MAX_LAYERS`] layers; the layers down to there are
+/// given. Whether the base image exists is left to [`lower`](crate::lower).
 pub fn read_layers(
     own: Layer,
     env: &dyn Env,
@@ -103,17 +107,27 @@ pub fn read_layers(
 ) -> (Vec<Layer>, Vec<Diagnostic>) {
     let mut layers = vec![own];
     let mut found = Vec::new();
-    while let Some(top) = layers.last()
-        && let Some(from) = base(&top.tree)
-        && Base::of(&from.image.value) != Base::Image
-    {
-        match below(&layers, from, env, sources) {
-            Ok((layer, faults)) => {
-                layers.push(layer);
+    while let Some(from) = layers.last().and_then(|top| base(&top.tree)) {
+        let top = layers[layers.len() - 1].env(env);
+        let below = match Base::of(&from.image.value) {
+            Base::Image => break,
+            Base::Registry => Err(in_registry(from, top)),
+            Base::Path => below(&layers, from, top, sources),
+        };
+        match below {
+            Ok(layer) => {
+                let file = sources.add(&layer.name, String::from_utf8_lossy(&layer.bytes));
+                debug_assert_eq!(file, FileId(layers.len() as u32), "a file for each layer");
+                let (tree, faults) = read(Format::of(&layer.name), file, &layer.bytes);
                 found.extend(faults);
+                layers.push(Layer {
+                    tree,
+                    id: layer.id,
+                    env: Some(layer.env),
+                });
             }
             Err(fault) => {
-                found.push(*fault);
+                found.push(fault);
                 break;
             }
         }
@@ -121,40 +135,135 @@ pub fn read_layers(
     (layers, found)
 }
 
+/// Adds to what was found in a lower layer where the Runefile asked for brings that layer in.
+pub fn say_where_inherited(layers: &[Layer], found: &mut [Diagnostic]) {
+    let own = layers[0].tree.file;
+    let Some(from) = base(&layers[0].tree) else {
+        return;
+    };
+    for diagnostic in found {
+        let mut labels = std::iter::once(&diagnostic.primary).chain(&diagnostic.secondary);
+        if labels.all(|label| label.span.file != own) {
+            diagnostic.secondary.push(Label {
+                span: from.image.span,
+                message: "inherited through this".to_owned(),
+            });
+        }
+    }
+}
+
 /// The first `FROM` of a Runefile.
 pub(crate) fn base(tree: &Tree) -> Option<&From> {
     tree.instructions.iter().find_map(|i| match i {
         Instruction::From(from) => Some(from),
-        _ => None,
+        Instruction::For(_)
+        | Instruction::Set(_)
+        | Instruction::Label(_)
+        | Instruction::Resource(_)
+        | Instruction::Stage(_)
+        | Instruction::Run(_)
+        | Instruction::Faulty(_) => None,
     })
 }
 
-/// The layer that `from`, of the last of `layers`, names.
+/// The layer that `from`, of the last of `layers`, names as a path.
 fn below(
     layers: &[Layer],
     from: &From,
     env: &dyn Env,
-    sources: &mut Sources,
-) -> Result<(Layer, Vec<Diagnostic>), Box<Diagnostic>> {
+    sources: &Sources,
+) -> Result<env::Layer, Diagnostic> {
     let path = &from.image.value;
     let fault = |code, message: String| Diagnostic::new(code, from.image.span, message);
-    let top = &layers[layers.len() - 1];
-    let layer = top.env(env).layer(path).map_err(|reason| {
-        Box::new(
-            fault(
-                Code::LayerUnusable,
-                format!("cannot use `{}` as a base", shorten(path)),
-            )
-            .at(reason),
-        )
+    let layer = env.layer(path).map_err(|reason| {
+        let message = format!("cannot use `{}` as a base", shorten(path));
+        fault(Code::LayerUnusable, message).at(reason)
     })?;
-    let file = sources.add(&layer.name, String::from_utf8_lossy(&layer.bytes));
-    debug_assert_eq!(file, FileId(layers.len() as u32), "a file for each layer");
-    let (tree, found) = parse(file, &layer.bytes);
-    let layer = Layer {
-        tree,
-        id: layer.id,
-        env: Some(layer.env),
-    };
-    Ok((layer, found))
+    let through = |upper: &[Layer]| chain(upper, sources, &layer.name);
+    if let Some(first) = layers.iter().position(|l| l.id == layer.id) {
+        return Err(fault(
+            Code::LayerCycle,
+            format!("`{}` lies on itself", layer.name),
+        )
+        .at("this FROM closes the circle")
+        .note(format!("The circle is {}.", through(&layers[first..])))
+        .hint("let one of these Runefiles begin with a base image, such as `FROM runicos/base`"));
+    }
+    if layers.len() == MAX_LAYERS {
+        return Err(fault(
+            Code::LayerDepth,
+            format!("more than {MAX_LAYERS} layers lie on each other"),
+        )
+        .at("this is one too many")
+        .note(format!("The layers are {}.", through(layers)))
+        .hint("put some of these Runefiles into one"));
+    }
+    Ok(layer)
+}
+
+/// The names of layers, each with what its `AS` calls the next.
+fn chain(layers: &[Layer], sources: &Sources, last: &str) -> String {
+    let mut text = String::new();
+    for layer in layers {
+        text += &format!("`{}` -> ", sources.name(layer.tree.file));
+        if let Some(alias) = base(&layer.tree).and_then(|from| from.alias.as_ref()) {
+            text += &format!("{}: ", alias.value);
+        }
+    }
+    text + &format!("`{last}`")
+}
+
+/// Says that registries are not read.
+fn in_registry(from: &From, env: &dyn Env) -> Diagnostic {
+    let image = &from.image.value;
+    let diagnostic = Diagnostic::new(
+        Code::LayerInRegistry,
+        from.image.span,
+        format!(
+            "`{}` is of a registry, and this version reads none",
+            shorten(image)
+        ),
+    )
+    .at("neither an image of the catalogue nor a file");
+    match image.split_once(':') {
+        Some((name, tag)) if env.has_image(name) => {
+            diagnostic.hint(format!("a version stands behind an `@`: `FROM {name}@{tag}`"))
+        }
+        _ => diagnostic
+            .note(format!("The base images are {}.", env.images().join(", ")))
+            .hint(
+                "fetch the Runefile, or the rune with its sources, and name the file: `FROM ./base.rune`",
+            ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_is_told_from_its_text() {
+        for (image, base) in [
+            ("runicos/base", Base::Image),
+            ("runicos/base@1.0.0#part", Base::Image),
+            ("base", Base::Image),
+            (".", Base::Path),
+            ("..", Base::Path),
+            ("./base", Base::Path),
+            ("../base:1/Runefile", Base::Path),
+            ("/srv/base", Base::Path),
+            ("Runefile", Base::Path),
+            ("parts/Runefile.yml", Base::Path),
+            ("parts/mine.Runefile", Base::Path),
+            ("built.rune", Base::Path),
+            ("oci://ghcr.io/x/y", Base::Registry),
+            ("https://example.com/base.rune", Base::Registry),
+            ("ghcr.io/x/y:tag", Base::Registry),
+            ("localhost/x", Base::Registry),
+            ("localhost:5000/x", Base::Registry),
+            ("runicos/base:1.0", Base::Registry),
+        ] {
+            assert_eq!(Base::of(image), base, "{image}");
+        }
+    }
 }

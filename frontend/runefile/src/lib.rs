@@ -21,5 +21,6 @@ pub mod yaml;
 pub use format::{Format, read};
 pub use layers::{Layer, MAX_LAYERS, read_layers, say_where_inherited};
 pub use lower::lower;
+pub use order::{Ordered, order};
 pub use parse::{MAX_BYTES, parse};
 pub use tree::Tree;

@@ -2,18 +2,23 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use rune_catalogue::Image;
 use rune_codegen::{Options, Output};
 use rune_ir::{
     arena::Side,
     block::Block,
-    check::{self, Analysis, Loaded, Verified},
+    check::{self, Loaded, Verified},
     diag::{Code, Diagnostic, FileId, Severity, Sources, Span, has_errors},
     env::{Env, Unbuilt},
     pipeline::{Pipeline, Stage, StageKind},
 };
-use rune_runefile::{Layer, Tree};
+use rune_runefile::{Format, Layer, Tree};
 
-use crate::memo::Memo;
+use crate::{
+    device::{self, Target},
+    interface::{self, Stages},
+    memo::Memo,
+};
 
 /// What became of one Runefile.
 #[derive(Debug)]
@@ -37,7 +42,9 @@ pub struct Checked {
     /// What the Runefile says, and then each layer below it: that at `i` is file `i` of `sources`.
     pub layers: Vec<Layer>,
     /// What each stage's file turned out to be, and what followed; `None` where no stage could be read.
-    pub stages: Option<(Side<Stage, Loaded>, Analysis)>,
+    pub stages: Option<Stages>,
+    /// A device the rune must fit besides those it names.
+    pub device: Option<&'static Image>,
 }
 
 impl Checked {
@@ -57,7 +64,7 @@ impl Checked {
 /// A Runefile to check, and what with.
 #[derive(Clone)]
 pub struct Request<'a> {
-    /// The path to show in messages.
+    /// The path to show in messages; its end tells the form, text or YAML.
     pub path: &'a str,
     /// The rune's name where no LABEL gives one.
     pub name: &'a str,
@@ -72,6 +79,8 @@ pub struct Request<'a> {
     pub build: bool,
     /// What is known already; a fresh one knows nothing.
     pub memo: Memo,
+    /// A device the rune must fit besides those it names.
+    pub device: Option<&'static Image>,
 }
 
 impl<'a> Request<'a> {
@@ -85,6 +94,7 @@ impl<'a> Request<'a> {
             id: "",
             build: false,
             memo: Memo::new(),
+            device: None,
         }
     }
 }
@@ -114,8 +124,19 @@ pub fn generate(checked: Checked, options: &Options) -> Compilation<Output> {
         };
         rune_codegen::compile(verified, &options)
     });
+    let mut output = None;
+    let sizes = match (compiled, checked.verified()) {
+        (Some(Ok(compiled)), Some(verified)) => {
+            let targets = Target::all(verified.pipeline(), checked.device);
+            let found = device::size(verified.pipeline(), &compiled, &targets);
+            output = (!has_errors(&found)).then_some(compiled);
+            found
+        }
+        (Some(Err(found)), _) => vec![*found],
+        (Some(Ok(_)) | None, _) => Vec::new(),
+    };
     let mut diagnostics = checked.diagnostics;
-    let output = compiled.and_then(|result| result.map_err(|found| diagnostics.push(*found)).ok());
+    diagnostics.extend(sizes);
     Compilation {
         sources: checked.sources,
         diagnostics,
@@ -123,9 +144,25 @@ pub fn generate(checked: Checked, options: &Options) -> Compilation<Output> {
     }
 }
 
+/// Compiles what has been checked where only that tells whether it fits a device it is for, and keeps what
+/// is found.
+pub fn fit(checked: &mut Checked) {
+    let found = checked.verified().and_then(|verified| {
+        let targets = Target::all(verified.pipeline(), checked.device);
+        targets.iter().any(Target::has_limits).then(|| {
+            match rune_codegen::compile(verified, &Options::default()) {
+                Ok(output) => device::size(verified.pipeline(), &output, &targets),
+                Err(found) => vec![*found],
+            }
+        })
+    });
+    checked.diagnostics.extend(found.into_iter().flatten());
+}
+
 /// Checks the bytes of a Runefile, as [`Request::new`] does.
 pub fn check(path: &str, name: &str, bytes: &[u8], env: &dyn Env) -> Compilation<Verified> {
-    let checked = analyse(&Request::new(path, name, bytes, env));
+    let mut checked = analyse(&Request::new(path, name, bytes, env));
+    fit(&mut checked);
     Compilation {
         output: checked.verified().cloned(),
         sources: checked.sources,
@@ -137,39 +174,59 @@ pub fn check(path: &str, name: &str, bytes: &[u8], env: &dyn Env) -> Compilation
 pub fn analyse(request: &Request<'_>) -> Checked {
     let Request {
         path,
-        name,
         bytes,
         env,
         id,
-        ref memo,
         ..
     } = *request;
     let mut sources = Sources::default();
     let file = sources.add(path, String::from_utf8_lossy(bytes));
-    let (tree, mut diagnostics) = rune_runefile::parse(file, bytes);
+    let (tree, mut diagnostics) = rune_runefile::read(Format::of(path), file, bytes);
     let own = Layer {
         id: id.to_owned(),
         ..Layer::own(tree)
     };
     let (layers, found) = rune_runefile::read_layers(own, env, &mut sources);
     diagnostics.extend(found);
-    let (pipeline, found) = rune_runefile::lower(&layers, env, name);
+    let (stages, found) = study(&layers, &layers, request);
     diagnostics.extend(found);
-    let stages = pipeline.map(|mut pipeline| {
-        let loaded = load(&pipeline, &layers, request, &mut diagnostics);
-        // What only an unbuilt block could tell is not missed.
-        pipeline.partial |= diagnostics.iter().any(|d| d.code == Code::BlockBuild);
-        let (analysis, found) = check::analyse(Arc::new(pipeline), &loaded, memo);
-        diagnostics.extend(found);
-        (loaded, analysis)
-    });
+    if let Some(stages) = &stages {
+        let changed = interface::check(&layers, stages, |part| study(part, &layers, request).0);
+        if !changed.is_empty() {
+            diagnostics.retain(|d| !interface::may_follow(d.code));
+            diagnostics.extend(changed);
+        }
+        let targets = Target::all(&stages.1.pipeline, request.device);
+        diagnostics.extend(device::interface(&stages.1, &targets));
+    }
+    rune_runefile::say_where_inherited(&layers, &mut diagnostics);
     diagnostics.sort_by_key(|d| (d.primary.span.file, d.primary.span.start));
     Checked {
         sources,
         diagnostics,
         layers,
         stages,
+        device: request.device,
     }
+}
+
+/// Lowers and checks the layers of `part`, which is the lower end of `layers`.
+fn study(
+    part: &[Layer],
+    layers: &[Layer],
+    request: &Request<'_>,
+) -> (Option<Stages>, Vec<Diagnostic>) {
+    let env = part[0].env(request.env);
+    let (pipeline, mut diagnostics) = rune_runefile::lower(part, env, request.name);
+    let stages = pipeline.map(|mut pipeline| {
+        let loaded = load(&pipeline, layers, request, &mut diagnostics);
+        // What only an unbuilt block could tell is not missed.
+        pipeline.partial |= diagnostics.iter().any(|d| d.code == Code::BlockBuild);
+        let (analysis, found) = check::analyse(Arc::new(pipeline), &loaded, &request.memo);
+        diagnostics.extend(found);
+        (loaded, analysis)
+    });
+    (stages, diagnostics)
 }
 
 /// Reads the files of models and blocks, each as the layer sees it that names it. A block that a layer uses

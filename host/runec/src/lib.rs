@@ -2,16 +2,20 @@
 
 pub mod cli;
 mod cmd;
+pub mod device;
 pub mod driver;
 pub mod explain;
 pub mod find;
 mod folder;
+mod interface;
 pub mod memo;
 pub mod picture;
+mod parallel;
 pub mod reference;
 pub mod render;
 pub mod report;
 mod skeleton;
+pub mod source;
 pub mod toolchain;
 pub mod world;
 

@@ -2,13 +2,13 @@
 
 use std::{
     fs, io,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     sync::Arc,
 };
 
-use rune_ir::env::{Env, Unbuilt};
+use rune_ir::env::{Env, Layer, Unbuilt};
 
-use crate::{folder, memo::Memo};
+use crate::{driver::Request, folder, memo::Memo, source};
 
 /// Files relative to a Runefile's folder, and the built-in catalogue.
 #[derive(Clone, Debug)]
@@ -36,6 +36,29 @@ impl World {
 impl Env for World {
     fn file(&self, path: &str) -> Result<Arc<[u8]>, String> {
         read(&self.memo, &self.root.join(path))
+    }
+
+    fn layer(&self, path: &str) -> Result<Layer, String> {
+        let path = self.root.join(path);
+        let file = if path.is_dir() {
+            runefile_in(&path)
+                .ok_or_else(|| format!("folder {} has no Runefile", shown(&path).display()))?
+        } else {
+            path
+        };
+        let bytes = read(&self.memo, &file)?;
+        let name = shown(&file).display().to_string();
+        let id = file_id(&file);
+        let world = World::new(file.parent().unwrap_or(Path::new(""))).with_memo(self.memo.clone());
+        if source::is_module(&bytes) {
+            return source::open(&bytes, &name, &id, world);
+        }
+        Ok(Layer {
+            name,
+            id,
+            bytes,
+            env: Arc::new(world),
+        })
     }
 
     fn block(&self, name: &str) -> Option<Arc<[u8]>> {
@@ -74,10 +97,47 @@ impl Env for World {
     }
 }
 
+/// The Runefile of a folder.
+fn runefile_in(folder: &Path) -> Option<PathBuf> {
+    let names = ["Runefile", "Runefile.yml", "Runefile.yaml"];
+    names
+        .map(|name| folder.join(name))
+        .into_iter()
+        .find(|path| path.is_file())
+}
+
+/// What tells a file from every other, however its path is written.
+fn file_id(path: &Path) -> String {
+    let real = fs::canonicalize(path);
+    real.as_deref().unwrap_or(path).display().to_string()
+}
+
+/// A path without detours: `./model.tflite` beside `a/Runefile` is shown as `a/model.tflite`, and `../b` beside
+/// it as `b`.
+fn shown(path: &Path) -> PathBuf {
+    let mut shown = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir
+                if matches!(shown.components().next_back(), Some(Component::Normal(_))) =>
+            {
+                shown.pop();
+            }
+            Component::CurDir => {}
+            Component::Prefix(_)
+            | Component::RootDir
+            | Component::ParentDir
+            | Component::Normal(_) => {
+                shown.push(part);
+            }
+        }
+    }
+    shown
+}
+
 /// The bytes of a file, or one sentence on why they cannot be had.
 fn read(memo: &Memo, path: &Path) -> Result<Arc<[u8]>, String> {
-    // `./model.tflite` beside `a/Runefile` is shown as `a/model.tflite`.
-    let shown: PathBuf = path.components().collect();
+    let shown = shown(path);
     let shown = shown.display();
     // A pipe or a device might never end.
     if fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
@@ -126,6 +186,8 @@ pub struct Input {
     pub name: String,
     /// What it can see.
     pub world: World,
+    /// What tells its file from others.
+    pub id: String,
 }
 
 impl Input {
@@ -159,6 +221,15 @@ impl Input {
             path: path.display().to_string(),
             name: default_name(path),
             world: World::new(path.parent().unwrap_or(Path::new(""))),
+            id: file_id(path),
+        }
+    }
+
+    /// A request to check it, which builds nothing.
+    pub fn request(&self) -> Request<'_> {
+        Request {
+            id: &self.id,
+            ..Request::new(&self.path, &self.name, &self.bytes, &self.world)
         }
     }
 }
