@@ -55,7 +55,7 @@ impl Tally {
                 assert!(source.get(from..to).is_some(), "{place}: {diagnostic:?}");
             }
             assert!(!diagnostic.message.is_empty(), "{place}: {diagnostic:?}");
-            runec::render::json(&compiled.sources, diagnostic);
+            runec::report::json::diagnostic(&compiled.sources, diagnostic);
         }
         let rendered = engines::rendered(&compiled);
         assert_eq!(

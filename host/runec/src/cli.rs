@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::cmd;
 
@@ -40,11 +40,23 @@ enum Command {
     /// List the blocks of the catalogue, or show one.
     #[command(after_help = cmd::blocks::EXAMPLES)]
     Blocks(cmd::blocks::Args),
+    /// Draw a pipeline: stages, and the types of the tensors between them.
+    #[command(after_help = cmd::graph::EXAMPLES)]
+    Graph(cmd::graph::Args),
+    /// Describe a model file: operators, shapes, work, memory.
+    #[command(after_help = cmd::model::EXAMPLES)]
+    Model(cmd::model::Args),
     /// Write a Runefile or a block to begin with.
     #[command(after_help = cmd::new::EXAMPLES)]
     New(cmd::new::Args),
     /// Explain a diagnostic, such as R0301.
     Explain(cmd::explain::Args),
+    /// Write the completions of a shell.
+    #[command(after_help = cmd::completions::EXAMPLES)]
+    Completions(cmd::completions::Args),
+    /// Write manual pages.
+    #[command(after_help = cmd::man::EXAMPLES)]
+    Man(cmd::man::Args),
 }
 
 /// When output is coloured.
@@ -65,6 +77,12 @@ pub enum MessageFormat {
     Human,
     /// One JSON object per line, on standard output.
     Json,
+    /// SARIF 2.1.0, one document on standard output.
+    Sarif,
+    /// Commands of a GitHub workflow, on standard output.
+    Github,
+    /// A JUnit report, one document on standard output.
+    Junit,
 }
 
 /// Runs `runec` with the arguments of a command line, the program's name first.
@@ -82,7 +100,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Build(args) => cmd::build::run(&args, cli.color),
         Command::Check(args) => cmd::check::run(&args, cli.color),
         Command::Blocks(args) => cmd::blocks::run(&args),
+        Command::Graph(args) => cmd::graph::run(&args, cli.color),
+        Command::Model(args) => cmd::model::run(&args),
         Command::New(args) => cmd::new::run(&args),
         Command::Explain(args) => cmd::explain::run(&args),
+        Command::Completions(args) => cmd::completions::run(&args, Cli::command()),
+        Command::Man(args) => cmd::man::run(&args, Cli::command()),
     })
 }

@@ -14,8 +14,8 @@ use clap::{Args, Parser, Subcommand};
 use rune_abi::CapabilityKind;
 use runec::{
     cli::{Color, MessageFormat},
-    driver, render,
-    report::Reporter,
+    driver,
+    report::{Reporter, json},
     world::Input,
 };
 
@@ -211,7 +211,7 @@ impl Console {
         let (sources, found) = (&compiled.sources, &compiled.diagnostics);
         if self.json {
             for diagnostic in found {
-                let _ = writeln!(io::stderr(), "{}", render::json(sources, diagnostic));
+                let _ = writeln!(io::stderr(), "{}", json::diagnostic(sources, diagnostic));
             }
         } else {
             Reporter::new(MessageFormat::Human, Color::Auto).report(sources, found);

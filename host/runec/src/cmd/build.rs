@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use clap::ValueEnum;
@@ -11,9 +12,9 @@ use rune_codegen::{Level, Options, Simd};
 
 use crate::{
     cli::{self, Color, MessageFormat},
-    cmd::complain,
-    driver,
-    report::Reporter,
+    driver::{self, Request},
+    report::{Reporter, Style},
+    source::Recorder,
     world::Input,
 };
 
@@ -48,9 +49,11 @@ pub(crate) struct Args {
         default_value = "wasm"
     )]
     emit: Vec<Emit>,
-    /// How diagnostics are written.
-    #[arg(long, value_name = "FORMAT", default_value = "human")]
-    message_format: MessageFormat,
+    /// Put into the rune what it is built from, so that other Runefiles can begin with FROM NAME.rune.
+    #[arg(long)]
+    with_source: bool,
+    #[command(flatten)]
+    style: Style,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -77,13 +80,29 @@ enum Emit {
 }
 
 pub(crate) fn run(args: &Args, color: Color) -> u8 {
-    let input = match Input::open(&args.path) {
-        Ok(input) => input,
+    let mut reporter = Reporter::of(args.style, color);
+    let built = build(args, &mut reporter);
+    let status = match &built {
+        Ok(Some(_)) => cli::OK,
+        Ok(None) => cli::ERRORS,
         Err(reason) => {
-            complain(&reason);
-            return cli::USAGE;
+            reporter.fault(reason);
+            cli::USAGE
         }
     };
+    reporter.finish(status);
+    if let (Ok(Some(built)), MessageFormat::Human, false) =
+        (built, args.style.message_format, args.style.quiet)
+    {
+        let _ = writeln!(io::stderr(), "{built}");
+    }
+    status
+}
+
+/// A sentence on what was built, nothing where the Runefile has errors; or one sentence on what cannot be read
+/// or written.
+fn build(args: &Args, reporter: &mut Reporter) -> Result<Option<String>, String> {
+    let input = Input::open(&args.path)?;
     let options = Options {
         level: match args.optimise {
             LevelArg::O0 => Level::O0,
@@ -96,43 +115,39 @@ pub(crate) fn run(args: &Args, color: Color) -> u8 {
         },
         ..Options::default()
     };
-    let compiled = driver::compile(
-        &input.path,
-        &input.name,
-        &input.bytes,
-        &input.world,
-        &options,
-    );
-    let mut reporter = Reporter::new(args.message_format, color);
-    reporter.report(&compiled.sources, &compiled.diagnostics);
-    reporter.finish(&compiled.diagnostics);
-    let Some(output) = compiled.output else {
-        return cli::ERRORS;
+    let recorder = args
+        .with_source
+        .then(|| Recorder::new(&input.path, &input.bytes, Arc::new(input.world.clone())));
+    let request = input.request();
+    let request = Request {
+        env: recorder.as_ref().map_or(request.env, |recorder| recorder),
+        build: true,
+        ..request
     };
+    let compiled = driver::generate(driver::analyse(&request), &options);
+    reporter.report(&compiled.sources, &compiled.diagnostics);
+    let Some(mut output) = compiled.output else {
+        return Ok(None);
+    };
+    if let Some(recorder) = &recorder {
+        recorder.attach(&mut output.wasm)?;
+    }
     let rune = args
         .output
         .clone()
         .unwrap_or_else(|| PathBuf::from(format!("{}.rune", output.manifest.name)));
     for emit in &args.emit {
-        let written = match emit {
-            Emit::Wasm => write(&rune, &output.wasm),
-            Emit::Ir => write(&rune.with_extension("ir"), output.text.as_bytes()),
-        };
-        if let Err(reason) = written {
-            complain(&reason);
-            return cli::USAGE;
+        match emit {
+            Emit::Wasm => write(&rune, &output.wasm)?,
+            Emit::Ir => write(&rune.with_extension("ir"), output.text.as_bytes())?,
         }
     }
-    if args.message_format == MessageFormat::Human {
-        let _ = writeln!(
-            io::stderr(),
-            "built {} ({} bytes, {} bytes of memory)",
-            rune.display(),
-            output.wasm.len(),
-            output.manifest.memory_bytes
-        );
-    }
-    cli::OK
+    Ok(Some(format!(
+        "built {} ({} bytes, {} bytes of memory)",
+        rune.display(),
+        output.wasm.len(),
+        output.manifest.memory_bytes
+    )))
 }
 
 /// Writes a file whole or not at all: a reader never sees half a rune.

@@ -1,11 +1,16 @@
 //! `runec check`: everything but code generation.
 
+use std::{
+    io::{self, IsTerminal, Write},
+    time::{Duration, Instant},
+};
+
 use crate::{
-    cli::{self, Color, MessageFormat},
-    cmd::complain,
+    cli::Color,
     driver,
-    find::Paths,
-    report::Reporter,
+    find::{Paths, Source},
+    parallel,
+    report::{Reporter, Style},
 };
 
 pub(crate) const EXAMPLES: &str = "\
@@ -14,40 +19,78 @@ Exit status: 0 no errors, 1 errors, 2 wrong usage or a file that cannot be read.
 Examples:
   runec check                      every Runefile in this folder and below it
   runec check - < Runefile         standard input
-  runec check --message-format json Runefile";
+  runec check --message-format sarif > runec.sarif";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     paths: Paths,
-    /// How diagnostics are written.
-    #[arg(long, value_name = "FORMAT", default_value = "human")]
-    message_format: MessageFormat,
+    #[command(flatten)]
+    style: Style,
 }
 
 pub(crate) fn run(args: &Args, color: Color) -> u8 {
-    let mut reporter = Reporter::new(args.message_format, color);
-    let mut all = Vec::new();
+    let mut reporter = Reporter::of(args.style, color);
     let found = args.paths.find();
-    let mut unreadable = !found.faults.is_empty();
-    found.faults.iter().for_each(|fault| complain(fault));
-    for source in &found.sources {
-        match source.open() {
-            Ok(input) => {
-                let checked = driver::check(&input.path, &input.name, &input.bytes, &input.world);
-                reporter.report(&checked.sources, &checked.diagnostics);
-                all.extend(checked.diagnostics);
-            }
-            Err(reason) => {
-                complain(&reason);
-                unreadable = true;
-            }
+    for fault in &found.faults {
+        reporter.fault(fault);
+    }
+    let mut progress = Progress::new(found.sources.len(), args.style.quiet);
+    parallel::in_order(&found.sources, check, |checked| {
+        progress.clear();
+        match checked {
+            Ok(checked) => reporter.report(&checked.sources, &checked.diagnostics),
+            Err(reason) => reporter.fault(&reason),
+        }
+        progress.step();
+    });
+    progress.clear();
+    let status = reporter.status();
+    reporter.finish(status);
+    status
+}
+
+fn check(source: &Source) -> Result<driver::Checked, String> {
+    let input = source.open()?;
+    Ok(driver::analyse(&input.request()))
+}
+
+/// How far a long check has come: a line in the terminal that is written over.
+struct Progress {
+    total: usize,
+    done: usize,
+    next: Option<Instant>,
+    shown: bool,
+}
+
+impl Progress {
+    /// How long to say nothing, and how often to speak.
+    const PATIENCE: Duration = Duration::from_secs(1);
+    const PACE: Duration = Duration::from_millis(100);
+
+    fn new(total: usize, quiet: bool) -> Self {
+        let spoken = !quiet && io::stderr().is_terminal();
+        Self {
+            total,
+            done: 0,
+            next: spoken.then(|| Instant::now() + Self::PATIENCE),
+            shown: false,
         }
     }
-    reporter.finish(&all);
-    match (unreadable, reporter.errors()) {
-        (true, _) => cli::USAGE,
-        (false, 0) => cli::OK,
-        (false, _) => cli::ERRORS,
+
+    fn step(&mut self) {
+        self.done += 1;
+        let now = Instant::now();
+        if self.next.is_some_and(|next| now >= next) {
+            self.next = Some(now + Self::PACE);
+            self.shown = true;
+            let _ = write!(io::stderr(), "checked {} of {}", self.done, self.total);
+        }
+    }
+
+    fn clear(&mut self) {
+        if std::mem::take(&mut self.shown) {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
     }
 }

@@ -75,7 +75,7 @@ pub(crate) fn run(args: &Args, color: Color) -> u8 {
     ));
     let mut reporter = Reporter::new(MessageFormat::Human, color);
     reporter.report(&checked.sources, &checked.diagnostics);
-    reporter.finish(&checked.diagnostics);
+    reporter.finish(reporter.status());
     let Some((_, analysis)) = checked.stages.as_ref().filter(|_| reporter.errors() == 0) else {
         return cli::ERRORS;
     };

@@ -1,0 +1,253 @@
+//! What the compiler found, written in the form that the reader asked for, and how many there were.
+
+mod github;
+pub mod json;
+mod junit;
+pub mod place;
+mod sarif;
+
+use std::io::{self, IsTerminal, Write};
+
+use codespan_reporting::term::termcolor::{ColorChoice, StandardStream};
+use rune_ir::diag::{Code, Diagnostic, Severity, Sources};
+
+use crate::{
+    cli::{self, Color, MessageFormat},
+    cmd::complain,
+    render,
+};
+use place::Places;
+
+/// Errors of one Runefile shown to a person; more only push the first off the screen.
+const MOST_ERRORS: usize = 20;
+
+/// How a command writes what it finds.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Style {
+    /// How diagnostics are written.
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub message_format: MessageFormat,
+    /// Write the diagnostics and nothing else.
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// Writes diagnostics, and counts them. A stream that is closed is no reason to fail.
+pub struct Reporter {
+    quiet: bool,
+    stream: StandardStream,
+    form: Form,
+    tally: Tally,
+}
+
+/// What is written where. SARIF and JUnit are one document about all, written at the end.
+enum Form {
+    Human,
+    Json,
+    Github,
+    Sarif(Box<sarif::Log>),
+    Junit(junit::Report),
+}
+
+/// What was found so far.
+#[derive(Debug, Default)]
+struct Tally {
+    runefiles: usize,
+    /// Those with errors or warnings.
+    flawed: usize,
+    errors: usize,
+    warnings: usize,
+    /// Diagnostics with a fix.
+    fixable: usize,
+    /// Diagnostics that a person was spared.
+    hidden: usize,
+    faults: usize,
+    /// The worst of the diagnostics, of those as bad the first.
+    worst: Option<(Severity, Code)>,
+}
+
+impl Reporter {
+    /// Writes in this form; people see colours where `color` says.
+    pub fn new(format: MessageFormat, color: Color) -> Self {
+        let choice = match color {
+            Color::Always => ColorChoice::Always,
+            Color::Never => ColorChoice::Never,
+            // termcolor's own Auto looks at NO_COLOR and TERM, but not at where the text goes.
+            Color::Auto if io::stderr().is_terminal() => ColorChoice::Auto,
+            Color::Auto => ColorChoice::Never,
+        };
+        Self {
+            quiet: false,
+            stream: StandardStream::stderr(choice),
+            form: match format {
+                MessageFormat::Human => Form::Human,
+                MessageFormat::Json => Form::Json,
+                MessageFormat::Github => Form::Github,
+                MessageFormat::Sarif => Form::Sarif(Box::default()),
+                MessageFormat::Junit => Form::Junit(junit::Report::default()),
+            },
+            tally: Tally::default(),
+        }
+    }
+
+    /// Writes as the command line says.
+    pub(crate) fn of(style: Style, color: Color) -> Self {
+        Self {
+            quiet: style.quiet,
+            ..Self::new(style.message_format, color)
+        }
+    }
+
+    /// Takes in what was found about one Runefile, the first of `sources`, even if it is nothing.
+    pub fn report(&mut self, sources: &Sources, diagnostics: &[Diagnostic]) {
+        self.tally.count(diagnostics);
+        if diagnostics.is_empty() && !matches!(self.form, Form::Junit(_)) {
+            return;
+        }
+        let places = Places::new(sources);
+        match &mut self.form {
+            Form::Human => {
+                let mut errors = 0;
+                for diagnostic in diagnostics {
+                    errors += usize::from(diagnostic.severity == Severity::Error);
+                    if errors > MOST_ERRORS {
+                        self.tally.hidden += 1;
+                    } else {
+                        let _ = render::human(&mut self.stream, &places, diagnostic);
+                    }
+                }
+            }
+            Form::Json => lines(
+                diagnostics
+                    .iter()
+                    .map(|d| json::one(&places, d).to_string()),
+            ),
+            Form::Github => lines(diagnostics.iter().map(|d| github::line(&places, d))),
+            Form::Sarif(log) => log.add(&places, diagnostics),
+            Form::Junit(report) => report.add(&places, diagnostics),
+        }
+    }
+
+    /// Takes in a sentence about what is wrong outside any Runefile, such as a file that cannot be read.
+    /// People see it at once, whatever the form.
+    pub fn fault(&mut self, message: &str) {
+        self.tally.faults += 1;
+        complain(message);
+        match &mut self.form {
+            Form::Human | Form::Json => {}
+            Form::Github => lines(std::iter::once(github::fault(message))),
+            Form::Sarif(log) => log.fault(message),
+            Form::Junit(report) => report.fault(message),
+        }
+    }
+
+    /// The exit status of a command that only looks: 2 after a fault, else 1 after an error, else 0.
+    pub fn status(&self) -> u8 {
+        match (self.tally.faults, self.tally.errors) {
+            (0, 0) => cli::OK,
+            (0, _) => cli::ERRORS,
+            _ => cli::USAGE,
+        }
+    }
+
+    /// Ends the report of a command that ends with this status: documents are written, and people are told
+    /// how many errors and warnings there were and where to learn more.
+    pub fn finish(&mut self, status: u8) {
+        match &mut self.form {
+            Form::Human if !self.quiet => {
+                if let Some(summary) = self.tally.summary() {
+                    let _ = writeln!(self.stream, "{summary}");
+                }
+            }
+            Form::Human | Form::Json | Form::Github => {}
+            Form::Sarif(log) => lines(std::iter::once(format!("{:#}", log.finish(status)))),
+            Form::Junit(report) => {
+                let _ = io::stdout().write_all(report.finish().as_bytes());
+            }
+        }
+    }
+
+    /// How many errors were reported.
+    pub fn errors(&self) -> usize {
+        self.tally.errors
+    }
+}
+
+impl Tally {
+    fn count(&mut self, diagnostics: &[Diagnostic]) {
+        let (errors, warnings) = (self.errors, self.warnings);
+        for diagnostic in diagnostics {
+            match diagnostic.severity {
+                Severity::Error => self.errors += 1,
+                Severity::Warning => self.warnings += 1,
+                Severity::Note => {}
+            }
+            self.fixable += usize::from(!diagnostic.fixes.is_empty());
+            if self
+                .worst
+                .is_none_or(|(severity, _)| severity < diagnostic.severity)
+            {
+                self.worst = Some((diagnostic.severity, diagnostic.code));
+            }
+        }
+        self.runefiles += 1;
+        self.flawed += usize::from((errors, warnings) != (self.errors, self.warnings));
+    }
+
+    /// The last line a person sees; none where there is nothing to say.
+    fn summary(&self) -> Option<String> {
+        if self.errors + self.warnings == 0 {
+            return None;
+        }
+        let mut parts = Vec::new();
+        if self.errors > 0 {
+            parts.push(count(self.errors, "error"));
+        }
+        if self.warnings > 0 {
+            parts.push(count(self.warnings, "warning"));
+        }
+        let mut line = parts.join(", ");
+        if self.runefiles > 1 {
+            line += &format!(" in {} of {} Runefiles", self.flawed, self.runefiles);
+        }
+        if self.hidden > 0 {
+            line += &format!(", {} of them not shown", self.hidden);
+        }
+        if self.fixable > 0 {
+            line += &format!("; {} with a fix", self.fixable);
+        }
+        if let Some((_, code)) = self.worst {
+            line += &format!("; `runec explain {code}` says more");
+        }
+        Some(line)
+    }
+}
+
+fn count(n: usize, noun: &str) -> String {
+    if n == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{n} {noun}s")
+    }
+}
+
+/// Writes lines to standard output, in one piece.
+fn lines(lines: impl Iterator<Item = String>) {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    for line in lines {
+        let _ = writeln!(out, "{line}");
+    }
+    let _ = out.flush();
+}
+
+/// What stands below the message of a diagnostic, one sentence each.
+fn advice(diagnostic: &Diagnostic) -> Vec<String> {
+    let help = diagnostic.hints.iter().map(|hint| format!("help: {hint}"));
+    let fixes = diagnostic
+        .fixes
+        .iter()
+        .map(|fix| format!("fix: {}", fix.title));
+    let more = format!("`runec explain {}` says more", diagnostic.code);
+    let notes = diagnostic.notes.iter().cloned();
+    notes.chain(help).chain(fixes).chain([more]).collect()
+}
