@@ -12,6 +12,12 @@ pub trait Env: Send + Sync {
     fn layer(&self, path: &str) -> Result<Layer, String> {
         Err(format!("there is no file {path}"))
     }
+    /// The files of a folder as one archive, or one sentence on why there is none; `None` where the path is
+    /// no folder. The same files give the same bytes.
+    fn archive(&self, path: &str) -> Option<Result<Arc<[u8]>, String>> {
+        let _ = path;
+        None
+    }
     /// The bytes of a precompiled block by canonical name (`runicos/label`).
     fn block(&self, name: &str) -> Option<Arc<[u8]>>;
     /// The module of a block whose path is a folder of sources, built first if `build` allows it; `None`

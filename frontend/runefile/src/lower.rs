@@ -11,9 +11,12 @@ use rune_ir::{
 };
 
 use crate::{
+    format::Format,
     layers::{Base, Layer},
+    model_format,
     names::{self, Names},
     order::{Ordered, bad_name, old_order, order},
+    resources::{self, Resource},
     shapes,
     tree::{self, Instruction, Keyword, Role, Tree, Word, WordForm},
     values::shorten,
@@ -88,8 +91,7 @@ struct Lowering<'e> {
     stages: Names<StageId>,
     /// How high above the lowest layer each stage was first defined.
     homes: Vec<usize>,
-    /// The bytes of each resource; none where its file cannot be had.
-    resources: Names<Option<Arc<[u8]>>>,
+    resources: Names<Resource>,
 }
 
 /// Labels that say which rune it is: a layer above is another rune.
@@ -144,8 +146,14 @@ impl Lowering<'_> {
         }
         match base {
             Some(from) if Base::of(&from.image.value) == Base::Image => {
-                self.has_image(&from.image);
-                self.pipeline.image = Some(from.image.clone());
+                let mut image = from.image.clone();
+                if tree.format == Format::Yaml && !self.env.has_image(image_name(&image)) {
+                    self.found.push(unchecked_image(&image));
+                    UNCHECKED.clone_into(&mut image.value);
+                } else {
+                    self.has_image(&image);
+                }
+                self.pipeline.image = Some(image);
             }
             // The layer below; where there is none, that has been reported, and what it defines is missing.
             Some(_) => self.pipeline.partial |= self.pipeline.image.is_none(),
@@ -181,7 +189,7 @@ impl Lowering<'_> {
 
     /// Checks that the catalogue has an image; a version and a part are kept and not looked at.
     fn has_image(&mut self, image: &Spanned<String>) -> bool {
-        let name = image.value.split(['@', '#']).next().unwrap_or("");
+        let name = image_name(image);
         let is_known = self.env.has_image(name);
         if !is_known {
             let known = self.env.images();
@@ -212,9 +220,10 @@ impl Lowering<'_> {
                         // A layer above has another.
                         Some(_) => {}
                         None => {
-                            let bytes = self.content(resource);
-                            self.pipeline.partial |= bytes.is_none();
-                            self.resources.declare(name, bytes);
+                            let (resource, found) = resources::read(resource, self.env);
+                            self.pipeline.partial |= resource.bytes.is_none();
+                            self.found.extend(found);
+                            self.resources.declare(name, resource);
                         }
                     }
                 }
@@ -234,37 +243,12 @@ impl Lowering<'_> {
         }
     }
 
-    /// The bytes of a resource: those of its file, or its text.
-    fn content(&mut self, resource: &tree::Resource) -> Option<Arc<[u8]>> {
-        match &resource.path {
-            Some(path) => self.file(path, "resource"),
-            None => resource.args.iter().find_map(|a| match &a.value.value {
-                tree::Value::Text(text) => Some(Arc::from(text.as_bytes())),
-                tree::Value::Integer(_)
-                | tree::Value::Float(_)
-                | tree::Value::List(_)
-                | tree::Value::Reference(_) => None,
-            }),
-        }
-    }
-
-    /// The bytes of a file, or a diagnostic at its path.
-    fn file(&mut self, path: &Spanned<String>, what: &str) -> Option<Arc<[u8]>> {
-        match self.env.file(&path.value) {
-            Ok(bytes) => Some(bytes),
-            Err(reason) => {
-                self.found.push(
-                    Diagnostic::new(
-                        Code::FileMissing,
-                        path.span,
-                        format!("cannot read the {what} `{}`", shorten(&path.value)),
-                    )
-                    .at(reason)
-                    .hint("paths are relative to the folder of the Runefile"),
-                );
-                None
-            }
-        }
+    /// The bytes of a model's file, or a diagnostic at its path.
+    fn model_file(&mut self, path: &Spanned<String>) -> Option<Arc<[u8]>> {
+        let bytes = self.env.file(&path.value);
+        bytes
+            .map_err(|reason| self.found.push(resources::unreadable(path, "model", reason)))
+            .ok()
     }
 
     fn make_stages(&mut self, tree: &Tree, height: usize) {
@@ -297,10 +281,15 @@ impl Lowering<'_> {
                 return self.hole(*diagnostic);
             }
         };
-        let (declared, faults) = shapes::declared(written);
+        let (mut declared, faults) = shapes::declared(written);
         for fault in faults {
             self.pipeline.partial |= fault.severity == Severity::Error;
             self.found.push(fault);
+        }
+        if let StageKind::Model { bytes, .. } = &kind {
+            let unread = std::mem::take(&mut declared.args);
+            self.found
+                .extend(model_format::check(&name.value, &unread, bytes));
         }
         let args = declared
             .args
@@ -530,9 +519,9 @@ impl Lowering<'_> {
             Role::Model => {
                 let bytes = match word.text.strip_prefix('$') {
                     Some(name) if word.form != WordForm::Quoted => {
-                        Some(self.resource(name, word.span)?)
+                        Some(self.binary(name, word.span)?)
                     }
-                    _ => self.file(&text, "model"),
+                    _ => self.model_file(&text),
                 };
                 Some(StageKind::Model {
                     path: text,
@@ -589,13 +578,25 @@ impl Lowering<'_> {
         })
     }
 
+    /// The bytes `$name` stands for as a model.
+    fn binary(&mut self, name: &str, span: Span) -> Option<Arc<[u8]>> {
+        let text = self.resources.get(name).and_then(|resource| resource.text);
+        if let Some(text) = text {
+            self.hole(resources::not_binary(name, span, text));
+            return None;
+        }
+        self.resource(name, span)
+    }
+
     /// The bytes `$name` stands for; `None`: nothing declares it or its file cannot be had, which is
     /// reported.
     fn resource(&mut self, name: &str, span: Span) -> Option<Arc<[u8]>> {
-        if let Some(bytes) = self.resources.get(name) {
-            return bytes.clone();
+        if let Some(resource) = self.resources.get(name) {
+            return resource.bytes.clone();
         }
-        if !self.resources.is_lost(name) {
+        if let Some(stage) = self.stages.place(name) {
+            self.hole(resources::not_a_resource(name, span, stage));
+        } else if !self.resources.is_lost(name) {
             let near = self
                 .resources
                 .suggestion(name)
@@ -643,6 +644,27 @@ fn other_kind(name: &Spanned<String>, before: &Stage, after: &StageKind) -> Diag
     .at(format!("this is {}", role(after)))
     .also(before.name.span, format!("this is {}", role(&before.kind)))
     .hint("a stage is replaced by one of the same interface; give this one another name to add it")
+}
+
+/// What a rune is based on whose YAML names an image that does not exist.
+const UNCHECKED: &str = "runicos/base";
+
+/// The name of an image without version and part.
+fn image_name(image: &Spanned<String>) -> &str {
+    image.value.split(['@', '#']).next().unwrap_or("")
+}
+
+/// Says that an image does not exist where the reference system never looked.
+fn unchecked_image(image: &Spanned<String>) -> Diagnostic {
+    let mut diagnostic = Diagnostic::new(
+        Code::UnknownImage,
+        image.span,
+        format!("there is no base image `{}`", shorten(&image.value)),
+    )
+    .at(format!("taken for {UNCHECKED}"))
+    .hint(format!("write `image: {UNCHECKED}`"));
+    diagnostic.severity = Severity::Warning;
+    diagnostic
 }
 
 /// Names of output kinds that are set aside for later versions.

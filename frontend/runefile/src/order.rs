@@ -15,23 +15,26 @@ use crate::{
 };
 
 /// The words of an instruction by what they mean.
-pub(crate) struct Ordered<'t> {
+#[derive(Clone, Copy, Debug)]
+pub struct Ordered<'t> {
     /// The kind or path.
-    pub(crate) what: &'t Word,
+    pub what: &'t Word,
     /// The name; `None`: an `OUT` without one.
-    pub(crate) name: Option<&'t Word>,
+    pub name: Option<&'t Word>,
     /// The name stands first, which is an old order.
-    pub(crate) swapped: bool,
+    pub swapped: bool,
 }
 
 /// Tells kind or path from name. The kind or path comes first, unless the words themselves say otherwise:
 /// for a capability, only the second is a known kind in upper case; for a block or model, only the second
 /// looks like a path, or, both being bare words, only the second is in the catalogue.
-pub(crate) fn order<'t>(stage: &'t Stage, env: &dyn Env) -> Ordered<'t> {
+pub fn order<'t>(stage: &'t Stage, env: &dyn Env) -> Ordered<'t> {
     let first = &stage.first;
     let swapped = stage
         .second
         .as_ref()
+        // The YAML form calls a path or kind a path even where it could be a name.
+        .filter(|second| !(first.form == WordForm::Path && second.form == WordForm::Name))
         .is_some_and(|second| match stage.role.value {
             Role::Capability => is_upper_kind(second) && !is_upper_kind(first),
             Role::ProcBlock => {

@@ -8,6 +8,7 @@ use rune_ir::{
 };
 
 use crate::{
+    format::Format,
     names::Names,
     tree::{Instruction, Keyword, Run, StageRef, Step, Tree},
     values::shorten,
@@ -25,12 +26,12 @@ pub(crate) fn wire(
     pipeline: &mut Pipeline,
     found: &mut Vec<Diagnostic>,
 ) {
-    let mut runs: Vec<(&Run, Vec<StageId>)> = Vec::new();
+    let mut runs: Vec<(&Run, Format, Vec<StageId>)> = Vec::new();
     // How many RUNs each layer and those below have.
     let mut counts = Vec::with_capacity(trees.len());
     for tree in trees {
         runs.extend(tree.instructions.iter().filter_map(|i| match i {
-            Instruction::Run(run) => Some((run, Vec::new())),
+            Instruction::Run(run) => Some((run, tree.format, Vec::new())),
             Instruction::From(_)
             | Instruction::For(_)
             | Instruction::Set(_)
@@ -42,13 +43,16 @@ pub(crate) fn wire(
         counts.push(runs.len());
     }
     let named = named(trees, &runs);
-    let is_open = |s: &Stage| {
-        matches!(s.kind, StageKind::Output(_)) && !named.contains(s.name.value.as_str())
+    // In YAML an output says what feeds it.
+    let is_open = |id: StageId, s: &Stage| {
+        matches!(s.kind, StageKind::Output(_))
+            && trees[homes[id.index()]].format == Format::Text
+            && !named.contains(s.name.value.as_str())
     };
-    for (id, _) in pipeline.stages.iter().filter(|(_, s)| is_open(s)) {
+    for (id, _) in pipeline.stages.iter().filter(|(id, s)| is_open(*id, s)) {
         let last = counts[homes[id.index()]..].iter().find(|n| **n > 0);
         if let Some(count) = last {
-            runs[count - 1].1.push(id);
+            runs[count - 1].2.push(id);
         }
     }
     let mut wiring = Wiring {
@@ -56,17 +60,19 @@ pub(crate) fn wire(
         unknown: BTreeSet::new(),
         pipeline,
         found,
+        format: Format::Text,
     };
-    for (run, open) in &runs {
+    for (run, format, open) in &runs {
+        wiring.format = *format;
         wiring.run(run, open);
     }
 }
 
 /// Every name that stands in a RUN, or may.
-fn named<'t>(trees: &[&'t Tree], runs: &[(&'t Run, Vec<StageId>)]) -> BTreeSet<&'t str> {
+fn named<'t>(trees: &[&'t Tree], runs: &[(&'t Run, Format, Vec<StageId>)]) -> BTreeSet<&'t str> {
     let mut named: BTreeSet<&str> = runs
         .iter()
-        .flat_map(|(run, _)| run.steps.iter().flat_map(|s| &s.stages))
+        .flat_map(|(run, ..)| run.steps.iter().flat_map(|s| &s.stages))
         .map(|stage| stage.name.value.as_str())
         .collect();
     for instruction in trees.iter().flat_map(|tree| &tree.instructions) {
@@ -93,6 +99,8 @@ struct Wiring<'w> {
     unknown: BTreeSet<&'w str>,
     pipeline: &'w mut Pipeline,
     found: &'w mut Vec<Diagnostic>,
+    /// The form of the RUN at hand.
+    format: Format,
 }
 
 impl<'w> Wiring<'w> {
@@ -104,7 +112,7 @@ impl<'w> Wiring<'w> {
 
     /// Wires one RUN, whose last step also feeds the outputs of `open`.
     fn run(&mut self, run: &'w Run, open: &[StageId]) {
-        let steps: Vec<Vec<Place>> = run.steps.iter().map(|step| self.find(step)).collect();
+        let steps: Vec<Vec<Place>> = run.steps.iter().map(|s| self.find(s, run)).collect();
         let Some((last, before)) = steps.split_last() else {
             self.hole(
                 Diagnostic::new(Code::EmptyRun, run.span, "A RUN instruction can't be empty")
@@ -179,7 +187,12 @@ impl<'w> Wiring<'w> {
             }
             for from in left {
                 if !self.is_output(from.id) {
-                    self.feed(to.id, from, to.span);
+                    let span = match self.format {
+                        Format::Text => to.span,
+                        // There the edge is written as an input.
+                        Format::Yaml => from.span,
+                    };
+                    self.feed(to.id, from, span);
                 }
             }
         }
@@ -202,7 +215,7 @@ impl<'w> Wiring<'w> {
     }
 
     /// The stages of a step that are known; the others are reported, each name once.
-    fn find(&mut self, step: &'w Step) -> Vec<Place> {
+    fn find(&mut self, step: &'w Step, run: &Run) -> Vec<Place> {
         let mut places = Vec::with_capacity(step.stages.len());
         for stage in &step.stages {
             let name = stage.name.value.as_str();
@@ -215,21 +228,30 @@ impl<'w> Wiring<'w> {
             } else {
                 self.pipeline.partial = true;
                 if !self.stages.is_lost(name) && self.unknown.insert(name) {
-                    self.found.push(self.unknown_stage(stage));
+                    self.found.push(self.unknown_stage(stage, run));
                 }
             }
         }
         places
     }
 
-    fn unknown_stage(&self, stage: &StageRef) -> Diagnostic {
+    fn unknown_stage(&self, stage: &StageRef, run: &Run) -> Diagnostic {
         let name = stage.name.value.as_str();
-        let diagnostic = Diagnostic::new(
-            Code::UnknownStage,
-            stage.name.span,
-            format!("Can't find \"{}\"", shorten(name)),
-        )
-        .at("no instruction defines this stage");
+        let shown = shorten(name);
+        let (message, at) = match (self.format, run.steps.last()) {
+            (Format::Yaml, Some(Step { stages, .. })) if !stages.contains(stage) => {
+                let reader = stages.first().map_or("", |s| s.name.value.as_str());
+                (
+                    format!("Unable to find \"{shown}\" to use as an input for \"{reader}\""),
+                    "the pipeline has no such stage",
+                )
+            }
+            (Format::Text | Format::Yaml, _) => (
+                format!("Can't find \"{shown}\""),
+                "no instruction defines this stage",
+            ),
+        };
+        let diagnostic = Diagnostic::new(Code::UnknownStage, stage.name.span, message).at(at);
         if Keyword::from_name(name).is_some() {
             return diagnostic.hint(format!(
                 "one instruction per line: begin a new line before `{name}`"

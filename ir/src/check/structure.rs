@@ -176,6 +176,10 @@ fn ports(
                     from.name.span,
                     format!("`{}` is defined here", from.name.value),
                 )
+                .note(format!(
+                    "The \"{}\" node has no {}'th output.",
+                    from.name.value, edge.port
+                ))
                 .hint(format!(
                     "outputs count from 0: `{0}.0` is the first and the same as `{0}`",
                     from.name.value
@@ -220,7 +224,11 @@ fn sort(
                 Mark::Open => {
                     let start = stack.iter().position(|(s, _)| *s == edge.from).unwrap_or(0);
                     let path: Vec<StageId> = stack[start..].iter().map(|(s, _)| *s).collect();
-                    return Err(Box::new(cycle(pipeline, &path, edge.span)));
+                    let spans = stack[start..].iter();
+                    let spans: Vec<Span> = spans
+                        .map(|(s, next)| pipeline.stages[*s].inputs[next - 1].span)
+                        .collect();
+                    return Err(Box::new(cycle(pipeline, &path, &spans)));
                 }
             }
         }
@@ -228,15 +236,20 @@ fn sort(
     Ok(order)
 }
 
-/// Says that the stages of `path` feed each other: each receives from the next, the last from the first.
-fn cycle(pipeline: &Pipeline, path: &[StageId], span: Span) -> Diagnostic {
+/// Says that the stages of `path` feed each other: each receives from the next, the last from the first,
+/// by the edges at `spans`.
+fn cycle(pipeline: &Pipeline, path: &[StageId], spans: &[Span]) -> Diagnostic {
     let name = |i: usize| pipeline.stages[path[i % path.len()]].name.value.as_str();
+    let last = path.len() - 1;
     let mut diagnostic = Diagnostic::new(
         Code::Cycle,
-        span,
+        spans[last],
         format!("Cycle detected when checking \"{}\"", name(0)),
     )
-    .at("this step closes the circle");
+    .at(passes(name(last), true));
+    for i in 0..last {
+        diagnostic = diagnostic.also(spans[i], passes(name(i), false));
+    }
     for i in 1..=path.len() {
         let end = if i == path.len() {
             ", completing the cycle."
@@ -249,6 +262,16 @@ fn cycle(pipeline: &Pipeline, path: &[StageId], span: Span) -> Diagnostic {
         ));
     }
     diagnostic.hint("data flows one way within a call; leave out one of these steps")
+}
+
+/// What an edge of a circle does, in the reference compiler's words.
+fn passes(reader: &str, is_last: bool) -> String {
+    let end = if is_last {
+        ", completing the cycle."
+    } else {
+        "..."
+    };
+    format!("... which passes data to \"{reader}\"{end}")
 }
 
 /// Which stages an output depends on; outputs themselves where something feeds them.
