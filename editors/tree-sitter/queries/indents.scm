@@ -1,0 +1,13 @@
+; A continued line is indented.
+
+[
+  (from)
+  (label)
+  (resource)
+  (set)
+  (capability)
+  (proc_block)
+  (model)
+  (run)
+  (out)
+] @indent.begin

@@ -1,0 +1,4 @@
+; What plugins for notes in comments mark there.
+
+((comment) @injection.content
+  (#set! injection.language "comment"))
