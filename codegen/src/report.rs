@@ -345,9 +345,9 @@ impl Report {
     }
 
     /// Bytes of all code.
-    pub fn code(&self) -> u32 {
-        let stages = self.stages.iter().map(|s| s.cost.code);
-        let shared = self.shared.iter().map(|s| s.cost.code);
-        stages.chain(shared).sum::<u32>() + self.entry
+    pub fn code(&self) -> u64 {
+        let stages = self.stages.iter().map(|s| u64::from(s.cost.code));
+        let shared = self.shared.iter().map(|s| u64::from(s.cost.code));
+        stages.chain(shared).sum::<u64>() + u64::from(self.entry)
     }
 }

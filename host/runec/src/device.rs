@@ -480,7 +480,7 @@ fn advice(stage: &Stage, cost: &Cost) -> String {
 }
 
 /// Why a finished rune does not fit an image, a few words each; none: it does.
-pub(crate) fn misfits(image: &Image, manifest: &ManifestView<'_>, file_bytes: u64) -> Vec<String> {
+pub(crate) fn misfits(image: &Image, manifest: &Manifest, file_bytes: u64) -> Vec<String> {
     let mut reasons = Vec::new();
     for capability in &manifest.capabilities {
         let spec = capability.kind.spec();
@@ -494,9 +494,9 @@ pub(crate) fn misfits(image: &Image, manifest: &ManifestView<'_>, file_bytes: u6
                 let dim = dims.len().checked_sub(from_end).and_then(|i| dims.get(i));
                 dim.map(|d| Value::Integer(d.bound().into()))
             };
-            let value = capability
-                .params
-                .value(name)
+            let given = capability.params.iter().find(|p| p.name == *name);
+            let value = given
+                .map(|p| p.value.clone())
                 .or_else(|| match name.as_str() {
                     "height" => side(3),
                     "width" => side(2),
@@ -507,7 +507,7 @@ pub(crate) fn misfits(image: &Image, manifest: &ManifestView<'_>, file_bytes: u6
                     (least..=most).contains(&n)
                 }
                 (Some(Value::Text(text)), Range::Words(words)) => {
-                    words.iter().any(|w| w.eq_ignore_ascii_case(text))
+                    words.iter().any(|w| w.eq_ignore_ascii_case(text.as_str()))
                 }
                 _ => true,
             };

@@ -1,0 +1,46 @@
+//! `runec inspect`: what is in a rune.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use crate::{
+    cli::{self, Color},
+    cmd::refuse,
+    inspect,
+};
+
+pub(crate) const EXAMPLES: &str = "\
+Exit status: 0 shown, 1 no rune or a damaged one, or errors in the Runefile, 2 wrong usage or a file that
+cannot be read.
+
+Examples:
+  runec inspect wand.rune                  interface, memory, sizes by stage, devices it fits
+  runec inspect examples/gesture           the same of what its Runefile would build
+  runec inspect wand.rune --json | jq .memory.bytes";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A rune, a Runefile, or a folder with one.
+    #[arg(default_value = ".")]
+    path: PathBuf,
+    /// One JSON object on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args, color: Color) -> u8 {
+    let rune = match inspect::open(&args.path) {
+        Ok(rune) => rune,
+        Err(failure) => return refuse(failure, color, cli::ERRORS),
+    };
+    let shown = if args.json {
+        format!("{:#}\n", inspect::json(&rune))
+    } else {
+        inspect::text(&rune)
+    };
+    // Whoever closes the pipe has seen enough.
+    let _ = io::stdout().lock().write_all(shown.as_bytes());
+    cli::OK
+}
