@@ -19,7 +19,7 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
-fn source(written: &str) -> String {
+pub(crate) fn source(written: &str) -> String {
     written
         .replace("{CR}", "\r")
         .replace("{NUL}", "\0")

@@ -54,10 +54,11 @@ const PIECES: [&str; 24] = [
 ];
 
 /// Marsaglia's xorshift, 64 bits.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, n: usize) -> usize {
+    /// A number from 0 to `n` - 1; 0 if there is none.
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -70,8 +71,9 @@ impl Random {
     }
 }
 
-fn mutate(random: &mut Random) -> Vec<u8> {
-    let mut bytes = SEEDS[random.below(SEEDS.len())].as_bytes().to_vec();
+/// One of the texts with up to five changes.
+pub(crate) fn mutate(random: &mut Random, seeds: &[&str]) -> Vec<u8> {
+    let mut bytes = seeds[random.below(seeds.len())].as_bytes().to_vec();
     for _ in 0..=random.below(4) {
         match random.below(6) {
             0 if !bytes.is_empty() => {
@@ -90,7 +92,7 @@ fn mutate(random: &mut Random) -> Vec<u8> {
                 bytes.splice(at..at, piece.bytes());
             }
             4 => {
-                let other = SEEDS[random.below(SEEDS.len())].as_bytes();
+                let other = seeds[random.below(seeds.len())].as_bytes();
                 let part = other[random.range(other.len())].to_vec();
                 let range = random.range(bytes.len());
                 bytes.splice(range, part);
@@ -135,7 +137,7 @@ fn a_thousand_damaged_runefiles() {
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
     let (mut accepted, mut refused) = (0, 0);
     for round in 0..1_000 {
-        let bytes = mutate(&mut random);
+        let bytes = mutate(&mut random, &SEEDS);
         let shown = String::from_utf8_lossy(&bytes).into_owned();
         let (tree, pipeline, found) = compile(&bytes);
         let text = std::str::from_utf8(&bytes).ok();

@@ -4,15 +4,17 @@ use std::{fmt::Write, path::PathBuf, sync::Arc};
 
 use rune_ir::{
     args::Value,
-    diag::{Diagnostic, FileId, Span},
-    env::Env,
+    diag::{Diagnostic, Sources, Span},
+    env::{self, Env},
     pipeline::{Pipeline, StageKind},
     ty::PartialType,
 };
 use rune_runefile::{
-    Layer, Tree, lower, parse,
+    Layer, Tree, lower, parse, read_layers,
     tree::{Faulty, Instruction},
 };
+
+use crate::layers;
 
 /// A small catalogue and a few files, all in memory.
 pub(crate) struct World;
@@ -40,6 +42,10 @@ impl Env for World {
         } else {
             Err(format!("there is no file {path}"))
         }
+    }
+
+    fn layer(&self, path: &str) -> Result<env::Layer, String> {
+        layers::known(path)
     }
 
     fn block(&self, _name: &str) -> Option<Arc<[u8]>> {
@@ -87,10 +93,13 @@ pub(crate) fn root() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
-/// Parses and lowers a text in [`World`].
+/// Parses and lowers a text, and what it lies on, in [`World`].
 pub(crate) fn compile(bytes: &[u8]) -> (Tree, Option<Pipeline>, Vec<Diagnostic>) {
-    let (tree, mut found) = parse(FileId(0), bytes);
-    let layers = [Layer::own(tree.clone())];
+    let mut sources = Sources::default();
+    let file = sources.add("Runefile", String::from_utf8_lossy(bytes));
+    let (tree, mut found) = parse(file, bytes);
+    let (layers, more) = read_layers(Layer::own(tree.clone()), &World, &mut sources);
+    found.extend(more);
     let (pipeline, more) = lower(&layers, &World, "test");
     found.extend(more);
     (tree, pipeline, found)
@@ -111,7 +120,7 @@ pub(crate) fn show(bytes: &[u8]) -> String {
 }
 
 /// What a pipeline does not show.
-fn show_tree(tree: &Tree, out: &mut String) -> std::fmt::Result {
+pub(crate) fn show_tree(tree: &Tree, out: &mut String) -> std::fmt::Result {
     for instruction in &tree.instructions {
         match instruction {
             Instruction::From(from) => {
@@ -152,7 +161,7 @@ fn show_tree(tree: &Tree, out: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
-fn show_pipeline(pipeline: &Pipeline, out: &mut String) -> std::fmt::Result {
+pub(crate) fn show_pipeline(pipeline: &Pipeline, out: &mut String) -> std::fmt::Result {
     for stage in pipeline.stages.values() {
         write!(out, "{} = ", stage.name.value)?;
         match &stage.kind {
