@@ -5,13 +5,14 @@ use std::sync::Arc;
 use rune_abi::{CAPABILITIES, CapabilityKind, OUTPUTS, OutputKind};
 use rune_ir::{
     args,
-    diag::{Code, Diagnostic, Fix, Safety, Severity, Span, Spanned, did_you_mean, has_errors},
+    diag::{Code, Diagnostic, Severity, Span, Spanned, did_you_mean, has_errors},
     env::Env,
     pipeline::{Pipeline, Stage, StageId, StageKind},
 };
 
 use crate::{
     format::Format,
+    inherit::Below,
     layers::{Base, Layer},
     model_format,
     names::{self, Names},
@@ -64,7 +65,7 @@ pub fn lower(layers: &[Layer], env: &dyn Env, name: &str) -> (Option<Pipeline>, 
     }
     for (height, layer) in layers.iter().rev().enumerate() {
         lowering.env = layer.env(env);
-        lowering.header(&layer.tree, height + 1 == layers.len());
+        lowering.header(&layer.tree, height == 0, height + 1 == layers.len());
         lowering.make_stages(&layer.tree, height);
         lowering.set_arguments(&layer.tree);
     }
@@ -105,7 +106,7 @@ impl Lowering<'_> {
     }
 
     /// The base image, the devices and the labels. What a layer below says of them has been gathered.
-    fn header(&mut self, tree: &Tree, is_own: bool) {
+    fn header(&mut self, tree: &Tree, is_lowest: bool, is_own: bool) {
         let mut maybe_lost = tree.flawed && tree.instructions.is_empty();
         let mut base: Option<&tree::From> = None;
         for instruction in &tree.instructions {
@@ -155,8 +156,13 @@ impl Lowering<'_> {
                 }
                 self.pipeline.image = Some(image);
             }
-            // The layer below; where there is none, that has been reported, and what it defines is missing.
-            Some(_) => self.pipeline.partial |= self.pipeline.image.is_none(),
+            // Nothing below could be read, which has been reported: it may define any name.
+            Some(_) if is_lowest => {
+                self.pipeline.partial = true;
+                self.stages.lose_all();
+                self.resources.lose_all();
+            }
+            Some(_) => {}
             None if !maybe_lost => {
                 let start = Span {
                     end: tree.whole.start,
@@ -247,7 +253,10 @@ impl Lowering<'_> {
     fn model_file(&mut self, path: &Spanned<String>) -> Option<Arc<[u8]>> {
         let bytes = self.env.file(&path.value);
         bytes
-            .map_err(|reason| self.found.push(resources::unreadable(path, "model", reason)))
+            .map_err(|reason| {
+                self.found
+                    .push(resources::unreadable(path, "model", reason))
+            })
             .ok()
     }
 
@@ -274,7 +283,7 @@ impl Lowering<'_> {
             }
             return;
         };
-        let inherited = match self.place(written, ordered, &name, &kind) {
+        let inherited = match self.below().replaced_by(written, ordered, &name, &kind) {
             Ok(inherited) => inherited,
             Err(diagnostic) => {
                 self.stages.lose(&name.value);
@@ -315,157 +324,27 @@ impl Lowering<'_> {
         self.stages.declare(&name, id);
     }
 
-    /// The inherited stage that this one replaces, or none where it is a new one.
-    fn place(
-        &self,
-        written: &tree::Stage,
-        ordered: &Ordered<'_>,
-        name: &Spanned<String>,
-        kind: &StageKind,
-    ) -> Result<Option<StageId>, Box<Diagnostic>> {
-        let known = self.stages.get(&name.value).copied();
-        let Some(id) = known else {
-            return match written.replace {
-                Some(_) if !self.stages.is_lost(&name.value) => {
-                    Err(Box::new(self.not_inherited(name, "replace")))
-                }
-                Some(_) | None => Ok(None),
-            };
-        };
-        let first = self.pipeline.stages[id].name.span;
-        let is_inherited = first.file != name.span.file;
-        let duplicate = names::duplicate("stage", name, first);
-        match (written.replace, is_inherited) {
-            (Some(_), true) => {
-                let before = &self.pipeline.stages[id];
-                match interchangeable(&before.kind, kind) {
-                    true => Ok(Some(id)),
-                    false => Err(Box::new(other_kind(name, before, kind))),
-                }
-            }
-            (Some(replace), false) => Err(Box::new(
-                Diagnostic::new(
-                    Code::NotInherited,
-                    replace.to(name.span),
-                    format!(
-                        "`{}` is not inherited: this Runefile defines it",
-                        name.value
-                    ),
-                )
-                .at("REPLACE is for stages of a layer below")
-                .also(first, "defined here")
-                .hint("keep one of the two lines"),
-            )),
-            (None, true) => {
-                let line = format!(
-                    "REPLACE {} {}",
-                    written.role.value.keyword().name(),
-                    match ordered.name {
-                        Some(name) => format!("{} {}", ordered.what.text, name.text),
-                        None => ordered.what.text.clone(),
-                    }
-                );
-                let start = Span {
-                    end: written.span.start,
-                    ..written.span
-                };
-                Err(Box::new(
-                    duplicate
-                        .hint(format!(
-                            "to put this in place of the inherited stage, write `{line}`"
-                        ))
-                        .hint("to have both, give this one another name")
-                        .fix(Fix::new(
-                            Safety::Unsafe,
-                            "replace the inherited stage",
-                            start,
-                            "REPLACE ",
-                        )),
-                ))
-            }
-            (None, false) => {
-                let hint = match written.role.value {
-                    Role::Out if ordered.name.is_none() => format!(
-                        "give this output a name of its own: `OUT {} second_{}`",
-                        ordered.what.text, name.value
-                    ),
-                    Role::Capability | Role::ProcBlock | Role::Model | Role::Out => {
-                        "give one of them another name".to_owned()
-                    }
-                };
-                Err(Box::new(duplicate.hint(hint)))
-            }
-        }
-    }
-
     /// Gives inherited stages the arguments that a layer sets.
     fn set_arguments(&mut self, tree: &Tree) {
         for instruction in &tree.instructions {
-            if let Instruction::Set(set) = instruction
-                && let Some(id) = self.target(set)
-            {
-                let args: Vec<_> = set.args.iter().filter_map(|a| self.argument(a)).collect();
-                self.pipeline.stages[id].args.extend(args);
+            let Instruction::Set(set) = instruction else {
+                continue;
+            };
+            match self.below().set_by(set) {
+                Ok(Some(id)) => {
+                    let args: Vec<_> = set.args.iter().filter_map(|a| self.argument(a)).collect();
+                    self.pipeline.stages[id].args.extend(args);
+                }
+                Ok(None) => {}
+                Err(diagnostic) => self.hole(*diagnostic),
             }
         }
     }
 
-    /// The inherited stage that a SET is about.
-    fn target(&mut self, set: &tree::Set) -> Option<StageId> {
-        let name = &set.stage;
-        let Some(id) = self.stages.get(&name.value).copied() else {
-            if !self.stages.is_lost(&name.value) {
-                let diagnostic = self.not_inherited(name, "set arguments of");
-                self.hole(diagnostic);
-            }
-            return None;
-        };
-        let first = self.pipeline.stages[id].name.span;
-        if first.file != name.span.file {
-            return Some(id);
-        }
-        self.hole(
-            Diagnostic::new(
-                Code::NotInherited,
-                name.span,
-                format!(
-                    "`{}` is not inherited: this Runefile defines it",
-                    name.value
-                ),
-            )
-            .at("SET is for stages of a layer below")
-            .also(first, "defined here")
-            .hint("write the arguments there"),
-        );
-        None
-    }
-
-    /// Says that no layer below defines `name`.
-    fn not_inherited(&self, name: &Spanned<String>, verb: &str) -> Diagnostic {
-        let inherited: Vec<&str> = self
-            .pipeline
-            .stages
-            .values()
-            .filter(|s| s.name.span.file != name.span.file)
-            .map(|s| s.name.value.as_str())
-            .collect();
-        let near = did_you_mean(&name.value, inherited.iter().copied());
-        let shown = shorten(&name.value);
-        let diagnostic = Diagnostic::new(
-            Code::NotInherited,
-            name.span,
-            format!("there is no `{shown}` to {verb}"),
-        )
-        .at("no layer below defines this stage");
-        match near {
-            Some(near) => diagnostic.hint(format!("did you mean `{near}`?")),
-            None if inherited.is_empty() => diagnostic
-                .note("The base of this Runefile defines no stage.")
-                .hint("REPLACE and SET change what a `FROM ./other/Runefile` brings"),
-            None => diagnostic.note(format!(
-                "The inherited stages are {}.",
-                inherited.join(", ")
-            )),
+    fn below(&self) -> Below<'_> {
+        Below {
+            stages: &self.stages,
+            pipeline: &self.pipeline,
         }
     }
 
@@ -618,32 +497,6 @@ impl Lowering<'_> {
         }
         None
     }
-}
-
-/// Whether a stage of one kind can stand where one of the other stood: both take something or both do not, and
-/// so for giving.
-fn interchangeable(before: &StageKind, after: &StageKind) -> bool {
-    role(before) == role(after)
-}
-
-/// What a kind of stage takes and gives, in words.
-fn role(kind: &StageKind) -> &'static str {
-    match kind {
-        StageKind::Capability(_) => "a capability, which takes nothing",
-        StageKind::Block(_) | StageKind::Model { .. } => "a block or model, which takes and gives",
-        StageKind::Output(_) => "an output, which gives nothing",
-    }
-}
-
-fn other_kind(name: &Spanned<String>, before: &Stage, after: &StageKind) -> Diagnostic {
-    Diagnostic::new(
-        Code::InterfaceChanged,
-        name.span,
-        format!("`{}` cannot be replaced by this", name.value),
-    )
-    .at(format!("this is {}", role(after)))
-    .also(before.name.span, format!("this is {}", role(&before.kind)))
-    .hint("a stage is replaced by one of the same interface; give this one another name to add it")
 }
 
 /// What a rune is based on whose YAML names an image that does not exist.

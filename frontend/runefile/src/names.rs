@@ -9,6 +9,7 @@ use rune_ir::diag::{Code, Diagnostic, Span, Spanned, did_you_mean};
 pub(crate) struct Names<T> {
     declared: BTreeMap<String, (T, Span)>,
     lost: BTreeSet<String>,
+    all_lost: bool,
 }
 
 impl<T> Default for Names<T> {
@@ -16,6 +17,7 @@ impl<T> Default for Names<T> {
         Self {
             declared: BTreeMap::new(),
             lost: BTreeSet::new(),
+            all_lost: false,
         }
     }
 }
@@ -36,9 +38,14 @@ impl<T> Names<T> {
         self.lost.insert(name.to_owned());
     }
 
-    /// Whether a faulty instruction may declare this name.
+    /// Notes that something that cannot be read may declare any name.
+    pub(crate) fn lose_all(&mut self) {
+        self.all_lost = true;
+    }
+
+    /// Whether something faulty may declare this name.
     pub(crate) fn is_lost(&self, name: &str) -> bool {
-        self.lost.contains(name)
+        self.all_lost || self.lost.contains(name)
     }
 
     /// What a name stands for.

@@ -106,6 +106,15 @@ impl Env for Recorder {
         })
     }
 
+    fn archive(&self, path: &str) -> Option<Result<Arc<[u8]>, String>> {
+        let bytes = self.world.archive(path)?;
+        if let Ok(bytes) = &bytes {
+            // A folder is asked for as nothing else, so it will do as a file.
+            self.note(|stored| &mut stored.files, path, bytes);
+        }
+        Some(bytes)
+    }
+
     fn block(&self, name: &str) -> Option<Arc<[u8]>> {
         self.world.block(name)
     }

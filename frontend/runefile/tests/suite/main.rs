@@ -7,7 +7,9 @@
 )]
 
 mod corpus;
+mod fmt;
 mod language;
+mod layers;
 mod limits;
 mod mutations;
 mod pages;

@@ -8,14 +8,16 @@ use std::{
 };
 
 use clap::ValueEnum;
+use rune_catalogue::Image;
 use rune_codegen::{Level, Options, Simd};
 
 use crate::{
+    cmd,
     cli::{self, Color, MessageFormat},
+    device,
     driver::{self, Request},
     report::{Reporter, Style},
     source::Recorder,
-    world::Input,
 };
 
 pub(crate) const EXAMPLES: &str = "\
@@ -24,6 +26,7 @@ Exit status: 0 built, 1 errors in the Runefile, 2 wrong usage or a file that can
 Examples:
   runec build                          the Runefile of this folder to NAME.rune
   runec build examples/sine -o s.rune
+  runec build --for portenta-h7        refuse what does not fit the device
   runec build --simd off --emit wasm,ir";
 
 #[derive(Debug, clap::Args)]
@@ -52,6 +55,9 @@ pub(crate) struct Args {
     /// Put into the rune what it is built from, so that other Runefiles can begin with FROM NAME.rune.
     #[arg(long)]
     with_source: bool,
+    /// A device the rune must fit, such as portenta-h7: its sensors, memory, flash and engine.
+    #[arg(long = "for", value_name = "DEVICE", value_parser = device::find)]
+    device: Option<&'static Image>,
     #[command(flatten)]
     style: Style,
 }
@@ -101,8 +107,8 @@ pub(crate) fn run(args: &Args, color: Color) -> u8 {
 
 /// A sentence on what was built, nothing where the Runefile has errors; or one sentence on what cannot be read
 /// or written.
-fn build(args: &Args, reporter: &mut Reporter) -> Result<Option<String>, String> {
-    let input = Input::open(&args.path)?;
+fn build(args: &Args, reporter: &mut Reporter<'_>) -> Result<Option<String>, String> {
+    let input = cmd::open(&args.path)?;
     let options = Options {
         level: match args.optimise {
             LevelArg::O0 => Level::O0,
@@ -122,6 +128,7 @@ fn build(args: &Args, reporter: &mut Reporter) -> Result<Option<String>, String>
     let request = Request {
         env: recorder.as_ref().map_or(request.env, |recorder| recorder),
         build: true,
+        device: args.device,
         ..request
     };
     let compiled = driver::generate(driver::analyse(&request), &options);

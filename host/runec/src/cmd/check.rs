@@ -5,9 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rune_catalogue::Image;
+
 use crate::{
     cli::Color,
-    driver,
+    device,
+    driver::{self, Request},
     find::{Paths, Source},
     parallel,
     report::{Reporter, Style},
@@ -19,12 +22,16 @@ Exit status: 0 no errors, 1 errors, 2 wrong usage or a file that cannot be read.
 Examples:
   runec check                      every Runefile in this folder and below it
   runec check - < Runefile         standard input
+  runec check --for portenta-h7    what does not fit the device, too
   runec check --message-format sarif > runec.sarif";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     paths: Paths,
+    /// A device the rune must fit, such as portenta-h7: its sensors, memory, flash and engine.
+    #[arg(long = "for", value_name = "DEVICE", value_parser = device::find)]
+    device: Option<&'static Image>,
     #[command(flatten)]
     style: Style,
 }
@@ -36,6 +43,7 @@ pub(crate) fn run(args: &Args, color: Color) -> u8 {
         reporter.fault(fault);
     }
     let mut progress = Progress::new(found.sources.len(), args.style.quiet);
+    let check = |source: &Source| check(source, args.device);
     parallel::in_order(&found.sources, check, |checked| {
         progress.clear();
         match checked {
@@ -50,9 +58,14 @@ pub(crate) fn run(args: &Args, color: Color) -> u8 {
     status
 }
 
-fn check(source: &Source) -> Result<driver::Checked, String> {
+fn check(source: &Source, device: Option<&'static Image>) -> Result<driver::Checked, String> {
     let input = source.open()?;
-    Ok(driver::analyse(&input.request()))
+    let mut checked = driver::analyse(&Request {
+        device,
+        ..input.request()
+    });
+    driver::fit(&mut checked);
+    Ok(checked)
 }
 
 /// How far a long check has come: a line in the terminal that is written over.
