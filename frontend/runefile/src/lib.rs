@@ -3,6 +3,7 @@
 //!
 //! The language is described in `grammar/LANGUAGE.md`, its grammar is `grammar/runefile.pest`.
 
+mod convert;
 mod fault;
 pub mod fmt;
 mod format;
@@ -20,8 +21,9 @@ mod shapes;
 pub mod tree;
 mod values;
 mod wiring;
-pub mod yaml;
+mod yaml;
 
+pub use convert::{Converted, convert};
 pub use format::{Format, read};
 pub use layers::{Layer, MAX_LAYERS, read_layers, say_where_inherited};
 pub use lower::lower;

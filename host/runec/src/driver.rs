@@ -12,9 +12,13 @@ use rune_ir::{
     env::{Env, Unbuilt},
     pipeline::{Pipeline, Stage, StageKind},
 };
-use rune_runefile::{Format, Layer, Tree};
+use rune_runefile::{
+    Format, Layer, Tree,
+    lint::{self, Subject},
+};
 
 use crate::{
+    config::Config,
     device::{self, Target},
     interface::{self, Stages},
     memo::Memo,
@@ -81,6 +85,8 @@ pub struct Request<'a> {
     pub memo: Memo,
     /// A device the rune must fit besides those it names.
     pub device: Option<&'static Image>,
+    /// What the project says about findings. Of a build, lints count only where they are denied.
+    pub config: Arc<Config>,
 }
 
 impl<'a> Request<'a> {
@@ -95,6 +101,7 @@ impl<'a> Request<'a> {
             build: false,
             memo: Memo::new(),
             device: None,
+            config: Arc::default(),
         }
     }
 }
@@ -159,9 +166,12 @@ pub fn fit(checked: &mut Checked) {
     checked.diagnostics.extend(found.into_iter().flatten());
 }
 
-/// Checks the bytes of a Runefile, as [`Request::new`] does.
+/// Checks the bytes of a Runefile as a build would, and builds nothing.
 pub fn check(path: &str, name: &str, bytes: &[u8], env: &dyn Env) -> Compilation<Verified> {
-    let mut checked = analyse(&Request::new(path, name, bytes, env));
+    let mut checked = analyse(&Request {
+        config: Arc::new(Config::default().for_build()),
+        ..Request::new(path, name, bytes, env)
+    });
     fit(&mut checked);
     Compilation {
         output: checked.verified().cloned(),
@@ -200,6 +210,16 @@ pub fn analyse(request: &Request<'_>) -> Checked {
         diagnostics.extend(device::interface(&stages.1, &targets));
     }
     rune_runefile::say_where_inherited(&layers, &mut diagnostics);
+    lint(&layers, stages.as_ref(), &mut sources, request, &mut diagnostics);
+    // Fixes are written in the words of the text form.
+    let is_text = |file: FileId| {
+        let layer = layers.get(file.0 as usize);
+        layer.is_none_or(|layer| layer.tree.format == Format::Text)
+    };
+    for diagnostic in &mut diagnostics {
+        let fixes = &mut diagnostic.fixes;
+        fixes.retain(|fix| fix.edits.iter().all(|edit| is_text(edit.span.file)));
+    }
     diagnostics.sort_by_key(|d| (d.primary.span.file, d.primary.span.start));
     Checked {
         sources,
@@ -208,6 +228,43 @@ pub fn analyse(request: &Request<'_>) -> Checked {
         stages,
         device: request.device,
     }
+}
+
+/// Adds what lints find, takes out what comments ignore, and gives everything the severity that the
+/// configuration says; adds what is wrong with that.
+fn lint(
+    layers: &[Layer],
+    stages: Option<&Stages>,
+    sources: &mut Sources,
+    request: &Request<'_>,
+    found: &mut Vec<Diagnostic>,
+) {
+    let own = &layers[0].tree;
+    let mut complete = false;
+    if let Some((loaded, analysis)) = stages {
+        complete = analysis.verified.is_some() && !has_errors(found);
+        let subject = Subject {
+            text: sources.text(own.file),
+            tree: own,
+            pipeline: &analysis.pipeline,
+            loaded,
+            analysis,
+            env: request.env,
+        };
+        lint::run(&subject, found);
+    }
+    for layer in layers {
+        let is_own = layer.tree.file == own.file;
+        let text = sources.text(layer.tree.file);
+        lint::apply_ignores(&layer.tree, text, complete, is_own, found);
+    }
+    let config = &request.config;
+    if request.build {
+        config.levels.clone().for_build().apply(found);
+    } else {
+        config.levels.apply(found);
+    }
+    found.extend(config.faults(sources));
 }
 
 /// Lowers and checks the layers of `part`, which is the lower end of `layers`.

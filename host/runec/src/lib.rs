@@ -1,12 +1,16 @@
 //! The Rune compiler: the driver, and everything of it that touches files and the terminal.
 
+mod archive;
 pub mod cli;
 mod cmd;
+pub mod config;
 pub mod device;
+mod diff;
 pub mod driver;
 pub mod explain;
 pub mod find;
 mod folder;
+pub mod inspect;
 mod interface;
 pub mod memo;
 pub mod picture;
@@ -18,6 +22,7 @@ mod skeleton;
 pub mod source;
 pub mod toolchain;
 pub mod world;
+mod write;
 
 pub use driver::{Compilation, check, compile};
 pub use rune_codegen::{Level, Options, Output, Simd};

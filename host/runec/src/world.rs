@@ -8,7 +8,7 @@ use std::{
 
 use rune_ir::env::{Env, Layer, Unbuilt};
 
-use crate::{driver::Request, folder, memo::Memo, source};
+use crate::{archive, config::Config, driver::Request, find, folder, memo::Memo, source};
 
 /// Files relative to a Runefile's folder, and the built-in catalogue.
 #[derive(Clone, Debug)]
@@ -41,7 +41,8 @@ impl Env for World {
     fn layer(&self, path: &str) -> Result<Layer, String> {
         let path = self.root.join(path);
         let file = if path.is_dir() {
-            runefile_in(&path)
+            runefiles_in(&path)
+                .next()
                 .ok_or_else(|| format!("folder {} has no Runefile", shown(&path).display()))?
         } else {
             path
@@ -59,6 +60,12 @@ impl Env for World {
             bytes,
             env: Arc::new(world),
         })
+    }
+
+    fn archive(&self, path: &str) -> Option<Result<Arc<[u8]>, String>> {
+        let path = self.root.join(path);
+        path.is_dir()
+            .then(|| archive::of_folder(&path).map(Arc::from))
     }
 
     fn block(&self, name: &str) -> Option<Arc<[u8]>> {
@@ -97,13 +104,13 @@ impl Env for World {
     }
 }
 
-/// The Runefile of a folder.
-fn runefile_in(folder: &Path) -> Option<PathBuf> {
+/// The Runefiles of a folder, that which counts first.
+fn runefiles_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
     let names = ["Runefile", "Runefile.yml", "Runefile.yaml"];
     names
         .map(|name| folder.join(name))
         .into_iter()
-        .find(|path| path.is_file())
+        .filter(|path| path.is_file())
 }
 
 /// What tells a file from every other, however its path is written.
@@ -149,9 +156,25 @@ fn read(memo: &Memo, path: &Path) -> Result<Arc<[u8]>, String> {
             Some(name) => format!("there is no file {shown}; did you mean `{name}`?"),
             None => format!("there is no file {shown}"),
         }),
-        Err(_) if path.is_dir() => Err(format!("{shown} is a folder")),
+        Err(_) if path.is_dir() => Err(match model_in(path) {
+            Some(format) => format!(
+                "{shown} is a folder with a {format} model; convert it to TensorFlow Lite, one file"
+            ),
+            None => format!("{shown} is a folder"),
+        }),
         Err(error) => Err(format!("{shown} cannot be read: {error}")),
     }
+}
+
+/// The format of the model that a folder is.
+fn model_in(folder: &Path) -> Option<&'static str> {
+    [
+        ("model.json", "TensorFlow.js"),
+        ("saved_model.pb", "TensorFlow"),
+    ]
+    .into_iter()
+    .find(|(file, _)| folder.join(file).is_file())
+    .map(|(_, format)| format)
 }
 
 /// The folder a path lies in; that of `file` is `.`.
@@ -188,30 +211,37 @@ pub struct Input {
     pub world: World,
     /// What tells its file from others.
     pub id: String,
+    /// A Runefile beside it, in the other form, that was not chosen.
+    pub beside: Option<PathBuf>,
+    /// What its project says about findings.
+    pub config: Arc<Config>,
 }
 
 impl Input {
-    /// Opens a Runefile, or the one in a folder.
+    /// Opens a Runefile, or the one in a folder, the text form before YAML.
     ///
     /// # Errors
     /// One sentence, where there is no such file.
     pub fn open(path: &Path) -> Result<Self, String> {
-        let file = if path.is_dir() {
-            path.join("Runefile")
-        } else {
-            path.to_owned()
+        let mut there = runefiles_in(path);
+        let file = match there.next() {
+            Some(file) => file,
+            None if path.is_dir() => {
+                return Err(format!("folder {} has no Runefile", path.display()));
+            }
+            None => path.to_owned(),
         };
         let bytes = match fs::read(&file) {
             Ok(bytes) => bytes,
-            Err(_) if path.is_dir() => {
-                return Err(format!("folder {} has no Runefile", path.display()));
-            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(format!("there is no {}", file.display()));
             }
             Err(error) => return Err(format!("{} cannot be read: {error}", file.display())),
         };
-        Ok(Self::new(&file, bytes))
+        Ok(Self {
+            beside: there.next(),
+            ..Self::new(&file, bytes)
+        })
     }
 
     /// The Runefile that a path would be with these bytes: it sees the files of the path's folder.
@@ -222,6 +252,8 @@ impl Input {
             name: default_name(path),
             world: World::new(path.parent().unwrap_or(Path::new(""))),
             id: file_id(path),
+            beside: None,
+            config: Arc::new(Config::of(path.parent().unwrap_or(Path::new("")))),
         }
     }
 
@@ -229,17 +261,19 @@ impl Input {
     pub fn request(&self) -> Request<'_> {
         Request {
             id: &self.id,
+            config: self.config.clone(),
             ..Request::new(&self.path, &self.name, &self.bytes, &self.world)
         }
     }
 }
 
-/// `sine` for `sine/Runefile` and for `sine.Runefile`.
+/// `sine` for `sine/Runefile` and for `sine.Runefile`, also with `.yml`.
 fn default_name(file: &Path) -> String {
     let stem = file
         .file_name()
         .and_then(|n| n.to_str())
         .unwrap_or_default();
+    let stem = find::without_yaml(stem);
     let from_file = stem
         .strip_suffix(".Runefile")
         .or_else(|| stem.strip_prefix("Runefile."))
