@@ -37,9 +37,18 @@ enum Command {
     /// Check Runefiles without writing anything.
     #[command(after_help = cmd::check::EXAMPLES)]
     Check(cmd::check::Args),
+    /// Write Runefiles in their canonical form.
+    #[command(after_help = cmd::fmt::EXAMPLES)]
+    Fmt(cmd::fmt::Args),
     /// List the blocks of the catalogue, or show one.
     #[command(after_help = cmd::blocks::EXAMPLES)]
     Blocks(cmd::blocks::Args),
+    /// Show what is in a rune: interface, memory, sizes by stage, the devices it fits.
+    #[command(after_help = cmd::inspect::EXAMPLES)]
+    Inspect(cmd::inspect::Args),
+    /// Show what changed from one rune to another, permissions first.
+    #[command(after_help = cmd::diff::EXAMPLES)]
+    Diff(cmd::diff::Args),
     /// Draw a pipeline: stages, and the types of the tensors between them.
     #[command(after_help = cmd::graph::EXAMPLES)]
     Graph(cmd::graph::Args),
@@ -99,7 +108,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     ExitCode::from(match cli.command {
         Command::Build(args) => cmd::build::run(&args, cli.color),
         Command::Check(args) => cmd::check::run(&args, cli.color),
+        Command::Fmt(args) => cmd::fmt::run(&args, cli.color),
         Command::Blocks(args) => cmd::blocks::run(&args),
+        Command::Inspect(args) => cmd::inspect::run(&args, cli.color),
+        Command::Diff(args) => cmd::diff::run(&args, cli.color),
         Command::Graph(args) => cmd::graph::run(&args, cli.color),
         Command::Model(args) => cmd::model::run(&args),
         Command::New(args) => cmd::new::run(&args),

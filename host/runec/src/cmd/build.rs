@@ -1,7 +1,6 @@
 //! `runec build`: a Runefile in, a rune out.
 
 use std::{
-    fs,
     io::{self, Write},
     path::{Path, PathBuf},
     sync::Arc,
@@ -18,6 +17,7 @@ use crate::{
     driver::{self, Request},
     report::{Reporter, Style},
     source::Recorder,
+    write,
 };
 
 pub(crate) const EXAMPLES: &str = "\
@@ -145,8 +145,8 @@ fn build(args: &Args, reporter: &mut Reporter<'_>) -> Result<Option<String>, Str
         .unwrap_or_else(|| PathBuf::from(format!("{}.rune", output.manifest.name)));
     for emit in &args.emit {
         match emit {
-            Emit::Wasm => write(&rune, &output.wasm)?,
-            Emit::Ir => write(&rune.with_extension("ir"), output.text.as_bytes())?,
+            Emit::Wasm => write::whole(&rune, &output.wasm)?,
+            Emit::Ir => write::whole(&rune.with_extension("ir"), output.text.as_bytes())?,
         }
     }
     Ok(Some(format!(
@@ -155,16 +155,4 @@ fn build(args: &Args, reporter: &mut Reporter<'_>) -> Result<Option<String>, Str
         output.wasm.len(),
         output.manifest.memory_bytes
     )))
-}
-
-/// Writes a file whole or not at all: a reader never sees half a rune.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(name);
-    let result = fs::write(&part, bytes).and_then(|()| fs::rename(&part, path));
-    if result.is_err() {
-        let _ = fs::remove_file(&part);
-    }
-    result.map_err(|error| format!("{} cannot be written: {error}", path.display()))
 }
