@@ -17,6 +17,9 @@ const wordOf = (first, rest) => `${unit(first, rest)}${unit(rest)}*`;
 
 const regex = (text) => new RegExp(text, "u");
 
+/** A word, the backslashes at its end included; nothing else can be a word that has only them. */
+const word = ($, start) => seq(choice(start, "\\"), repeat($._tail));
+
 const QUOTES = "\"'";
 const LETTER = "A-Za-z";
 
@@ -96,15 +99,15 @@ module.exports = grammar({
     run: ($) => seq("RUN", repeat(choice($.stage, $.group))),
 
     image: ($) =>
-      seq(
+      word(
+        $,
         regex(`${unit(`@#${QUOTES}\\-<=`, "@#")}${IMAGE}*(@${IMAGE}+)?(#${IMAGE}+)?`),
-        repeat($._tail),
       ),
 
     pair: ($) => seq(field("key", $.key), token.immediate("="), field("value", $._label_value)),
     key: (_) => /[A-Za-z0-9_.\/\-]+/,
     _label_value: ($) => choice($.string, alias($._label_text, $.text)),
-    _label_text: ($) => seq(token.immediate(regex(wordOf(QUOTES, ""))), repeat($._tail)),
+    _label_text: ($) => word($, token.immediate(regex(wordOf(QUOTES, "")))),
 
     group: ($) => seq("[", $.stage, repeat(seq(",", $.stage)), "]"),
     stage: ($) => seq(field("name", $.name), optional(seq(token.immediate("."), $.port))),
@@ -114,7 +117,7 @@ module.exports = grammar({
 
     _word: ($) => choice($.name, $.path, $.string),
     name: (_) => regex(NAME),
-    path: ($) => seq(regex(wordOf(`${QUOTES}\\-<\\[#=`, "")), repeat($._tail)),
+    path: ($) => word($, regex(wordOf(`${QUOTES}\\-<\\[#=`, ""))),
     /** A backslash at the end of a word; at the end of a line it is a continuation instead. */
     _tail: (_) => token.immediate("\\"),
 
@@ -149,7 +152,7 @@ module.exports = grammar({
     integer: (_) => regex(INTEGER),
     float: (_) => regex(FLOAT),
     reference: (_) => regex(`\\$(${NAME})`),
-    text: ($) => seq(regex(SPACED), repeat($._tail)),
+    text: ($) => word($, regex(SPACED)),
     bare_list: ($) => seq($._first_item, $._items),
     _first_item: ($) =>
       choice(
@@ -161,7 +164,7 @@ module.exports = grammar({
       ),
     _items: ($) =>
       repeat1(seq(token.immediate(","), choice($.string, alias($._item, $.text)))),
-    _item: ($) => seq(regex(wordOf(`,${QUOTES}\\[`, ",")), repeat($._tail)),
+    _item: ($) => word($, regex(wordOf(`,${QUOTES}\\[`, ","))),
 
     // The same behind a `=`, where nothing but a quote and a bracket is special.
     _joined_value: ($) =>
@@ -177,8 +180,7 @@ module.exports = grammar({
     _joined_integer: (_) => token.immediate(regex(INTEGER)),
     _joined_float: (_) => token.immediate(regex(FLOAT)),
     _joined_reference: (_) => token.immediate(regex(`\\$(${NAME})`)),
-    _joined_text: ($) =>
-      seq(token.immediate(regex(wordOf(`,${QUOTES}\\[`, ","))), repeat($._tail)),
+    _joined_text: ($) => word($, token.immediate(regex(wordOf(`,${QUOTES}\\[`, ",")))),
     joined_list: ($) =>
       seq(
         choice(
@@ -194,7 +196,7 @@ module.exports = grammar({
     boxed_list: ($) =>
       seq("[", optional(seq($._boxed, repeat(seq(",", $._boxed)))), "]"),
     _boxed: ($) => choice($.string, alias($._boxed_text, $.text)),
-    _boxed_text: ($) => seq(regex(wordOf(`,\\]${QUOTES}\\[#`, ",\\]")), repeat($._tail)),
+    _boxed_text: ($) => word($, regex(wordOf(`,\\]${QUOTES}\\[#`, ",\\]"))),
 
     string: ($) =>
       choice(

@@ -9,9 +9,9 @@
 #define LANGUAGE_VERSION 14
 #define STATE_COUNT 153
 #define LARGE_STATE_COUNT 2
-#define SYMBOL_COUNT 104
+#define SYMBOL_COUNT 105
 #define ALIAS_COUNT 0
-#define TOKEN_COUNT 52
+#define TOKEN_COUNT 53
 #define EXTERNAL_TOKEN_COUNT 4
 #define FIELD_COUNT 9
 #define MAX_ALIAS_SEQUENCE_LENGTH 5
@@ -35,94 +35,95 @@ enum ts_symbol_identifiers {
   anon_sym_OUT = 13,
   anon_sym_RUN = 14,
   aux_sym_image_token1 = 15,
-  anon_sym_EQ = 16,
-  sym_key = 17,
-  aux_sym__label_text_token1 = 18,
-  anon_sym_LBRACK = 19,
-  anon_sym_COMMA = 20,
-  anon_sym_RBRACK = 21,
-  anon_sym_DOT = 22,
-  sym_port = 23,
-  aux_sym_path_token1 = 24,
-  anon_sym_BSLASH = 25,
-  anon_sym_LT = 26,
-  anon_sym_DASH_GT = 27,
-  anon_sym_GT = 28,
-  sym_element = 29,
-  sym_dimension = 30,
-  sym_flag = 31,
-  sym_integer = 32,
-  sym_float = 33,
-  sym_reference = 34,
-  aux_sym_text_token1 = 35,
-  anon_sym_COMMA2 = 36,
-  aux_sym__item_token1 = 37,
-  sym__joined_integer = 38,
-  sym__joined_float = 39,
-  sym__joined_reference = 40,
-  aux_sym__joined_text_token1 = 41,
-  aux_sym__boxed_text_token1 = 42,
-  anon_sym_DQUOTE = 43,
-  anon_sym_DQUOTE2 = 44,
-  anon_sym_SQUOTE = 45,
-  anon_sym_SQUOTE2 = 46,
-  sym_escape = 47,
-  sym_comment = 48,
-  sym_continuation = 49,
-  sym__double_quoted = 50,
-  sym__single_quoted = 51,
-  sym_source_file = 52,
-  sym__instruction = 53,
-  sym_from = 54,
-  sym_for = 55,
-  sym_label = 56,
-  sym_resource = 57,
-  sym_set = 58,
-  sym_replace = 59,
-  sym_capability = 60,
-  sym_proc_block = 61,
-  sym_model = 62,
-  sym__stage = 63,
-  sym_out = 64,
-  sym_run = 65,
-  sym_image = 66,
-  sym_pair = 67,
-  sym__label_value = 68,
-  sym__label_text = 69,
-  sym_group = 70,
-  sym_stage = 71,
-  sym__word = 72,
-  sym_path = 73,
-  sym__tail = 74,
-  sym_types = 75,
-  sym__type_list = 76,
-  sym_type = 77,
-  sym_dimensions = 78,
-  sym_argument = 79,
-  sym__value = 80,
-  sym_text = 81,
-  sym_bare_list = 82,
-  sym__first_item = 83,
-  aux_sym__items = 84,
-  sym__item = 85,
-  sym__joined_value = 86,
-  sym__joined_text = 87,
-  sym_joined_list = 88,
-  sym_boxed_list = 89,
-  sym__boxed = 90,
-  sym__boxed_text = 91,
-  sym_string = 92,
-  aux_sym_source_file_repeat1 = 93,
-  aux_sym_label_repeat1 = 94,
-  aux_sym_resource_repeat1 = 95,
-  aux_sym_run_repeat1 = 96,
-  aux_sym_image_repeat1 = 97,
-  aux_sym_group_repeat1 = 98,
-  aux_sym__type_list_repeat1 = 99,
-  aux_sym_dimensions_repeat1 = 100,
-  aux_sym_boxed_list_repeat1 = 101,
-  aux_sym_string_repeat1 = 102,
-  aux_sym_string_repeat2 = 103,
+  anon_sym_BSLASH = 16,
+  anon_sym_EQ = 17,
+  sym_key = 18,
+  aux_sym__label_text_token1 = 19,
+  anon_sym_LBRACK = 20,
+  anon_sym_COMMA = 21,
+  anon_sym_RBRACK = 22,
+  anon_sym_DOT = 23,
+  sym_port = 24,
+  aux_sym_path_token1 = 25,
+  anon_sym_BSLASH2 = 26,
+  anon_sym_LT = 27,
+  anon_sym_DASH_GT = 28,
+  anon_sym_GT = 29,
+  sym_element = 30,
+  sym_dimension = 31,
+  sym_flag = 32,
+  sym_integer = 33,
+  sym_float = 34,
+  sym_reference = 35,
+  aux_sym_text_token1 = 36,
+  anon_sym_COMMA2 = 37,
+  aux_sym__item_token1 = 38,
+  sym__joined_integer = 39,
+  sym__joined_float = 40,
+  sym__joined_reference = 41,
+  aux_sym__joined_text_token1 = 42,
+  aux_sym__boxed_text_token1 = 43,
+  anon_sym_DQUOTE = 44,
+  anon_sym_DQUOTE2 = 45,
+  anon_sym_SQUOTE = 46,
+  anon_sym_SQUOTE2 = 47,
+  sym_escape = 48,
+  sym_comment = 49,
+  sym_continuation = 50,
+  sym__double_quoted = 51,
+  sym__single_quoted = 52,
+  sym_source_file = 53,
+  sym__instruction = 54,
+  sym_from = 55,
+  sym_for = 56,
+  sym_label = 57,
+  sym_resource = 58,
+  sym_set = 59,
+  sym_replace = 60,
+  sym_capability = 61,
+  sym_proc_block = 62,
+  sym_model = 63,
+  sym__stage = 64,
+  sym_out = 65,
+  sym_run = 66,
+  sym_image = 67,
+  sym_pair = 68,
+  sym__label_value = 69,
+  sym__label_text = 70,
+  sym_group = 71,
+  sym_stage = 72,
+  sym__word = 73,
+  sym_path = 74,
+  sym__tail = 75,
+  sym_types = 76,
+  sym__type_list = 77,
+  sym_type = 78,
+  sym_dimensions = 79,
+  sym_argument = 80,
+  sym__value = 81,
+  sym_text = 82,
+  sym_bare_list = 83,
+  sym__first_item = 84,
+  aux_sym__items = 85,
+  sym__item = 86,
+  sym__joined_value = 87,
+  sym__joined_text = 88,
+  sym_joined_list = 89,
+  sym_boxed_list = 90,
+  sym__boxed = 91,
+  sym__boxed_text = 92,
+  sym_string = 93,
+  aux_sym_source_file_repeat1 = 94,
+  aux_sym_label_repeat1 = 95,
+  aux_sym_resource_repeat1 = 96,
+  aux_sym_run_repeat1 = 97,
+  aux_sym_image_repeat1 = 98,
+  aux_sym_group_repeat1 = 99,
+  aux_sym__type_list_repeat1 = 100,
+  aux_sym_dimensions_repeat1 = 101,
+  aux_sym_boxed_list_repeat1 = 102,
+  aux_sym_string_repeat1 = 103,
+  aux_sym_string_repeat2 = 104,
 };
 
 static const char * const ts_symbol_names[] = {
@@ -142,6 +143,7 @@ static const char * const ts_symbol_names[] = {
   [anon_sym_OUT] = "OUT",
   [anon_sym_RUN] = "RUN",
   [aux_sym_image_token1] = "image_token1",
+  [anon_sym_BSLASH] = "\\",
   [anon_sym_EQ] = "=",
   [sym_key] = "key",
   [aux_sym__label_text_token1] = "_label_text_token1",
@@ -151,7 +153,7 @@ static const char * const ts_symbol_names[] = {
   [anon_sym_DOT] = ".",
   [sym_port] = "port",
   [aux_sym_path_token1] = "path_token1",
-  [anon_sym_BSLASH] = "\\",
+  [anon_sym_BSLASH2] = "\\",
   [anon_sym_LT] = "<",
   [anon_sym_DASH_GT] = "->",
   [anon_sym_GT] = ">",
@@ -249,6 +251,7 @@ static const TSSymbol ts_symbol_map[] = {
   [anon_sym_OUT] = anon_sym_OUT,
   [anon_sym_RUN] = anon_sym_RUN,
   [aux_sym_image_token1] = aux_sym_image_token1,
+  [anon_sym_BSLASH] = anon_sym_BSLASH,
   [anon_sym_EQ] = anon_sym_EQ,
   [sym_key] = sym_key,
   [aux_sym__label_text_token1] = aux_sym__label_text_token1,
@@ -258,7 +261,7 @@ static const TSSymbol ts_symbol_map[] = {
   [anon_sym_DOT] = anon_sym_DOT,
   [sym_port] = sym_port,
   [aux_sym_path_token1] = aux_sym_path_token1,
-  [anon_sym_BSLASH] = anon_sym_BSLASH,
+  [anon_sym_BSLASH2] = anon_sym_BSLASH,
   [anon_sym_LT] = anon_sym_LT,
   [anon_sym_DASH_GT] = anon_sym_DASH_GT,
   [anon_sym_GT] = anon_sym_GT,
@@ -404,6 +407,10 @@ static const TSSymbolMetadata ts_symbol_metadata[] = {
     .visible = false,
     .named = false,
   },
+  [anon_sym_BSLASH] = {
+    .visible = true,
+    .named = false,
+  },
   [anon_sym_EQ] = {
     .visible = true,
     .named = false,
@@ -440,7 +447,7 @@ static const TSSymbolMetadata ts_symbol_metadata[] = {
     .visible = false,
     .named = false,
   },
-  [anon_sym_BSLASH] = {
+  [anon_sym_BSLASH2] = {
     .visible = true,
     .named = false,
   },
@@ -875,9 +882,9 @@ static const TSStateId ts_primary_state_ids[STATE_COUNT] = {
   [13] = 13,
   [14] = 14,
   [15] = 15,
-  [16] = 12,
+  [16] = 14,
   [17] = 17,
-  [18] = 12,
+  [18] = 18,
   [19] = 19,
   [20] = 20,
   [21] = 21,
@@ -885,20 +892,20 @@ static const TSStateId ts_primary_state_ids[STATE_COUNT] = {
   [23] = 23,
   [24] = 24,
   [25] = 25,
-  [26] = 26,
-  [27] = 14,
+  [26] = 14,
+  [27] = 27,
   [28] = 28,
   [29] = 29,
   [30] = 30,
-  [31] = 31,
+  [31] = 12,
   [32] = 32,
   [33] = 33,
   [34] = 34,
   [35] = 35,
   [36] = 36,
-  [37] = 13,
+  [37] = 37,
   [38] = 38,
-  [39] = 39,
+  [39] = 13,
   [40] = 40,
   [41] = 41,
   [42] = 42,
@@ -911,7 +918,7 @@ static const TSStateId ts_primary_state_ids[STATE_COUNT] = {
   [49] = 49,
   [50] = 50,
   [51] = 51,
-  [52] = 52,
+  [52] = 25,
   [53] = 53,
   [54] = 54,
   [55] = 55,
@@ -926,19 +933,19 @@ static const TSStateId ts_primary_state_ids[STATE_COUNT] = {
   [64] = 64,
   [65] = 65,
   [66] = 66,
-  [67] = 30,
+  [67] = 67,
   [68] = 68,
   [69] = 69,
   [70] = 70,
-  [71] = 38,
+  [71] = 71,
   [72] = 72,
-  [73] = 73,
+  [73] = 23,
   [74] = 74,
   [75] = 75,
-  [76] = 30,
-  [77] = 38,
+  [76] = 76,
+  [77] = 25,
   [78] = 78,
-  [79] = 79,
+  [79] = 23,
   [80] = 80,
   [81] = 81,
   [82] = 82,
@@ -946,21 +953,21 @@ static const TSStateId ts_primary_state_ids[STATE_COUNT] = {
   [84] = 84,
   [85] = 85,
   [86] = 86,
-  [87] = 87,
+  [87] = 81,
   [88] = 88,
   [89] = 89,
   [90] = 90,
   [91] = 91,
   [92] = 92,
-  [93] = 79,
-  [94] = 94,
-  [95] = 84,
-  [96] = 83,
-  [97] = 91,
-  [98] = 79,
-  [99] = 84,
-  [100] = 83,
-  [101] = 91,
+  [93] = 93,
+  [94] = 80,
+  [95] = 93,
+  [96] = 85,
+  [97] = 81,
+  [98] = 80,
+  [99] = 93,
+  [100] = 85,
+  [101] = 101,
   [102] = 102,
   [103] = 103,
   [104] = 104,
@@ -1079,213 +1086,216 @@ static bool ts_lex(TSLexer *lexer, TSStateId state) {
   eof = lexer->eof(lexer);
   switch (state) {
     case 0:
-      if (eof) ADVANCE(45);
+      if (eof) ADVANCE(46);
       ADVANCE_MAP(
-        '\n', 46,
-        '\r', 47,
-        '"', 105,
+        '\n', 47,
+        '\r', 48,
+        '"', 114,
         '$', 27,
-        '\'', 107,
-        ',', 88,
+        '\'', 116,
+        ',', 97,
         '-', 11,
-        '.', 57,
-        '<', 65,
-        '=', 51,
-        '>', 67,
-        '[', 54,
-        '\\', 63,
-        ']', 56,
+        '.', 66,
+        '<', 74,
+        '=', 60,
+        '>', 76,
+        '[', 63,
+        '\\', 72,
+        ']', 65,
         '_', 33,
       );
       if (lookahead == '\t' ||
           lookahead == ' ') SKIP(37);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(58);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(67);
       if (('A' <= lookahead && lookahead <= 'Z') ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(60);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(69);
       END_STATE();
     case 1:
-      if (lookahead == '\n') ADVANCE(108);
-      if (lookahead == '\r') ADVANCE(109);
+      if (lookahead == '\n') ADVANCE(117);
+      if (lookahead == '\r') ADVANCE(118);
       if (lookahead == '\t' ||
           lookahead == ' ') ADVANCE(1);
       END_STATE();
     case 2:
-      if (lookahead == '\r') ADVANCE(109);
-      if (lookahead == 'u') ADVANCE(111);
+      if (lookahead == '\r') ADVANCE(118);
+      if (lookahead == 'u') ADVANCE(120);
       if (lookahead == '\t' ||
-          lookahead == ' ') ADVANCE(110);
-      if (lookahead != 0) ADVANCE(108);
+          lookahead == ' ') ADVANCE(119);
+      if (lookahead != 0) ADVANCE(117);
       END_STATE();
     case 3:
       ADVANCE_MAP(
-        '"', 104,
-        '$', 81,
-        '\'', 106,
-        ',', 88,
-        '-', 80,
-        '.', 83,
-        '=', 51,
-        '[', 54,
-        '\\', 17,
+        '"', 113,
+        '$', 90,
+        '\'', 115,
+        ',', 97,
+        '-', 89,
+        '.', 92,
+        '=', 60,
+        '[', 63,
+        '\\', 53,
       );
       if (lookahead == '\t' ||
           lookahead == ' ') SKIP(4);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(73);
-      if (set_contains(aux_sym_text_token1_character_set_1, 15, lookahead)) ADVANCE(87);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(82);
+      if (set_contains(aux_sym_text_token1_character_set_1, 15, lookahead)) ADVANCE(96);
       END_STATE();
     case 4:
       ADVANCE_MAP(
-        '"', 104,
-        '$', 81,
-        '\'', 106,
-        '-', 80,
-        '.', 83,
-        '=', 79,
-        '[', 54,
-        '\\', 17,
+        '"', 113,
+        '$', 90,
+        '\'', 115,
+        '-', 89,
+        '.', 92,
+        '=', 88,
+        '[', 63,
+        '\\', 53,
       );
       if (lookahead == '\t' ||
           lookahead == ' ') SKIP(4);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(73);
-      if (set_contains(aux_sym_text_token1_character_set_1, 15, lookahead)) ADVANCE(87);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(82);
+      if (set_contains(aux_sym_text_token1_character_set_1, 15, lookahead)) ADVANCE(96);
       END_STATE();
     case 5:
-      if (lookahead == '"') ADVANCE(104);
-      if (lookahead == '$') ADVANCE(97);
-      if (lookahead == '\'') ADVANCE(106);
-      if (lookahead == '-') ADVANCE(96);
-      if (lookahead == '.') ADVANCE(99);
-      if (lookahead == '[') ADVANCE(54);
-      if (lookahead == '\\') ADVANCE(22);
-      if (lookahead == '\t' ||
-          lookahead == ' ') SKIP(6);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(90);
-      if (set_contains(aux_sym__item_token1_character_set_1, 15, lookahead)) ADVANCE(102);
-      END_STATE();
-    case 6:
-      if (lookahead == '"') ADVANCE(104);
-      if (lookahead == '\'') ADVANCE(106);
-      if (lookahead == '[') ADVANCE(54);
-      if (lookahead == '\t' ||
-          lookahead == ' ') SKIP(6);
-      END_STATE();
-    case 7:
-      if (lookahead == '"') ADVANCE(104);
-      if (lookahead == '\'') ADVANCE(106);
-      if (lookahead == '\\') ADVANCE(19);
-      if (lookahead == ']') ADVANCE(56);
+      if (lookahead == '"') ADVANCE(113);
+      if (lookahead == '$') ADVANCE(106);
+      if (lookahead == '\'') ADVANCE(115);
+      if (lookahead == '-') ADVANCE(105);
+      if (lookahead == '.') ADVANCE(108);
+      if (lookahead == '[') ADVANCE(63);
+      if (lookahead == '\\') ADVANCE(57);
       if (lookahead == '\t' ||
           lookahead == ' ') SKIP(7);
-      if (set_contains(aux_sym__boxed_text_token1_character_set_1, 16, lookahead)) ADVANCE(103);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(99);
+      if (set_contains(aux_sym__item_token1_character_set_1, 15, lookahead)) ADVANCE(111);
+      END_STATE();
+    case 6:
+      if (lookahead == '"') ADVANCE(113);
+      if (lookahead == '\'') ADVANCE(115);
+      if (lookahead == ',') ADVANCE(64);
+      if (lookahead == '\\') ADVANCE(55);
+      if (lookahead == ']') ADVANCE(65);
+      if (lookahead == '\t' ||
+          lookahead == ' ') SKIP(6);
+      if (set_contains(aux_sym__boxed_text_token1_character_set_1, 16, lookahead)) ADVANCE(112);
+      END_STATE();
+    case 7:
+      if (lookahead == '"') ADVANCE(113);
+      if (lookahead == '\'') ADVANCE(115);
+      if (lookahead == '[') ADVANCE(63);
+      if (lookahead == '\\') ADVANCE(52);
+      if (lookahead == '\t' ||
+          lookahead == ' ') SKIP(7);
       END_STATE();
     case 8:
-      if (lookahead == '"') ADVANCE(104);
-      if (lookahead == '\'') ADVANCE(106);
-      if (lookahead == '\\') ADVANCE(23);
+      if (lookahead == '"') ADVANCE(113);
+      if (lookahead == '\'') ADVANCE(115);
+      if (lookahead == '\\') ADVANCE(52);
       if (lookahead == '\t' ||
-          lookahead == ' ') SKIP(10);
-      if (set_contains(aux_sym__label_text_token1_character_set_1, 13, lookahead)) ADVANCE(53);
+          lookahead == ' ') SKIP(8);
       END_STATE();
     case 9:
-      if (lookahead == '"') ADVANCE(104);
-      if (lookahead == '\'') ADVANCE(106);
-      if (lookahead == '\\') ADVANCE(25);
+      if (lookahead == '"') ADVANCE(113);
+      if (lookahead == '\'') ADVANCE(115);
+      if (lookahead == '\\') ADVANCE(58);
       if (lookahead == '\t' ||
-          lookahead == ' ') SKIP(9);
-      if (set_contains(aux_sym__item_token1_character_set_1, 15, lookahead)) ADVANCE(89);
+          lookahead == ' ') SKIP(8);
+      if (set_contains(aux_sym__label_text_token1_character_set_1, 13, lookahead)) ADVANCE(62);
       END_STATE();
     case 10:
-      if (lookahead == '"') ADVANCE(104);
-      if (lookahead == '\'') ADVANCE(106);
+      if (lookahead == '"') ADVANCE(113);
+      if (lookahead == '\'') ADVANCE(115);
+      if (lookahead == '\\') ADVANCE(59);
       if (lookahead == '\t' ||
           lookahead == ' ') SKIP(10);
+      if (set_contains(aux_sym__item_token1_character_set_1, 15, lookahead)) ADVANCE(98);
       END_STATE();
     case 11:
       if (lookahead == '-') ADVANCE(32);
-      if (lookahead == '>') ADVANCE(66);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(91);
+      if (lookahead == '>') ADVANCE(75);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(100);
       if (('A' <= lookahead && lookahead <= 'Z') ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(71);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(80);
       END_STATE();
     case 12:
       if (lookahead == '-') ADVANCE(32);
-      if (lookahead == '>') ADVANCE(66);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(74);
+      if (lookahead == '>') ADVANCE(75);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(83);
       if (('A' <= lookahead && lookahead <= 'Z') ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(71);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(80);
       END_STATE();
     case 13:
       if (lookahead == '-') ADVANCE(32);
       if (('A' <= lookahead && lookahead <= 'Z') ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(71);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(80);
       END_STATE();
     case 14:
       if (lookahead == '<') ADVANCE(15);
-      if (lookahead == '_') ADVANCE(69);
+      if (lookahead == '_') ADVANCE(78);
       if (lookahead == '\t' ||
           lookahead == ' ') SKIP(14);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(70);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(79);
       END_STATE();
     case 15:
       if (lookahead == '=') ADVANCE(31);
       END_STATE();
     case 16:
-      if (lookahead == '>') ADVANCE(66);
+      if (lookahead == '>') ADVANCE(75);
       END_STATE();
     case 17:
       if (lookahead == '\\') ADVANCE(17);
-      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(87);
+      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(96);
       END_STATE();
     case 18:
       if (lookahead == '\\') ADVANCE(18);
-      if (set_contains(aux_sym_image_token1_character_set_3, 11, lookahead)) ADVANCE(62);
+      if (set_contains(aux_sym_image_token1_character_set_3, 11, lookahead)) ADVANCE(71);
       END_STATE();
     case 19:
       if (lookahead == '\\') ADVANCE(19);
-      if (set_contains(aux_sym__boxed_text_token1_character_set_2, 13, lookahead)) ADVANCE(103);
+      if (set_contains(aux_sym__boxed_text_token1_character_set_2, 13, lookahead)) ADVANCE(112);
       END_STATE();
     case 20:
-      if (lookahead == '\\') ADVANCE(21);
+      if (lookahead == '\\') ADVANCE(56);
       if (lookahead == '\t' ||
           lookahead == ' ') SKIP(20);
-      if (set_contains(aux_sym_image_token1_character_set_1, 16, lookahead)) ADVANCE(48);
+      if (set_contains(aux_sym_image_token1_character_set_1, 16, lookahead)) ADVANCE(49);
       END_STATE();
     case 21:
       if (lookahead == '\\') ADVANCE(21);
-      if (set_contains(aux_sym_image_token1_character_set_2, 13, lookahead)) ADVANCE(48);
+      if (set_contains(aux_sym_image_token1_character_set_2, 13, lookahead)) ADVANCE(49);
       END_STATE();
     case 22:
       if (lookahead == '\\') ADVANCE(22);
-      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(102);
+      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(111);
       END_STATE();
     case 23:
       if (lookahead == '\\') ADVANCE(23);
-      if (set_contains(aux_sym_image_token1_character_set_3, 11, lookahead)) ADVANCE(53);
+      if (set_contains(aux_sym_image_token1_character_set_3, 11, lookahead)) ADVANCE(62);
       END_STATE();
     case 24:
       if (lookahead == '\\') ADVANCE(24);
-      if (set_contains(aux_sym_image_token1_character_set_2, 13, lookahead)) ADVANCE(50);
+      if (set_contains(aux_sym_image_token1_character_set_2, 13, lookahead)) ADVANCE(51);
       END_STATE();
     case 25:
       if (lookahead == '\\') ADVANCE(25);
-      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(89);
+      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(98);
       END_STATE();
     case 26:
       if (lookahead == '\\') ADVANCE(26);
-      if (set_contains(aux_sym_image_token1_character_set_2, 13, lookahead)) ADVANCE(49);
+      if (set_contains(aux_sym_image_token1_character_set_2, 13, lookahead)) ADVANCE(50);
       END_STATE();
     case 27:
       if (lookahead == '_') ADVANCE(34);
       if (('A' <= lookahead && lookahead <= 'Z') ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(95);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(104);
       END_STATE();
     case 28:
       if (lookahead == '_') ADVANCE(35);
       if (('A' <= lookahead && lookahead <= 'Z') ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(78);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(87);
       END_STATE();
     case 29:
-      if (lookahead == '}') ADVANCE(108);
+      if (lookahead == '}') ADVANCE(117);
       if (('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'F') ||
           ('a' <= lookahead && lookahead <= 'f')) ADVANCE(29);
@@ -1296,559 +1306,610 @@ static bool ts_lex(TSLexer *lexer, TSStateId state) {
       if (('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'Z') ||
           lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(68);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(77);
       END_STATE();
     case 31:
       if (lookahead == '\t' ||
           lookahead == ' ') ADVANCE(31);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(70);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(79);
       END_STATE();
     case 32:
       if (('A' <= lookahead && lookahead <= 'Z') ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(72);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(81);
       END_STATE();
     case 33:
       if (lookahead == '-' ||
           ('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'Z') ||
           lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(60);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(69);
       END_STATE();
     case 34:
       if (lookahead == '-' ||
           ('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'Z') ||
           lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(95);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(104);
       END_STATE();
     case 35:
       if (lookahead == '-' ||
           ('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'Z') ||
           lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(78);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(87);
       END_STATE();
     case 36:
-      if (eof) ADVANCE(45);
+      if (eof) ADVANCE(46);
       ADVANCE_MAP(
-        '\n', 46,
-        '\r', 47,
-        '"', 105,
-        '\'', 107,
-        ',', 55,
+        '\n', 47,
+        '\r', 48,
+        '"', 114,
+        '\'', 116,
+        ',', 64,
         '-', 16,
-        '.', 57,
-        '>', 67,
-        '[', 54,
+        '.', 66,
+        '>', 76,
+        '[', 63,
         '\\', 2,
-        ']', 56,
+        ']', 65,
         '_', 33,
       );
       if (lookahead == '\t' ||
-          lookahead == ' ') SKIP(41);
+          lookahead == ' ') SKIP(42);
       if (('A' <= lookahead && lookahead <= 'Z') ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(60);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(69);
       END_STATE();
     case 37:
-      if (eof) ADVANCE(45);
+      if (eof) ADVANCE(46);
       ADVANCE_MAP(
-        '\n', 46,
-        '\r', 47,
-        '"', 104,
+        '\n', 47,
+        '\r', 48,
+        '"', 113,
         '$', 28,
-        '\'', 106,
-        ',', 55,
+        '\'', 115,
+        ',', 64,
         '-', 12,
-        '<', 65,
-        '>', 67,
-        '[', 54,
-        ']', 56,
+        '<', 74,
+        '>', 76,
+        '[', 63,
+        '\\', 52,
+        ']', 65,
         '_', 33,
       );
       if (lookahead == '\t' ||
           lookahead == ' ') SKIP(37);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(74);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(83);
       if (('A' <= lookahead && lookahead <= 'Z') ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(60);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(69);
       END_STATE();
     case 38:
-      if (eof) ADVANCE(45);
+      if (eof) ADVANCE(46);
       ADVANCE_MAP(
-        '\n', 46,
-        '\r', 47,
-        '"', 104,
-        '\'', 106,
+        '\n', 47,
+        '\r', 48,
+        '"', 113,
+        '\'', 115,
         '-', 13,
-        '<', 65,
-        '\\', 64,
-        '_', 61,
+        '<', 74,
+        '\\', 54,
+        '_', 70,
       );
       if (lookahead == '\t' ||
-          lookahead == ' ') SKIP(39);
+          lookahead == ' ') SKIP(38);
       if (('A' <= lookahead && lookahead <= 'Z') ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(59);
-      if (set_contains(aux_sym_path_token1_character_set_1, 16, lookahead)) ADVANCE(62);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(68);
+      if (set_contains(aux_sym_path_token1_character_set_1, 16, lookahead)) ADVANCE(71);
       END_STATE();
     case 39:
-      if (eof) ADVANCE(45);
-      ADVANCE_MAP(
-        '\n', 46,
-        '\r', 47,
-        '"', 104,
-        '\'', 106,
-        '-', 13,
-        '<', 65,
-        '\\', 18,
-        '_', 61,
-      );
+      if (eof) ADVANCE(46);
+      if (lookahead == '\n') ADVANCE(47);
+      if (lookahead == '\r') ADVANCE(48);
+      if (lookahead == '"') ADVANCE(113);
+      if (lookahead == '\'') ADVANCE(115);
+      if (lookahead == '-') ADVANCE(13);
+      if (lookahead == '\\') ADVANCE(54);
+      if (lookahead == '_') ADVANCE(70);
       if (lookahead == '\t' ||
           lookahead == ' ') SKIP(39);
       if (('A' <= lookahead && lookahead <= 'Z') ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(59);
-      if (set_contains(aux_sym_path_token1_character_set_1, 16, lookahead)) ADVANCE(62);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(68);
+      if (set_contains(aux_sym_path_token1_character_set_1, 16, lookahead)) ADVANCE(71);
       END_STATE();
     case 40:
-      if (eof) ADVANCE(45);
-      if (lookahead == '\n') ADVANCE(46);
-      if (lookahead == '\r') ADVANCE(47);
-      if (lookahead == ',') ADVANCE(88);
+      if (eof) ADVANCE(46);
+      if (lookahead == '\n') ADVANCE(47);
+      if (lookahead == '\r') ADVANCE(48);
+      if (lookahead == '"') ADVANCE(113);
+      if (lookahead == '\'') ADVANCE(115);
       if (lookahead == '-') ADVANCE(13);
-      if (lookahead == '\\') ADVANCE(63);
-      if (lookahead == '_') ADVANCE(33);
+      if (lookahead == '\\') ADVANCE(73);
+      if (lookahead == '_') ADVANCE(70);
       if (lookahead == '\t' ||
-          lookahead == ' ') SKIP(44);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(58);
+          lookahead == ' ') SKIP(39);
       if (('A' <= lookahead && lookahead <= 'Z') ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(60);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(68);
+      if (set_contains(aux_sym_path_token1_character_set_1, 16, lookahead)) ADVANCE(71);
       END_STATE();
     case 41:
-      if (eof) ADVANCE(45);
+      if (eof) ADVANCE(46);
+      if (lookahead == '\n') ADVANCE(47);
+      if (lookahead == '\r') ADVANCE(48);
+      if (lookahead == ',') ADVANCE(97);
+      if (lookahead == '-') ADVANCE(13);
+      if (lookahead == '\\') ADVANCE(72);
+      if (lookahead == '_') ADVANCE(33);
+      if (lookahead == '\t' ||
+          lookahead == ' ') SKIP(45);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(67);
+      if (('A' <= lookahead && lookahead <= 'Z') ||
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(69);
+      END_STATE();
+    case 42:
+      if (eof) ADVANCE(46);
       ADVANCE_MAP(
-        '\n', 46,
-        '\r', 47,
-        ',', 55,
+        '\n', 47,
+        '\r', 48,
+        ',', 64,
         '-', 16,
-        '>', 67,
-        '[', 54,
-        ']', 56,
+        '>', 76,
+        '[', 63,
+        ']', 65,
         '_', 33,
       );
       if (lookahead == '\t' ||
-          lookahead == ' ') SKIP(41);
+          lookahead == ' ') SKIP(42);
       if (('A' <= lookahead && lookahead <= 'Z') ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(60);
-      END_STATE();
-    case 42:
-      if (eof) ADVANCE(45);
-      if (lookahead == '\n') ADVANCE(46);
-      if (lookahead == '\r') ADVANCE(47);
-      if (lookahead == ',') ADVANCE(55);
-      if (lookahead == '\\') ADVANCE(63);
-      if (lookahead == ']') ADVANCE(56);
-      if (lookahead == '\t' ||
-          lookahead == ' ') SKIP(43);
-      if (('-' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'Z') ||
-          lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(52);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(69);
       END_STATE();
     case 43:
-      if (eof) ADVANCE(45);
-      if (lookahead == '\n') ADVANCE(46);
-      if (lookahead == '\r') ADVANCE(47);
-      if (lookahead == ',') ADVANCE(55);
-      if (lookahead == ']') ADVANCE(56);
+      if (eof) ADVANCE(46);
+      if (lookahead == '\n') ADVANCE(47);
+      if (lookahead == '\r') ADVANCE(48);
+      if (lookahead == ',') ADVANCE(64);
+      if (lookahead == '\\') ADVANCE(72);
+      if (lookahead == ']') ADVANCE(65);
       if (lookahead == '\t' ||
-          lookahead == ' ') SKIP(43);
+          lookahead == ' ') SKIP(44);
       if (('-' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'Z') ||
           lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(52);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(61);
       END_STATE();
     case 44:
-      if (eof) ADVANCE(45);
-      if (lookahead == '\n') ADVANCE(46);
-      if (lookahead == '\r') ADVANCE(47);
+      if (eof) ADVANCE(46);
+      if (lookahead == '\n') ADVANCE(47);
+      if (lookahead == '\r') ADVANCE(48);
+      if (lookahead == ',') ADVANCE(64);
+      if (lookahead == ']') ADVANCE(65);
+      if (lookahead == '\t' ||
+          lookahead == ' ') SKIP(44);
+      if (('-' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'Z') ||
+          lookahead == '_' ||
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(61);
+      END_STATE();
+    case 45:
+      if (eof) ADVANCE(46);
+      if (lookahead == '\n') ADVANCE(47);
+      if (lookahead == '\r') ADVANCE(48);
       if (lookahead == '-') ADVANCE(13);
       if (lookahead == '_') ADVANCE(33);
       if (lookahead == '\t' ||
-          lookahead == ' ') SKIP(44);
+          lookahead == ' ') SKIP(45);
       if (('A' <= lookahead && lookahead <= 'Z') ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(60);
-      END_STATE();
-    case 45:
-      ACCEPT_TOKEN(ts_builtin_sym_end);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(69);
       END_STATE();
     case 46:
-      ACCEPT_TOKEN(sym__newline);
+      ACCEPT_TOKEN(ts_builtin_sym_end);
       END_STATE();
     case 47:
       ACCEPT_TOKEN(sym__newline);
-      if (lookahead == '\n') ADVANCE(46);
       END_STATE();
     case 48:
-      ACCEPT_TOKEN(aux_sym_image_token1);
-      if (lookahead == '#') ADVANCE(24);
-      if (lookahead == '@') ADVANCE(26);
-      if (lookahead == '\\') ADVANCE(21);
-      if (set_contains(aux_sym_image_token1_character_set_4, 12, lookahead)) ADVANCE(48);
+      ACCEPT_TOKEN(sym__newline);
+      if (lookahead == '\n') ADVANCE(47);
       END_STATE();
     case 49:
       ACCEPT_TOKEN(aux_sym_image_token1);
       if (lookahead == '#') ADVANCE(24);
-      if (lookahead == '\\') ADVANCE(26);
+      if (lookahead == '@') ADVANCE(26);
+      if (lookahead == '\\') ADVANCE(21);
       if (set_contains(aux_sym_image_token1_character_set_4, 12, lookahead)) ADVANCE(49);
       END_STATE();
     case 50:
       ACCEPT_TOKEN(aux_sym_image_token1);
-      if (lookahead == '\\') ADVANCE(24);
-      if (set_contains(aux_sym_image_token1_character_set_2, 13, lookahead)) ADVANCE(50);
+      if (lookahead == '#') ADVANCE(24);
+      if (lookahead == '\\') ADVANCE(26);
+      if (set_contains(aux_sym_image_token1_character_set_4, 12, lookahead)) ADVANCE(50);
       END_STATE();
     case 51:
-      ACCEPT_TOKEN(anon_sym_EQ);
+      ACCEPT_TOKEN(aux_sym_image_token1);
+      if (lookahead == '\\') ADVANCE(24);
+      if (set_contains(aux_sym_image_token1_character_set_2, 13, lookahead)) ADVANCE(51);
       END_STATE();
     case 52:
+      ACCEPT_TOKEN(anon_sym_BSLASH);
+      END_STATE();
+    case 53:
+      ACCEPT_TOKEN(anon_sym_BSLASH);
+      if (lookahead == '\\') ADVANCE(17);
+      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(96);
+      END_STATE();
+    case 54:
+      ACCEPT_TOKEN(anon_sym_BSLASH);
+      if (lookahead == '\\') ADVANCE(18);
+      if (set_contains(aux_sym_image_token1_character_set_3, 11, lookahead)) ADVANCE(71);
+      END_STATE();
+    case 55:
+      ACCEPT_TOKEN(anon_sym_BSLASH);
+      if (lookahead == '\\') ADVANCE(19);
+      if (set_contains(aux_sym__boxed_text_token1_character_set_2, 13, lookahead)) ADVANCE(112);
+      END_STATE();
+    case 56:
+      ACCEPT_TOKEN(anon_sym_BSLASH);
+      if (lookahead == '\\') ADVANCE(21);
+      if (set_contains(aux_sym_image_token1_character_set_2, 13, lookahead)) ADVANCE(49);
+      END_STATE();
+    case 57:
+      ACCEPT_TOKEN(anon_sym_BSLASH);
+      if (lookahead == '\\') ADVANCE(22);
+      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(111);
+      END_STATE();
+    case 58:
+      ACCEPT_TOKEN(anon_sym_BSLASH);
+      if (lookahead == '\\') ADVANCE(23);
+      if (set_contains(aux_sym_image_token1_character_set_3, 11, lookahead)) ADVANCE(62);
+      END_STATE();
+    case 59:
+      ACCEPT_TOKEN(anon_sym_BSLASH);
+      if (lookahead == '\\') ADVANCE(25);
+      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(98);
+      END_STATE();
+    case 60:
+      ACCEPT_TOKEN(anon_sym_EQ);
+      END_STATE();
+    case 61:
       ACCEPT_TOKEN(sym_key);
       if (('-' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'Z') ||
           lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(52);
-      END_STATE();
-    case 53:
-      ACCEPT_TOKEN(aux_sym__label_text_token1);
-      if (lookahead == '\\') ADVANCE(23);
-      if (set_contains(aux_sym_image_token1_character_set_3, 11, lookahead)) ADVANCE(53);
-      END_STATE();
-    case 54:
-      ACCEPT_TOKEN(anon_sym_LBRACK);
-      END_STATE();
-    case 55:
-      ACCEPT_TOKEN(anon_sym_COMMA);
-      END_STATE();
-    case 56:
-      ACCEPT_TOKEN(anon_sym_RBRACK);
-      END_STATE();
-    case 57:
-      ACCEPT_TOKEN(anon_sym_DOT);
-      END_STATE();
-    case 58:
-      ACCEPT_TOKEN(sym_port);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(58);
-      END_STATE();
-    case 59:
-      ACCEPT_TOKEN(sym_name);
-      if (lookahead == '\\') ADVANCE(18);
-      if (lookahead == '-' ||
-          ('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'Z') ||
-          lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(59);
-      if (set_contains(aux_sym_image_token1_character_set_3, 11, lookahead)) ADVANCE(62);
-      END_STATE();
-    case 60:
-      ACCEPT_TOKEN(sym_name);
-      if (lookahead == '-' ||
-          ('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'Z') ||
-          lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(60);
-      END_STATE();
-    case 61:
-      ACCEPT_TOKEN(aux_sym_path_token1);
-      if (lookahead == '\\') ADVANCE(18);
-      if (lookahead == '-' ||
-          ('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'Z') ||
-          lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(59);
-      if (set_contains(aux_sym_image_token1_character_set_3, 11, lookahead)) ADVANCE(62);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(61);
       END_STATE();
     case 62:
-      ACCEPT_TOKEN(aux_sym_path_token1);
-      if (lookahead == '\\') ADVANCE(18);
+      ACCEPT_TOKEN(aux_sym__label_text_token1);
+      if (lookahead == '\\') ADVANCE(23);
       if (set_contains(aux_sym_image_token1_character_set_3, 11, lookahead)) ADVANCE(62);
       END_STATE();
     case 63:
-      ACCEPT_TOKEN(anon_sym_BSLASH);
+      ACCEPT_TOKEN(anon_sym_LBRACK);
       END_STATE();
     case 64:
-      ACCEPT_TOKEN(anon_sym_BSLASH);
-      if (lookahead == '\\') ADVANCE(18);
-      if (set_contains(aux_sym_image_token1_character_set_3, 11, lookahead)) ADVANCE(62);
+      ACCEPT_TOKEN(anon_sym_COMMA);
       END_STATE();
     case 65:
-      ACCEPT_TOKEN(anon_sym_LT);
+      ACCEPT_TOKEN(anon_sym_RBRACK);
       END_STATE();
     case 66:
-      ACCEPT_TOKEN(anon_sym_DASH_GT);
+      ACCEPT_TOKEN(anon_sym_DOT);
       END_STATE();
     case 67:
-      ACCEPT_TOKEN(anon_sym_GT);
+      ACCEPT_TOKEN(sym_port);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(67);
       END_STATE();
     case 68:
+      ACCEPT_TOKEN(sym_name);
+      if (lookahead == '\\') ADVANCE(18);
+      if (lookahead == '-' ||
+          ('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'Z') ||
+          lookahead == '_' ||
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(68);
+      if (set_contains(aux_sym_image_token1_character_set_3, 11, lookahead)) ADVANCE(71);
+      END_STATE();
+    case 69:
+      ACCEPT_TOKEN(sym_name);
+      if (lookahead == '-' ||
+          ('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'Z') ||
+          lookahead == '_' ||
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(69);
+      END_STATE();
+    case 70:
+      ACCEPT_TOKEN(aux_sym_path_token1);
+      if (lookahead == '\\') ADVANCE(18);
+      if (lookahead == '-' ||
+          ('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'Z') ||
+          lookahead == '_' ||
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(68);
+      if (set_contains(aux_sym_image_token1_character_set_3, 11, lookahead)) ADVANCE(71);
+      END_STATE();
+    case 71:
+      ACCEPT_TOKEN(aux_sym_path_token1);
+      if (lookahead == '\\') ADVANCE(18);
+      if (set_contains(aux_sym_image_token1_character_set_3, 11, lookahead)) ADVANCE(71);
+      END_STATE();
+    case 72:
+      ACCEPT_TOKEN(anon_sym_BSLASH2);
+      END_STATE();
+    case 73:
+      ACCEPT_TOKEN(anon_sym_BSLASH2);
+      if (lookahead == '\\') ADVANCE(18);
+      if (set_contains(aux_sym_image_token1_character_set_3, 11, lookahead)) ADVANCE(71);
+      END_STATE();
+    case 74:
+      ACCEPT_TOKEN(anon_sym_LT);
+      END_STATE();
+    case 75:
+      ACCEPT_TOKEN(anon_sym_DASH_GT);
+      END_STATE();
+    case 76:
+      ACCEPT_TOKEN(anon_sym_GT);
+      END_STATE();
+    case 77:
       ACCEPT_TOKEN(sym_element);
       if (('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'Z') ||
           lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(68);
-      END_STATE();
-    case 69:
-      ACCEPT_TOKEN(sym_dimension);
-      END_STATE();
-    case 70:
-      ACCEPT_TOKEN(sym_dimension);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(70);
-      END_STATE();
-    case 71:
-      ACCEPT_TOKEN(sym_flag);
-      END_STATE();
-    case 72:
-      ACCEPT_TOKEN(sym_flag);
-      if (lookahead == '-' ||
-          ('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'Z') ||
-          lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(72);
-      END_STATE();
-    case 73:
-      ACCEPT_TOKEN(sym_integer);
-      if (lookahead == '.') ADVANCE(75);
-      if (lookahead == '\\') ADVANCE(17);
-      if (lookahead == 'E' ||
-          lookahead == 'e') ADVANCE(82);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(73);
-      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(87);
-      END_STATE();
-    case 74:
-      ACCEPT_TOKEN(sym_integer);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(74);
-      END_STATE();
-    case 75:
-      ACCEPT_TOKEN(sym_float);
-      if (lookahead == '\\') ADVANCE(17);
-      if (lookahead == 'E' ||
-          lookahead == 'e') ADVANCE(82);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(75);
-      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(87);
-      END_STATE();
-    case 76:
-      ACCEPT_TOKEN(sym_float);
-      if (lookahead == '\\') ADVANCE(17);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(76);
-      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(87);
-      END_STATE();
-    case 77:
-      ACCEPT_TOKEN(sym_reference);
-      if (lookahead == '\\') ADVANCE(17);
-      if (lookahead == '-' ||
-          ('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'Z') ||
-          lookahead == '_' ||
           ('a' <= lookahead && lookahead <= 'z')) ADVANCE(77);
-      if (set_contains(aux_sym_text_token1_character_set_3, 14, lookahead)) ADVANCE(87);
       END_STATE();
     case 78:
+      ACCEPT_TOKEN(sym_dimension);
+      END_STATE();
+    case 79:
+      ACCEPT_TOKEN(sym_dimension);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(79);
+      END_STATE();
+    case 80:
+      ACCEPT_TOKEN(sym_flag);
+      END_STATE();
+    case 81:
+      ACCEPT_TOKEN(sym_flag);
+      if (lookahead == '-' ||
+          ('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'Z') ||
+          lookahead == '_' ||
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(81);
+      END_STATE();
+    case 82:
+      ACCEPT_TOKEN(sym_integer);
+      if (lookahead == '.') ADVANCE(84);
+      if (lookahead == '\\') ADVANCE(17);
+      if (lookahead == 'E' ||
+          lookahead == 'e') ADVANCE(91);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(82);
+      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(96);
+      END_STATE();
+    case 83:
+      ACCEPT_TOKEN(sym_integer);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(83);
+      END_STATE();
+    case 84:
+      ACCEPT_TOKEN(sym_float);
+      if (lookahead == '\\') ADVANCE(17);
+      if (lookahead == 'E' ||
+          lookahead == 'e') ADVANCE(91);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(84);
+      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(96);
+      END_STATE();
+    case 85:
+      ACCEPT_TOKEN(sym_float);
+      if (lookahead == '\\') ADVANCE(17);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(85);
+      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(96);
+      END_STATE();
+    case 86:
+      ACCEPT_TOKEN(sym_reference);
+      if (lookahead == '\\') ADVANCE(17);
+      if (lookahead == '-' ||
+          ('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'Z') ||
+          lookahead == '_' ||
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(86);
+      if (set_contains(aux_sym_text_token1_character_set_3, 14, lookahead)) ADVANCE(96);
+      END_STATE();
+    case 87:
       ACCEPT_TOKEN(sym_reference);
       if (lookahead == '-' ||
           ('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'Z') ||
           lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(78);
-      END_STATE();
-    case 79:
-      ACCEPT_TOKEN(aux_sym_text_token1);
-      END_STATE();
-    case 80:
-      ACCEPT_TOKEN(aux_sym_text_token1);
-      if (lookahead == '-') ADVANCE(86);
-      if (lookahead == '.') ADVANCE(83);
-      if (lookahead == '\\') ADVANCE(17);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(73);
-      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(87);
-      END_STATE();
-    case 81:
-      ACCEPT_TOKEN(aux_sym_text_token1);
-      if (lookahead == '\\') ADVANCE(17);
-      if (lookahead == '_') ADVANCE(85);
-      if (('A' <= lookahead && lookahead <= 'Z') ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(77);
-      if (set_contains(aux_sym_text_token1_character_set_3, 14, lookahead)) ADVANCE(87);
-      END_STATE();
-    case 82:
-      ACCEPT_TOKEN(aux_sym_text_token1);
-      if (lookahead == '\\') ADVANCE(17);
-      if (lookahead == '+' ||
-          lookahead == '-') ADVANCE(84);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(76);
-      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(87);
-      END_STATE();
-    case 83:
-      ACCEPT_TOKEN(aux_sym_text_token1);
-      if (lookahead == '\\') ADVANCE(17);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(75);
-      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(87);
-      END_STATE();
-    case 84:
-      ACCEPT_TOKEN(aux_sym_text_token1);
-      if (lookahead == '\\') ADVANCE(17);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(76);
-      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(87);
-      END_STATE();
-    case 85:
-      ACCEPT_TOKEN(aux_sym_text_token1);
-      if (lookahead == '\\') ADVANCE(17);
-      if (lookahead == '-' ||
-          ('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'Z') ||
-          lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(77);
-      if (set_contains(aux_sym_text_token1_character_set_3, 14, lookahead)) ADVANCE(87);
-      END_STATE();
-    case 86:
-      ACCEPT_TOKEN(aux_sym_text_token1);
-      if (lookahead == '\\') ADVANCE(17);
-      if (set_contains(aux_sym_text_token1_character_set_3, 14, lookahead)) ADVANCE(87);
-      END_STATE();
-    case 87:
-      ACCEPT_TOKEN(aux_sym_text_token1);
-      if (lookahead == '\\') ADVANCE(17);
-      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(87);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(87);
       END_STATE();
     case 88:
-      ACCEPT_TOKEN(anon_sym_COMMA2);
+      ACCEPT_TOKEN(aux_sym_text_token1);
       END_STATE();
     case 89:
-      ACCEPT_TOKEN(aux_sym__item_token1);
-      if (lookahead == '\\') ADVANCE(25);
-      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(89);
+      ACCEPT_TOKEN(aux_sym_text_token1);
+      if (lookahead == '-') ADVANCE(95);
+      if (lookahead == '.') ADVANCE(92);
+      if (lookahead == '\\') ADVANCE(17);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(82);
+      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(96);
       END_STATE();
     case 90:
-      ACCEPT_TOKEN(sym__joined_integer);
-      if (lookahead == '.') ADVANCE(92);
-      if (lookahead == '\\') ADVANCE(22);
-      if (lookahead == 'E' ||
-          lookahead == 'e') ADVANCE(98);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(90);
-      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(102);
+      ACCEPT_TOKEN(aux_sym_text_token1);
+      if (lookahead == '\\') ADVANCE(17);
+      if (lookahead == '_') ADVANCE(94);
+      if (('A' <= lookahead && lookahead <= 'Z') ||
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(86);
+      if (set_contains(aux_sym_text_token1_character_set_3, 14, lookahead)) ADVANCE(96);
       END_STATE();
     case 91:
-      ACCEPT_TOKEN(sym__joined_integer);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(91);
+      ACCEPT_TOKEN(aux_sym_text_token1);
+      if (lookahead == '\\') ADVANCE(17);
+      if (lookahead == '+' ||
+          lookahead == '-') ADVANCE(93);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(85);
+      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(96);
       END_STATE();
     case 92:
+      ACCEPT_TOKEN(aux_sym_text_token1);
+      if (lookahead == '\\') ADVANCE(17);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(84);
+      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(96);
+      END_STATE();
+    case 93:
+      ACCEPT_TOKEN(aux_sym_text_token1);
+      if (lookahead == '\\') ADVANCE(17);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(85);
+      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(96);
+      END_STATE();
+    case 94:
+      ACCEPT_TOKEN(aux_sym_text_token1);
+      if (lookahead == '\\') ADVANCE(17);
+      if (lookahead == '-' ||
+          ('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'Z') ||
+          lookahead == '_' ||
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(86);
+      if (set_contains(aux_sym_text_token1_character_set_3, 14, lookahead)) ADVANCE(96);
+      END_STATE();
+    case 95:
+      ACCEPT_TOKEN(aux_sym_text_token1);
+      if (lookahead == '\\') ADVANCE(17);
+      if (set_contains(aux_sym_text_token1_character_set_3, 14, lookahead)) ADVANCE(96);
+      END_STATE();
+    case 96:
+      ACCEPT_TOKEN(aux_sym_text_token1);
+      if (lookahead == '\\') ADVANCE(17);
+      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(96);
+      END_STATE();
+    case 97:
+      ACCEPT_TOKEN(anon_sym_COMMA2);
+      END_STATE();
+    case 98:
+      ACCEPT_TOKEN(aux_sym__item_token1);
+      if (lookahead == '\\') ADVANCE(25);
+      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(98);
+      END_STATE();
+    case 99:
+      ACCEPT_TOKEN(sym__joined_integer);
+      if (lookahead == '.') ADVANCE(101);
+      if (lookahead == '\\') ADVANCE(22);
+      if (lookahead == 'E' ||
+          lookahead == 'e') ADVANCE(107);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(99);
+      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(111);
+      END_STATE();
+    case 100:
+      ACCEPT_TOKEN(sym__joined_integer);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(100);
+      END_STATE();
+    case 101:
       ACCEPT_TOKEN(sym__joined_float);
       if (lookahead == '\\') ADVANCE(22);
       if (lookahead == 'E' ||
-          lookahead == 'e') ADVANCE(98);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(92);
-      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(102);
+          lookahead == 'e') ADVANCE(107);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(101);
+      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(111);
       END_STATE();
-    case 93:
+    case 102:
       ACCEPT_TOKEN(sym__joined_float);
       if (lookahead == '\\') ADVANCE(22);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(93);
-      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(102);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(102);
+      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(111);
       END_STATE();
-    case 94:
+    case 103:
       ACCEPT_TOKEN(sym__joined_reference);
       if (lookahead == '\\') ADVANCE(22);
       if (lookahead == '-' ||
           ('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'Z') ||
           lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(94);
-      if (set_contains(aux_sym_text_token1_character_set_3, 14, lookahead)) ADVANCE(102);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(103);
+      if (set_contains(aux_sym_text_token1_character_set_3, 14, lookahead)) ADVANCE(111);
       END_STATE();
-    case 95:
+    case 104:
       ACCEPT_TOKEN(sym__joined_reference);
       if (lookahead == '-' ||
           ('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'Z') ||
           lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(95);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(104);
       END_STATE();
-    case 96:
+    case 105:
       ACCEPT_TOKEN(aux_sym__joined_text_token1);
-      if (lookahead == '.') ADVANCE(99);
+      if (lookahead == '.') ADVANCE(108);
       if (lookahead == '\\') ADVANCE(22);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(90);
-      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(102);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(99);
+      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(111);
       END_STATE();
-    case 97:
+    case 106:
       ACCEPT_TOKEN(aux_sym__joined_text_token1);
       if (lookahead == '\\') ADVANCE(22);
-      if (lookahead == '_') ADVANCE(101);
+      if (lookahead == '_') ADVANCE(110);
       if (('A' <= lookahead && lookahead <= 'Z') ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(94);
-      if (set_contains(aux_sym_text_token1_character_set_3, 14, lookahead)) ADVANCE(102);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(103);
+      if (set_contains(aux_sym_text_token1_character_set_3, 14, lookahead)) ADVANCE(111);
       END_STATE();
-    case 98:
+    case 107:
       ACCEPT_TOKEN(aux_sym__joined_text_token1);
       if (lookahead == '\\') ADVANCE(22);
       if (lookahead == '+' ||
-          lookahead == '-') ADVANCE(100);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(93);
-      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(102);
+          lookahead == '-') ADVANCE(109);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(102);
+      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(111);
       END_STATE();
-    case 99:
+    case 108:
       ACCEPT_TOKEN(aux_sym__joined_text_token1);
       if (lookahead == '\\') ADVANCE(22);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(92);
-      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(102);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(101);
+      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(111);
       END_STATE();
-    case 100:
+    case 109:
       ACCEPT_TOKEN(aux_sym__joined_text_token1);
       if (lookahead == '\\') ADVANCE(22);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(93);
-      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(102);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(102);
+      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(111);
       END_STATE();
-    case 101:
+    case 110:
       ACCEPT_TOKEN(aux_sym__joined_text_token1);
       if (lookahead == '\\') ADVANCE(22);
       if (lookahead == '-' ||
           ('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'Z') ||
           lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(94);
-      if (set_contains(aux_sym_text_token1_character_set_3, 14, lookahead)) ADVANCE(102);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(103);
+      if (set_contains(aux_sym_text_token1_character_set_3, 14, lookahead)) ADVANCE(111);
       END_STATE();
-    case 102:
+    case 111:
       ACCEPT_TOKEN(aux_sym__joined_text_token1);
       if (lookahead == '\\') ADVANCE(22);
-      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(102);
+      if (set_contains(aux_sym_text_token1_character_set_2, 12, lookahead)) ADVANCE(111);
       END_STATE();
-    case 103:
+    case 112:
       ACCEPT_TOKEN(aux_sym__boxed_text_token1);
       if (lookahead == '\\') ADVANCE(19);
-      if (set_contains(aux_sym__boxed_text_token1_character_set_2, 13, lookahead)) ADVANCE(103);
+      if (set_contains(aux_sym__boxed_text_token1_character_set_2, 13, lookahead)) ADVANCE(112);
       END_STATE();
-    case 104:
+    case 113:
       ACCEPT_TOKEN(anon_sym_DQUOTE);
       END_STATE();
-    case 105:
+    case 114:
       ACCEPT_TOKEN(anon_sym_DQUOTE2);
       END_STATE();
-    case 106:
+    case 115:
       ACCEPT_TOKEN(anon_sym_SQUOTE);
       END_STATE();
-    case 107:
+    case 116:
       ACCEPT_TOKEN(anon_sym_SQUOTE2);
       END_STATE();
-    case 108:
+    case 117:
       ACCEPT_TOKEN(sym_escape);
       END_STATE();
-    case 109:
+    case 118:
       ACCEPT_TOKEN(sym_escape);
-      if (lookahead == '\n') ADVANCE(108);
+      if (lookahead == '\n') ADVANCE(117);
       END_STATE();
-    case 110:
+    case 119:
       ACCEPT_TOKEN(sym_escape);
-      if (lookahead == '\n') ADVANCE(108);
-      if (lookahead == '\r') ADVANCE(109);
+      if (lookahead == '\n') ADVANCE(117);
+      if (lookahead == '\r') ADVANCE(118);
       if (lookahead == '\t' ||
           lookahead == ' ') ADVANCE(1);
       END_STATE();
-    case 111:
+    case 120:
       ACCEPT_TOKEN(sym_escape);
       if (lookahead == '{') ADVANCE(29);
       END_STATE();
@@ -2069,96 +2130,96 @@ static const TSLexMode ts_lex_modes[STATE_COUNT] = {
   [2] = {.lex_state = 0, .external_lex_state = 2},
   [3] = {.lex_state = 0, .external_lex_state = 2},
   [4] = {.lex_state = 3, .external_lex_state = 2},
-  [5] = {.lex_state = 0, .external_lex_state = 2},
-  [6] = {.lex_state = 38, .external_lex_state = 2},
+  [5] = {.lex_state = 38, .external_lex_state = 2},
+  [6] = {.lex_state = 0, .external_lex_state = 2},
   [7] = {.lex_state = 38, .external_lex_state = 2},
   [8] = {.lex_state = 5, .external_lex_state = 2},
   [9] = {.lex_state = 38, .external_lex_state = 2},
   [10] = {.lex_state = 38, .external_lex_state = 2},
   [11] = {.lex_state = 38, .external_lex_state = 2},
-  [12] = {.lex_state = 38, .external_lex_state = 2},
-  [13] = {.lex_state = 38, .external_lex_state = 2},
-  [14] = {.lex_state = 38, .external_lex_state = 2},
+  [12] = {.lex_state = 40, .external_lex_state = 2},
+  [13] = {.lex_state = 40, .external_lex_state = 2},
+  [14] = {.lex_state = 40, .external_lex_state = 2},
   [15] = {.lex_state = 38, .external_lex_state = 2},
-  [16] = {.lex_state = 40, .external_lex_state = 2},
+  [16] = {.lex_state = 41, .external_lex_state = 2},
   [17] = {.lex_state = 0, .external_lex_state = 2},
-  [18] = {.lex_state = 42, .external_lex_state = 2},
-  [19] = {.lex_state = 40, .external_lex_state = 2},
-  [20] = {.lex_state = 0, .external_lex_state = 2},
+  [18] = {.lex_state = 38, .external_lex_state = 2},
+  [19] = {.lex_state = 38, .external_lex_state = 2},
+  [20] = {.lex_state = 38, .external_lex_state = 2},
   [21] = {.lex_state = 38, .external_lex_state = 2},
   [22] = {.lex_state = 38, .external_lex_state = 2},
   [23] = {.lex_state = 38, .external_lex_state = 2},
-  [24] = {.lex_state = 36, .external_lex_state = 2},
-  [25] = {.lex_state = 0, .external_lex_state = 2},
-  [26] = {.lex_state = 38, .external_lex_state = 2},
-  [27] = {.lex_state = 0, .external_lex_state = 2},
-  [28] = {.lex_state = 38, .external_lex_state = 2},
-  [29] = {.lex_state = 0, .external_lex_state = 2},
-  [30] = {.lex_state = 38, .external_lex_state = 2},
-  [31] = {.lex_state = 7, .external_lex_state = 2},
-  [32] = {.lex_state = 40, .external_lex_state = 2},
-  [33] = {.lex_state = 40, .external_lex_state = 2},
-  [34] = {.lex_state = 40, .external_lex_state = 2},
-  [35] = {.lex_state = 40, .external_lex_state = 2},
-  [36] = {.lex_state = 40, .external_lex_state = 2},
-  [37] = {.lex_state = 0, .external_lex_state = 2},
-  [38] = {.lex_state = 38, .external_lex_state = 2},
+  [24] = {.lex_state = 6, .external_lex_state = 2},
+  [25] = {.lex_state = 38, .external_lex_state = 2},
+  [26] = {.lex_state = 43, .external_lex_state = 2},
+  [27] = {.lex_state = 41, .external_lex_state = 2},
+  [28] = {.lex_state = 0, .external_lex_state = 2},
+  [29] = {.lex_state = 36, .external_lex_state = 2},
+  [30] = {.lex_state = 0, .external_lex_state = 2},
+  [31] = {.lex_state = 0, .external_lex_state = 2},
+  [32] = {.lex_state = 9, .external_lex_state = 2},
+  [33] = {.lex_state = 0, .external_lex_state = 2},
+  [34] = {.lex_state = 41, .external_lex_state = 2},
+  [35] = {.lex_state = 41, .external_lex_state = 2},
+  [36] = {.lex_state = 41, .external_lex_state = 2},
+  [37] = {.lex_state = 41, .external_lex_state = 2},
+  [38] = {.lex_state = 6, .external_lex_state = 2},
   [39] = {.lex_state = 0, .external_lex_state = 2},
-  [40] = {.lex_state = 8, .external_lex_state = 2},
+  [40] = {.lex_state = 41, .external_lex_state = 2},
   [41] = {.lex_state = 0, .external_lex_state = 2},
-  [42] = {.lex_state = 36, .external_lex_state = 2},
-  [43] = {.lex_state = 42, .external_lex_state = 2},
-  [44] = {.lex_state = 7, .external_lex_state = 2},
-  [45] = {.lex_state = 0, .external_lex_state = 2},
-  [46] = {.lex_state = 42, .external_lex_state = 2},
-  [47] = {.lex_state = 42, .external_lex_state = 2},
-  [48] = {.lex_state = 0, .external_lex_state = 2},
-  [49] = {.lex_state = 42, .external_lex_state = 2},
-  [50] = {.lex_state = 0, .external_lex_state = 2},
+  [42] = {.lex_state = 0, .external_lex_state = 2},
+  [43] = {.lex_state = 43, .external_lex_state = 2},
+  [44] = {.lex_state = 36, .external_lex_state = 2},
+  [45] = {.lex_state = 43, .external_lex_state = 2},
+  [46] = {.lex_state = 10, .external_lex_state = 2},
+  [47] = {.lex_state = 0, .external_lex_state = 2},
+  [48] = {.lex_state = 38, .external_lex_state = 2},
+  [49] = {.lex_state = 0, .external_lex_state = 2},
+  [50] = {.lex_state = 43, .external_lex_state = 2},
   [51] = {.lex_state = 0, .external_lex_state = 2},
-  [52] = {.lex_state = 0, .external_lex_state = 2},
+  [52] = {.lex_state = 43, .external_lex_state = 2},
   [53] = {.lex_state = 0, .external_lex_state = 2},
   [54] = {.lex_state = 0, .external_lex_state = 2},
   [55] = {.lex_state = 0, .external_lex_state = 2},
-  [56] = {.lex_state = 42, .external_lex_state = 2},
-  [57] = {.lex_state = 40, .external_lex_state = 2},
+  [56] = {.lex_state = 0, .external_lex_state = 2},
+  [57] = {.lex_state = 0, .external_lex_state = 2},
   [58] = {.lex_state = 0, .external_lex_state = 2},
-  [59] = {.lex_state = 40, .external_lex_state = 2},
-  [60] = {.lex_state = 42, .external_lex_state = 2},
-  [61] = {.lex_state = 0, .external_lex_state = 2},
-  [62] = {.lex_state = 9, .external_lex_state = 2},
-  [63] = {.lex_state = 40, .external_lex_state = 2},
-  [64] = {.lex_state = 0, .external_lex_state = 2},
+  [59] = {.lex_state = 36, .external_lex_state = 2},
+  [60] = {.lex_state = 0, .external_lex_state = 2},
+  [61] = {.lex_state = 43, .external_lex_state = 2},
+  [62] = {.lex_state = 41, .external_lex_state = 2},
+  [63] = {.lex_state = 41, .external_lex_state = 2},
+  [64] = {.lex_state = 43, .external_lex_state = 2},
   [65] = {.lex_state = 0, .external_lex_state = 2},
-  [66] = {.lex_state = 40, .external_lex_state = 2},
-  [67] = {.lex_state = 40, .external_lex_state = 2},
-  [68] = {.lex_state = 40, .external_lex_state = 2},
+  [66] = {.lex_state = 41, .external_lex_state = 2},
+  [67] = {.lex_state = 0, .external_lex_state = 2},
+  [68] = {.lex_state = 0, .external_lex_state = 2},
   [69] = {.lex_state = 0, .external_lex_state = 2},
-  [70] = {.lex_state = 0, .external_lex_state = 2},
-  [71] = {.lex_state = 40, .external_lex_state = 2},
-  [72] = {.lex_state = 40, .external_lex_state = 2},
-  [73] = {.lex_state = 0, .external_lex_state = 2},
+  [70] = {.lex_state = 41, .external_lex_state = 2},
+  [71] = {.lex_state = 41, .external_lex_state = 2},
+  [72] = {.lex_state = 43, .external_lex_state = 2},
+  [73] = {.lex_state = 41, .external_lex_state = 2},
   [74] = {.lex_state = 0, .external_lex_state = 2},
-  [75] = {.lex_state = 36, .external_lex_state = 2},
-  [76] = {.lex_state = 42, .external_lex_state = 2},
-  [77] = {.lex_state = 42, .external_lex_state = 2},
-  [78] = {.lex_state = 38, .external_lex_state = 2},
-  [79] = {.lex_state = 36, .external_lex_state = 3},
-  [80] = {.lex_state = 36, .external_lex_state = 2},
-  [81] = {.lex_state = 36, .external_lex_state = 2},
-  [82] = {.lex_state = 0, .external_lex_state = 2},
-  [83] = {.lex_state = 36, .external_lex_state = 3},
-  [84] = {.lex_state = 36, .external_lex_state = 4},
-  [85] = {.lex_state = 36, .external_lex_state = 2},
-  [86] = {.lex_state = 0, .external_lex_state = 2},
+  [75] = {.lex_state = 41, .external_lex_state = 2},
+  [76] = {.lex_state = 38, .external_lex_state = 2},
+  [77] = {.lex_state = 41, .external_lex_state = 2},
+  [78] = {.lex_state = 0, .external_lex_state = 2},
+  [79] = {.lex_state = 43, .external_lex_state = 2},
+  [80] = {.lex_state = 36, .external_lex_state = 3},
+  [81] = {.lex_state = 36, .external_lex_state = 4},
+  [82] = {.lex_state = 36, .external_lex_state = 2},
+  [83] = {.lex_state = 36, .external_lex_state = 2},
+  [84] = {.lex_state = 0, .external_lex_state = 2},
+  [85] = {.lex_state = 36, .external_lex_state = 3},
+  [86] = {.lex_state = 36, .external_lex_state = 2},
   [87] = {.lex_state = 36, .external_lex_state = 4},
-  [88] = {.lex_state = 36, .external_lex_state = 3},
-  [89] = {.lex_state = 40, .external_lex_state = 2},
-  [90] = {.lex_state = 38, .external_lex_state = 2},
-  [91] = {.lex_state = 36, .external_lex_state = 4},
-  [92] = {.lex_state = 40, .external_lex_state = 2},
-  [93] = {.lex_state = 36, .external_lex_state = 3},
-  [94] = {.lex_state = 40, .external_lex_state = 2},
+  [88] = {.lex_state = 0, .external_lex_state = 2},
+  [89] = {.lex_state = 36, .external_lex_state = 3},
+  [90] = {.lex_state = 41, .external_lex_state = 2},
+  [91] = {.lex_state = 41, .external_lex_state = 2},
+  [92] = {.lex_state = 41, .external_lex_state = 2},
+  [93] = {.lex_state = 36, .external_lex_state = 4},
+  [94] = {.lex_state = 36, .external_lex_state = 3},
   [95] = {.lex_state = 36, .external_lex_state = 4},
   [96] = {.lex_state = 36, .external_lex_state = 3},
   [97] = {.lex_state = 36, .external_lex_state = 4},
@@ -2166,53 +2227,53 @@ static const TSLexMode ts_lex_modes[STATE_COUNT] = {
   [99] = {.lex_state = 36, .external_lex_state = 4},
   [100] = {.lex_state = 36, .external_lex_state = 3},
   [101] = {.lex_state = 36, .external_lex_state = 4},
-  [102] = {.lex_state = 42, .external_lex_state = 2},
-  [103] = {.lex_state = 42, .external_lex_state = 2},
-  [104] = {.lex_state = 42, .external_lex_state = 2},
-  [105] = {.lex_state = 36, .external_lex_state = 2},
-  [106] = {.lex_state = 42, .external_lex_state = 2},
-  [107] = {.lex_state = 42, .external_lex_state = 2},
-  [108] = {.lex_state = 30, .external_lex_state = 2},
-  [109] = {.lex_state = 0, .external_lex_state = 2},
-  [110] = {.lex_state = 36, .external_lex_state = 2},
-  [111] = {.lex_state = 42, .external_lex_state = 2},
-  [112] = {.lex_state = 36, .external_lex_state = 2},
-  [113] = {.lex_state = 0, .external_lex_state = 2},
-  [114] = {.lex_state = 42, .external_lex_state = 2},
-  [115] = {.lex_state = 36, .external_lex_state = 2},
-  [116] = {.lex_state = 42, .external_lex_state = 2},
+  [102] = {.lex_state = 0, .external_lex_state = 2},
+  [103] = {.lex_state = 0, .external_lex_state = 2},
+  [104] = {.lex_state = 30, .external_lex_state = 2},
+  [105] = {.lex_state = 6, .external_lex_state = 2},
+  [106] = {.lex_state = 36, .external_lex_state = 2},
+  [107] = {.lex_state = 43, .external_lex_state = 2},
+  [108] = {.lex_state = 20, .external_lex_state = 2},
+  [109] = {.lex_state = 6, .external_lex_state = 2},
+  [110] = {.lex_state = 20, .external_lex_state = 2},
+  [111] = {.lex_state = 43, .external_lex_state = 2},
+  [112] = {.lex_state = 0, .external_lex_state = 2},
+  [113] = {.lex_state = 6, .external_lex_state = 2},
+  [114] = {.lex_state = 36, .external_lex_state = 2},
+  [115] = {.lex_state = 6, .external_lex_state = 2},
+  [116] = {.lex_state = 0, .external_lex_state = 2},
   [117] = {.lex_state = 0, .external_lex_state = 2},
-  [118] = {.lex_state = 30, .external_lex_state = 2},
-  [119] = {.lex_state = 42, .external_lex_state = 2},
-  [120] = {.lex_state = 0, .external_lex_state = 2},
-  [121] = {.lex_state = 42, .external_lex_state = 2},
+  [118] = {.lex_state = 6, .external_lex_state = 2},
+  [119] = {.lex_state = 36, .external_lex_state = 2},
+  [120] = {.lex_state = 6, .external_lex_state = 2},
+  [121] = {.lex_state = 6, .external_lex_state = 2},
   [122] = {.lex_state = 0, .external_lex_state = 2},
-  [123] = {.lex_state = 0, .external_lex_state = 2},
-  [124] = {.lex_state = 42, .external_lex_state = 2},
-  [125] = {.lex_state = 0, .external_lex_state = 2},
+  [123] = {.lex_state = 30, .external_lex_state = 2},
+  [124] = {.lex_state = 36, .external_lex_state = 2},
+  [125] = {.lex_state = 6, .external_lex_state = 2},
   [126] = {.lex_state = 0, .external_lex_state = 2},
-  [127] = {.lex_state = 30, .external_lex_state = 2},
+  [127] = {.lex_state = 6, .external_lex_state = 2},
   [128] = {.lex_state = 0, .external_lex_state = 2},
-  [129] = {.lex_state = 42, .external_lex_state = 2},
-  [130] = {.lex_state = 42, .external_lex_state = 2},
+  [129] = {.lex_state = 0, .external_lex_state = 2},
+  [130] = {.lex_state = 0, .external_lex_state = 2},
   [131] = {.lex_state = 0, .external_lex_state = 2},
-  [132] = {.lex_state = 0, .external_lex_state = 2},
-  [133] = {.lex_state = 20, .external_lex_state = 2},
-  [134] = {.lex_state = 42, .external_lex_state = 2},
+  [132] = {.lex_state = 3, .external_lex_state = 2},
+  [133] = {.lex_state = 6, .external_lex_state = 2},
+  [134] = {.lex_state = 0, .external_lex_state = 2},
   [135] = {.lex_state = 0, .external_lex_state = 2},
   [136] = {.lex_state = 0, .external_lex_state = 2},
   [137] = {.lex_state = 0, .external_lex_state = 2},
-  [138] = {.lex_state = 20, .external_lex_state = 2},
-  [139] = {.lex_state = 0, .external_lex_state = 2},
-  [140] = {.lex_state = 0, .external_lex_state = 2},
-  [141] = {.lex_state = 3, .external_lex_state = 2},
+  [138] = {.lex_state = 30, .external_lex_state = 2},
+  [139] = {.lex_state = 6, .external_lex_state = 2},
+  [140] = {.lex_state = 6, .external_lex_state = 2},
+  [141] = {.lex_state = 0, .external_lex_state = 2},
   [142] = {.lex_state = 0, .external_lex_state = 2},
   [143] = {.lex_state = 0, .external_lex_state = 2},
-  [144] = {.lex_state = 0, .external_lex_state = 2},
+  [144] = {.lex_state = 14, .external_lex_state = 2},
   [145] = {.lex_state = 0, .external_lex_state = 2},
-  [146] = {.lex_state = 40, .external_lex_state = 2},
-  [147] = {.lex_state = 14, .external_lex_state = 2},
-  [148] = {.lex_state = 0, .external_lex_state = 2},
+  [146] = {.lex_state = 0, .external_lex_state = 2},
+  [147] = {.lex_state = 0, .external_lex_state = 2},
+  [148] = {.lex_state = 41, .external_lex_state = 2},
   [149] = {.lex_state = 0, .external_lex_state = 2},
   [150] = {.lex_state = 0, .external_lex_state = 2},
   [151] = {.lex_state = 0, .external_lex_state = 2},
@@ -2236,13 +2297,14 @@ static const uint16_t ts_parse_table[LARGE_STATE_COUNT][SYMBOL_COUNT] = {
     [anon_sym_MODEL] = ACTIONS(1),
     [anon_sym_OUT] = ACTIONS(1),
     [anon_sym_RUN] = ACTIONS(1),
+    [anon_sym_BSLASH] = ACTIONS(1),
     [anon_sym_EQ] = ACTIONS(1),
     [anon_sym_LBRACK] = ACTIONS(1),
     [anon_sym_COMMA] = ACTIONS(1),
     [anon_sym_RBRACK] = ACTIONS(1),
     [anon_sym_DOT] = ACTIONS(1),
     [sym_port] = ACTIONS(1),
-    [anon_sym_BSLASH] = ACTIONS(1),
+    [anon_sym_BSLASH2] = ACTIONS(1),
     [anon_sym_LT] = ACTIONS(1),
     [anon_sym_DASH_GT] = ACTIONS(1),
     [anon_sym_GT] = ACTIONS(1),
@@ -2262,19 +2324,19 @@ static const uint16_t ts_parse_table[LARGE_STATE_COUNT][SYMBOL_COUNT] = {
     [sym__single_quoted] = ACTIONS(1),
   },
   [STATE(1)] = {
-    [sym_source_file] = STATE(145),
-    [sym__instruction] = STATE(143),
-    [sym_from] = STATE(143),
-    [sym_for] = STATE(143),
-    [sym_label] = STATE(143),
-    [sym_resource] = STATE(143),
-    [sym_set] = STATE(143),
-    [sym_replace] = STATE(143),
-    [sym_capability] = STATE(143),
-    [sym_proc_block] = STATE(143),
-    [sym_model] = STATE(143),
-    [sym_out] = STATE(143),
-    [sym_run] = STATE(143),
+    [sym_source_file] = STATE(147),
+    [sym__instruction] = STATE(135),
+    [sym_from] = STATE(135),
+    [sym_for] = STATE(135),
+    [sym_label] = STATE(135),
+    [sym_resource] = STATE(135),
+    [sym_set] = STATE(135),
+    [sym_replace] = STATE(135),
+    [sym_capability] = STATE(135),
+    [sym_proc_block] = STATE(135),
+    [sym_model] = STATE(135),
+    [sym_out] = STATE(135),
+    [sym_run] = STATE(135),
     [aux_sym_source_file_repeat1] = STATE(2),
     [ts_builtin_sym_end] = ACTIONS(5),
     [sym__newline] = ACTIONS(7),
@@ -2327,7 +2389,7 @@ static const uint16_t ts_small_parse_table[] = {
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    STATE(142), 12,
+    STATE(131), 12,
       sym__instruction,
       sym_from,
       sym_for,
@@ -2372,7 +2434,7 @@ static const uint16_t ts_small_parse_table[] = {
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    STATE(148), 12,
+    STATE(151), 12,
       sym__instruction,
       sym_from,
       sym_for,
@@ -2386,33 +2448,59 @@ static const uint16_t ts_small_parse_table[] = {
       sym_out,
       sym_run,
   [122] = 10,
-    ACTIONS(73), 1,
-      anon_sym_EQ,
     ACTIONS(75), 1,
+      anon_sym_EQ,
+    ACTIONS(77), 1,
       anon_sym_LBRACK,
-    ACTIONS(79), 1,
-      aux_sym_text_token1,
     ACTIONS(81), 1,
       anon_sym_DQUOTE,
     ACTIONS(83), 1,
       anon_sym_SQUOTE,
-    STATE(141), 1,
+    STATE(132), 1,
       sym__first_item,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    STATE(94), 2,
+    ACTIONS(73), 2,
+      anon_sym_BSLASH,
+      aux_sym_text_token1,
+    STATE(92), 2,
       sym_text,
       sym_string,
-    ACTIONS(77), 3,
+    ACTIONS(79), 3,
       sym_integer,
       sym_float,
       sym_reference,
-    STATE(120), 3,
+    STATE(102), 3,
       sym__value,
       sym_bare_list,
       sym_boxed_list,
-  [159] = 2,
+  [160] = 9,
+    ACTIONS(81), 1,
+      anon_sym_DQUOTE,
+    ACTIONS(83), 1,
+      anon_sym_SQUOTE,
+    ACTIONS(87), 1,
+      sym_name,
+    ACTIONS(91), 1,
+      sym_flag,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(85), 2,
+      ts_builtin_sym_end,
+      sym__newline,
+    ACTIONS(89), 2,
+      anon_sym_BSLASH,
+      aux_sym_path_token1,
+    STATE(69), 2,
+      sym_argument,
+      aux_sym_resource_repeat1,
+    STATE(65), 3,
+      sym__word,
+      sym_path,
+      sym_string,
+  [194] = 2,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
@@ -2430,37 +2518,11 @@ static const uint16_t ts_small_parse_table[] = {
       anon_sym_MODEL,
       anon_sym_OUT,
       anon_sym_RUN,
-  [179] = 9,
+  [214] = 9,
     ACTIONS(81), 1,
       anon_sym_DQUOTE,
     ACTIONS(83), 1,
       anon_sym_SQUOTE,
-    ACTIONS(87), 1,
-      sym_name,
-    ACTIONS(89), 1,
-      aux_sym_path_token1,
-    ACTIONS(91), 1,
-      sym_flag,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(85), 2,
-      ts_builtin_sym_end,
-      sym__newline,
-    STATE(61), 2,
-      sym_argument,
-      aux_sym_resource_repeat1,
-    STATE(58), 3,
-      sym__word,
-      sym_path,
-      sym_string,
-  [212] = 9,
-    ACTIONS(81), 1,
-      anon_sym_DQUOTE,
-    ACTIONS(83), 1,
-      anon_sym_SQUOTE,
-    ACTIONS(89), 1,
-      aux_sym_path_token1,
     ACTIONS(91), 1,
       sym_flag,
     ACTIONS(95), 1,
@@ -2468,163 +2530,171 @@ static const uint16_t ts_small_parse_table[] = {
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
+    ACTIONS(89), 2,
+      anon_sym_BSLASH,
+      aux_sym_path_token1,
     ACTIONS(93), 2,
       ts_builtin_sym_end,
       sym__newline,
-    STATE(54), 2,
+    STATE(57), 2,
       sym_argument,
       aux_sym_resource_repeat1,
-    STATE(53), 3,
+    STATE(56), 3,
       sym__word,
       sym_path,
       sym_string,
-  [245] = 9,
-    ACTIONS(75), 1,
+  [248] = 9,
+    ACTIONS(77), 1,
       anon_sym_LBRACK,
     ACTIONS(81), 1,
       anon_sym_DQUOTE,
     ACTIONS(83), 1,
       anon_sym_SQUOTE,
-    ACTIONS(99), 1,
-      aux_sym__joined_text_token1,
-    STATE(57), 1,
+    STATE(62), 1,
       sym__joined_text,
-    STATE(59), 1,
+    STATE(63), 1,
       sym_string,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(97), 3,
+    ACTIONS(97), 2,
+      anon_sym_BSLASH,
+      aux_sym__joined_text_token1,
+    ACTIONS(99), 3,
       sym__joined_integer,
       sym__joined_float,
       sym__joined_reference,
-    STATE(122), 3,
+    STATE(103), 3,
       sym__joined_value,
       sym_joined_list,
       sym_boxed_list,
-  [278] = 9,
+  [282] = 9,
     ACTIONS(101), 1,
       sym_name,
-    ACTIONS(103), 1,
-      aux_sym_path_token1,
     ACTIONS(105), 1,
       anon_sym_LT,
     ACTIONS(107), 1,
       anon_sym_DQUOTE,
     ACTIONS(109), 1,
       anon_sym_SQUOTE,
-    STATE(22), 1,
+    STATE(18), 1,
       sym_types,
-    STATE(135), 1,
+    STATE(128), 1,
       sym__stage,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    STATE(21), 3,
-      sym__word,
-      sym_path,
-      sym_string,
-  [309] = 9,
-    ACTIONS(101), 1,
-      sym_name,
-    ACTIONS(103), 1,
-      aux_sym_path_token1,
-    ACTIONS(105), 1,
-      anon_sym_LT,
-    ACTIONS(107), 1,
-      anon_sym_DQUOTE,
-    ACTIONS(109), 1,
-      anon_sym_SQUOTE,
-    STATE(22), 1,
-      sym_types,
-    STATE(139), 1,
-      sym__stage,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    STATE(21), 3,
-      sym__word,
-      sym_path,
-      sym_string,
-  [340] = 9,
-    ACTIONS(101), 1,
-      sym_name,
-    ACTIONS(103), 1,
-      aux_sym_path_token1,
-    ACTIONS(105), 1,
-      anon_sym_LT,
-    ACTIONS(107), 1,
-      anon_sym_DQUOTE,
-    ACTIONS(109), 1,
-      anon_sym_SQUOTE,
-    STATE(22), 1,
-      sym_types,
-    STATE(126), 1,
-      sym__stage,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    STATE(21), 3,
-      sym__word,
-      sym_path,
-      sym_string,
-  [371] = 5,
-    ACTIONS(115), 1,
+    ACTIONS(103), 2,
       anon_sym_BSLASH,
+      aux_sym_path_token1,
+    STATE(20), 3,
+      sym__word,
+      sym_path,
+      sym_string,
+  [314] = 9,
+    ACTIONS(101), 1,
+      sym_name,
+    ACTIONS(105), 1,
+      anon_sym_LT,
+    ACTIONS(107), 1,
+      anon_sym_DQUOTE,
+    ACTIONS(109), 1,
+      anon_sym_SQUOTE,
+    STATE(18), 1,
+      sym_types,
+    STATE(141), 1,
+      sym__stage,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(113), 2,
-      sym_name,
+    ACTIONS(103), 2,
+      anon_sym_BSLASH,
       aux_sym_path_token1,
-    STATE(12), 2,
+    STATE(20), 3,
+      sym__word,
+      sym_path,
+      sym_string,
+  [346] = 9,
+    ACTIONS(101), 1,
+      sym_name,
+    ACTIONS(105), 1,
+      anon_sym_LT,
+    ACTIONS(107), 1,
+      anon_sym_DQUOTE,
+    ACTIONS(109), 1,
+      anon_sym_SQUOTE,
+    STATE(18), 1,
+      sym_types,
+    STATE(130), 1,
+      sym__stage,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(103), 2,
+      anon_sym_BSLASH,
+      aux_sym_path_token1,
+    STATE(20), 3,
+      sym__word,
+      sym_path,
+      sym_string,
+  [378] = 5,
+    ACTIONS(115), 1,
+      anon_sym_BSLASH2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    STATE(14), 2,
       sym__tail,
       aux_sym_image_repeat1,
+    ACTIONS(113), 3,
+      anon_sym_BSLASH,
+      sym_name,
+      aux_sym_path_token1,
     ACTIONS(111), 5,
       ts_builtin_sym_end,
       sym__newline,
       sym_flag,
       anon_sym_DQUOTE,
       anon_sym_SQUOTE,
-  [394] = 5,
-    ACTIONS(122), 1,
-      anon_sym_BSLASH,
+  [402] = 5,
+    ACTIONS(121), 1,
+      anon_sym_BSLASH2,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(120), 2,
-      sym_name,
-      aux_sym_path_token1,
-    STATE(14), 2,
-      sym__tail,
-      aux_sym_image_repeat1,
-    ACTIONS(118), 5,
-      ts_builtin_sym_end,
-      sym__newline,
-      sym_flag,
-      anon_sym_DQUOTE,
-      anon_sym_SQUOTE,
-  [417] = 5,
-    ACTIONS(128), 1,
-      anon_sym_BSLASH,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(126), 2,
-      sym_name,
-      aux_sym_path_token1,
     STATE(12), 2,
       sym__tail,
       aux_sym_image_repeat1,
-    ACTIONS(124), 5,
+    ACTIONS(119), 3,
+      anon_sym_BSLASH,
+      sym_name,
+      aux_sym_path_token1,
+    ACTIONS(117), 5,
       ts_builtin_sym_end,
       sym__newline,
       sym_flag,
       anon_sym_DQUOTE,
       anon_sym_SQUOTE,
-  [440] = 8,
-    ACTIONS(103), 1,
+  [426] = 5,
+    ACTIONS(127), 1,
+      anon_sym_BSLASH2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    STATE(14), 2,
+      sym__tail,
+      aux_sym_image_repeat1,
+    ACTIONS(125), 3,
+      anon_sym_BSLASH,
+      sym_name,
       aux_sym_path_token1,
+    ACTIONS(123), 5,
+      ts_builtin_sym_end,
+      sym__newline,
+      sym_flag,
+      anon_sym_DQUOTE,
+      anon_sym_SQUOTE,
+  [450] = 8,
     ACTIONS(105), 1,
       anon_sym_LT,
     ACTIONS(107), 1,
@@ -2633,33 +2703,36 @@ static const uint16_t ts_small_parse_table[] = {
       anon_sym_SQUOTE,
     ACTIONS(130), 1,
       sym_name,
-    STATE(23), 1,
+    STATE(21), 1,
       sym_types,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    STATE(6), 3,
+    ACTIONS(103), 2,
+      anon_sym_BSLASH,
+      aux_sym_path_token1,
+    STATE(5), 3,
       sym__word,
       sym_path,
       sym_string,
-  [468] = 5,
+  [479] = 5,
     ACTIONS(132), 1,
-      anon_sym_BSLASH,
+      anon_sym_BSLASH2,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(113), 2,
+    ACTIONS(125), 2,
       sym_as,
       sym_name,
     STATE(16), 2,
       sym__tail,
       aux_sym_image_repeat1,
-    ACTIONS(111), 4,
+    ACTIONS(123), 4,
       ts_builtin_sym_end,
       sym__newline,
       sym_flag,
       anon_sym_COMMA2,
-  [490] = 6,
+  [501] = 6,
     ACTIONS(21), 1,
       anon_sym_CAPABILITY,
     ACTIONS(23), 1,
@@ -2671,181 +2744,175 @@ static const uint16_t ts_small_parse_table[] = {
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    STATE(136), 4,
+    STATE(134), 4,
       sym_capability,
       sym_proc_block,
       sym_model,
       sym_out,
-  [513] = 4,
+  [524] = 6,
+    ACTIONS(107), 1,
+      anon_sym_DQUOTE,
+    ACTIONS(109), 1,
+      anon_sym_SQUOTE,
     ACTIONS(135), 1,
-      anon_sym_BSLASH,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    STATE(18), 2,
-      sym__tail,
-      aux_sym_image_repeat1,
-    ACTIONS(111), 5,
-      ts_builtin_sym_end,
-      sym__newline,
-      sym_key,
-      anon_sym_COMMA,
-      anon_sym_RBRACK,
-  [532] = 4,
-    ACTIONS(140), 1,
-      anon_sym_BSLASH,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    STATE(16), 2,
-      sym__tail,
-      aux_sym_image_repeat1,
-    ACTIONS(138), 4,
-      ts_builtin_sym_end,
-      sym__newline,
-      sym_flag,
-      anon_sym_COMMA2,
-  [550] = 5,
-    ACTIONS(144), 1,
       sym_name,
-    ACTIONS(147), 1,
-      anon_sym_LBRACK,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(142), 2,
-      ts_builtin_sym_end,
-      sym__newline,
-    STATE(20), 3,
-      sym_group,
-      sym_stage,
-      aux_sym_run_repeat1,
+    ACTIONS(103), 2,
+      anon_sym_BSLASH,
+      aux_sym_path_token1,
+    STATE(22), 3,
+      sym__word,
+      sym_path,
+      sym_string,
+  [547] = 6,
+    ACTIONS(81), 1,
+      anon_sym_DQUOTE,
+    ACTIONS(83), 1,
+      anon_sym_SQUOTE,
+    ACTIONS(137), 1,
+      sym_name,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(89), 2,
+      anon_sym_BSLASH,
+      aux_sym_path_token1,
+    STATE(47), 3,
+      sym__word,
+      sym_path,
+      sym_string,
   [570] = 6,
     ACTIONS(81), 1,
       anon_sym_DQUOTE,
     ACTIONS(83), 1,
       anon_sym_SQUOTE,
-    ACTIONS(89), 1,
-      aux_sym_path_token1,
-    ACTIONS(150), 1,
+    ACTIONS(139), 1,
       sym_name,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    STATE(55), 3,
+    ACTIONS(89), 2,
+      anon_sym_BSLASH,
+      aux_sym_path_token1,
+    STATE(60), 3,
       sym__word,
       sym_path,
       sym_string,
-  [592] = 6,
-    ACTIONS(103), 1,
-      aux_sym_path_token1,
+  [593] = 6,
     ACTIONS(107), 1,
       anon_sym_DQUOTE,
     ACTIONS(109), 1,
       anon_sym_SQUOTE,
-    ACTIONS(152), 1,
+    ACTIONS(141), 1,
       sym_name,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    STATE(28), 3,
-      sym__word,
-      sym_path,
-      sym_string,
-  [614] = 6,
-    ACTIONS(103), 1,
+    ACTIONS(103), 2,
+      anon_sym_BSLASH,
       aux_sym_path_token1,
-    ACTIONS(107), 1,
-      anon_sym_DQUOTE,
-    ACTIONS(109), 1,
-      anon_sym_SQUOTE,
-    ACTIONS(154), 1,
-      sym_name,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
     STATE(7), 3,
       sym__word,
       sym_path,
       sym_string,
-  [636] = 3,
-    ACTIONS(158), 1,
-      anon_sym_DOT,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(156), 6,
-      ts_builtin_sym_end,
-      sym__newline,
-      anon_sym_LBRACK,
-      anon_sym_COMMA,
-      anon_sym_RBRACK,
-      sym_name,
-  [652] = 5,
-    ACTIONS(162), 1,
-      sym_name,
-    ACTIONS(164), 1,
-      anon_sym_LBRACK,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(160), 2,
-      ts_builtin_sym_end,
-      sym__newline,
-    STATE(20), 3,
-      sym_group,
-      sym_stage,
-      aux_sym_run_repeat1,
-  [672] = 6,
+  [616] = 6,
     ACTIONS(81), 1,
       anon_sym_DQUOTE,
     ACTIONS(83), 1,
       anon_sym_SQUOTE,
-    ACTIONS(89), 1,
-      aux_sym_path_token1,
-    ACTIONS(166), 1,
+    ACTIONS(143), 1,
       sym_name,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    STATE(41), 3,
+    ACTIONS(89), 2,
+      anon_sym_BSLASH,
+      aux_sym_path_token1,
+    STATE(54), 3,
       sym__word,
       sym_path,
       sym_string,
-  [694] = 4,
-    ACTIONS(140), 1,
+  [639] = 3,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(147), 3,
       anon_sym_BSLASH,
+      sym_name,
+      aux_sym_path_token1,
+    ACTIONS(145), 5,
+      ts_builtin_sym_end,
+      sym__newline,
+      sym_flag,
+      anon_sym_DQUOTE,
+      anon_sym_SQUOTE,
+  [656] = 7,
+    ACTIONS(149), 1,
+      anon_sym_BSLASH,
+    ACTIONS(151), 1,
+      anon_sym_RBRACK,
+    ACTIONS(153), 1,
+      aux_sym__boxed_text_token1,
+    ACTIONS(155), 1,
+      anon_sym_DQUOTE,
+    ACTIONS(157), 1,
+      anon_sym_SQUOTE,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    STATE(125), 3,
+      sym__boxed,
+      sym__boxed_text,
+      sym_string,
+  [681] = 3,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(161), 3,
+      anon_sym_BSLASH,
+      sym_name,
+      aux_sym_path_token1,
+    ACTIONS(159), 5,
+      ts_builtin_sym_end,
+      sym__newline,
+      sym_flag,
+      anon_sym_DQUOTE,
+      anon_sym_SQUOTE,
+  [698] = 4,
+    ACTIONS(163), 1,
+      anon_sym_BSLASH2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    STATE(26), 2,
+      sym__tail,
+      aux_sym_image_repeat1,
+    ACTIONS(123), 5,
+      ts_builtin_sym_end,
+      sym__newline,
+      sym_key,
+      anon_sym_COMMA,
+      anon_sym_RBRACK,
+  [717] = 4,
+    ACTIONS(168), 1,
+      anon_sym_BSLASH2,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
     STATE(16), 2,
       sym__tail,
       aux_sym_image_repeat1,
-    ACTIONS(124), 4,
+    ACTIONS(166), 4,
       ts_builtin_sym_end,
       sym__newline,
-      sym_name,
       sym_flag,
-  [712] = 6,
-    ACTIONS(81), 1,
-      anon_sym_DQUOTE,
-    ACTIONS(83), 1,
-      anon_sym_SQUOTE,
-    ACTIONS(89), 1,
-      aux_sym_path_token1,
-    ACTIONS(168), 1,
+      anon_sym_COMMA2,
+  [735] = 5,
+    ACTIONS(172), 1,
       sym_name,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    STATE(51), 3,
-      sym__word,
-      sym_path,
-      sym_string,
-  [734] = 5,
-    ACTIONS(162), 1,
-      sym_name,
-    ACTIONS(164), 1,
+    ACTIONS(174), 1,
       anon_sym_LBRACK,
     ACTIONS(3), 2,
       sym_comment,
@@ -2853,155 +2920,60 @@ static const uint16_t ts_small_parse_table[] = {
     ACTIONS(170), 2,
       ts_builtin_sym_end,
       sym__newline,
-    STATE(25), 3,
+    STATE(30), 3,
       sym_group,
       sym_stage,
       aux_sym_run_repeat1,
-  [754] = 3,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(174), 2,
-      sym_name,
-      aux_sym_path_token1,
-    ACTIONS(172), 5,
-      ts_builtin_sym_end,
-      sym__newline,
-      sym_flag,
-      anon_sym_DQUOTE,
-      anon_sym_SQUOTE,
-  [770] = 6,
-    ACTIONS(176), 1,
-      anon_sym_RBRACK,
+  [755] = 3,
     ACTIONS(178), 1,
-      aux_sym__boxed_text_token1,
-    ACTIONS(180), 1,
-      anon_sym_DQUOTE,
-    ACTIONS(182), 1,
-      anon_sym_SQUOTE,
+      anon_sym_DOT,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    STATE(103), 3,
-      sym__boxed,
-      sym__boxed_text,
-      sym_string,
-  [792] = 4,
-    ACTIONS(186), 1,
-      anon_sym_BSLASH,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    STATE(34), 2,
-      sym__tail,
-      aux_sym_image_repeat1,
-    ACTIONS(184), 4,
+    ACTIONS(176), 6,
       ts_builtin_sym_end,
       sym__newline,
-      sym_flag,
-      anon_sym_COMMA2,
-  [810] = 4,
-    ACTIONS(140), 1,
-      anon_sym_BSLASH,
+      anon_sym_LBRACK,
+      anon_sym_COMMA,
+      anon_sym_RBRACK,
+      sym_name,
+  [771] = 5,
+    ACTIONS(172), 1,
+      sym_name,
+    ACTIONS(174), 1,
+      anon_sym_LBRACK,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(180), 2,
+      ts_builtin_sym_end,
+      sym__newline,
+    STATE(33), 3,
+      sym_group,
+      sym_stage,
+      aux_sym_run_repeat1,
+  [791] = 4,
+    ACTIONS(168), 1,
+      anon_sym_BSLASH2,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
     STATE(16), 2,
       sym__tail,
       aux_sym_image_repeat1,
-    ACTIONS(188), 4,
-      ts_builtin_sym_end,
-      sym__newline,
-      sym_flag,
-      anon_sym_COMMA2,
-  [828] = 4,
-    ACTIONS(140), 1,
-      anon_sym_BSLASH,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    STATE(16), 2,
-      sym__tail,
-      aux_sym_image_repeat1,
-    ACTIONS(190), 4,
-      ts_builtin_sym_end,
-      sym__newline,
-      sym_flag,
-      anon_sym_COMMA2,
-  [846] = 4,
-    ACTIONS(194), 1,
-      anon_sym_BSLASH,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    STATE(33), 2,
-      sym__tail,
-      aux_sym_image_repeat1,
-    ACTIONS(192), 4,
-      ts_builtin_sym_end,
-      sym__newline,
-      sym_flag,
-      anon_sym_COMMA2,
-  [864] = 4,
-    ACTIONS(198), 1,
-      anon_sym_BSLASH,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    STATE(19), 2,
-      sym__tail,
-      aux_sym_image_repeat1,
-    ACTIONS(196), 4,
-      ts_builtin_sym_end,
-      sym__newline,
-      sym_flag,
-      anon_sym_COMMA2,
-  [882] = 4,
-    ACTIONS(200), 1,
-      anon_sym_BSLASH,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    STATE(27), 2,
-      sym__tail,
-      aux_sym_image_repeat1,
-    ACTIONS(118), 4,
+    ACTIONS(111), 4,
       ts_builtin_sym_end,
       sym__newline,
       sym_name,
       sym_flag,
-  [900] = 3,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(204), 2,
-      sym_name,
-      aux_sym_path_token1,
-    ACTIONS(202), 5,
-      ts_builtin_sym_end,
-      sym__newline,
-      sym_flag,
+  [809] = 6,
+    ACTIONS(155), 1,
       anon_sym_DQUOTE,
+    ACTIONS(157), 1,
       anon_sym_SQUOTE,
-  [916] = 4,
-    ACTIONS(140), 1,
-      anon_sym_BSLASH,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    STATE(16), 2,
-      sym__tail,
-      aux_sym_image_repeat1,
-    ACTIONS(206), 3,
-      ts_builtin_sym_end,
-      sym__newline,
-      sym_as,
-  [933] = 5,
-    ACTIONS(180), 1,
-      anon_sym_DQUOTE,
     ACTIONS(182), 1,
-      anon_sym_SQUOTE,
-    ACTIONS(208), 1,
+      anon_sym_BSLASH,
+    ACTIONS(184), 1,
       aux_sym__label_text_token1,
     ACTIONS(3), 2,
       sym_comment,
@@ -3010,360 +2982,415 @@ static const uint16_t ts_small_parse_table[] = {
       sym__label_value,
       sym__label_text,
       sym_string,
-  [952] = 5,
-    ACTIONS(91), 1,
-      sym_flag,
-    ACTIONS(212), 1,
+  [831] = 5,
+    ACTIONS(188), 1,
       sym_name,
+    ACTIONS(191), 1,
+      anon_sym_LBRACK,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(210), 2,
+    ACTIONS(186), 2,
       ts_builtin_sym_end,
       sym__newline,
-    STATE(70), 2,
-      sym_argument,
-      aux_sym_resource_repeat1,
-  [971] = 2,
+    STATE(33), 3,
+      sym_group,
+      sym_stage,
+      aux_sym_run_repeat1,
+  [851] = 4,
+    ACTIONS(196), 1,
+      anon_sym_BSLASH2,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(214), 6,
+    STATE(37), 2,
+      sym__tail,
+      aux_sym_image_repeat1,
+    ACTIONS(194), 4,
+      ts_builtin_sym_end,
+      sym__newline,
+      sym_flag,
+      anon_sym_COMMA2,
+  [869] = 4,
+    ACTIONS(200), 1,
+      anon_sym_BSLASH2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    STATE(40), 2,
+      sym__tail,
+      aux_sym_image_repeat1,
+    ACTIONS(198), 4,
+      ts_builtin_sym_end,
+      sym__newline,
+      sym_flag,
+      anon_sym_COMMA2,
+  [887] = 4,
+    ACTIONS(204), 1,
+      anon_sym_BSLASH2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    STATE(27), 2,
+      sym__tail,
+      aux_sym_image_repeat1,
+    ACTIONS(202), 4,
+      ts_builtin_sym_end,
+      sym__newline,
+      sym_flag,
+      anon_sym_COMMA2,
+  [905] = 4,
+    ACTIONS(168), 1,
+      anon_sym_BSLASH2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    STATE(16), 2,
+      sym__tail,
+      aux_sym_image_repeat1,
+    ACTIONS(206), 4,
+      ts_builtin_sym_end,
+      sym__newline,
+      sym_flag,
+      anon_sym_COMMA2,
+  [923] = 6,
+    ACTIONS(149), 1,
+      anon_sym_BSLASH,
+    ACTIONS(153), 1,
+      aux_sym__boxed_text_token1,
+    ACTIONS(155), 1,
+      anon_sym_DQUOTE,
+    ACTIONS(157), 1,
+      anon_sym_SQUOTE,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    STATE(133), 3,
+      sym__boxed,
+      sym__boxed_text,
+      sym_string,
+  [945] = 4,
+    ACTIONS(208), 1,
+      anon_sym_BSLASH2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    STATE(31), 2,
+      sym__tail,
+      aux_sym_image_repeat1,
+    ACTIONS(117), 4,
+      ts_builtin_sym_end,
+      sym__newline,
+      sym_name,
+      sym_flag,
+  [963] = 4,
+    ACTIONS(168), 1,
+      anon_sym_BSLASH2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    STATE(16), 2,
+      sym__tail,
+      aux_sym_image_repeat1,
+    ACTIONS(210), 4,
+      ts_builtin_sym_end,
+      sym__newline,
+      sym_flag,
+      anon_sym_COMMA2,
+  [981] = 4,
+    ACTIONS(168), 1,
+      anon_sym_BSLASH2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    STATE(16), 2,
+      sym__tail,
+      aux_sym_image_repeat1,
+    ACTIONS(212), 3,
+      ts_builtin_sym_end,
+      sym__newline,
+      sym_as,
+  [998] = 4,
+    ACTIONS(216), 1,
+      anon_sym_BSLASH2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    STATE(41), 2,
+      sym__tail,
+      aux_sym_image_repeat1,
+    ACTIONS(214), 3,
+      ts_builtin_sym_end,
+      sym__newline,
+      sym_as,
+  [1015] = 4,
+    ACTIONS(220), 1,
+      anon_sym_BSLASH2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    STATE(45), 2,
+      sym__tail,
+      aux_sym_image_repeat1,
+    ACTIONS(218), 3,
+      ts_builtin_sym_end,
+      sym__newline,
+      sym_key,
+  [1032] = 2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(222), 6,
       ts_builtin_sym_end,
       sym__newline,
       anon_sym_LBRACK,
       anon_sym_COMMA,
       anon_sym_RBRACK,
       sym_name,
-  [984] = 4,
-    ACTIONS(218), 1,
-      anon_sym_BSLASH,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    STATE(18), 2,
-      sym__tail,
-      aux_sym_image_repeat1,
-    ACTIONS(216), 3,
-      ts_builtin_sym_end,
-      sym__newline,
-      sym_key,
-  [1001] = 5,
-    ACTIONS(178), 1,
-      aux_sym__boxed_text_token1,
-    ACTIONS(180), 1,
-      anon_sym_DQUOTE,
-    ACTIONS(182), 1,
-      anon_sym_SQUOTE,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    STATE(130), 3,
-      sym__boxed,
-      sym__boxed_text,
-      sym_string,
-  [1020] = 4,
-    ACTIONS(222), 1,
-      anon_sym_BSLASH,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    STATE(39), 2,
-      sym__tail,
-      aux_sym_image_repeat1,
-    ACTIONS(220), 3,
-      ts_builtin_sym_end,
-      sym__newline,
-      sym_as,
-  [1037] = 4,
+  [1045] = 4,
     ACTIONS(226), 1,
-      anon_sym_BSLASH,
+      anon_sym_BSLASH2,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    STATE(43), 2,
+    STATE(26), 2,
       sym__tail,
       aux_sym_image_repeat1,
     ACTIONS(224), 3,
       ts_builtin_sym_end,
       sym__newline,
       sym_key,
-  [1054] = 4,
-    ACTIONS(218), 1,
+  [1062] = 6,
+    ACTIONS(81), 1,
+      anon_sym_DQUOTE,
+    ACTIONS(83), 1,
+      anon_sym_SQUOTE,
+    ACTIONS(228), 1,
       anon_sym_BSLASH,
+    ACTIONS(230), 1,
+      aux_sym__item_token1,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(228), 2,
-      anon_sym_COMMA,
-      anon_sym_RBRACK,
-    STATE(18), 2,
-      sym__tail,
-      aux_sym_image_repeat1,
-  [1070] = 4,
-    ACTIONS(232), 1,
+    STATE(90), 2,
+      sym__item,
+      sym_string,
+  [1083] = 5,
+    ACTIONS(91), 1,
+      sym_flag,
+    ACTIONS(234), 1,
+      sym_name,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(232), 2,
+      ts_builtin_sym_end,
+      sym__newline,
+    STATE(49), 2,
+      sym_argument,
+      aux_sym_resource_repeat1,
+  [1102] = 3,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(238), 2,
+      anon_sym_DQUOTE,
+      anon_sym_SQUOTE,
+    ACTIONS(236), 3,
+      anon_sym_BSLASH,
+      sym_name,
+      aux_sym_path_token1,
+  [1116] = 4,
+    ACTIONS(91), 1,
       sym_flag,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(230), 2,
+    ACTIONS(240), 2,
       ts_builtin_sym_end,
       sym__newline,
-    STATE(48), 2,
+    STATE(51), 2,
       sym_argument,
       aux_sym_resource_repeat1,
-  [1086] = 4,
-    ACTIONS(237), 1,
+  [1132] = 4,
+    ACTIONS(244), 1,
       sym_key,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(235), 2,
+    ACTIONS(242), 2,
       ts_builtin_sym_end,
       sym__newline,
-    STATE(56), 2,
+    STATE(61), 2,
       sym_pair,
       aux_sym_label_repeat1,
-  [1102] = 4,
-    ACTIONS(91), 1,
+  [1148] = 4,
+    ACTIONS(248), 1,
       sym_flag,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(239), 2,
+    ACTIONS(246), 2,
       ts_builtin_sym_end,
       sym__newline,
-    STATE(48), 2,
+    STATE(51), 2,
       sym_argument,
       aux_sym_resource_repeat1,
-  [1118] = 4,
-    ACTIONS(91), 1,
-      sym_flag,
+  [1164] = 2,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(241), 2,
+    ACTIONS(159), 5,
       ts_builtin_sym_end,
       sym__newline,
-    STATE(64), 2,
-      sym_argument,
-      aux_sym_resource_repeat1,
-  [1134] = 4,
-    ACTIONS(91), 1,
-      sym_flag,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(243), 2,
-      ts_builtin_sym_end,
-      sym__newline,
-    STATE(48), 2,
-      sym_argument,
-      aux_sym_resource_repeat1,
-  [1150] = 4,
-    ACTIONS(91), 1,
-      sym_flag,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(245), 2,
-      ts_builtin_sym_end,
-      sym__newline,
-    STATE(65), 2,
-      sym_argument,
-      aux_sym_resource_repeat1,
-  [1166] = 4,
-    ACTIONS(91), 1,
-      sym_flag,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(247), 2,
-      ts_builtin_sym_end,
-      sym__newline,
-    STATE(48), 2,
-      sym_argument,
-      aux_sym_resource_repeat1,
-  [1182] = 4,
-    ACTIONS(91), 1,
-      sym_flag,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(249), 2,
-      ts_builtin_sym_end,
-      sym__newline,
-    STATE(50), 2,
-      sym_argument,
-      aux_sym_resource_repeat1,
-  [1198] = 4,
-    ACTIONS(253), 1,
       sym_key,
+      anon_sym_COMMA,
+      anon_sym_RBRACK,
+  [1176] = 4,
+    ACTIONS(91), 1,
+      sym_flag,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
     ACTIONS(251), 2,
       ts_builtin_sym_end,
       sym__newline,
-    STATE(56), 2,
+    STATE(51), 2,
+      sym_argument,
+      aux_sym_resource_repeat1,
+  [1192] = 4,
+    ACTIONS(91), 1,
+      sym_flag,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(253), 2,
+      ts_builtin_sym_end,
+      sym__newline,
+    STATE(67), 2,
+      sym_argument,
+      aux_sym_resource_repeat1,
+  [1208] = 4,
+    ACTIONS(91), 1,
+      sym_flag,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(255), 2,
+      ts_builtin_sym_end,
+      sym__newline,
+    STATE(51), 2,
+      sym_argument,
+      aux_sym_resource_repeat1,
+  [1224] = 4,
+    ACTIONS(91), 1,
+      sym_flag,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(257), 2,
+      ts_builtin_sym_end,
+      sym__newline,
+    STATE(68), 2,
+      sym_argument,
+      aux_sym_resource_repeat1,
+  [1240] = 4,
+    ACTIONS(91), 1,
+      sym_flag,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(259), 2,
+      ts_builtin_sym_end,
+      sym__newline,
+    STATE(51), 2,
+      sym_argument,
+      aux_sym_resource_repeat1,
+  [1256] = 4,
+    ACTIONS(91), 1,
+      sym_flag,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(261), 2,
+      ts_builtin_sym_end,
+      sym__newline,
+    STATE(51), 2,
+      sym_argument,
+      aux_sym_resource_repeat1,
+  [1272] = 4,
+    ACTIONS(263), 1,
+      anon_sym_LBRACK,
+    STATE(124), 1,
+      sym_dimensions,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(265), 3,
+      anon_sym_COMMA,
+      anon_sym_DASH_GT,
+      anon_sym_GT,
+  [1288] = 4,
+    ACTIONS(91), 1,
+      sym_flag,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(267), 2,
+      ts_builtin_sym_end,
+      sym__newline,
+    STATE(53), 2,
+      sym_argument,
+      aux_sym_resource_repeat1,
+  [1304] = 4,
+    ACTIONS(271), 1,
+      sym_key,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(269), 2,
+      ts_builtin_sym_end,
+      sym__newline,
+    STATE(61), 2,
       sym_pair,
       aux_sym_label_repeat1,
-  [1214] = 4,
-    ACTIONS(258), 1,
+  [1320] = 4,
+    ACTIONS(276), 1,
       anon_sym_COMMA2,
-    STATE(66), 1,
+    STATE(70), 1,
       aux_sym__items,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(256), 3,
+    ACTIONS(274), 3,
       ts_builtin_sym_end,
       sym__newline,
       sym_flag,
-  [1230] = 4,
-    ACTIONS(91), 1,
-      sym_flag,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(260), 2,
-      ts_builtin_sym_end,
-      sym__newline,
-    STATE(52), 2,
-      sym_argument,
-      aux_sym_resource_repeat1,
-  [1246] = 4,
-    ACTIONS(258), 1,
+  [1336] = 4,
+    ACTIONS(276), 1,
       anon_sym_COMMA2,
-    STATE(68), 1,
+    STATE(71), 1,
       aux_sym__items,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(256), 3,
+    ACTIONS(274), 3,
       ts_builtin_sym_end,
       sym__newline,
       sym_flag,
-  [1262] = 4,
-    ACTIONS(264), 1,
-      anon_sym_BSLASH,
+  [1352] = 4,
+    ACTIONS(280), 1,
+      anon_sym_BSLASH2,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(262), 2,
+    ACTIONS(278), 2,
       anon_sym_COMMA,
       anon_sym_RBRACK,
-    STATE(47), 2,
+    STATE(72), 2,
       sym__tail,
       aux_sym_image_repeat1,
-  [1278] = 4,
-    ACTIONS(91), 1,
-      sym_flag,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(266), 2,
-      ts_builtin_sym_end,
-      sym__newline,
-    STATE(48), 2,
-      sym_argument,
-      aux_sym_resource_repeat1,
-  [1294] = 5,
-    ACTIONS(81), 1,
-      anon_sym_DQUOTE,
-    ACTIONS(83), 1,
-      anon_sym_SQUOTE,
-    ACTIONS(268), 1,
-      aux_sym__item_token1,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    STATE(89), 2,
-      sym__item,
-      sym_string,
-  [1312] = 4,
-    ACTIONS(258), 1,
-      anon_sym_COMMA2,
-    STATE(72), 1,
-      aux_sym__items,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(270), 3,
-      ts_builtin_sym_end,
-      sym__newline,
-      sym_flag,
-  [1328] = 4,
-    ACTIONS(91), 1,
-      sym_flag,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(272), 2,
-      ts_builtin_sym_end,
-      sym__newline,
-    STATE(48), 2,
-      sym_argument,
-      aux_sym_resource_repeat1,
-  [1344] = 4,
-    ACTIONS(91), 1,
-      sym_flag,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(274), 2,
-      ts_builtin_sym_end,
-      sym__newline,
-    STATE(48), 2,
-      sym_argument,
-      aux_sym_resource_repeat1,
-  [1360] = 4,
-    ACTIONS(258), 1,
-      anon_sym_COMMA2,
-    STATE(72), 1,
-      aux_sym__items,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(276), 3,
-      ts_builtin_sym_end,
-      sym__newline,
-      sym_flag,
-  [1376] = 2,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(172), 5,
-      ts_builtin_sym_end,
-      sym__newline,
-      sym_name,
-      sym_flag,
-      anon_sym_COMMA2,
-  [1388] = 4,
-    ACTIONS(258), 1,
-      anon_sym_COMMA2,
-    STATE(72), 1,
-      aux_sym__items,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(278), 3,
-      ts_builtin_sym_end,
-      sym__newline,
-      sym_flag,
-  [1404] = 4,
-    ACTIONS(91), 1,
-      sym_flag,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(280), 2,
-      ts_builtin_sym_end,
-      sym__newline,
-    STATE(73), 2,
-      sym_argument,
-      aux_sym_resource_repeat1,
-  [1420] = 4,
+  [1368] = 4,
     ACTIONS(91), 1,
       sym_flag,
     ACTIONS(3), 2,
@@ -3372,23 +3399,13 @@ static const uint16_t ts_small_parse_table[] = {
     ACTIONS(282), 2,
       ts_builtin_sym_end,
       sym__newline,
-    STATE(48), 2,
+    STATE(55), 2,
       sym_argument,
       aux_sym_resource_repeat1,
-  [1436] = 2,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(202), 5,
-      ts_builtin_sym_end,
-      sym__newline,
-      sym_name,
-      sym_flag,
+  [1384] = 4,
+    ACTIONS(276), 1,
       anon_sym_COMMA2,
-  [1448] = 4,
-    ACTIONS(286), 1,
-      anon_sym_COMMA2,
-    STATE(72), 1,
+    STATE(75), 1,
       aux_sym__items,
     ACTIONS(3), 2,
       sym_comment,
@@ -3397,417 +3414,481 @@ static const uint16_t ts_small_parse_table[] = {
       ts_builtin_sym_end,
       sym__newline,
       sym_flag,
+  [1400] = 4,
+    ACTIONS(91), 1,
+      sym_flag,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(286), 2,
+      ts_builtin_sym_end,
+      sym__newline,
+    STATE(51), 2,
+      sym_argument,
+      aux_sym_resource_repeat1,
+  [1416] = 4,
+    ACTIONS(91), 1,
+      sym_flag,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(288), 2,
+      ts_builtin_sym_end,
+      sym__newline,
+    STATE(51), 2,
+      sym_argument,
+      aux_sym_resource_repeat1,
+  [1432] = 4,
+    ACTIONS(91), 1,
+      sym_flag,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(290), 2,
+      ts_builtin_sym_end,
+      sym__newline,
+    STATE(51), 2,
+      sym_argument,
+      aux_sym_resource_repeat1,
+  [1448] = 4,
+    ACTIONS(276), 1,
+      anon_sym_COMMA2,
+    STATE(75), 1,
+      aux_sym__items,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(292), 3,
+      ts_builtin_sym_end,
+      sym__newline,
+      sym_flag,
   [1464] = 4,
-    ACTIONS(91), 1,
-      sym_flag,
+    ACTIONS(276), 1,
+      anon_sym_COMMA2,
+    STATE(75), 1,
+      aux_sym__items,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(289), 2,
+    ACTIONS(294), 3,
       ts_builtin_sym_end,
       sym__newline,
-    STATE(48), 2,
-      sym_argument,
-      aux_sym_resource_repeat1,
+      sym_flag,
   [1480] = 4,
+    ACTIONS(226), 1,
+      anon_sym_BSLASH2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(296), 2,
+      anon_sym_COMMA,
+      anon_sym_RBRACK,
+    STATE(26), 2,
+      sym__tail,
+      aux_sym_image_repeat1,
+  [1496] = 2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(145), 5,
+      ts_builtin_sym_end,
+      sym__newline,
+      sym_name,
+      sym_flag,
+      anon_sym_COMMA2,
+  [1508] = 4,
     ACTIONS(91), 1,
       sym_flag,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(291), 2,
+    ACTIONS(298), 2,
       ts_builtin_sym_end,
       sym__newline,
-    STATE(48), 2,
+    STATE(78), 2,
       sym_argument,
       aux_sym_resource_repeat1,
-  [1496] = 4,
-    ACTIONS(293), 1,
-      anon_sym_LBRACK,
-    STATE(112), 1,
-      sym_dimensions,
+  [1524] = 4,
+    ACTIONS(302), 1,
+      anon_sym_COMMA2,
+    STATE(75), 1,
+      aux_sym__items,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(295), 3,
-      anon_sym_COMMA,
-      anon_sym_DASH_GT,
-      anon_sym_GT,
-  [1512] = 2,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(172), 5,
+    ACTIONS(300), 3,
       ts_builtin_sym_end,
       sym__newline,
-      sym_key,
-      anon_sym_COMMA,
-      anon_sym_RBRACK,
-  [1524] = 2,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(202), 5,
-      ts_builtin_sym_end,
-      sym__newline,
-      sym_key,
-      anon_sym_COMMA,
-      anon_sym_RBRACK,
-  [1536] = 3,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(297), 2,
-      sym_name,
-      aux_sym_path_token1,
-    ACTIONS(299), 2,
-      anon_sym_DQUOTE,
-      anon_sym_SQUOTE,
-  [1549] = 4,
-    ACTIONS(301), 1,
-      anon_sym_SQUOTE2,
-    STATE(88), 1,
-      aux_sym_string_repeat2,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(303), 2,
-      sym__single_quoted,
-      sym_escape,
-  [1564] = 4,
-    ACTIONS(305), 1,
-      anon_sym_COMMA,
-    STATE(85), 1,
-      aux_sym__type_list_repeat1,
+      sym_flag,
+  [1540] = 3,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
     ACTIONS(307), 2,
-      anon_sym_DASH_GT,
-      anon_sym_GT,
-  [1579] = 4,
-    ACTIONS(305), 1,
-      anon_sym_COMMA,
-    STATE(80), 1,
-      aux_sym__type_list_repeat1,
+      anon_sym_DQUOTE,
+      anon_sym_SQUOTE,
+    ACTIONS(305), 3,
+      anon_sym_BSLASH,
+      sym_name,
+      aux_sym_path_token1,
+  [1554] = 2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(159), 5,
+      ts_builtin_sym_end,
+      sym__newline,
+      sym_name,
+      sym_flag,
+      anon_sym_COMMA2,
+  [1566] = 4,
+    ACTIONS(91), 1,
+      sym_flag,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
     ACTIONS(309), 2,
-      anon_sym_DASH_GT,
-      anon_sym_GT,
-  [1594] = 2,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(311), 4,
       ts_builtin_sym_end,
       sym__newline,
-      anon_sym_LBRACK,
-      sym_name,
-  [1605] = 4,
-    ACTIONS(313), 1,
-      anon_sym_SQUOTE2,
-    STATE(93), 1,
-      aux_sym_string_repeat2,
+    STATE(51), 2,
+      sym_argument,
+      aux_sym_resource_repeat1,
+  [1582] = 2,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(315), 2,
-      sym__single_quoted,
-      sym_escape,
-  [1620] = 4,
-    ACTIONS(313), 1,
+    ACTIONS(145), 5,
+      ts_builtin_sym_end,
+      sym__newline,
+      sym_key,
+      anon_sym_COMMA,
+      anon_sym_RBRACK,
+  [1594] = 4,
+    ACTIONS(311), 1,
       anon_sym_DQUOTE2,
-    STATE(91), 1,
+    STATE(85), 1,
       aux_sym_string_repeat1,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(313), 2,
+      sym__double_quoted,
+      sym_escape,
+  [1609] = 4,
+    ACTIONS(315), 1,
+      anon_sym_SQUOTE2,
+    STATE(101), 1,
+      aux_sym_string_repeat2,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
     ACTIONS(317), 2,
-      sym__double_quoted,
+      sym__single_quoted,
       sym_escape,
-  [1635] = 4,
+  [1624] = 4,
     ACTIONS(319), 1,
       anon_sym_COMMA,
-    STATE(85), 1,
+    STATE(86), 1,
       aux_sym__type_list_repeat1,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(322), 2,
+    ACTIONS(321), 2,
       anon_sym_DASH_GT,
       anon_sym_GT,
-  [1650] = 2,
+  [1639] = 4,
+    ACTIONS(319), 1,
+      anon_sym_COMMA,
+    STATE(82), 1,
+      aux_sym__type_list_repeat1,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(324), 4,
+    ACTIONS(323), 2,
+      anon_sym_DASH_GT,
+      anon_sym_GT,
+  [1654] = 2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(325), 4,
       ts_builtin_sym_end,
       sym__newline,
       anon_sym_LBRACK,
       sym_name,
-  [1661] = 4,
-    ACTIONS(326), 1,
+  [1665] = 4,
+    ACTIONS(327), 1,
       anon_sym_DQUOTE2,
-    STATE(87), 1,
+    STATE(89), 1,
       aux_sym_string_repeat1,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(328), 2,
+    ACTIONS(329), 2,
       sym__double_quoted,
       sym_escape,
-  [1676] = 4,
+  [1680] = 4,
     ACTIONS(331), 1,
+      anon_sym_COMMA,
+    STATE(86), 1,
+      aux_sym__type_list_repeat1,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(334), 2,
+      anon_sym_DASH_GT,
+      anon_sym_GT,
+  [1695] = 4,
+    ACTIONS(327), 1,
       anon_sym_SQUOTE2,
-    STATE(88), 1,
-      aux_sym_string_repeat2,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(333), 2,
-      sym__single_quoted,
-      sym_escape,
-  [1691] = 2,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(284), 4,
-      ts_builtin_sym_end,
-      sym__newline,
-      sym_flag,
-      anon_sym_COMMA2,
-  [1702] = 3,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(336), 2,
-      sym_name,
-      aux_sym_path_token1,
-    ACTIONS(338), 2,
-      anon_sym_DQUOTE,
-      anon_sym_SQUOTE,
-  [1715] = 4,
-    ACTIONS(340), 1,
-      anon_sym_DQUOTE2,
-    STATE(87), 1,
-      aux_sym_string_repeat1,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(342), 2,
-      sym__double_quoted,
-      sym_escape,
-  [1730] = 3,
-    ACTIONS(346), 1,
-      anon_sym_COMMA2,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(344), 3,
-      ts_builtin_sym_end,
-      sym__newline,
-      sym_flag,
-  [1743] = 4,
-    ACTIONS(340), 1,
-      anon_sym_SQUOTE2,
-    STATE(88), 1,
-      aux_sym_string_repeat2,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(303), 2,
-      sym__single_quoted,
-      sym_escape,
-  [1758] = 3,
-    ACTIONS(348), 1,
-      anon_sym_COMMA2,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(344), 3,
-      ts_builtin_sym_end,
-      sym__newline,
-      sym_flag,
-  [1771] = 4,
-    ACTIONS(350), 1,
-      anon_sym_DQUOTE2,
-    STATE(97), 1,
-      aux_sym_string_repeat1,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(352), 2,
-      sym__double_quoted,
-      sym_escape,
-  [1786] = 4,
-    ACTIONS(350), 1,
-      anon_sym_SQUOTE2,
-    STATE(98), 1,
-      aux_sym_string_repeat2,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(354), 2,
-      sym__single_quoted,
-      sym_escape,
-  [1801] = 4,
-    ACTIONS(356), 1,
-      anon_sym_DQUOTE2,
-    STATE(87), 1,
-      aux_sym_string_repeat1,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(342), 2,
-      sym__double_quoted,
-      sym_escape,
-  [1816] = 4,
-    ACTIONS(356), 1,
-      anon_sym_SQUOTE2,
-    STATE(88), 1,
-      aux_sym_string_repeat2,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(303), 2,
-      sym__single_quoted,
-      sym_escape,
-  [1831] = 4,
-    ACTIONS(358), 1,
-      anon_sym_DQUOTE2,
     STATE(101), 1,
-      aux_sym_string_repeat1,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(360), 2,
-      sym__double_quoted,
-      sym_escape,
-  [1846] = 4,
-    ACTIONS(358), 1,
-      anon_sym_SQUOTE2,
-    STATE(79), 1,
       aux_sym_string_repeat2,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(362), 2,
+    ACTIONS(317), 2,
       sym__single_quoted,
       sym_escape,
-  [1861] = 4,
-    ACTIONS(301), 1,
+  [1710] = 2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(336), 4,
+      ts_builtin_sym_end,
+      sym__newline,
+      anon_sym_LBRACK,
+      sym_name,
+  [1721] = 4,
+    ACTIONS(338), 1,
       anon_sym_DQUOTE2,
-    STATE(87), 1,
+    STATE(89), 1,
       aux_sym_string_repeat1,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(342), 2,
+    ACTIONS(340), 2,
       sym__double_quoted,
       sym_escape,
-  [1876] = 4,
-    ACTIONS(364), 1,
-      anon_sym_COMMA,
-    ACTIONS(366), 1,
-      anon_sym_RBRACK,
-    STATE(114), 1,
-      aux_sym_boxed_list_repeat1,
+  [1736] = 2,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-  [1890] = 4,
-    ACTIONS(364), 1,
-      anon_sym_COMMA,
-    ACTIONS(368), 1,
-      anon_sym_RBRACK,
-    STATE(102), 1,
-      aux_sym_boxed_list_repeat1,
+    ACTIONS(300), 4,
+      ts_builtin_sym_end,
+      sym__newline,
+      sym_flag,
+      anon_sym_COMMA2,
+  [1747] = 3,
+    ACTIONS(345), 1,
+      anon_sym_COMMA2,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-  [1904] = 4,
-    ACTIONS(370), 1,
-      anon_sym_COMMA,
-    ACTIONS(372), 1,
-      anon_sym_RBRACK,
-    STATE(111), 1,
-      aux_sym_dimensions_repeat1,
+    ACTIONS(343), 3,
+      ts_builtin_sym_end,
+      sym__newline,
+      sym_flag,
+  [1760] = 3,
+    ACTIONS(347), 1,
+      anon_sym_COMMA2,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
+    ACTIONS(343), 3,
+      ts_builtin_sym_end,
+      sym__newline,
+      sym_flag,
+  [1773] = 4,
+    ACTIONS(311), 1,
+      anon_sym_SQUOTE2,
+    STATE(87), 1,
+      aux_sym_string_repeat2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(349), 2,
+      sym__single_quoted,
+      sym_escape,
+  [1788] = 4,
+    ACTIONS(351), 1,
+      anon_sym_DQUOTE2,
+    STATE(96), 1,
+      aux_sym_string_repeat1,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(353), 2,
+      sym__double_quoted,
+      sym_escape,
+  [1803] = 4,
+    ACTIONS(351), 1,
+      anon_sym_SQUOTE2,
+    STATE(97), 1,
+      aux_sym_string_repeat2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(355), 2,
+      sym__single_quoted,
+      sym_escape,
+  [1818] = 4,
+    ACTIONS(357), 1,
+      anon_sym_DQUOTE2,
+    STATE(89), 1,
+      aux_sym_string_repeat1,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(329), 2,
+      sym__double_quoted,
+      sym_escape,
+  [1833] = 4,
+    ACTIONS(357), 1,
+      anon_sym_SQUOTE2,
+    STATE(101), 1,
+      aux_sym_string_repeat2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(317), 2,
+      sym__single_quoted,
+      sym_escape,
+  [1848] = 4,
+    ACTIONS(359), 1,
+      anon_sym_DQUOTE2,
+    STATE(100), 1,
+      aux_sym_string_repeat1,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(361), 2,
+      sym__double_quoted,
+      sym_escape,
+  [1863] = 4,
+    ACTIONS(359), 1,
+      anon_sym_SQUOTE2,
+    STATE(81), 1,
+      aux_sym_string_repeat2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(363), 2,
+      sym__single_quoted,
+      sym_escape,
+  [1878] = 4,
+    ACTIONS(315), 1,
+      anon_sym_DQUOTE2,
+    STATE(89), 1,
+      aux_sym_string_repeat1,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(329), 2,
+      sym__double_quoted,
+      sym_escape,
+  [1893] = 4,
+    ACTIONS(365), 1,
+      anon_sym_SQUOTE2,
+    STATE(101), 1,
+      aux_sym_string_repeat2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(367), 2,
+      sym__single_quoted,
+      sym_escape,
+  [1908] = 2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(370), 3,
+      ts_builtin_sym_end,
+      sym__newline,
+      sym_flag,
   [1918] = 2,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(322), 3,
-      anon_sym_COMMA,
-      anon_sym_DASH_GT,
-      anon_sym_GT,
-  [1928] = 4,
-    ACTIONS(374), 1,
-      anon_sym_COMMA,
-    ACTIONS(377), 1,
-      anon_sym_RBRACK,
-    STATE(106), 1,
-      aux_sym_group_repeat1,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-  [1942] = 2,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(379), 3,
+    ACTIONS(372), 3,
       ts_builtin_sym_end,
       sym__newline,
-      sym_key,
-  [1952] = 4,
-    ACTIONS(381), 1,
+      sym_flag,
+  [1928] = 4,
+    ACTIONS(374), 1,
       sym_element,
-    STATE(81), 1,
+    STATE(83), 1,
       sym_type,
-    STATE(140), 1,
+    STATE(149), 1,
       sym__type_list,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-  [1966] = 2,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(383), 3,
-      ts_builtin_sym_end,
-      sym__newline,
-      sym_flag,
-  [1976] = 2,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(385), 3,
+  [1942] = 4,
+    ACTIONS(376), 1,
       anon_sym_COMMA,
-      anon_sym_DASH_GT,
-      anon_sym_GT,
-  [1986] = 4,
-    ACTIONS(370), 1,
-      anon_sym_COMMA,
-    ACTIONS(387), 1,
+    ACTIONS(378), 1,
       anon_sym_RBRACK,
-    STATE(116), 1,
+    STATE(115), 1,
       aux_sym_dimensions_repeat1,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-  [2000] = 2,
+  [1956] = 2,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(389), 3,
+    ACTIONS(334), 3,
       anon_sym_COMMA,
       anon_sym_DASH_GT,
       anon_sym_GT,
-  [2010] = 2,
+  [1966] = 2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(380), 3,
+      ts_builtin_sym_end,
+      sym__newline,
+      sym_key,
+  [1976] = 4,
+    ACTIONS(382), 1,
+      aux_sym_image_token1,
+    ACTIONS(384), 1,
+      anon_sym_BSLASH,
+    STATE(143), 1,
+      sym_image,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+  [1990] = 4,
+    ACTIONS(386), 1,
+      anon_sym_COMMA,
+    ACTIONS(389), 1,
+      anon_sym_RBRACK,
+    STATE(109), 1,
+      aux_sym_group_repeat1,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+  [2004] = 4,
+    ACTIONS(382), 1,
+      aux_sym_image_token1,
+    ACTIONS(384), 1,
+      anon_sym_BSLASH,
+    STATE(126), 1,
+      sym_image,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+  [2018] = 3,
+    ACTIONS(244), 1,
+      sym_key,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    STATE(50), 2,
+      sym_pair,
+      aux_sym_label_repeat1,
+  [2030] = 2,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
@@ -3815,300 +3896,313 @@ static const uint16_t ts_small_parse_table[] = {
       ts_builtin_sym_end,
       sym__newline,
       sym_flag,
-  [2020] = 4,
+  [2040] = 4,
     ACTIONS(393), 1,
       anon_sym_COMMA,
-    ACTIONS(396), 1,
+    ACTIONS(395), 1,
       anon_sym_RBRACK,
-    STATE(114), 1,
+    STATE(118), 1,
       aux_sym_boxed_list_repeat1,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-  [2034] = 2,
+  [2054] = 2,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(398), 3,
+    ACTIONS(397), 3,
       anon_sym_COMMA,
       anon_sym_DASH_GT,
       anon_sym_GT,
-  [2044] = 4,
-    ACTIONS(400), 1,
+  [2064] = 4,
+    ACTIONS(376), 1,
       anon_sym_COMMA,
-    ACTIONS(403), 1,
+    ACTIONS(399), 1,
       anon_sym_RBRACK,
-    STATE(116), 1,
+    STATE(120), 1,
       aux_sym_dimensions_repeat1,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-  [2058] = 3,
-    ACTIONS(407), 1,
-      sym_as,
+  [2078] = 2,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(405), 2,
+    ACTIONS(401), 3,
       ts_builtin_sym_end,
       sym__newline,
-  [2070] = 4,
-    ACTIONS(381), 1,
-      sym_element,
-    STATE(81), 1,
-      sym_type,
-    STATE(144), 1,
-      sym__type_list,
+      sym_flag,
+  [2088] = 2,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-  [2084] = 4,
-    ACTIONS(409), 1,
+    ACTIONS(403), 3,
+      ts_builtin_sym_end,
+      sym__newline,
+      sym_flag,
+  [2098] = 4,
+    ACTIONS(405), 1,
       anon_sym_COMMA,
-    ACTIONS(411), 1,
+    ACTIONS(408), 1,
       anon_sym_RBRACK,
-    STATE(106), 1,
-      aux_sym_group_repeat1,
+    STATE(118), 1,
+      aux_sym_boxed_list_repeat1,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-  [2098] = 2,
+  [2112] = 2,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(413), 3,
-      ts_builtin_sym_end,
-      sym__newline,
-      sym_flag,
-  [2108] = 3,
-    ACTIONS(237), 1,
-      sym_key,
+    ACTIONS(410), 3,
+      anon_sym_COMMA,
+      anon_sym_DASH_GT,
+      anon_sym_GT,
+  [2122] = 4,
+    ACTIONS(412), 1,
+      anon_sym_COMMA,
+    ACTIONS(415), 1,
+      anon_sym_RBRACK,
+    STATE(120), 1,
+      aux_sym_dimensions_repeat1,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    STATE(49), 2,
-      sym_pair,
-      aux_sym_label_repeat1,
-  [2120] = 2,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(415), 3,
-      ts_builtin_sym_end,
-      sym__newline,
-      sym_flag,
-  [2130] = 2,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(417), 3,
-      ts_builtin_sym_end,
-      sym__newline,
-      sym_flag,
-  [2140] = 4,
-    ACTIONS(409), 1,
+  [2136] = 4,
+    ACTIONS(417), 1,
       anon_sym_COMMA,
     ACTIONS(419), 1,
       anon_sym_RBRACK,
-    STATE(119), 1,
+    STATE(109), 1,
       aux_sym_group_repeat1,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-  [2154] = 3,
+  [2150] = 3,
     ACTIONS(91), 1,
       sym_flag,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    STATE(74), 2,
+    STATE(58), 2,
       sym_argument,
       aux_sym_resource_repeat1,
-  [2166] = 2,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(421), 2,
-      ts_builtin_sym_end,
-      sym__newline,
-  [2175] = 3,
-    ACTIONS(381), 1,
+  [2162] = 4,
+    ACTIONS(374), 1,
       sym_element,
-    STATE(105), 1,
+    STATE(83), 1,
       sym_type,
+    STATE(142), 1,
+      sym__type_list,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-  [2186] = 2,
+  [2176] = 2,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(423), 2,
+    ACTIONS(421), 3,
+      anon_sym_COMMA,
+      anon_sym_DASH_GT,
+      anon_sym_GT,
+  [2186] = 4,
+    ACTIONS(393), 1,
+      anon_sym_COMMA,
+    ACTIONS(423), 1,
+      anon_sym_RBRACK,
+    STATE(113), 1,
+      aux_sym_boxed_list_repeat1,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+  [2200] = 3,
+    ACTIONS(427), 1,
+      sym_as,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(425), 2,
       ts_builtin_sym_end,
       sym__newline,
-  [2195] = 2,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(377), 2,
+  [2212] = 4,
+    ACTIONS(417), 1,
       anon_sym_COMMA,
+    ACTIONS(429), 1,
       anon_sym_RBRACK,
-  [2204] = 2,
+    STATE(121), 1,
+      aux_sym_group_repeat1,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-    ACTIONS(396), 2,
-      anon_sym_COMMA,
-      anon_sym_RBRACK,
-  [2213] = 3,
-    ACTIONS(162), 1,
-      sym_name,
-    STATE(124), 1,
-      sym_stage,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-  [2224] = 3,
-    ACTIONS(162), 1,
-      sym_name,
-    STATE(129), 1,
-      sym_stage,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-  [2235] = 3,
-    ACTIONS(425), 1,
-      aux_sym_image_token1,
-    STATE(117), 1,
-      sym_image,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-  [2246] = 2,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(403), 2,
-      anon_sym_COMMA,
-      anon_sym_RBRACK,
-  [2255] = 2,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(427), 2,
-      ts_builtin_sym_end,
-      sym__newline,
-  [2264] = 2,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-    ACTIONS(429), 2,
-      ts_builtin_sym_end,
-      sym__newline,
-  [2273] = 2,
+  [2226] = 2,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
     ACTIONS(431), 2,
       ts_builtin_sym_end,
       sym__newline,
-  [2282] = 3,
-    ACTIONS(425), 1,
-      aux_sym_image_token1,
-    STATE(137), 1,
-      sym_image,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-  [2293] = 2,
+  [2235] = 2,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
     ACTIONS(433), 2,
       ts_builtin_sym_end,
       sym__newline,
-  [2302] = 3,
-    ACTIONS(435), 1,
-      anon_sym_DASH_GT,
-    ACTIONS(437), 1,
-      anon_sym_GT,
+  [2244] = 2,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-  [2313] = 3,
-    ACTIONS(258), 1,
+    ACTIONS(435), 2,
+      ts_builtin_sym_end,
+      sym__newline,
+  [2253] = 3,
+    ACTIONS(437), 1,
+      ts_builtin_sym_end,
+    ACTIONS(439), 1,
+      sym__newline,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+  [2264] = 3,
+    ACTIONS(276), 1,
       anon_sym_COMMA2,
-    STATE(63), 1,
+    STATE(66), 1,
       aux_sym__items,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-  [2324] = 3,
-    ACTIONS(439), 1,
-      ts_builtin_sym_end,
-    ACTIONS(441), 1,
-      sym__newline,
+  [2275] = 2,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-  [2335] = 3,
+    ACTIONS(408), 2,
+      anon_sym_COMMA,
+      anon_sym_RBRACK,
+  [2284] = 2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(441), 2,
+      ts_builtin_sym_end,
+      sym__newline,
+  [2293] = 3,
     ACTIONS(31), 1,
       ts_builtin_sym_end,
-    ACTIONS(441), 1,
+    ACTIONS(439), 1,
       sym__newline,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
+  [2304] = 3,
+    ACTIONS(172), 1,
+      sym_name,
+    STATE(127), 1,
+      sym_stage,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+  [2315] = 3,
+    ACTIONS(172), 1,
+      sym_name,
+    STATE(140), 1,
+      sym_stage,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+  [2326] = 3,
+    ACTIONS(374), 1,
+      sym_element,
+    STATE(106), 1,
+      sym_type,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+  [2337] = 2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(415), 2,
+      anon_sym_COMMA,
+      anon_sym_RBRACK,
   [2346] = 2,
-    ACTIONS(443), 1,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(389), 2,
+      anon_sym_COMMA,
+      anon_sym_RBRACK,
+  [2355] = 2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(443), 2,
+      ts_builtin_sym_end,
+      sym__newline,
+  [2364] = 3,
+    ACTIONS(445), 1,
+      anon_sym_DASH_GT,
+    ACTIONS(447), 1,
       anon_sym_GT,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-  [2354] = 2,
-    ACTIONS(445), 1,
+  [2375] = 2,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+    ACTIONS(449), 2,
       ts_builtin_sym_end,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-  [2362] = 2,
-    ACTIONS(447), 1,
-      sym_port,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-  [2370] = 2,
-    ACTIONS(449), 1,
+      sym__newline,
+  [2384] = 2,
+    ACTIONS(451), 1,
       sym_dimension,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-  [2378] = 2,
-    ACTIONS(441), 1,
-      sym__newline,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-  [2386] = 2,
-    ACTIONS(451), 1,
-      sym_name,
-    ACTIONS(3), 2,
-      sym_comment,
-      sym_continuation,
-  [2394] = 2,
+  [2392] = 2,
     ACTIONS(453), 1,
       sym_name,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-  [2402] = 2,
+  [2400] = 2,
     ACTIONS(455), 1,
+      sym_name,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+  [2408] = 2,
+    ACTIONS(457), 1,
+      ts_builtin_sym_end,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+  [2416] = 2,
+    ACTIONS(459), 1,
+      sym_port,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+  [2424] = 2,
+    ACTIONS(461), 1,
+      anon_sym_GT,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+  [2432] = 2,
+    ACTIONS(463), 1,
       anon_sym_EQ,
     ACTIONS(3), 2,
       sym_comment,
       sym_continuation,
-  [2410] = 2,
-    ACTIONS(457), 1,
+  [2440] = 2,
+    ACTIONS(439), 1,
+      sym__newline,
+    ACTIONS(3), 2,
+      sym_comment,
+      sym_continuation,
+  [2448] = 2,
+    ACTIONS(465), 1,
       sym_dimension,
     ACTIONS(3), 2,
       sym_comment,
@@ -4119,154 +4213,154 @@ static const uint32_t ts_small_parse_table_map[] = {
   [SMALL_STATE(2)] = 0,
   [SMALL_STATE(3)] = 61,
   [SMALL_STATE(4)] = 122,
-  [SMALL_STATE(5)] = 159,
-  [SMALL_STATE(6)] = 179,
-  [SMALL_STATE(7)] = 212,
-  [SMALL_STATE(8)] = 245,
-  [SMALL_STATE(9)] = 278,
-  [SMALL_STATE(10)] = 309,
-  [SMALL_STATE(11)] = 340,
-  [SMALL_STATE(12)] = 371,
-  [SMALL_STATE(13)] = 394,
-  [SMALL_STATE(14)] = 417,
-  [SMALL_STATE(15)] = 440,
-  [SMALL_STATE(16)] = 468,
-  [SMALL_STATE(17)] = 490,
-  [SMALL_STATE(18)] = 513,
-  [SMALL_STATE(19)] = 532,
-  [SMALL_STATE(20)] = 550,
-  [SMALL_STATE(21)] = 570,
-  [SMALL_STATE(22)] = 592,
-  [SMALL_STATE(23)] = 614,
-  [SMALL_STATE(24)] = 636,
-  [SMALL_STATE(25)] = 652,
-  [SMALL_STATE(26)] = 672,
-  [SMALL_STATE(27)] = 694,
-  [SMALL_STATE(28)] = 712,
-  [SMALL_STATE(29)] = 734,
-  [SMALL_STATE(30)] = 754,
-  [SMALL_STATE(31)] = 770,
-  [SMALL_STATE(32)] = 792,
-  [SMALL_STATE(33)] = 810,
-  [SMALL_STATE(34)] = 828,
-  [SMALL_STATE(35)] = 846,
-  [SMALL_STATE(36)] = 864,
-  [SMALL_STATE(37)] = 882,
-  [SMALL_STATE(38)] = 900,
-  [SMALL_STATE(39)] = 916,
-  [SMALL_STATE(40)] = 933,
-  [SMALL_STATE(41)] = 952,
-  [SMALL_STATE(42)] = 971,
-  [SMALL_STATE(43)] = 984,
-  [SMALL_STATE(44)] = 1001,
-  [SMALL_STATE(45)] = 1020,
-  [SMALL_STATE(46)] = 1037,
-  [SMALL_STATE(47)] = 1054,
-  [SMALL_STATE(48)] = 1070,
-  [SMALL_STATE(49)] = 1086,
-  [SMALL_STATE(50)] = 1102,
-  [SMALL_STATE(51)] = 1118,
-  [SMALL_STATE(52)] = 1134,
-  [SMALL_STATE(53)] = 1150,
-  [SMALL_STATE(54)] = 1166,
-  [SMALL_STATE(55)] = 1182,
-  [SMALL_STATE(56)] = 1198,
-  [SMALL_STATE(57)] = 1214,
-  [SMALL_STATE(58)] = 1230,
-  [SMALL_STATE(59)] = 1246,
-  [SMALL_STATE(60)] = 1262,
-  [SMALL_STATE(61)] = 1278,
-  [SMALL_STATE(62)] = 1294,
-  [SMALL_STATE(63)] = 1312,
-  [SMALL_STATE(64)] = 1328,
-  [SMALL_STATE(65)] = 1344,
-  [SMALL_STATE(66)] = 1360,
-  [SMALL_STATE(67)] = 1376,
-  [SMALL_STATE(68)] = 1388,
-  [SMALL_STATE(69)] = 1404,
-  [SMALL_STATE(70)] = 1420,
-  [SMALL_STATE(71)] = 1436,
-  [SMALL_STATE(72)] = 1448,
-  [SMALL_STATE(73)] = 1464,
-  [SMALL_STATE(74)] = 1480,
-  [SMALL_STATE(75)] = 1496,
-  [SMALL_STATE(76)] = 1512,
-  [SMALL_STATE(77)] = 1524,
-  [SMALL_STATE(78)] = 1536,
-  [SMALL_STATE(79)] = 1549,
-  [SMALL_STATE(80)] = 1564,
-  [SMALL_STATE(81)] = 1579,
-  [SMALL_STATE(82)] = 1594,
-  [SMALL_STATE(83)] = 1605,
-  [SMALL_STATE(84)] = 1620,
-  [SMALL_STATE(85)] = 1635,
-  [SMALL_STATE(86)] = 1650,
-  [SMALL_STATE(87)] = 1661,
-  [SMALL_STATE(88)] = 1676,
-  [SMALL_STATE(89)] = 1691,
-  [SMALL_STATE(90)] = 1702,
-  [SMALL_STATE(91)] = 1715,
-  [SMALL_STATE(92)] = 1730,
-  [SMALL_STATE(93)] = 1743,
-  [SMALL_STATE(94)] = 1758,
-  [SMALL_STATE(95)] = 1771,
-  [SMALL_STATE(96)] = 1786,
-  [SMALL_STATE(97)] = 1801,
-  [SMALL_STATE(98)] = 1816,
-  [SMALL_STATE(99)] = 1831,
-  [SMALL_STATE(100)] = 1846,
-  [SMALL_STATE(101)] = 1861,
-  [SMALL_STATE(102)] = 1876,
-  [SMALL_STATE(103)] = 1890,
-  [SMALL_STATE(104)] = 1904,
-  [SMALL_STATE(105)] = 1918,
-  [SMALL_STATE(106)] = 1928,
-  [SMALL_STATE(107)] = 1942,
-  [SMALL_STATE(108)] = 1952,
-  [SMALL_STATE(109)] = 1966,
-  [SMALL_STATE(110)] = 1976,
-  [SMALL_STATE(111)] = 1986,
-  [SMALL_STATE(112)] = 2000,
-  [SMALL_STATE(113)] = 2010,
-  [SMALL_STATE(114)] = 2020,
-  [SMALL_STATE(115)] = 2034,
-  [SMALL_STATE(116)] = 2044,
-  [SMALL_STATE(117)] = 2058,
-  [SMALL_STATE(118)] = 2070,
-  [SMALL_STATE(119)] = 2084,
-  [SMALL_STATE(120)] = 2098,
-  [SMALL_STATE(121)] = 2108,
-  [SMALL_STATE(122)] = 2120,
-  [SMALL_STATE(123)] = 2130,
-  [SMALL_STATE(124)] = 2140,
-  [SMALL_STATE(125)] = 2154,
-  [SMALL_STATE(126)] = 2166,
-  [SMALL_STATE(127)] = 2175,
-  [SMALL_STATE(128)] = 2186,
-  [SMALL_STATE(129)] = 2195,
-  [SMALL_STATE(130)] = 2204,
-  [SMALL_STATE(131)] = 2213,
-  [SMALL_STATE(132)] = 2224,
-  [SMALL_STATE(133)] = 2235,
-  [SMALL_STATE(134)] = 2246,
-  [SMALL_STATE(135)] = 2255,
-  [SMALL_STATE(136)] = 2264,
-  [SMALL_STATE(137)] = 2273,
-  [SMALL_STATE(138)] = 2282,
-  [SMALL_STATE(139)] = 2293,
-  [SMALL_STATE(140)] = 2302,
-  [SMALL_STATE(141)] = 2313,
-  [SMALL_STATE(142)] = 2324,
-  [SMALL_STATE(143)] = 2335,
-  [SMALL_STATE(144)] = 2346,
-  [SMALL_STATE(145)] = 2354,
-  [SMALL_STATE(146)] = 2362,
-  [SMALL_STATE(147)] = 2370,
-  [SMALL_STATE(148)] = 2378,
-  [SMALL_STATE(149)] = 2386,
-  [SMALL_STATE(150)] = 2394,
-  [SMALL_STATE(151)] = 2402,
-  [SMALL_STATE(152)] = 2410,
+  [SMALL_STATE(5)] = 160,
+  [SMALL_STATE(6)] = 194,
+  [SMALL_STATE(7)] = 214,
+  [SMALL_STATE(8)] = 248,
+  [SMALL_STATE(9)] = 282,
+  [SMALL_STATE(10)] = 314,
+  [SMALL_STATE(11)] = 346,
+  [SMALL_STATE(12)] = 378,
+  [SMALL_STATE(13)] = 402,
+  [SMALL_STATE(14)] = 426,
+  [SMALL_STATE(15)] = 450,
+  [SMALL_STATE(16)] = 479,
+  [SMALL_STATE(17)] = 501,
+  [SMALL_STATE(18)] = 524,
+  [SMALL_STATE(19)] = 547,
+  [SMALL_STATE(20)] = 570,
+  [SMALL_STATE(21)] = 593,
+  [SMALL_STATE(22)] = 616,
+  [SMALL_STATE(23)] = 639,
+  [SMALL_STATE(24)] = 656,
+  [SMALL_STATE(25)] = 681,
+  [SMALL_STATE(26)] = 698,
+  [SMALL_STATE(27)] = 717,
+  [SMALL_STATE(28)] = 735,
+  [SMALL_STATE(29)] = 755,
+  [SMALL_STATE(30)] = 771,
+  [SMALL_STATE(31)] = 791,
+  [SMALL_STATE(32)] = 809,
+  [SMALL_STATE(33)] = 831,
+  [SMALL_STATE(34)] = 851,
+  [SMALL_STATE(35)] = 869,
+  [SMALL_STATE(36)] = 887,
+  [SMALL_STATE(37)] = 905,
+  [SMALL_STATE(38)] = 923,
+  [SMALL_STATE(39)] = 945,
+  [SMALL_STATE(40)] = 963,
+  [SMALL_STATE(41)] = 981,
+  [SMALL_STATE(42)] = 998,
+  [SMALL_STATE(43)] = 1015,
+  [SMALL_STATE(44)] = 1032,
+  [SMALL_STATE(45)] = 1045,
+  [SMALL_STATE(46)] = 1062,
+  [SMALL_STATE(47)] = 1083,
+  [SMALL_STATE(48)] = 1102,
+  [SMALL_STATE(49)] = 1116,
+  [SMALL_STATE(50)] = 1132,
+  [SMALL_STATE(51)] = 1148,
+  [SMALL_STATE(52)] = 1164,
+  [SMALL_STATE(53)] = 1176,
+  [SMALL_STATE(54)] = 1192,
+  [SMALL_STATE(55)] = 1208,
+  [SMALL_STATE(56)] = 1224,
+  [SMALL_STATE(57)] = 1240,
+  [SMALL_STATE(58)] = 1256,
+  [SMALL_STATE(59)] = 1272,
+  [SMALL_STATE(60)] = 1288,
+  [SMALL_STATE(61)] = 1304,
+  [SMALL_STATE(62)] = 1320,
+  [SMALL_STATE(63)] = 1336,
+  [SMALL_STATE(64)] = 1352,
+  [SMALL_STATE(65)] = 1368,
+  [SMALL_STATE(66)] = 1384,
+  [SMALL_STATE(67)] = 1400,
+  [SMALL_STATE(68)] = 1416,
+  [SMALL_STATE(69)] = 1432,
+  [SMALL_STATE(70)] = 1448,
+  [SMALL_STATE(71)] = 1464,
+  [SMALL_STATE(72)] = 1480,
+  [SMALL_STATE(73)] = 1496,
+  [SMALL_STATE(74)] = 1508,
+  [SMALL_STATE(75)] = 1524,
+  [SMALL_STATE(76)] = 1540,
+  [SMALL_STATE(77)] = 1554,
+  [SMALL_STATE(78)] = 1566,
+  [SMALL_STATE(79)] = 1582,
+  [SMALL_STATE(80)] = 1594,
+  [SMALL_STATE(81)] = 1609,
+  [SMALL_STATE(82)] = 1624,
+  [SMALL_STATE(83)] = 1639,
+  [SMALL_STATE(84)] = 1654,
+  [SMALL_STATE(85)] = 1665,
+  [SMALL_STATE(86)] = 1680,
+  [SMALL_STATE(87)] = 1695,
+  [SMALL_STATE(88)] = 1710,
+  [SMALL_STATE(89)] = 1721,
+  [SMALL_STATE(90)] = 1736,
+  [SMALL_STATE(91)] = 1747,
+  [SMALL_STATE(92)] = 1760,
+  [SMALL_STATE(93)] = 1773,
+  [SMALL_STATE(94)] = 1788,
+  [SMALL_STATE(95)] = 1803,
+  [SMALL_STATE(96)] = 1818,
+  [SMALL_STATE(97)] = 1833,
+  [SMALL_STATE(98)] = 1848,
+  [SMALL_STATE(99)] = 1863,
+  [SMALL_STATE(100)] = 1878,
+  [SMALL_STATE(101)] = 1893,
+  [SMALL_STATE(102)] = 1908,
+  [SMALL_STATE(103)] = 1918,
+  [SMALL_STATE(104)] = 1928,
+  [SMALL_STATE(105)] = 1942,
+  [SMALL_STATE(106)] = 1956,
+  [SMALL_STATE(107)] = 1966,
+  [SMALL_STATE(108)] = 1976,
+  [SMALL_STATE(109)] = 1990,
+  [SMALL_STATE(110)] = 2004,
+  [SMALL_STATE(111)] = 2018,
+  [SMALL_STATE(112)] = 2030,
+  [SMALL_STATE(113)] = 2040,
+  [SMALL_STATE(114)] = 2054,
+  [SMALL_STATE(115)] = 2064,
+  [SMALL_STATE(116)] = 2078,
+  [SMALL_STATE(117)] = 2088,
+  [SMALL_STATE(118)] = 2098,
+  [SMALL_STATE(119)] = 2112,
+  [SMALL_STATE(120)] = 2122,
+  [SMALL_STATE(121)] = 2136,
+  [SMALL_STATE(122)] = 2150,
+  [SMALL_STATE(123)] = 2162,
+  [SMALL_STATE(124)] = 2176,
+  [SMALL_STATE(125)] = 2186,
+  [SMALL_STATE(126)] = 2200,
+  [SMALL_STATE(127)] = 2212,
+  [SMALL_STATE(128)] = 2226,
+  [SMALL_STATE(129)] = 2235,
+  [SMALL_STATE(130)] = 2244,
+  [SMALL_STATE(131)] = 2253,
+  [SMALL_STATE(132)] = 2264,
+  [SMALL_STATE(133)] = 2275,
+  [SMALL_STATE(134)] = 2284,
+  [SMALL_STATE(135)] = 2293,
+  [SMALL_STATE(136)] = 2304,
+  [SMALL_STATE(137)] = 2315,
+  [SMALL_STATE(138)] = 2326,
+  [SMALL_STATE(139)] = 2337,
+  [SMALL_STATE(140)] = 2346,
+  [SMALL_STATE(141)] = 2355,
+  [SMALL_STATE(142)] = 2364,
+  [SMALL_STATE(143)] = 2375,
+  [SMALL_STATE(144)] = 2384,
+  [SMALL_STATE(145)] = 2392,
+  [SMALL_STATE(146)] = 2400,
+  [SMALL_STATE(147)] = 2408,
+  [SMALL_STATE(148)] = 2416,
+  [SMALL_STATE(149)] = 2424,
+  [SMALL_STATE(150)] = 2432,
+  [SMALL_STATE(151)] = 2440,
+  [SMALL_STATE(152)] = 2448,
 };
 
 static const TSParseActionEntry ts_parse_actions[] = {
@@ -4275,218 +4369,222 @@ static const TSParseActionEntry ts_parse_actions[] = {
   [3] = {.entry = {.count = 1, .reusable = true}}, SHIFT_EXTRA(),
   [5] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_source_file, 0, 0, 0),
   [7] = {.entry = {.count = 1, .reusable = true}}, SHIFT(2),
-  [9] = {.entry = {.count = 1, .reusable = true}}, SHIFT(133),
-  [11] = {.entry = {.count = 1, .reusable = true}}, SHIFT(138),
-  [13] = {.entry = {.count = 1, .reusable = true}}, SHIFT(121),
-  [15] = {.entry = {.count = 1, .reusable = true}}, SHIFT(26),
-  [17] = {.entry = {.count = 1, .reusable = true}}, SHIFT(150),
+  [9] = {.entry = {.count = 1, .reusable = true}}, SHIFT(110),
+  [11] = {.entry = {.count = 1, .reusable = true}}, SHIFT(108),
+  [13] = {.entry = {.count = 1, .reusable = true}}, SHIFT(111),
+  [15] = {.entry = {.count = 1, .reusable = true}}, SHIFT(19),
+  [17] = {.entry = {.count = 1, .reusable = true}}, SHIFT(145),
   [19] = {.entry = {.count = 1, .reusable = true}}, SHIFT(17),
-  [21] = {.entry = {.count = 1, .reusable = true}}, SHIFT(10),
+  [21] = {.entry = {.count = 1, .reusable = true}}, SHIFT(11),
   [23] = {.entry = {.count = 1, .reusable = true}}, SHIFT(9),
-  [25] = {.entry = {.count = 1, .reusable = true}}, SHIFT(11),
+  [25] = {.entry = {.count = 1, .reusable = true}}, SHIFT(10),
   [27] = {.entry = {.count = 1, .reusable = true}}, SHIFT(15),
-  [29] = {.entry = {.count = 1, .reusable = true}}, SHIFT(29),
+  [29] = {.entry = {.count = 1, .reusable = true}}, SHIFT(28),
   [31] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_source_file, 1, 0, 0),
   [33] = {.entry = {.count = 1, .reusable = true}}, SHIFT(3),
   [35] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2, 0, 0),
   [37] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2, 0, 0), SHIFT_REPEAT(3),
-  [40] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2, 0, 0), SHIFT_REPEAT(133),
-  [43] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2, 0, 0), SHIFT_REPEAT(138),
-  [46] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2, 0, 0), SHIFT_REPEAT(121),
-  [49] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2, 0, 0), SHIFT_REPEAT(26),
-  [52] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2, 0, 0), SHIFT_REPEAT(150),
+  [40] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2, 0, 0), SHIFT_REPEAT(110),
+  [43] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2, 0, 0), SHIFT_REPEAT(108),
+  [46] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2, 0, 0), SHIFT_REPEAT(111),
+  [49] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2, 0, 0), SHIFT_REPEAT(19),
+  [52] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2, 0, 0), SHIFT_REPEAT(145),
   [55] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2, 0, 0), SHIFT_REPEAT(17),
-  [58] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2, 0, 0), SHIFT_REPEAT(10),
+  [58] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2, 0, 0), SHIFT_REPEAT(11),
   [61] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2, 0, 0), SHIFT_REPEAT(9),
-  [64] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2, 0, 0), SHIFT_REPEAT(11),
+  [64] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2, 0, 0), SHIFT_REPEAT(10),
   [67] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2, 0, 0), SHIFT_REPEAT(15),
-  [70] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2, 0, 0), SHIFT_REPEAT(29),
-  [73] = {.entry = {.count = 1, .reusable = true}}, SHIFT(8),
-  [75] = {.entry = {.count = 1, .reusable = true}}, SHIFT(31),
-  [77] = {.entry = {.count = 1, .reusable = false}}, SHIFT(92),
-  [79] = {.entry = {.count = 1, .reusable = false}}, SHIFT(32),
-  [81] = {.entry = {.count = 1, .reusable = true}}, SHIFT(84),
-  [83] = {.entry = {.count = 1, .reusable = true}}, SHIFT(83),
+  [70] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2, 0, 0), SHIFT_REPEAT(28),
+  [73] = {.entry = {.count = 1, .reusable = false}}, SHIFT(34),
+  [75] = {.entry = {.count = 1, .reusable = true}}, SHIFT(8),
+  [77] = {.entry = {.count = 1, .reusable = true}}, SHIFT(24),
+  [79] = {.entry = {.count = 1, .reusable = false}}, SHIFT(91),
+  [81] = {.entry = {.count = 1, .reusable = true}}, SHIFT(80),
+  [83] = {.entry = {.count = 1, .reusable = true}}, SHIFT(93),
   [85] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_out, 2, 0, 4),
-  [87] = {.entry = {.count = 1, .reusable = false}}, SHIFT(58),
-  [89] = {.entry = {.count = 1, .reusable = false}}, SHIFT(37),
+  [87] = {.entry = {.count = 1, .reusable = false}}, SHIFT(65),
+  [89] = {.entry = {.count = 1, .reusable = false}}, SHIFT(39),
   [91] = {.entry = {.count = 1, .reusable = true}}, SHIFT(4),
   [93] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_out, 3, 0, 11),
-  [95] = {.entry = {.count = 1, .reusable = false}}, SHIFT(53),
-  [97] = {.entry = {.count = 1, .reusable = false}}, SHIFT(57),
-  [99] = {.entry = {.count = 1, .reusable = false}}, SHIFT(35),
-  [101] = {.entry = {.count = 1, .reusable = false}}, SHIFT(21),
+  [95] = {.entry = {.count = 1, .reusable = false}}, SHIFT(56),
+  [97] = {.entry = {.count = 1, .reusable = false}}, SHIFT(35),
+  [99] = {.entry = {.count = 1, .reusable = false}}, SHIFT(62),
+  [101] = {.entry = {.count = 1, .reusable = false}}, SHIFT(20),
   [103] = {.entry = {.count = 1, .reusable = false}}, SHIFT(13),
-  [105] = {.entry = {.count = 1, .reusable = true}}, SHIFT(108),
-  [107] = {.entry = {.count = 1, .reusable = true}}, SHIFT(95),
-  [109] = {.entry = {.count = 1, .reusable = true}}, SHIFT(96),
-  [111] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_image_repeat1, 2, 0, 0),
-  [113] = {.entry = {.count = 1, .reusable = false}}, REDUCE(aux_sym_image_repeat1, 2, 0, 0),
-  [115] = {.entry = {.count = 2, .reusable = false}}, REDUCE(aux_sym_image_repeat1, 2, 0, 0), SHIFT_REPEAT(12),
-  [118] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_path, 1, 0, 0),
-  [120] = {.entry = {.count = 1, .reusable = false}}, REDUCE(sym_path, 1, 0, 0),
-  [122] = {.entry = {.count = 1, .reusable = false}}, SHIFT(14),
-  [124] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_path, 2, 0, 0),
-  [126] = {.entry = {.count = 1, .reusable = false}}, REDUCE(sym_path, 2, 0, 0),
-  [128] = {.entry = {.count = 1, .reusable = false}}, SHIFT(12),
-  [130] = {.entry = {.count = 1, .reusable = false}}, SHIFT(6),
+  [105] = {.entry = {.count = 1, .reusable = true}}, SHIFT(123),
+  [107] = {.entry = {.count = 1, .reusable = true}}, SHIFT(94),
+  [109] = {.entry = {.count = 1, .reusable = true}}, SHIFT(95),
+  [111] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_path, 2, 0, 0),
+  [113] = {.entry = {.count = 1, .reusable = false}}, REDUCE(sym_path, 2, 0, 0),
+  [115] = {.entry = {.count = 1, .reusable = false}}, SHIFT(14),
+  [117] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_path, 1, 0, 0),
+  [119] = {.entry = {.count = 1, .reusable = false}}, REDUCE(sym_path, 1, 0, 0),
+  [121] = {.entry = {.count = 1, .reusable = false}}, SHIFT(12),
+  [123] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_image_repeat1, 2, 0, 0),
+  [125] = {.entry = {.count = 1, .reusable = false}}, REDUCE(aux_sym_image_repeat1, 2, 0, 0),
+  [127] = {.entry = {.count = 2, .reusable = false}}, REDUCE(aux_sym_image_repeat1, 2, 0, 0), SHIFT_REPEAT(14),
+  [130] = {.entry = {.count = 1, .reusable = false}}, SHIFT(5),
   [132] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_image_repeat1, 2, 0, 0), SHIFT_REPEAT(16),
-  [135] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_image_repeat1, 2, 0, 0), SHIFT_REPEAT(18),
-  [138] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__item, 2, 0, 0),
-  [140] = {.entry = {.count = 1, .reusable = true}}, SHIFT(16),
-  [142] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_run_repeat1, 2, 0, 0),
-  [144] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_run_repeat1, 2, 0, 0), SHIFT_REPEAT(24),
-  [147] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_run_repeat1, 2, 0, 0), SHIFT_REPEAT(131),
-  [150] = {.entry = {.count = 1, .reusable = false}}, SHIFT(55),
-  [152] = {.entry = {.count = 1, .reusable = false}}, SHIFT(28),
-  [154] = {.entry = {.count = 1, .reusable = false}}, SHIFT(7),
-  [156] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_stage, 1, 0, 5),
-  [158] = {.entry = {.count = 1, .reusable = true}}, SHIFT(146),
-  [160] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_run, 2, 0, 0),
-  [162] = {.entry = {.count = 1, .reusable = true}}, SHIFT(24),
-  [164] = {.entry = {.count = 1, .reusable = true}}, SHIFT(131),
-  [166] = {.entry = {.count = 1, .reusable = false}}, SHIFT(41),
-  [168] = {.entry = {.count = 1, .reusable = false}}, SHIFT(51),
+  [135] = {.entry = {.count = 1, .reusable = false}}, SHIFT(22),
+  [137] = {.entry = {.count = 1, .reusable = false}}, SHIFT(47),
+  [139] = {.entry = {.count = 1, .reusable = false}}, SHIFT(60),
+  [141] = {.entry = {.count = 1, .reusable = false}}, SHIFT(7),
+  [143] = {.entry = {.count = 1, .reusable = false}}, SHIFT(54),
+  [145] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_string, 2, 0, 0),
+  [147] = {.entry = {.count = 1, .reusable = false}}, REDUCE(sym_string, 2, 0, 0),
+  [149] = {.entry = {.count = 1, .reusable = false}}, SHIFT(64),
+  [151] = {.entry = {.count = 1, .reusable = true}}, SHIFT(116),
+  [153] = {.entry = {.count = 1, .reusable = true}}, SHIFT(64),
+  [155] = {.entry = {.count = 1, .reusable = true}}, SHIFT(98),
+  [157] = {.entry = {.count = 1, .reusable = true}}, SHIFT(99),
+  [159] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_string, 3, 0, 0),
+  [161] = {.entry = {.count = 1, .reusable = false}}, REDUCE(sym_string, 3, 0, 0),
+  [163] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_image_repeat1, 2, 0, 0), SHIFT_REPEAT(26),
+  [166] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__item, 2, 0, 0),
+  [168] = {.entry = {.count = 1, .reusable = true}}, SHIFT(16),
   [170] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_run, 1, 0, 0),
-  [172] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_string, 2, 0, 0),
-  [174] = {.entry = {.count = 1, .reusable = false}}, REDUCE(sym_string, 2, 0, 0),
-  [176] = {.entry = {.count = 1, .reusable = true}}, SHIFT(123),
-  [178] = {.entry = {.count = 1, .reusable = true}}, SHIFT(60),
-  [180] = {.entry = {.count = 1, .reusable = true}}, SHIFT(99),
-  [182] = {.entry = {.count = 1, .reusable = true}}, SHIFT(100),
-  [184] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_text, 1, 0, 0),
-  [186] = {.entry = {.count = 1, .reusable = true}}, SHIFT(34),
-  [188] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__joined_text, 2, 0, 0),
-  [190] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_text, 2, 0, 0),
-  [192] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__joined_text, 1, 0, 0),
-  [194] = {.entry = {.count = 1, .reusable = true}}, SHIFT(33),
-  [196] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__item, 1, 0, 0),
-  [198] = {.entry = {.count = 1, .reusable = true}}, SHIFT(19),
-  [200] = {.entry = {.count = 1, .reusable = true}}, SHIFT(27),
-  [202] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_string, 3, 0, 0),
-  [204] = {.entry = {.count = 1, .reusable = false}}, REDUCE(sym_string, 3, 0, 0),
-  [206] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_image, 2, 0, 0),
-  [208] = {.entry = {.count = 1, .reusable = true}}, SHIFT(46),
-  [210] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_resource, 2, 0, 2),
-  [212] = {.entry = {.count = 1, .reusable = true}}, SHIFT(69),
-  [214] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_stage, 3, 0, 5),
-  [216] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__label_text, 2, 0, 0),
-  [218] = {.entry = {.count = 1, .reusable = true}}, SHIFT(18),
-  [220] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_image, 1, 0, 0),
-  [222] = {.entry = {.count = 1, .reusable = true}}, SHIFT(39),
-  [224] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__label_text, 1, 0, 0),
-  [226] = {.entry = {.count = 1, .reusable = true}}, SHIFT(43),
-  [228] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__boxed_text, 2, 0, 0),
-  [230] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_resource_repeat1, 2, 0, 0),
-  [232] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_resource_repeat1, 2, 0, 0), SHIFT_REPEAT(4),
-  [235] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_label, 2, 0, 0),
-  [237] = {.entry = {.count = 1, .reusable = true}}, SHIFT(151),
-  [239] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__stage, 3, 0, 9),
-  [241] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__stage, 3, 0, 10),
-  [243] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_out, 4, 0, 10),
-  [245] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_out, 4, 0, 16),
-  [247] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_out, 4, 0, 11),
-  [249] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__stage, 2, 0, 9),
-  [251] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_label_repeat1, 2, 0, 0),
-  [253] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_label_repeat1, 2, 0, 0), SHIFT_REPEAT(151),
-  [256] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__joined_value, 1, 0, 0),
-  [258] = {.entry = {.count = 1, .reusable = true}}, SHIFT(62),
-  [260] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_out, 3, 0, 10),
-  [262] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__boxed_text, 1, 0, 0),
-  [264] = {.entry = {.count = 1, .reusable = true}}, SHIFT(47),
-  [266] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_out, 3, 0, 4),
-  [268] = {.entry = {.count = 1, .reusable = true}}, SHIFT(36),
-  [270] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_bare_list, 2, 0, 0),
-  [272] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__stage, 4, 0, 10),
-  [274] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_out, 5, 0, 16),
-  [276] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_joined_list, 2, 0, 14),
-  [278] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_joined_list, 2, 0, 0),
-  [280] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_resource, 3, 0, 6),
-  [282] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_resource, 3, 0, 2),
-  [284] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym__items, 2, 0, 0),
-  [286] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym__items, 2, 0, 0), SHIFT_REPEAT(62),
-  [289] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_resource, 4, 0, 6),
-  [291] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_set, 3, 0, 7),
-  [293] = {.entry = {.count = 1, .reusable = true}}, SHIFT(147),
-  [295] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_type, 1, 0, 8),
-  [297] = {.entry = {.count = 1, .reusable = false}}, REDUCE(sym_types, 3, 0, 0),
-  [299] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_types, 3, 0, 0),
-  [301] = {.entry = {.count = 1, .reusable = true}}, SHIFT(77),
-  [303] = {.entry = {.count = 1, .reusable = true}}, SHIFT(88),
-  [305] = {.entry = {.count = 1, .reusable = true}}, SHIFT(127),
-  [307] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__type_list, 2, 0, 0),
-  [309] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__type_list, 1, 0, 0),
-  [311] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_group, 3, 0, 0),
-  [313] = {.entry = {.count = 1, .reusable = true}}, SHIFT(67),
-  [315] = {.entry = {.count = 1, .reusable = true}}, SHIFT(93),
-  [317] = {.entry = {.count = 1, .reusable = true}}, SHIFT(91),
-  [319] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym__type_list_repeat1, 2, 0, 0), SHIFT_REPEAT(127),
-  [322] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym__type_list_repeat1, 2, 0, 0),
-  [324] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_group, 4, 0, 0),
-  [326] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_string_repeat1, 2, 0, 0),
-  [328] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_string_repeat1, 2, 0, 0), SHIFT_REPEAT(87),
-  [331] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_string_repeat2, 2, 0, 0),
-  [333] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_string_repeat2, 2, 0, 0), SHIFT_REPEAT(88),
-  [336] = {.entry = {.count = 1, .reusable = false}}, REDUCE(sym_types, 5, 0, 0),
-  [338] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_types, 5, 0, 0),
-  [340] = {.entry = {.count = 1, .reusable = true}}, SHIFT(71),
-  [342] = {.entry = {.count = 1, .reusable = true}}, SHIFT(87),
-  [344] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__value, 1, 0, 0),
-  [346] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__first_item, 1, 0, 14),
-  [348] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__first_item, 1, 0, 0),
-  [350] = {.entry = {.count = 1, .reusable = true}}, SHIFT(30),
-  [352] = {.entry = {.count = 1, .reusable = true}}, SHIFT(97),
-  [354] = {.entry = {.count = 1, .reusable = true}}, SHIFT(98),
-  [356] = {.entry = {.count = 1, .reusable = true}}, SHIFT(38),
-  [358] = {.entry = {.count = 1, .reusable = true}}, SHIFT(76),
-  [360] = {.entry = {.count = 1, .reusable = true}}, SHIFT(101),
-  [362] = {.entry = {.count = 1, .reusable = true}}, SHIFT(79),
-  [364] = {.entry = {.count = 1, .reusable = true}}, SHIFT(44),
-  [366] = {.entry = {.count = 1, .reusable = true}}, SHIFT(113),
-  [368] = {.entry = {.count = 1, .reusable = true}}, SHIFT(109),
-  [370] = {.entry = {.count = 1, .reusable = true}}, SHIFT(152),
-  [372] = {.entry = {.count = 1, .reusable = true}}, SHIFT(110),
-  [374] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_group_repeat1, 2, 0, 0), SHIFT_REPEAT(132),
-  [377] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_group_repeat1, 2, 0, 0),
-  [379] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_pair, 3, 0, 13),
-  [381] = {.entry = {.count = 1, .reusable = true}}, SHIFT(75),
-  [383] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_boxed_list, 3, 0, 0),
-  [385] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_dimensions, 3, 0, 0),
-  [387] = {.entry = {.count = 1, .reusable = true}}, SHIFT(115),
-  [389] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_type, 2, 0, 8),
-  [391] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_boxed_list, 4, 0, 0),
-  [393] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_boxed_list_repeat1, 2, 0, 0), SHIFT_REPEAT(44),
-  [396] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_boxed_list_repeat1, 2, 0, 0),
-  [398] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_dimensions, 4, 0, 0),
-  [400] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_dimensions_repeat1, 2, 0, 0), SHIFT_REPEAT(152),
-  [403] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_dimensions_repeat1, 2, 0, 0),
-  [405] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_from, 2, 0, 1),
-  [407] = {.entry = {.count = 1, .reusable = true}}, SHIFT(149),
-  [409] = {.entry = {.count = 1, .reusable = true}}, SHIFT(132),
-  [411] = {.entry = {.count = 1, .reusable = true}}, SHIFT(86),
-  [413] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_argument, 2, 0, 15),
-  [415] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_argument, 3, 0, 17),
-  [417] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_boxed_list, 2, 0, 0),
-  [419] = {.entry = {.count = 1, .reusable = true}}, SHIFT(82),
-  [421] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_model, 2, 0, 3),
-  [423] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_from, 4, 0, 12),
-  [425] = {.entry = {.count = 1, .reusable = true}}, SHIFT(45),
-  [427] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_proc_block, 2, 0, 3),
-  [429] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_replace, 2, 0, 0),
-  [431] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_for, 2, 0, 1),
-  [433] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_capability, 2, 0, 3),
-  [435] = {.entry = {.count = 1, .reusable = true}}, SHIFT(118),
-  [437] = {.entry = {.count = 1, .reusable = true}}, SHIFT(78),
-  [439] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_source_file, 2, 0, 0),
-  [441] = {.entry = {.count = 1, .reusable = true}}, SHIFT(5),
-  [443] = {.entry = {.count = 1, .reusable = true}}, SHIFT(90),
-  [445] = {.entry = {.count = 1, .reusable = true}},  ACCEPT_INPUT(),
-  [447] = {.entry = {.count = 1, .reusable = true}}, SHIFT(42),
-  [449] = {.entry = {.count = 1, .reusable = true}}, SHIFT(104),
-  [451] = {.entry = {.count = 1, .reusable = true}}, SHIFT(128),
-  [453] = {.entry = {.count = 1, .reusable = true}}, SHIFT(125),
-  [455] = {.entry = {.count = 1, .reusable = true}}, SHIFT(40),
-  [457] = {.entry = {.count = 1, .reusable = true}}, SHIFT(134),
+  [172] = {.entry = {.count = 1, .reusable = true}}, SHIFT(29),
+  [174] = {.entry = {.count = 1, .reusable = true}}, SHIFT(136),
+  [176] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_stage, 1, 0, 5),
+  [178] = {.entry = {.count = 1, .reusable = true}}, SHIFT(148),
+  [180] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_run, 2, 0, 0),
+  [182] = {.entry = {.count = 1, .reusable = false}}, SHIFT(43),
+  [184] = {.entry = {.count = 1, .reusable = true}}, SHIFT(43),
+  [186] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_run_repeat1, 2, 0, 0),
+  [188] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_run_repeat1, 2, 0, 0), SHIFT_REPEAT(29),
+  [191] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_run_repeat1, 2, 0, 0), SHIFT_REPEAT(136),
+  [194] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_text, 1, 0, 0),
+  [196] = {.entry = {.count = 1, .reusable = true}}, SHIFT(37),
+  [198] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__joined_text, 1, 0, 0),
+  [200] = {.entry = {.count = 1, .reusable = true}}, SHIFT(40),
+  [202] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__item, 1, 0, 0),
+  [204] = {.entry = {.count = 1, .reusable = true}}, SHIFT(27),
+  [206] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_text, 2, 0, 0),
+  [208] = {.entry = {.count = 1, .reusable = true}}, SHIFT(31),
+  [210] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__joined_text, 2, 0, 0),
+  [212] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_image, 2, 0, 0),
+  [214] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_image, 1, 0, 0),
+  [216] = {.entry = {.count = 1, .reusable = true}}, SHIFT(41),
+  [218] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__label_text, 1, 0, 0),
+  [220] = {.entry = {.count = 1, .reusable = true}}, SHIFT(45),
+  [222] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_stage, 3, 0, 5),
+  [224] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__label_text, 2, 0, 0),
+  [226] = {.entry = {.count = 1, .reusable = true}}, SHIFT(26),
+  [228] = {.entry = {.count = 1, .reusable = false}}, SHIFT(36),
+  [230] = {.entry = {.count = 1, .reusable = true}}, SHIFT(36),
+  [232] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_resource, 2, 0, 2),
+  [234] = {.entry = {.count = 1, .reusable = true}}, SHIFT(74),
+  [236] = {.entry = {.count = 1, .reusable = false}}, REDUCE(sym_types, 3, 0, 0),
+  [238] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_types, 3, 0, 0),
+  [240] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_resource, 3, 0, 2),
+  [242] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_label, 2, 0, 0),
+  [244] = {.entry = {.count = 1, .reusable = true}}, SHIFT(150),
+  [246] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_resource_repeat1, 2, 0, 0),
+  [248] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_resource_repeat1, 2, 0, 0), SHIFT_REPEAT(4),
+  [251] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__stage, 3, 0, 9),
+  [253] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__stage, 3, 0, 10),
+  [255] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_out, 4, 0, 10),
+  [257] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_out, 4, 0, 16),
+  [259] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_out, 4, 0, 11),
+  [261] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_set, 3, 0, 7),
+  [263] = {.entry = {.count = 1, .reusable = true}}, SHIFT(144),
+  [265] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_type, 1, 0, 8),
+  [267] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__stage, 2, 0, 9),
+  [269] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_label_repeat1, 2, 0, 0),
+  [271] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_label_repeat1, 2, 0, 0), SHIFT_REPEAT(150),
+  [274] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__joined_value, 1, 0, 0),
+  [276] = {.entry = {.count = 1, .reusable = true}}, SHIFT(46),
+  [278] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__boxed_text, 1, 0, 0),
+  [280] = {.entry = {.count = 1, .reusable = true}}, SHIFT(72),
+  [282] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_out, 3, 0, 10),
+  [284] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_bare_list, 2, 0, 0),
+  [286] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__stage, 4, 0, 10),
+  [288] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_out, 5, 0, 16),
+  [290] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_out, 3, 0, 4),
+  [292] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_joined_list, 2, 0, 14),
+  [294] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_joined_list, 2, 0, 0),
+  [296] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__boxed_text, 2, 0, 0),
+  [298] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_resource, 3, 0, 6),
+  [300] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym__items, 2, 0, 0),
+  [302] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym__items, 2, 0, 0), SHIFT_REPEAT(46),
+  [305] = {.entry = {.count = 1, .reusable = false}}, REDUCE(sym_types, 5, 0, 0),
+  [307] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_types, 5, 0, 0),
+  [309] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_resource, 4, 0, 6),
+  [311] = {.entry = {.count = 1, .reusable = true}}, SHIFT(73),
+  [313] = {.entry = {.count = 1, .reusable = true}}, SHIFT(85),
+  [315] = {.entry = {.count = 1, .reusable = true}}, SHIFT(52),
+  [317] = {.entry = {.count = 1, .reusable = true}}, SHIFT(101),
+  [319] = {.entry = {.count = 1, .reusable = true}}, SHIFT(138),
+  [321] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__type_list, 2, 0, 0),
+  [323] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__type_list, 1, 0, 0),
+  [325] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_group, 3, 0, 0),
+  [327] = {.entry = {.count = 1, .reusable = true}}, SHIFT(77),
+  [329] = {.entry = {.count = 1, .reusable = true}}, SHIFT(89),
+  [331] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym__type_list_repeat1, 2, 0, 0), SHIFT_REPEAT(138),
+  [334] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym__type_list_repeat1, 2, 0, 0),
+  [336] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_group, 4, 0, 0),
+  [338] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_string_repeat1, 2, 0, 0),
+  [340] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_string_repeat1, 2, 0, 0), SHIFT_REPEAT(89),
+  [343] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__value, 1, 0, 0),
+  [345] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__first_item, 1, 0, 14),
+  [347] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__first_item, 1, 0, 0),
+  [349] = {.entry = {.count = 1, .reusable = true}}, SHIFT(87),
+  [351] = {.entry = {.count = 1, .reusable = true}}, SHIFT(23),
+  [353] = {.entry = {.count = 1, .reusable = true}}, SHIFT(96),
+  [355] = {.entry = {.count = 1, .reusable = true}}, SHIFT(97),
+  [357] = {.entry = {.count = 1, .reusable = true}}, SHIFT(25),
+  [359] = {.entry = {.count = 1, .reusable = true}}, SHIFT(79),
+  [361] = {.entry = {.count = 1, .reusable = true}}, SHIFT(100),
+  [363] = {.entry = {.count = 1, .reusable = true}}, SHIFT(81),
+  [365] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_string_repeat2, 2, 0, 0),
+  [367] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_string_repeat2, 2, 0, 0), SHIFT_REPEAT(101),
+  [370] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_argument, 2, 0, 15),
+  [372] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_argument, 3, 0, 17),
+  [374] = {.entry = {.count = 1, .reusable = true}}, SHIFT(59),
+  [376] = {.entry = {.count = 1, .reusable = true}}, SHIFT(152),
+  [378] = {.entry = {.count = 1, .reusable = true}}, SHIFT(114),
+  [380] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_pair, 3, 0, 13),
+  [382] = {.entry = {.count = 1, .reusable = true}}, SHIFT(42),
+  [384] = {.entry = {.count = 1, .reusable = false}}, SHIFT(42),
+  [386] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_group_repeat1, 2, 0, 0), SHIFT_REPEAT(137),
+  [389] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_group_repeat1, 2, 0, 0),
+  [391] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_boxed_list, 3, 0, 0),
+  [393] = {.entry = {.count = 1, .reusable = true}}, SHIFT(38),
+  [395] = {.entry = {.count = 1, .reusable = true}}, SHIFT(117),
+  [397] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_dimensions, 3, 0, 0),
+  [399] = {.entry = {.count = 1, .reusable = true}}, SHIFT(119),
+  [401] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_boxed_list, 2, 0, 0),
+  [403] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_boxed_list, 4, 0, 0),
+  [405] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_boxed_list_repeat1, 2, 0, 0), SHIFT_REPEAT(38),
+  [408] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_boxed_list_repeat1, 2, 0, 0),
+  [410] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_dimensions, 4, 0, 0),
+  [412] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_dimensions_repeat1, 2, 0, 0), SHIFT_REPEAT(152),
+  [415] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_dimensions_repeat1, 2, 0, 0),
+  [417] = {.entry = {.count = 1, .reusable = true}}, SHIFT(137),
+  [419] = {.entry = {.count = 1, .reusable = true}}, SHIFT(88),
+  [421] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_type, 2, 0, 8),
+  [423] = {.entry = {.count = 1, .reusable = true}}, SHIFT(112),
+  [425] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_from, 2, 0, 1),
+  [427] = {.entry = {.count = 1, .reusable = true}}, SHIFT(146),
+  [429] = {.entry = {.count = 1, .reusable = true}}, SHIFT(84),
+  [431] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_proc_block, 2, 0, 3),
+  [433] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_from, 4, 0, 12),
+  [435] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_capability, 2, 0, 3),
+  [437] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_source_file, 2, 0, 0),
+  [439] = {.entry = {.count = 1, .reusable = true}}, SHIFT(6),
+  [441] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_replace, 2, 0, 0),
+  [443] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_model, 2, 0, 3),
+  [445] = {.entry = {.count = 1, .reusable = true}}, SHIFT(104),
+  [447] = {.entry = {.count = 1, .reusable = true}}, SHIFT(48),
+  [449] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_for, 2, 0, 1),
+  [451] = {.entry = {.count = 1, .reusable = true}}, SHIFT(105),
+  [453] = {.entry = {.count = 1, .reusable = true}}, SHIFT(122),
+  [455] = {.entry = {.count = 1, .reusable = true}}, SHIFT(129),
+  [457] = {.entry = {.count = 1, .reusable = true}},  ACCEPT_INPUT(),
+  [459] = {.entry = {.count = 1, .reusable = true}}, SHIFT(44),
+  [461] = {.entry = {.count = 1, .reusable = true}}, SHIFT(76),
+  [463] = {.entry = {.count = 1, .reusable = true}}, SHIFT(32),
+  [465] = {.entry = {.count = 1, .reusable = true}}, SHIFT(139),
 };
 
 enum ts_external_scanner_symbol_identifiers {
@@ -4517,12 +4615,12 @@ static const bool ts_external_scanner_states[5][EXTERNAL_TOKEN_COUNT] = {
   [3] = {
     [ts_external_token_comment] = true,
     [ts_external_token_continuation] = true,
-    [ts_external_token__single_quoted] = true,
+    [ts_external_token__double_quoted] = true,
   },
   [4] = {
     [ts_external_token_comment] = true,
     [ts_external_token_continuation] = true,
-    [ts_external_token__double_quoted] = true,
+    [ts_external_token__single_quoted] = true,
   },
 };
 
