@@ -6,6 +6,7 @@
 mod arguments;
 mod document;
 mod stage;
+mod write;
 
 
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use rune_ir::diag::{Code, Diagnostic, FileId, Span, Spanned, did_you_mean};
 use self::document::{Kind, Node, Style};
 use crate::{
     fault::NAME_RULE,
-    fmt::text,
+    fmt::text as spell,
     format::Format,
     grammar,
     tree::{
@@ -25,6 +26,8 @@ use crate::{
 };
 
 
+
+pub(crate) use write::{arguments, quoted, scalar, text, types};
 
 /// Keys of the document.
 const TOP: [&str; 7] = ["version", "image", "as", "for", "labels", "pipeline", "resources"];
@@ -323,7 +326,7 @@ impl Reader {
             };
             args.push(Argument {
                 name: Spanned::new(argument.to_owned(), key.span),
-                text: text::value(&value.value),
+                text: spell::value(&value.value),
                 value: Spanned::new(Value::Text(value.value), value.span),
             });
         }

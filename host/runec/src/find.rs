@@ -6,6 +6,8 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use rune_runefile::Format;
+
 use crate::world::Input;
 
 /// Folders that hold what programs wrote, not people.
@@ -121,8 +123,18 @@ pub fn find(paths: &[PathBuf], stdin: Option<&Path>) -> Found {
     found
 }
 
-/// Whether a file of this name is a Runefile: `Runefile`, `NAME.Runefile` or `Runefile.NAME`.
+/// A file's name without `.yml` or `.yaml`.
+pub(crate) fn without_yaml(name: &str) -> &str {
+    match name.rsplit_once('.') {
+        Some((stem, _)) if Format::of(name) == Format::Yaml => stem,
+        _ => name,
+    }
+}
+
+/// Whether a file of this name is a Runefile: `Runefile`, `NAME.Runefile` or `Runefile.NAME`, also with `.yml`
+/// or `.yaml`.
 pub fn is_runefile(name: &str) -> bool {
+    let name = without_yaml(name);
     let rest = name
         .strip_suffix(".Runefile")
         .or_else(|| name.strip_prefix("Runefile."));
@@ -204,6 +216,8 @@ mod tests {
             &[
                 "b/Runefile",
                 "b/deep/er/sine.Runefile",
+                "b/deep/er/cosine.Runefile.yaml",
+                "b/deep/er/notes.yaml",
                 "b/Runefile.yml",
                 "a/Runefile.int8",
                 "Runefile",
@@ -225,6 +239,7 @@ mod tests {
                 "a/Runefile.int8",
                 "b/Runefile",
                 "b/Runefile.yml",
+                "b/deep/er/cosine.Runefile.yaml",
                 "b/deep/er/sine.Runefile",
             ]
         );

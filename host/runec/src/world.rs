@@ -54,6 +54,9 @@ impl Env for World {
         if source::is_module(&bytes) {
             return source::open(&bytes, &name, &id, world);
         }
+        if bytes.iter().take(1024).any(|byte| *byte == 0) {
+            return Err(format!("{name} is neither a Runefile nor a rune"));
+        }
         Ok(Layer {
             name,
             id,

@@ -147,7 +147,7 @@ impl Reader {
 }
 
 /// A whole number in one of the forms that YAML has and the text form has not.
-fn yaml_integer(text: &str) -> Option<i64> {
+pub(super) fn yaml_integer(text: &str) -> Option<i64> {
     if let Some(hex) = text.strip_prefix("0x") {
         return i64::from_str_radix(hex, 16).ok().filter(|_| !hex.starts_with(['+', '-']));
     }

@@ -7,7 +7,7 @@ use rune_ir::{
 
 use super::{
     Entries, Reader,
-    document::{Kind, Node},
+    document::{Kind, Node, Style},
     entry, field, lost,
 };
 use crate::{
@@ -167,8 +167,11 @@ impl Reader {
                 }
             },
         };
-        let what = self.text(what, expected)?;
+        let node = what;
+        let what = self.text(node, expected)?;
+        let is_text = node.scalar().is_some_and(|s| s.style == Style::Text);
         if role.value == Role::Model
+            && !is_text
             && let Some(resource) = what.value.strip_prefix('$')
             && !grammar::is_name(resource)
         {
@@ -186,7 +189,11 @@ impl Reader {
         }
         let first = Word {
             // Whether or not the text could be a name: here it is a path or kind.
-            form: WordForm::Path,
+            form: if is_text {
+                WordForm::Quoted
+            } else {
+                WordForm::Path
+            },
             text: what.value,
             span: what.span,
         };

@@ -9,11 +9,10 @@ use clap::ValueEnum;
 
 use crate::{
     cli::{self, Color, MessageFormat},
-    cmd::complain,
+    cmd::{self, complain},
     driver::{self, Request},
     picture::Picture,
     report::Reporter,
-    world::Input,
 };
 
 pub(crate) const EXAMPLES: &str = "\
@@ -60,7 +59,7 @@ impl Format {
 }
 
 pub(crate) fn run(args: &Args, color: Color) -> u8 {
-    let input = match Input::open(&args.path) {
+    let input = match cmd::open(&args.path) {
         Ok(input) => input,
         Err(reason) => {
             complain(&reason);
