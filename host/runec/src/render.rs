@@ -164,7 +164,7 @@ fn changes(places: &Places<'_>, fix: &Fix) -> Option<Vec<String>> {
 }
 
 /// A text a terminal shows as it is: what it would obey instead is replaced by signs that are as long.
-fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {

@@ -8,12 +8,11 @@ mod sarif;
 
 use std::io::{self, IsTerminal, Write};
 
-use codespan_reporting::term::termcolor::{ColorChoice, StandardStream};
+use codespan_reporting::term::termcolor::{ColorChoice, StandardStream, WriteColor};
 use rune_ir::diag::{Code, Diagnostic, Severity, Sources};
 
 use crate::{
     cli::{self, Color, MessageFormat},
-    cmd::complain,
     render,
 };
 use place::Places;
@@ -33,9 +32,12 @@ pub struct Style {
 }
 
 /// Writes diagnostics, and counts them. A stream that is closed is no reason to fail.
-pub struct Reporter {
+pub struct Reporter<'a> {
     quiet: bool,
-    stream: StandardStream,
+    /// For programs.
+    out: Box<dyn Write + 'a>,
+    /// For people.
+    talk: Box<dyn WriteColor + 'a>,
     form: Form,
     tally: Tally,
 }
@@ -66,8 +68,9 @@ struct Tally {
     worst: Option<(Severity, Code)>,
 }
 
-impl Reporter {
-    /// Writes in this form; people see colours where `color` says.
+impl<'a> Reporter<'a> {
+    /// Writes in this form to standard output, or to standard error what is for people, who see colours where
+    /// `color` says.
     pub fn new(format: MessageFormat, color: Color) -> Self {
         let choice = match color {
             Color::Always => ColorChoice::Always,
@@ -76,9 +79,15 @@ impl Reporter {
             Color::Auto if io::stderr().is_terminal() => ColorChoice::Auto,
             Color::Auto => ColorChoice::Never,
         };
+        Self::to(format, io::stdout(), StandardStream::stderr(choice))
+    }
+
+    /// Writes in this form what is for programs to `out`, and what is for people to `talk`.
+    pub fn to(format: MessageFormat, out: impl Write + 'a, talk: impl WriteColor + 'a) -> Self {
         Self {
             quiet: false,
-            stream: StandardStream::stderr(choice),
+            out: Box::new(out),
+            talk: Box::new(talk),
             form: match format {
                 MessageFormat::Human => Form::Human,
                 MessageFormat::Json => Form::Json,
@@ -105,6 +114,7 @@ impl Reporter {
             return;
         }
         let places = Places::new(sources);
+        let mut lines = String::new();
         match &mut self.form {
             Form::Human => {
                 let mut errors = 0;
@@ -113,29 +123,34 @@ impl Reporter {
                     if errors > MOST_ERRORS {
                         self.tally.hidden += 1;
                     } else {
-                        let _ = render::human(&mut self.stream, &places, diagnostic);
+                        let _ = render::human(&mut *self.talk, &places, diagnostic);
                     }
                 }
             }
-            Form::Json => lines(
-                diagnostics
-                    .iter()
-                    .map(|d| json::one(&places, d).to_string()),
-            ),
-            Form::Github => lines(diagnostics.iter().map(|d| github::line(&places, d))),
+            Form::Json => {
+                for diagnostic in diagnostics {
+                    lines += &format!("{}\n", json::one(&places, diagnostic));
+                }
+            }
+            Form::Github => {
+                for diagnostic in diagnostics {
+                    lines += &format!("{}\n", github::line(&places, diagnostic));
+                }
+            }
             Form::Sarif(log) => log.add(&places, diagnostics),
             Form::Junit(report) => report.add(&places, diagnostics),
         }
+        self.write(&lines);
     }
 
     /// Takes in a sentence about what is wrong outside any Runefile, such as a file that cannot be read.
     /// People see it at once, whatever the form.
     pub fn fault(&mut self, message: &str) {
         self.tally.faults += 1;
-        complain(message);
+        let _ = writeln!(self.talk, "error: {}", render::clean(message));
         match &mut self.form {
             Form::Human | Form::Json => {}
-            Form::Github => lines(std::iter::once(github::fault(message))),
+            Form::Github => self.write(&(github::fault(message) + "\n")),
             Form::Sarif(log) => log.fault(message),
             Form::Junit(report) => report.fault(message),
         }
@@ -153,18 +168,24 @@ impl Reporter {
     /// Ends the report of a command that ends with this status: documents are written, and people are told
     /// how many errors and warnings there were and where to learn more.
     pub fn finish(&mut self, status: u8) {
-        match &mut self.form {
-            Form::Human if !self.quiet => {
-                if let Some(summary) = self.tally.summary() {
-                    let _ = writeln!(self.stream, "{summary}");
+        let summary = self.tally.summary().filter(|_| !self.quiet);
+        let document = match &mut self.form {
+            Form::Human => {
+                if let Some(summary) = summary {
+                    let _ = writeln!(self.talk, "{summary}");
                 }
+                return;
             }
-            Form::Human | Form::Json | Form::Github => {}
-            Form::Sarif(log) => lines(std::iter::once(format!("{:#}", log.finish(status)))),
-            Form::Junit(report) => {
-                let _ = io::stdout().write_all(report.finish().as_bytes());
-            }
-        }
+            Form::Json | Form::Github => return,
+            Form::Sarif(log) => format!("{:#}\n", log.finish(status)),
+            Form::Junit(report) => report.finish(),
+        };
+        self.write(&document);
+    }
+
+    fn write(&mut self, text: &str) {
+        let _ = self.out.write_all(text.as_bytes());
+        let _ = self.out.flush();
     }
 
     /// How many errors were reported.
@@ -229,15 +250,6 @@ fn count(n: usize, noun: &str) -> String {
     } else {
         format!("{n} {noun}s")
     }
-}
-
-/// Writes lines to standard output, in one piece.
-fn lines(lines: impl Iterator<Item = String>) {
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    for line in lines {
-        let _ = writeln!(out, "{line}");
-    }
-    let _ = out.flush();
 }
 
 /// What stands below the message of a diagnostic, one sentence each.
