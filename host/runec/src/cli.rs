@@ -63,6 +63,9 @@ enum Command {
     /// Write the completions of a shell.
     #[command(after_help = cmd::completions::EXAMPLES)]
     Completions(cmd::completions::Args),
+    /// Answer an editor: the language server.
+    #[command(after_help = cmd::lsp::EXAMPLES)]
+    Lsp(cmd::lsp::Args),
     /// Write manual pages.
     #[command(after_help = cmd::man::EXAMPLES)]
     Man(cmd::man::Args),
@@ -117,6 +120,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::New(args) => cmd::new::run(&args),
         Command::Explain(args) => cmd::explain::run(&args),
         Command::Completions(args) => cmd::completions::run(&args, Cli::command()),
+        Command::Lsp(args) => cmd::lsp::run(&args),
         Command::Man(args) => cmd::man::run(&args, Cli::command()),
     })
 }

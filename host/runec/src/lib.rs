@@ -12,6 +12,7 @@ pub mod find;
 mod folder;
 pub mod inspect;
 mod interface;
+pub mod lsp;
 pub mod memo;
 pub mod picture;
 mod parallel;

@@ -5,7 +5,7 @@ use std::{
     fmt, fs,
     hash::{DefaultHasher, Hash, Hasher},
     io,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -40,6 +40,7 @@ struct Shared {
     digests: Mutex<Digests>,
     constants: Mutex<BTreeMap<usize, Arc<[u8]>>>,
     files: Mutex<Cache<PathBuf, File>>,
+    buffers: Mutex<BTreeMap<PathBuf, Arc<[u8]>>>,
     models: Mutex<Cache<[u8; 32], Result<Arc<Graph>, ImportError>>>,
     blocks: Mutex<Cache<[u8; 32], Result<Arc<Block>, BlockError>>>,
     runs: Mutex<Cache<u64, Vec<(Run, Answer)>>>,
@@ -178,11 +179,27 @@ impl Memo {
         }
     }
 
+    /// From now on these bytes stand for those of a file, which need not exist; `None`: no longer.
+    pub fn set_buffer(&self, path: &Path, bytes: Option<Arc<[u8]>>) {
+        let mut buffers = lock(&self.shared.buffers);
+        match bytes {
+            Some(bytes) => buffers.insert(normal(path), bytes),
+            None => buffers.remove(&normal(path)),
+        };
+    }
+
     /// The bytes of a file; the same allocation as long as it does not change.
     ///
     /// # Errors
     /// As [`fs::read`].
     pub fn file(&self, path: &Path) -> io::Result<Arc<[u8]>> {
+        let buffers = lock(&self.shared.buffers);
+        if !buffers.is_empty()
+            && let Some(bytes) = buffers.get(&normal(path))
+        {
+            return Ok(bytes.clone());
+        }
+        drop(buffers);
         let meta = fs::metadata(path)?;
         let stamp = Stamp {
             length: meta.len(),
@@ -405,6 +422,24 @@ impl Stamp {
             .and_then(|time| SystemTime::now().duration_since(time).ok());
         age.is_some_and(|age| age > Duration::from_secs(3))
     }
+}
+
+/// The same path without `.` and `..`, as far as its text tells.
+pub(crate) fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if normal.file_name().is_some() => {
+                normal.pop();
+            }
+            Component::ParentDir
+            | Component::Prefix(_)
+            | Component::RootDir
+            | Component::Normal(_) => normal.push(part),
+        }
+    }
+    normal
 }
 
 /// Digests of allocations, by address; an allocation stays reserved as long as it is in here.

@@ -342,6 +342,21 @@ fn variable(name: &str, allowed: &[ElementType]) -> String {
 }
 
 /// `--count`, `-n`
+/// An argument in two sentences of Markdown: its names, what it takes and what it is when not given; then what
+/// it means.
+pub fn argument(arg: &ArgSpec) -> String {
+    let default = match default(arg).as_str() {
+        "required" if arg.optional => "optional".to_owned(),
+        "required" => "required".to_owned(),
+        default => format!("default {default}"),
+    };
+    let mut text = format!("{}: {}; {default}.", names(arg), takes(arg));
+    if !arg.doc.is_empty() {
+        text += &format!(" {}", arg.doc);
+    }
+    text
+}
+
 fn names(arg: &ArgSpec) -> String {
     let all = std::iter::once(&arg.name).chain(&arg.aliases);
     let all: Vec<String> = all.map(|name| code(&format!("--{name}"))).collect();
