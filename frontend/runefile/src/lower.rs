@@ -126,7 +126,9 @@ impl Lowering<'_> {
                 },
                 Instruction::For(device) => {
                     let known = |d: &Spanned<String>| d.value == device.image.value;
-                    if self.has_image(&device.image) && !self.pipeline.devices.iter().any(known) {
+                    if self.has_image(&device.image, Keyword::For)
+                        && !self.pipeline.devices.iter().any(known)
+                    {
                         self.pipeline.devices.push(device.image.clone());
                     }
                 }
@@ -152,7 +154,7 @@ impl Lowering<'_> {
                     self.found.push(unchecked_image(&image));
                     UNCHECKED.clone_into(&mut image.value);
                 } else {
-                    self.has_image(&image);
+                    self.has_image(&image, Keyword::From);
                 }
                 self.pipeline.image = Some(image);
             }
@@ -194,12 +196,14 @@ impl Lowering<'_> {
     }
 
     /// Checks that the catalogue has an image; a version and a part are kept and not looked at.
-    fn has_image(&mut self, image: &Spanned<String>) -> bool {
+    fn has_image(&mut self, image: &Spanned<String>, keyword: Keyword) -> bool {
         let name = image_name(image);
         let is_known = self.env.has_image(name);
         if !is_known {
             let known = self.env.images();
             let near = did_you_mean(name, known.iter().map(String::as_str));
+            let beside = format!("./{}", image.value);
+            let is_beside = keyword == Keyword::From && self.env.layer(&beside).is_ok();
             self.found.push(
                 Diagnostic::new(
                     Code::UnknownImage,
@@ -208,6 +212,9 @@ impl Lowering<'_> {
                 )
                 .at("not in the catalogue")
                 .note(format!("The base images are {}.", known.join(", ")))
+                .maybe_hint(
+                    is_beside.then(|| format!("for what lies beside, write `FROM {beside}`")),
+                )
                 .maybe_hint(near.map(|n| format!("did you mean `{n}`?"))),
             );
         }

@@ -201,7 +201,9 @@ pub fn analyse(request: &Request<'_>) -> Checked {
     let (stages, found) = study(&layers, &layers, request);
     diagnostics.extend(found);
     if let Some(stages) = &stages {
-        let changed = interface::check(&layers, stages, |part| study(part, &layers, request).0);
+        let is_open = diagnostics.iter().any(|d| d.code == Code::CannotInfer);
+        let study = |part: &[Layer]| study(part, &layers, request).0;
+        let changed = interface::check(&layers, stages, is_open, study);
         if !changed.is_empty() {
             diagnostics.retain(|d| !interface::may_follow(d.code));
             diagnostics.extend(changed);

@@ -8,22 +8,21 @@ use rune_ir::{
     pipeline::{Stage, StageId, StageKind},
     ty::{Dim, PartialType, TensorType},
 };
-use rune_runefile::{
-    Layer,
-    tree::{Instruction, Tree},
-};
+use rune_runefile::{Layer, tree::Instruction};
 
 /// What each stage's file turned out to be, and what followed.
 pub(crate) type Stages = (Side<Stage, Loaded>, Analysis);
 
-/// Reports each stage of `layers` that is replaced by one of another interface. `stages` is what they were
-/// found to be, and `study` finds that for other layers.
+/// Reports each stage of `layers` that is replaced by one of another interface, or, where types could not be
+/// inferred (`is_open`), by one that leaves open what the other decided. `stages` is what the layers were found
+/// to be, and `study` finds that for other layers.
 ///
 /// A layer that replaces something is studied once more without that, so that both stages are seen in the
 /// same surroundings. What is not known of a type is no difference.
 pub(crate) fn check(
     layers: &[Layer],
     stages: &Stages,
+    is_open: bool,
     study: impl Fn(&[Layer]) -> Option<Stages>,
 ) -> Vec<Diagnostic> {
     let mut found = Vec::new();
@@ -32,19 +31,11 @@ pub(crate) fn check(
             continue;
         }
         let mut without = layers[top..].to_vec();
-        without[0].tree = Tree {
-            instructions: without[0]
-                .tree
-                .instructions
-                .drain(..)
-                .filter(|i| !is_replacement(i))
-                .collect(),
-            ..without[0].tree.clone()
-        };
+        without[0].tree.instructions.retain(|i| !is_replacement(i));
         let studied = (top > 0).then(|| study(&layers[top..])).flatten();
         let after = studied.as_ref().unwrap_or(stages);
         if let Some(before) = study(&without) {
-            compare(&before, after, &mut found);
+            compare(&before, after, is_open, &mut found);
         }
     }
     found
@@ -68,7 +59,7 @@ pub(crate) fn may_follow(code: Code) -> bool {
 }
 
 /// Compares the stages that stand in the same place and are not the same.
-fn compare(before: &Stages, after: &Stages, found: &mut Vec<Diagnostic>) {
+fn compare(before: &Stages, after: &Stages, is_open: bool, found: &mut Vec<Diagnostic>) {
     for (id, old) in before.1.pipeline.stages.iter() {
         let Some(new) = after.1.pipeline.stages.get(id) else {
             return;
@@ -77,20 +68,58 @@ fn compare(before: &Stages, after: &Stages, found: &mut Vec<Diagnostic>) {
             continue;
         }
         let (old_types, new_types) = (Interface::of(id, before), Interface::of(id, after));
+        let is_decided = old_types.is_complete() && !new_types.is_complete();
         if !old_types.fits(&new_types) {
-            found.push(
-                Diagnostic::new(
-                    Code::InterfaceChanged,
-                    new.name.span,
-                    format!("`{}` is replaced by a stage of another interface", new.name.value),
-                )
-                .at(format!("this {}", new_types.show()))
-                .also(old.name.span, format!("this {}", old_types.show()))
-                .note("What surrounds a stage stays when it is replaced, so its inputs and outputs must.")
-                .hint("take one of the same interface, or give this one another name and RUNs of its own"),
-            );
+            found.push(changed(old, new, &old_types, &new_types));
+        } else if is_open && is_decided {
+            found.push(undecided(old, new, &old_types));
         }
     }
+}
+
+fn changed(old: &Stage, new: &Stage, old_types: &Interface, new_types: &Interface) -> Diagnostic {
+    Diagnostic::new(
+        Code::InterfaceChanged,
+        new.name.span,
+        format!(
+            "`{}` is replaced by a stage of another interface",
+            new.name.value
+        ),
+    )
+    .at(format!("this {}", new_types.show()))
+    .also(old.name.span, format!("this {}", old_types.show()))
+    .note("What surrounds a stage stays when it is replaced, so its inputs and outputs must.")
+    .hint("take one of the same interface, or give this one another name and RUNs of its own")
+}
+
+/// Says that only the stage that was replaced decided some types.
+fn undecided(old: &Stage, new: &Stage, types: &Interface) -> Diagnostic {
+    let (keyword, written) = match (&new.kind, &types.inputs, &types.outputs) {
+        (StageKind::Capability(_), _, outputs) => ("CAPABILITY", list(outputs)),
+        (StageKind::Model { .. }, inputs, outputs) => {
+            ("MODEL", format!("{} -> {}", list(inputs), list(outputs)))
+        }
+        (StageKind::Block(_) | StageKind::Output(_), inputs, outputs) => {
+            let written = format!("{} -> {}", list(inputs), list(outputs));
+            ("PROC_BLOCK", written)
+        }
+    };
+    Diagnostic::new(
+        Code::CannotInfer,
+        new.name.span,
+        format!("cannot infer the types of `{}`", new.name.value),
+    )
+    .at("this takes several types")
+    .also(old.name.span, format!("this {}", types.show()))
+    .hint(format!(
+        "write the types: `REPLACE {keyword}<{written}> ...`"
+    ))
+}
+
+/// Types behind each other; nothing where they are not known.
+fn list(types: &Option<Vec<PartialType>>) -> String {
+    let shown: Vec<String> = types.iter().flatten().map(ToString::to_string).collect();
+    shown.join(", ")
 }
 
 /// What is known of the types of a stage; `None`: not even how many there are.
@@ -128,19 +157,19 @@ impl Interface {
         fit(&self.inputs, &other.inputs) && fit(&self.outputs, &other.outputs)
     }
 
+    fn is_complete(&self) -> bool {
+        let types = self.inputs.iter().chain(&self.outputs).flatten();
+        types.clone().count() > 0 && types.clone().all(|ty| ty.complete().is_some())
+    }
+
     /// "takes F32[4] and gives U32[1]".
     fn show(&self) -> String {
-        let list = |types: &Vec<PartialType>| {
-            let shown: Vec<String> = types.iter().map(ToString::to_string).collect();
-            shown.join(", ")
-        };
-        match (&self.inputs, &self.outputs) {
-            (Some(inputs), Some(outputs)) => {
-                format!("takes {} and gives {}", list(inputs), list(outputs))
-            }
-            (None, Some(outputs)) => format!("gives {}", list(outputs)),
-            (Some(inputs), None) => format!("takes {}", list(inputs)),
-            (None, None) => "is not known".to_owned(),
+        let (inputs, outputs) = (list(&self.inputs), list(&self.outputs));
+        match (self.inputs.is_some(), self.outputs.is_some()) {
+            (true, true) => format!("takes {inputs} and gives {outputs}"),
+            (false, true) => format!("gives {outputs}"),
+            (true, false) => format!("takes {inputs}"),
+            (false, false) => "is not known".to_owned(),
         }
     }
 }

@@ -544,3 +544,14 @@ R0803 cannot use `./nowhere` as a base
 ",
     );
 }
+
+#[test]
+fn a_folder_beside_is_named_by_a_path() {
+    let text = "FROM base\nCAPABILITY RAND r\nOUT SERIAL\nRUN r serial\n";
+    let compiled = compile(&[("a.Runefile", text), ("base/Runefile", BASE.1)]);
+    assert!(
+        compiled.show().contains("write `FROM ./base`"),
+        "{}",
+        compiled.show()
+    );
+}

@@ -5,7 +5,7 @@ use rune_ir::diag::{Code, has_errors};
 use crate::{language::fences, world::compile};
 
 /// The codes whose examples fail when the Runefile is read; those of the others fail in later checks.
-const FOUND_HERE: [Code; 21] = [
+const FOUND_HERE: [Code; 27] = [
     Code::Syntax,
     Code::UnknownInstruction,
     Code::BadValue,
@@ -26,6 +26,12 @@ const FOUND_HERE: [Code; 21] = [
     Code::NoInputs,
     Code::NoOutputs,
     Code::EmptyRun,
+    Code::LayerCycle,
+    Code::LayerDepth,
+    Code::LayerUnusable,
+    Code::LayerInRegistry,
+    Code::NotInherited,
+    Code::InterfaceChanged,
     Code::FileMissing,
 ];
 
