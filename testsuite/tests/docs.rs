@@ -22,6 +22,22 @@ use toml::Table;
 const MARKER: &str =
     "<!-- What follows is made of the blocks' `block.toml`: run `cargo xtask bless`. -->\n";
 
+/// Ends what is written by hand of the page of the devices.
+const IMAGES: &str = "<!-- What follows is made of the images in `stdlib/catalogue/images`: run `cargo xtask bless`. -->\n";
+
+#[test]
+fn the_page_of_the_devices_is_fresh() {
+    let path = root().join("docs/book/devices.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let (by_hand, made) = text.split_once(IMAGES).expect("the marker is there");
+    let due = runec::device::reference();
+    if env::var_os("BLESS").is_some() {
+        fs::write(&path, format!("{by_hand}{IMAGES}{due}")).unwrap();
+    } else {
+        assert_eq!(made, due, "{}: run `cargo xtask bless`", path.display());
+    }
+}
+
 #[test]
 fn the_pages_of_the_blocks_are_fresh() {
     let folder = root().join("docs/book/blocks");

@@ -1,28 +1,31 @@
 //! Runefiles with faults in them: `#~ CODE` on a line says that a diagnostic of this code points there,
-//! and a snapshot beside the file holds what a person sees. No other diagnostic may come.
+//! and a snapshot beside the file holds what a person sees. No other diagnostic may come. A first line
+//! `# built with: --simd relaxed` says that the case is about that option.
 
 use std::{collections::BTreeSet, fs};
 
-use rune_ir::diag::Code;
-use rune_testsuite::{cases, engines};
+use rune_ir::diag::{Code, FileId};
+use rune_testsuite::{cases, engines, root};
 
 #[test]
 fn every_diagnostic_is_where_its_mark_is() {
     let mut failures = Vec::new();
     for path in cases("ui") {
-        let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
-        let expected = marks(&text);
         let compiled = engines::compile(&path, &rune_codegen::Options::default());
-        let mut found: Vec<(usize, String)> = compiled
+        let mut expected: Vec<(FileId, usize, String)> = compiled
+            .sources
+            .iter()
+            .flat_map(|(file, _, text)| marks(text).into_iter().map(move |(l, c)| (file, l, c)))
+            .collect();
+        expected.sort();
+        let mut found: Vec<(FileId, usize, String)> = compiled
             .diagnostics
             .iter()
             .map(|d| {
-                let source = compiled.sources.text(d.primary.span.file);
-                let line = source[..d.primary.span.start as usize]
-                    .matches('\n')
-                    .count()
-                    + 1;
-                (line, d.code.number().to_owned())
+                let span = d.primary.span;
+                let before = &compiled.sources.text(span.file)[..span.start as usize];
+                let line = before.matches('\n').count() + 1;
+                (span.file, line, d.code.number().to_owned())
             })
             .collect();
         found.sort();
@@ -62,8 +65,13 @@ fn marks(text: &str) -> Vec<(usize, String)> {
 
 #[test]
 fn every_code_has_a_case() {
+    let layers = fs::read_dir(root().join("testsuite/ui/layers")).unwrap();
+    let layers = layers.map(|entry| entry.unwrap().path());
+    let deep = root().join("testsuite/ui/layers/deep/16.Runefile");
     let marked: BTreeSet<String> = cases("ui")
-        .iter()
+        .into_iter()
+        .chain(layers.filter(|path| path.is_file()))
+        .chain([deep])
         .flat_map(|p| marks(&String::from_utf8_lossy(&fs::read(p).unwrap())))
         .map(|(_, code)| code)
         .collect();

@@ -559,11 +559,7 @@ fn feed(from: &str) -> &str {
 
 /// `code +120, weights -4`: what a stage costs more or less.
 fn costs(old: &Cost, new: &Cost) -> Vec<String> {
-    let names = Cost::NAMES.map(|name| match name {
-        "constants" => "weights",
-        "arena" => "tensors",
-        other => other,
-    });
+    let names = Cost::NAMES.map(|name| if name == "arena" { "tensors" } else { name });
     let parts = names
         .into_iter()
         .zip(old.parts().into_iter().zip(new.parts()));

@@ -174,8 +174,9 @@ fn purpose(kind: RegionKind, report: &Report) -> String {
     match kind {
         RegionKind::Stack => "calls inside blocks".to_owned(),
         RegionKind::State => "what blocks remember from call to call".to_owned(),
-        RegionKind::Arena => format!("tensors, most of them alive in `{}`", report.peak.stage),
-        RegionKind::Constants => "weights of models".to_owned(),
+        RegionKind::Arena if report.peak.stage.is_empty() => "tensors".to_owned(),
+        RegionKind::Arena => format!("tensors; fullest in `{}`", clean(&report.peak.stage)),
+        RegionKind::Constants => "weights of models, lists of tensors".to_owned(),
         RegionKind::Tables => "data of blocks".to_owned(),
         RegionKind::Rest => "manifest, names".to_owned(),
     }
@@ -241,7 +242,7 @@ fn clean(name: &str) -> String {
 }
 
 fn stages(out: &mut String, graph: &Graph) -> fmt::Result {
-    const HEADS: [&str; 6] = ["code", "weights", "tables", "state", "tensors", "stack"];
+    const HEADS: [&str; 6] = ["code", "constants", "tables", "state", "tensors", "stack"];
     let stages = graph.stages.iter().zip(&graph.report.stages);
     let mut all: Vec<(String, String, Cost)> = stages
         .map(|(stage, cost)| {
@@ -303,17 +304,16 @@ fn fits(image: &Image, rune: &Rune) -> String {
         return format!("no: {}", reasons.join("; "));
     }
     let needs = u64::from(rune.manifest.memory_bytes).next_multiple_of(image.page_bytes);
-    let limits = [
-        ("memory", needs, image.largest_memory()),
-        ("flash", rune.deployed_bytes(), image.largest_flash()),
-    ];
-    let shares = limits.iter().filter_map(|(what, needs, bank)| {
-        Some(format!(
-            "{} of its {what}",
-            percent(*needs, (*bank)?.share())
-        ))
-    });
-    let shares: Vec<String> = shares.collect();
+    // The first bank it fits in, as the image has them in the order they are filled.
+    let bank = image
+        .memory
+        .iter()
+        .find(|b| b.for_runes && b.share() >= needs);
+    let memory = bank.map(|bank| format!("{} of {}", percent(needs, bank.share()), bank.name));
+    let flash = image.largest_flash();
+    let flash =
+        flash.map(|b| format!("{} of its flash", percent(rune.deployed_bytes(), b.share())));
+    let shares: Vec<String> = memory.into_iter().chain(flash).collect();
     if shares.is_empty() {
         "fits".to_owned()
     } else {

@@ -1,11 +1,10 @@
-//! Whether a rune fits a device: what its image lacks, and which stage costs what where there is too little.
+//! Whether a rune fits a device: its sensors and outputs here, its size in [`room`].
+
+mod reference;
+mod room;
 
 use rune_abi::{Manifest, Value, WasmFeatures};
 use rune_catalogue::{Image, Range};
-use rune_codegen::{
-    Output,
-    report::{Cost, Report, StageCost},
-};
 use rune_ir::{
     args::{Bound, BoundArg},
     check::Analysis,
@@ -13,11 +12,8 @@ use rune_ir::{
     pipeline::{Pipeline, Stage, StageId, StageKind},
 };
 
-/// Hundredths of a limit from which a warning says that it is near.
-const NEAR: u64 = 90;
-
-/// How many stages a table of costs shows.
-const MOST_ROWS: usize = 6;
+pub use reference::reference;
+pub(crate) use room::size;
 
 /// The image that `--for NAME` means: its whole name, or the last part of it.
 ///
@@ -195,7 +191,8 @@ fn outside(
     let declared = stage.declared_outputs.iter().flatten().next();
     Some(match (written, span) {
         (_, Some(span)) => {
-            let fix = format!("--{name} {instead}");
+            // The place of an argument begins after its dashes.
+            let fix = format!("{name} {instead}");
             target
                 .finding(
                     Code::DeviceParameter,
@@ -203,10 +200,10 @@ fn outside(
                     message,
                     "not on this device".to_owned(),
                 )
-                .hint(format!("write `{fix}`, the nearest it can do"))
+                .hint(format!("write `--{fix}`, the nearest it can do"))
                 .fix(Fix::new(
                     Safety::Unsafe,
-                    format!("write `{fix}`"),
+                    format!("write `--{fix}`"),
                     span,
                     fix,
                 ))
@@ -219,12 +216,14 @@ fn outside(
                 format!("`--{name}` is {shown} where it is not given"),
             )
             .hint(format!("add `--{name} {instead}`")),
-        (None, None) => target.finding(
-            Code::DeviceParameter,
-            declared.map_or(kind.span, |d| d.span),
-            message,
-            format!("from here, `--{name}` is {shown}"),
-        ),
+        (None, None) => target
+            .finding(
+                Code::DeviceParameter,
+                declared.map_or(kind.span, |d| d.span),
+                message,
+                format!("from here, `--{name}` is {shown}"),
+            )
+            .hint(format!("ask for {instead}, the nearest it can do")),
     })
 }
 
@@ -234,22 +233,6 @@ fn can(range: &Range, unit: &str) -> String {
         Range::Integers(least, most) => format!("{least} to {most} {unit}").trim_end().to_owned(),
         Range::Words(words) => words.join(" or "),
     }
-}
-
-/// What of a finished rune does not fit the devices, or only just.
-pub(crate) fn size(pipeline: &Pipeline, output: &Output, targets: &[Target]) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
-    for target in targets {
-        found.extend(features(target, output.manifest.features));
-        let rune = Rune {
-            pipeline,
-            report: &output.report,
-            target,
-        };
-        found.extend(rune.memory(output.manifest.memory_bytes));
-        found.extend(rune.flash(output.wasm.len() as u64));
-    }
-    found
 }
 
 /// The features of WebAssembly that an image's engine runs.
@@ -269,214 +252,6 @@ fn missing_features(image: &Image, used: WasmFeatures) -> Vec<&'static str> {
         .filter(|(feature, _)| used.contains(*feature) && !has.contains(*feature))
         .map(|(_, name)| *name)
         .collect()
-}
-
-/// That the engine of a device would refuse the code, if so.
-fn features(target: &Target, used: WasmFeatures) -> Option<Diagnostic> {
-    let missing = missing_features(target.image, used);
-    if missing.is_empty() {
-        return None;
-    }
-    let image = target.image;
-    let message = format!(
-        "the rune uses {}, which {} on `{}` does not run",
-        missing.join(" and "),
-        image.engine,
-        image.name
-    );
-    let mode = if missing.contains(&"simd128") {
-        "off"
-    } else {
-        "on"
-    };
-    let found = Diagnostic::new(Code::DeviceFeatures, target.span, message);
-    let found = match target.by {
-        By::From | By::For => found.at("its engine would refuse this rune"),
-        By::Option => found.at("asked for with `--for`"),
-    };
-    let only = missing.iter().all(|m| m.contains("simd"));
-    Some(found.maybe_hint(only.then(|| format!("build with `--simd {mode}`"))))
-}
-
-/// A finished rune on its way to a device.
-struct Rune<'a> {
-    pipeline: &'a Pipeline,
-    report: &'a Report,
-    target: &'a Target,
-}
-
-impl Rune<'_> {
-    /// That its memory is too much for the device, or nearly so.
-    fn memory(&self, bytes: u32) -> Option<Diagnostic> {
-        let image = self.target.image;
-        let bank = image.largest_memory()?;
-        let needs = u64::from(bytes).next_multiple_of(image.page_bytes);
-        let message = format!(
-            "the rune needs {} bytes of memory; `{}` gives it {}, its {}",
-            count(needs),
-            image.name,
-            count(bank.share()),
-            bank.name
-        );
-        let fault = (Code::DeviceMemory, message);
-        let near = format!(
-            "the rune takes {} of the {} bytes of memory that `{}` gives it",
-            count(needs),
-            count(bank.share()),
-            image.name
-        );
-        let found = self.limit(needs, bank.share(), fault, near, Cost::memory)?;
-        let found = if found.code == Code::DeviceMemory && image.memory.len() > 1 {
-            found.note("A rune's memory is one piece, and banks do not join.")
-        } else {
-            found
-        };
-        Some(if needs == u64::from(bytes) {
-            found
-        } else {
-            found.note(format!(
-                "It uses {} bytes; {} gives memory in pages of {}.",
-                count(bytes.into()),
-                image.engine,
-                count(image.page_bytes)
-            ))
-        })
-    }
-
-    /// That its file is too large for the device, or nearly so.
-    fn flash(&self, bytes: u64) -> Option<Diagnostic> {
-        let image = self.target.image;
-        let bank = image.largest_flash()?;
-        let fault = format!(
-            "the rune is {} bytes long; `{}` has {} of flash for it",
-            count(bytes),
-            image.name,
-            count(bank.share())
-        );
-        let near = format!(
-            "the rune is {} bytes long, of {} of flash that `{}` has for it",
-            count(bytes),
-            count(bank.share()),
-            image.name
-        );
-        let fault = (Code::DeviceFlash, fault);
-        let found = self.limit(bytes, bank.share(), fault, near, Cost::file)?;
-        Some(if found.code == Code::DeviceFlash && bank.slots > 1 {
-            found.note(format!(
-                "{} of {} bytes is shared by {} runes: the one that runs, and one that arrives.",
-                capital(&bank.name),
-                count(bank.bytes),
-                bank.slots
-            ))
-        } else {
-            found
-        })
-    }
-
-    /// An error where there is too little of something, a warning where there is nearly; `part` says what
-    /// each stage has of it.
-    fn limit(
-        &self,
-        needs: u64,
-        has: u64,
-        (code, fault): (Code, String),
-        near: String,
-        part: fn(&Cost) -> u64,
-    ) -> Option<Diagnostic> {
-        let (code, message) = if needs > has {
-            (code, fault)
-        } else if needs * 100 > has * NEAR {
-            (Code::DeviceNearlyFull, near)
-        } else {
-            return None;
-        };
-        let mut stages: Vec<&StageCost> = self.report.stages.iter().collect();
-        stages.sort_by_key(|s| std::cmp::Reverse(part(&s.cost)));
-        let most = stages.first()?;
-        let stage = self
-            .pipeline
-            .stages
-            .iter()
-            .find(|(_, s)| s.name.value == most.name)
-            .map(|(_, s)| s)?;
-        let label = format!("takes {} of them, the most", count(part(&most.cost)));
-        let found = self
-            .target
-            .finding(code, stage.name.span, message, label)
-            .note(table(&stages, part));
-        Some(if needs > has {
-            found.hint(format!(
-                "{} bytes must go: {}",
-                count(needs - has),
-                advice(stage, &most.cost)
-            ))
-        } else {
-            found
-        })
-    }
-}
-
-/// The stages that cost the most, the greatest first, a line each.
-fn table(stages: &[&StageCost], part: fn(&Cost) -> u64) -> String {
-    let rows: Vec<&&StageCost> = stages.iter().filter(|s| part(&s.cost) > 0).collect();
-    let shown = &rows[..rows.len().min(MOST_ROWS)];
-    let width = shown.iter().map(|s| s.name.chars().count()).max();
-    let digits = shown.first().map_or(0, |s| count(part(&s.cost)).len());
-    let mut lines = vec!["What each stage takes, in bytes:".to_owned()];
-    lines.extend(shown.iter().map(|stage| {
-        let name = format!("{:1$}", stage.name, width.unwrap_or(0));
-        let bytes = format!("{:>digits$}", count(part(&stage.cost)));
-        format!("  {name}  {bytes}  {}", parts(&stage.cost))
-            .trim_end()
-            .to_owned()
-    }));
-    if rows.len() > MOST_ROWS {
-        let rest: u64 = rows[MOST_ROWS..].iter().map(|s| part(&s.cost)).sum();
-        lines.push(format!(
-            "  {} others take {}",
-            rows.len() - MOST_ROWS,
-            count(rest)
-        ));
-    }
-    lines.join("\n")
-}
-
-/// What a cost is made of, in words: `tensors 64, weights 1,284`.
-pub(crate) fn parts(cost: &Cost) -> String {
-    let named = [
-        ("tensors", cost.arena),
-        ("weights", cost.constants),
-        ("tables", cost.tables),
-        ("state", cost.state),
-        ("code", cost.code),
-    ];
-    let mut named: Vec<_> = named.into_iter().filter(|(_, bytes)| *bytes > 0).collect();
-    named.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
-    let shown = named
-        .iter()
-        .map(|(name, b)| format!("{name} {}", count(u64::from(*b))));
-    shown.collect::<Vec<_>>().join(", ")
-}
-
-/// What would make a stage smaller.
-fn advice(stage: &Stage, cost: &Cost) -> String {
-    let name = &stage.name.value;
-    match &stage.kind {
-        StageKind::Capability(kind) if kind.value == rune_abi::CapabilityKind::Image => {
-            format!("let `{name}` give a smaller picture")
-        }
-        StageKind::Capability(_) => format!("let `{name}` read less per call"),
-        StageKind::Model { .. } if cost.arena > cost.constants => {
-            format!("give the model of `{name}` a smaller input, or quantise it to 8 bits")
-        }
-        StageKind::Model { .. } => {
-            format!("quantise the model of `{name}` to 8 bits, or prune its weights")
-        }
-        StageKind::Block(_) if cost.tables > cost.arena => {
-            format!("let `{name}` need smaller tables, by its arguments or a shorter input")
-        }
-        StageKind::Block(_) | StageKind::Output(_) => format!("let `{name}` work on less at once"),
-    }
 }
 
 /// Why a finished rune does not fit an image, a few words each; none: it does.
@@ -556,12 +331,6 @@ pub(crate) fn count(number: u64) -> String {
         text.push(digit);
     }
     text
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    let first = chars.next().map(|c| c.to_uppercase().to_string());
-    first.unwrap_or_default() + chars.as_str()
 }
 
 #[cfg(test)]
