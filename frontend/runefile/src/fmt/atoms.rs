@@ -193,13 +193,18 @@ impl<'a> Row<'a> {
     /// Arguments; those of a model may be shapes.
     fn arguments(&mut self, args: &[Argument], of_model: bool) {
         for arg in args {
-            let dashes = if arg.name.value.len() == 1 { "-" } else { "--" };
+            let name = &arg.name;
+            let before = self
+                .text
+                .and_then(|text| text.get(..name.span.start as usize));
+            let two = name.value.len() > 1 || before.is_some_and(|text| text.ends_with("--"));
+            let dashes = if two { "--" } else { "-" };
             self.push(
                 Join::Argument,
-                &format!("{dashes}{}", arg.name.value),
-                arg.name.span,
+                &format!("{dashes}{}", name.value),
+                name.span,
             );
-            let shape = of_model && ["input", "output"].contains(&arg.name.value.as_str());
+            let shape = of_model && ["input", "output"].contains(&name.value.as_str());
             self.value(arg, shape);
         }
     }

@@ -8,7 +8,7 @@ mod meaning;
 
 use std::{fs, path::Path, time::Instant};
 
-use rune_ir::diag::FileId;
+use rune_ir::diag::{Code, FileId};
 use rune_runefile::{
     Tree,
     fmt::{Unformatted, format, print},
@@ -23,7 +23,7 @@ use crate::{
     corpus::source,
     language::fences,
     mutations::{Random, mutate},
-    world::{World, root},
+    world::{World, compile, root},
 };
 
 fn formatted(bytes: &[u8]) -> Result<String, Unformatted> {
@@ -190,6 +190,47 @@ fn runefiles_of_the_repository_are_canonical() {
         }
     }
     assert!(wrong.is_empty(), "not canonical: {}", wrong.join(", "));
+}
+
+/// Every example of the reference, the book and the pages on errors that is not marked to be untidy, and does
+/// not show an old order.
+#[test]
+fn examples_in_pages_are_canonical() {
+    let mut untidy = None;
+    let mut count = 0;
+    for folder in ["grammar", "docs/book", "docs/errors"] {
+        let pages = fs::read_dir(root().join(folder)).expect("a readable folder");
+        let mut pages: Vec<_> = pages
+            .map(|entry| entry.expect("a readable folder").path())
+            .filter(|path| path.extension().is_some_and(|e| e == "md"))
+            .collect();
+        pages.sort();
+        for path in pages {
+            let page = fs::read_to_string(&path).expect("a page is text");
+            for (marks, text) in fences(&page) {
+                let Ok(out) = formatted(text.as_bytes()) else {
+                    continue;
+                };
+                count += 1;
+                match marks.as_slice() {
+                    ["untidy"] => {
+                        assert_ne!(out, text, "{}", path.display());
+                        untidy = Some(out);
+                        continue;
+                    }
+                    ["canonical"] => assert_eq!(untidy.take(), Some(text), "{}", path.display()),
+                    _ if shows_old_order(&text) => {}
+                    _ => assert_eq!(out, text, "{}", path.display()),
+                }
+            }
+        }
+    }
+    assert!(count > 60, "only {count} examples");
+}
+
+fn shows_old_order(text: &str) -> bool {
+    let (.., found) = compile(text.as_bytes());
+    found.iter().any(|d| d.code == Code::OldWordOrder)
 }
 
 #[test]

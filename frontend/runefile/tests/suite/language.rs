@@ -36,7 +36,11 @@ fn every_example_means_what_the_page_says() {
             })
             .collect();
         match marks.as_slice() {
-            [] => assert!(found.is_empty(), "{text}\n{found:#?}"),
+            [] | ["canonical"] => assert!(found.is_empty(), "{text}\n{found:#?}"),
+            ["untidy"] => {
+                let is_order = |found: &String| found.starts_with("warning R0110:");
+                assert!(found.iter().all(is_order), "{text}\n{found:#?}");
+            }
             [severity, code] => {
                 let start = format!("{severity} {code}:");
                 let right = found.len() == 1 && found[0].starts_with(&start);
