@@ -18,15 +18,20 @@
 (image) @module
 (key) @property
 (path) @string.special.path
+((path) @constant
+  (#match? @constant "^\\$"))
 (name) @variable
 (port) @number
 
 ; Kinds, in either word order
 
-((capability (name) @constant.builtin)
+((capability first: (name) @constant.builtin)
   (#any-of? @constant.builtin
     "RAND" "rand" "random" "SOUND" "AUDIO" "sound" "audio" "ACCEL" "accel" "ACCELEROMETER" "accelerometer"
     "IMAGE" "image" "CAMERA" "RAW" "raw"))
+((capability first: (name) @variable second: (name) @constant.builtin)
+  (#match? @variable "[a-z]")
+  (#any-of? @constant.builtin "RAND" "SOUND" "AUDIO" "ACCEL" "ACCELEROMETER" "IMAGE" "CAMERA" "RAW"))
 ((out first: (name) @constant.builtin)
   (#any-of? @constant.builtin "SERIAL" "serial"))
 

@@ -1,4 +1,4 @@
-//! The project's own tools: `cargo xtask ci | bless | blocks [--check] [NAME...]`.
+//! The project's own tools: `cargo xtask ci | bless | blocks [--check] [NAME...] | editors [--bless]`.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -6,6 +6,7 @@
 )]
 
 mod blocks;
+mod editors;
 
 use std::{
     env,
@@ -22,7 +23,9 @@ Commands:
   bless             accept what the golden tests give now
   blocks [--check] [NAME...]
                     compile the processing blocks, or those named, to stdlib/catalogue, or compare with
-                    what is there";
+                    what is there
+  editors [--bless] test and package the extensions of editors, and compare their parser with its grammar;
+                    what this needs from outside, npm's packages above all, is not part of ci";
 
 fn main() -> ExitCode {
     // Under another name it is that program: the tests of the book follow its text with these.
@@ -44,6 +47,8 @@ fn main() -> ExitCode {
         ["blocks", ref names @ ..] if !names.iter().any(|n| n.starts_with('-')) => {
             blocks::run(false, names)
         }
+        ["editors"] => editors::run(false),
+        ["editors", "--bless"] => editors::run(true),
         ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             Ok(())
