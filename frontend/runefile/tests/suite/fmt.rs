@@ -248,18 +248,33 @@ fn a_faulty_runefile_is_refused_with_its_faults() {
 }
 
 #[test]
-fn a_long_list_takes_linear_time() {
-    let time = |count: usize| {
+fn time_is_linear_in_the_text() {
+    let list = |count: usize| {
         let labels: Vec<String> = (0..count).map(|i| format!("Kloster_(Łódź)_{i}")).collect();
-        let text = format!("PROC_BLOCK label l --labels={}\n", labels.join(", "));
-        let start = Instant::now();
-        let out = formatted(text.as_bytes()).expect("the list is no fault");
-        let took = start.elapsed();
-        assert!(out.lines().all(|line| line.chars().count() <= 100));
-        assert!(out.lines().count() > count / 6);
-        eprintln!("{} bytes formatted in {took:?}", text.len());
-        took
+        format!("PROC_BLOCK label l --labels={}\n", labels.join(", "))
     };
-    let (tenth, whole) = (time(10_000), time(100_000));
-    assert!(whole < tenth * 40, "{tenth:?} {whole:?}");
+    let lines = |count: usize| {
+        let line = |i| format!("PROC_BLOCK  name_{i} label --count={i} # a comment\n");
+        (0..count / 2).map(line).collect()
+    };
+    let args = |count: usize| {
+        let args: Vec<String> = (0..count).map(|i| format!("\\\n# one\n--x {i}")).collect();
+        format!("CAPABILITY RAND r {}\n", args.join(" "))
+    };
+    let forms: [(&str, &dyn Fn(usize) -> String); 3] =
+        [("list", &list), ("lines", &lines), ("arguments", &args)];
+    for (name, text) in forms {
+        let time = |count: usize| {
+            let text = text(count);
+            let start = Instant::now();
+            let out = formatted(text.as_bytes()).expect("the text is no fault");
+            let took = start.elapsed();
+            assert!(out.lines().all(|line| line.chars().count() <= 100));
+            assert!(out.lines().count() > count / 6);
+            eprintln!("{name}: {} bytes formatted in {took:?}", text.len());
+            took
+        };
+        let (tenth, whole) = (time(10_000), time(100_000));
+        assert!(whole < tenth * 40, "{name}: {tenth:?} {whole:?}");
+    }
 }
