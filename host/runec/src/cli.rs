@@ -37,6 +37,9 @@ enum Command {
     /// Check Runefiles without writing anything.
     #[command(after_help = cmd::check::EXAMPLES)]
     Check(cmd::check::Args),
+    /// Find what a Runefile may say and probably should not, and fix it.
+    #[command(after_help = cmd::lint::EXAMPLES)]
+    Lint(cmd::lint::Args),
     /// Write Runefiles in their canonical form.
     #[command(after_help = cmd::fmt::EXAMPLES)]
     Fmt(cmd::fmt::Args),
@@ -111,6 +114,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     ExitCode::from(match cli.command {
         Command::Build(args) => cmd::build::run(&args, cli.color),
         Command::Check(args) => cmd::check::run(&args, cli.color),
+        Command::Lint(args) => cmd::lint::run(&args, cli.color),
         Command::Fmt(args) => cmd::fmt::run(&args, cli.color),
         Command::Blocks(args) => cmd::blocks::run(&args),
         Command::Inspect(args) => cmd::inspect::run(&args, cli.color),

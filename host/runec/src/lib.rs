@@ -9,6 +9,7 @@ mod diff;
 pub mod driver;
 pub mod explain;
 pub mod find;
+pub mod fix;
 mod folder;
 pub mod inspect;
 mod interface;

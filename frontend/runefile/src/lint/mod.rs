@@ -116,12 +116,13 @@ pub fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     }
     reported.retain(|d| {
         let instruction = subject.instruction(d.primary.span);
-        let is_faulty = found.iter().any(|other| {
-            other.severity == Severity::Error
+        let is_known = found.iter().any(|other| {
+            let is_fault = other.severity == Severity::Error
                 && instruction.is_some()
-                && subject.instruction(other.primary.span) == instruction
+                && subject.instruction(other.primary.span) == instruction;
+            is_fault || other.primary.span == d.primary.span
         });
-        d.primary.span.file == subject.tree.file && !is_faulty
+        d.primary.span.file == subject.tree.file && !is_known
     });
     found.append(&mut reported);
 }
