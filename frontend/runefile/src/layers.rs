@@ -201,16 +201,24 @@ fn below(
     Ok(layer)
 }
 
-/// The names of layers, each with what its `AS` calls the next.
+/// The names of layers, each with what its `AS` calls the next; of a long chain, both ends.
 fn chain(layers: &[Layer], sources: &Sources, last: &str) -> String {
-    let mut text = String::new();
-    for layer in layers {
-        text += &format!("`{}` -> ", sources.name(layer.tree.file));
-        if let Some(alias) = base(&layer.tree).and_then(|from| from.alias.as_ref()) {
-            text += &format!("{}: ", alias.value);
-        }
+    const ENDS: usize = 4;
+    let mut parts = Vec::with_capacity(layers.len() + 1);
+    let mut alias: Option<&str> = None;
+    let names = layers.iter().map(|layer| sources.name(layer.tree.file));
+    for (i, name) in names.chain([last]).enumerate() {
+        parts.push(match alias {
+            Some(alias) => format!("{alias}: `{name}`"),
+            None => format!("`{name}`"),
+        });
+        let from = layers.get(i).and_then(|layer| base(&layer.tree));
+        alias = from.and_then(|from| Some(from.alias.as_ref()?.value.as_str()));
     }
-    text + &format!("`{last}`")
+    if parts.len() > 2 * ENDS {
+        parts.splice(ENDS..parts.len() - ENDS, ["...".to_owned()]);
+    }
+    parts.join(" -> ")
 }
 
 /// Says that registries are not read.

@@ -109,7 +109,7 @@ fn undecided(old: &Stage, new: &Stage, types: &Interface) -> Diagnostic {
         new.name.span,
         format!("cannot infer the types of `{}`", new.name.value),
     )
-    .at("this takes several types")
+    .at("this leaves them open")
     .also(old.name.span, format!("this {}", types.show()))
     .hint(format!(
         "write the types: `REPLACE {keyword}<{written}> ...`"
