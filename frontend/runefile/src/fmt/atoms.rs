@@ -11,6 +11,7 @@ use super::{
     text,
 };
 use crate::{
+    fault::name_prefix,
     order::{self, Ordered},
     tree::{Argument, Instruction, Resource, Role, Run, Stage, Step, Types, Value, Word, WordForm},
     values,
@@ -151,12 +152,41 @@ impl<'a> Row<'a> {
         if let Some(types) = &stage.types {
             self.types(role, types);
         }
-        let ordered = canonical_order(stage, self.env);
-        for word in [Some(ordered.what), ordered.name].into_iter().flatten() {
-            let text = self.written(word.span, || made(word));
-            self.push(Join::Word, &text, word.span);
+        let Ordered { what, name, .. } = canonical_order(stage, self.env);
+        let text = self.written(what.span, || match name {
+            Some(name) if self.reads_swapped(role, what, name) => unmistakable(role, what),
+            _ => made(what),
+        });
+        self.push(Join::Word, &text, what.span);
+        if let Some(name) = name {
+            let text = self.written(name.span, || made(name));
+            self.push(Join::Word, &text, name.span);
         }
         self.arguments(&stage.args, role == Role::Model);
+    }
+
+    /// Whether a name after a path or kind would be taken for the path or kind.
+    fn reads_swapped(&self, role: Role, what: &Word, name: &Word) -> bool {
+        let read = |word: &Word| {
+            let form = match word.form {
+                WordForm::Path if name_prefix(&word.text) == Some(&word.text) => WordForm::Name,
+                form => form,
+            };
+            Word {
+                form,
+                ..word.clone()
+            }
+        };
+        let stage = Stage {
+            replace: None,
+            role: Spanned::new(role, what.span),
+            types: None,
+            first: read(what),
+            second: Some(read(name)),
+            args: Vec::new(),
+            span: what.span,
+        };
+        order::order(&stage, self.env).swapped
     }
 
     fn types(&mut self, role: Role, types: &Types) {
@@ -289,6 +319,14 @@ fn made(word: &Word) -> String {
     match word.form {
         WordForm::Quoted => text::quote(&word.text),
         WordForm::Name | WordForm::Path => text::word(&word.text),
+    }
+}
+
+/// A path or kind made from its text so that it is not taken for a name.
+fn unmistakable(role: Role, what: &Word) -> String {
+    match role {
+        Role::Capability | Role::Out => what.text.to_uppercase(),
+        Role::ProcBlock | Role::Model => text::quote(&what.text),
     }
 }
 

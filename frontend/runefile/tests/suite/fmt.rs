@@ -13,6 +13,7 @@ use rune_runefile::{
     Tree,
     fmt::{Unformatted, format, print},
     parse,
+    tree::{Instruction, WordForm},
 };
 
 use self::{
@@ -245,6 +246,23 @@ fn a_faulty_runefile_is_refused_with_its_faults() {
         panic!("bytes that are no text were formatted");
     };
     assert_eq!(found[0].primary.span.start, 5);
+}
+
+/// The YAML form tells a path from a name by where it stands; the text form has to see it.
+#[test]
+fn a_printed_path_is_not_taken_for_a_name() {
+    for (text, printed) in [
+        ("PROC_BLOCK mine modulo", "PROC_BLOCK \"mine\" modulo\n"),
+        ("PROC_BLOCK label modulo", "PROC_BLOCK label modulo\n"),
+        ("CAPABILITY sound RAND", "CAPABILITY SOUND RAND\n"),
+    ] {
+        let mut tree = tree(text);
+        let Instruction::Stage(stage) = &mut tree.instructions[0] else {
+            panic!("a stage was expected");
+        };
+        stage.first.form = WordForm::Path;
+        assert_eq!(print(&tree, &World), printed);
+    }
 }
 
 #[test]
