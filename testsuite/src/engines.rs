@@ -18,7 +18,12 @@ use rune_ir::{
 use rune_runtime::{
     Call, Cause, Elements, Grants, Limits, Read, Rune, Source, SourceError, Tensor,
 };
-use runec::{Compilation, world::World};
+use runec::{
+    Compilation,
+    config::Config,
+    driver::{self, Request},
+    world::{Input, World},
+};
 
 /// The samples of one call: the bytes for each capability, in the order of the Runefile.
 pub type Feed = Vec<Vec<u8>>;
@@ -65,8 +70,30 @@ pub fn check(path: &Path) -> Compilation<Verified> {
 
 /// Compiles the Runefile at `path`.
 pub fn compile(path: &Path, options: &Options) -> Compilation<Output> {
-    let (bytes, world) = open(path);
-    runec::compile(&shown(path), "case", &bytes, &world, options)
+    let input = Input::open(path).expect("the case can be read");
+    let request = Request {
+        path: &shown(path),
+        name: "case",
+        build: true,
+        ..input.request()
+    };
+    driver::generate(driver::analyse(&request), options)
+}
+
+/// What there is to say of the Runefile at `path` under a configuration, lints too.
+pub fn lint(path: &Path, config: Config) -> Compilation<Output> {
+    let input = Input::open(path).expect("the case can be read");
+    let checked = driver::analyse(&Request {
+        path: &shown(path),
+        name: "case",
+        config: Arc::new(config),
+        ..input.request()
+    });
+    Compilation {
+        sources: checked.sources,
+        diagnostics: checked.diagnostics,
+        output: None,
+    }
 }
 
 fn open(path: &Path) -> (Vec<u8>, World) {

@@ -2,16 +2,18 @@
 //! and a snapshot beside the file holds what a person sees. No other diagnostic may come. A first line
 //! `# built with: --simd relaxed` says that the case is about that option.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use rune_ir::diag::{Code, FileId};
+use rune_runefile::lint::Level;
 use rune_testsuite::{cases, engines, root};
+use runec::{Compilation, Output, config::Config};
 
 #[test]
 fn every_diagnostic_is_where_its_mark_is() {
     let mut failures = Vec::new();
     for path in cases("ui") {
-        let compiled = engines::compile(&path, &rune_codegen::Options::default());
+        let compiled = compile(&path);
         let mut expected: Vec<(FileId, usize, String)> = compiled
             .sources
             .iter()
@@ -46,6 +48,27 @@ fn every_diagnostic_is_where_its_mark_is() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
+/// Compiles a case, and looks for lints where it has marks of lints; those are on, whatever their default.
+/// A file `CASE.toml` stands for the Rune.toml.
+fn compile(path: &Path) -> Compilation<Output> {
+    let text = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
+    let marked = marks(&text).into_iter();
+    let lints: Vec<Code> = marked
+        .filter_map(|(_, code)| Code::from_number(&code).filter(|c| c.is_lint()))
+        .collect();
+    let toml = path.with_extension("toml");
+    if lints.is_empty() && !toml.exists() {
+        return engines::compile(path, &rune_codegen::Options::default());
+    }
+    let configuration = fs::read_to_string(&toml).unwrap_or_default();
+    let shown = toml.strip_prefix(root()).unwrap_or(&toml);
+    let mut config = Config::parse(&shown.display().to_string(), &configuration);
+    for code in lints.into_iter().filter(|c| !c.on_by_default()) {
+        config.levels.set(code, Level::Note);
+    }
+    engines::lint(path, config)
+}
+
 /// The lines with marks, from 1, with their codes.
 fn marks(text: &str) -> Vec<(usize, String)> {
     let mut marks: Vec<(usize, String)> = text
@@ -71,7 +94,7 @@ fn every_code_has_a_case() {
     let marked: BTreeSet<String> = cases("ui")
         .into_iter()
         .chain(layers.filter(|path| path.is_file()))
-        .chain([deep])
+        .chain([deep, root().join("testsuite/ui/bad-config.toml")])
         .flat_map(|p| marks(&String::from_utf8_lossy(&fs::read(p).unwrap())))
         .map(|(_, code)| code)
         .collect();
