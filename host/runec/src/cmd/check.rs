@@ -6,12 +6,14 @@ use std::{
 };
 
 use rune_catalogue::Image;
+use rune_codegen::Options;
 
 use crate::{
     cli::Color,
     device,
     driver::{self, Request},
     find::{Paths, Source},
+    memo::Memo,
     parallel,
     report::{Reporter, Style},
 };
@@ -43,7 +45,8 @@ pub(crate) fn run(args: &Args, color: Color) -> u8 {
         reporter.fault(fault);
     }
     let mut progress = Progress::new(found.sources.len(), args.style.quiet);
-    let check = |source: &Source| check(source, args.device);
+    let memo = Memo::new();
+    let check = |source: &Source| check(source, args.device, &memo);
     parallel::in_order(&found.sources, check, |checked| {
         progress.clear();
         match checked {
@@ -58,14 +61,20 @@ pub(crate) fn run(args: &Args, color: Color) -> u8 {
     status
 }
 
-fn check(source: &Source, device: Option<&'static Image>) -> Result<driver::Checked, String> {
-    let input = source.open()?;
-    let mut checked = driver::analyse(&Request {
+/// Models and blocks that several Runefiles share are read once.
+fn check(
+    source: &Source,
+    device: Option<&'static Image>,
+    memo: &Memo,
+) -> Result<driver::Checked, String> {
+    let mut input = source.open()?;
+    input.world = input.world.with_memo(memo.clone());
+    Ok(driver::analyse(&Request {
         device,
+        fit: Some(Options::default()),
+        memo: memo.clone(),
         ..input.request()
-    });
-    driver::fit(&mut checked);
-    Ok(checked)
+    }))
 }
 
 /// How far a long check has come: a line in the terminal that is written over.

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 /// What is wrong with `value` by `schema`, each with its place; nothing if it is as it should be.
-pub fn faults(schema: &Value, value: &Value) -> Vec<String> {
+pub(crate) fn faults(schema: &Value, value: &Value) -> Vec<String> {
     let mut faults = Vec::new();
     check(schema, schema, value, "$", &mut faults);
     faults

@@ -1,0 +1,135 @@
+//! How long `runec check` takes: for a Runefile of 500 lines, and for a folder of 1,000 Runefiles in a process
+//! of its own, against a process that only reads the same files.
+//! Run with `cargo bench -p rune-testsuite --bench check`.
+#![allow(clippy::print_stdout, reason = "a benchmark prints")]
+
+use std::{
+    env, fs,
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use rune_testsuite::{random::Random, root};
+use runec::{driver, world::Input};
+
+const RUNS: usize = 15;
+const FILES: usize = 1_000;
+const LINES: usize = 500;
+/// Blocks that take floats of any number and give as many.
+const BLOCKS: [&str; 3] = ["modulo", "normalize", "softmax"];
+
+fn main() {
+    let mut args = env::args().skip(1);
+    match (args.next().as_deref(), args.next()) {
+        (Some("--read"), Some(folder)) => return read(Path::new(&folder)),
+        (Some("--check"), Some(folder)) => {
+            let args = ["runec", "check", "--quiet", &folder].map(Into::into);
+            let status = runec::cli::main(args);
+            assert_eq!(format!("{status:?}"), format!("{:?}", std::process::ExitCode::SUCCESS));
+            return;
+        }
+        _ => {}
+    }
+    let folder = env::temp_dir().join(format!("rune-bench-check-{}", std::process::id()));
+    write(&folder);
+    println!("{:<34} {:>10} {:>10} {:>8}", "check, warm", "median", "min", "ratio");
+    let long = folder.join("long.Runefile");
+    let reading = row("read 500 lines", None, || drop(fs::read(&long).expect("it can be read")));
+    row("check 500 lines", Some(reading), || {
+        let input = Input::open(&long).expect("it can be read");
+        let checked = driver::analyse(&input.request());
+        assert!(checked.verified().is_some(), "{:?}", checked.diagnostics);
+    });
+    let many = folder.join("many");
+    let reading = row("read 1000 Runefiles, a process", None, || again("--read", &many));
+    row("check 1000 Runefiles, a process", Some(reading), || again("--check", &many));
+    fs::remove_dir_all(folder).expect("it can be removed");
+}
+
+/// Runs something a few times, the first time for the caches, and prints how long it took.
+fn row(label: &str, peer: Option<Duration>, mut work: impl FnMut()) -> Duration {
+    let mut times: Vec<Duration> = (0..=RUNS)
+        .map(|_| {
+            let start = Instant::now();
+            work();
+            start.elapsed()
+        })
+        .skip(1)
+        .collect();
+    times.sort();
+    let (median, min) = (times[RUNS / 2], times[0]);
+    let ratio = median.as_secs_f64() / peer.unwrap_or(median).as_secs_f64();
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    println!("{label:<34} {:>7.2} ms {:>7.2} ms {ratio:>8.1}", ms(median), ms(min));
+    median
+}
+
+fn again(what: &str, folder: &Path) {
+    let status = Command::new(env::current_exe().expect("this program has a path"))
+        .args([what.as_ref(), folder.as_os_str()])
+        .stdout(Stdio::null())
+        .status()
+        .expect("this program runs again");
+    assert!(status.success(), "{what}");
+}
+
+/// Reads every file of a folder and those in it.
+fn read(folder: &Path) {
+    for entry in fs::read_dir(folder).expect("it can be read") {
+        let path = entry.expect("it can be read").path();
+        if path.is_dir() {
+            read(&path);
+        } else {
+            std::hint::black_box(fs::read(path).expect("it can be read"));
+        }
+    }
+}
+
+/// Writes the Runefiles.
+fn write(folder: &Path) {
+    let mut random = Random::new(7);
+    let many = folder.join("many");
+    fs::create_dir_all(&many).expect("there is a place for temporary files");
+    for model in ["sine.tflite", "sine_int8.tflite"] {
+        let from = root().join("examples/sine").join(model);
+        fs::copy(from, many.join(model)).expect("the model can be copied");
+    }
+    for i in 0..FILES {
+        let place = many.join(format!("{:02}/{i:03}", i % 20));
+        fs::create_dir_all(&place).expect("a folder can be made");
+        let text = pipelines(&mut random, 2, 3, "../..");
+        fs::write(place.join("Runefile"), text).expect("it can be written");
+    }
+    let mut text = pipelines(&mut random, LINES / 13, 10, "many");
+    while text.lines().count() < LINES {
+        text += "# The end.\n";
+    }
+    fs::write(folder.join("long.Runefile"), text).expect("it can be written");
+}
+
+/// A Runefile of a model, and of pipelines through some blocks each: three lines and one for each block.
+fn pipelines(random: &mut Random, count: usize, blocks: usize, models: &str) -> String {
+    let mut lines = vec!["FROM runicos/base".to_owned()];
+    let (model, element) = [("sine", "F32"), ("sine_int8", "I8")][random.below(2)];
+    lines.push(format!("CAPABILITY<{element}[1, 1]> RAW x"));
+    lines.push(format!("MODEL {models}/{model}.tflite sine"));
+    lines.push("OUT SERIAL serial".to_owned());
+    lines.push("RUN x sine serial".to_owned());
+    for i in 0..count {
+        lines.push(format!("CAPABILITY<F32[{}]> RAW x{i}", random.below(500) + 1));
+        let mut run = format!("RUN x{i}");
+        for j in 0..blocks {
+            let block = BLOCKS[random.below(BLOCKS.len())];
+            let argument = match block {
+                "modulo" => format!(" --modulus {}", random.below(100) + 1),
+                _ => String::new(),
+            };
+            lines.push(format!("PROC_BLOCK runicos/{block} m{i}_{j}{argument}"));
+            run += &format!(" m{i}_{j}");
+        }
+        lines.push(format!("OUT SERIAL s{i}"));
+        lines.push(format!("{run} s{i}"));
+    }
+    lines.join("\n") + "\n"
+}
