@@ -1,10 +1,6 @@
 //! The grammars and extensions of editors: the tests and the packaging that need Node, and the parser made anew.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::Path, process::Command};
 
 use rune_testsuite::root;
 
@@ -51,44 +47,47 @@ pub(crate) fn run(bless: bool) -> Result<(), String> {
     generate(bless)
 }
 
-/// Makes the parser in a folder of its own and compares what came out.
+/// Makes the parser in a folder of its own and compares what came out, or takes it over.
 fn generate(bless: bool) -> Result<(), String> {
-    let grammar = root().join("editors/tree-sitter");
     let scratch = std::env::temp_dir().join(format!("rune-tree-sitter-{}", std::process::id()));
-    let made = (|| {
-        fs::create_dir_all(&scratch).map_err(|e| failed("create", &scratch, &e))?;
-        for name in ["grammar.js", "tree-sitter.json"] {
-            copy(&grammar.join(name), &scratch.join(name))?;
-        }
-        call("tree-sitter", &["generate", "--abi", "14"], &scratch)?;
-        let mut stale = Vec::new();
-        for name in GENERATED {
-            let (new, old) = (
-                scratch.join("src").join(name),
-                grammar.join("src").join(name),
-            );
-            let fresh = fs::read(&new).map_err(|e| failed("read", &new, &e))?;
-            if bless {
-                copy(&new, &old)?;
-            } else if fs::read(&old).ok() != Some(fresh) {
-                stale.push(name);
-            }
-        }
-        Ok(stale)
-    })();
+    let stale = generate_in(&scratch, bless);
     fs::remove_dir_all(&scratch).map_err(|e| failed("remove", &scratch, &e))?;
-    let stale = made?;
-    if stale.is_empty() {
-        Ok(())
-    } else {
-        Err(format!(
+    match stale?[..] {
+        [] => Ok(()),
+        ref stale => Err(format!(
             "not what grammar.js makes: {}; run `cargo xtask editors --bless`",
             stale.join(", ")
-        ))
+        )),
     }
 }
 
-fn copy(from: &PathBuf, to: &PathBuf) -> Result<(), String> {
+/// What is committed otherwise than it is made in a folder; with `bless` that is put right.
+fn generate_in(scratch: &Path, bless: bool) -> Result<Vec<&'static str>, String> {
+    let grammar = root().join("editors/tree-sitter");
+    fs::create_dir_all(scratch).map_err(|e| failed("create", scratch, &e))?;
+    for name in ["grammar.js", "tree-sitter.json"] {
+        copy(&grammar.join(name), &scratch.join(name))?;
+    }
+    call("tree-sitter", &["generate", "--abi", "14"], scratch)?;
+    let mut stale = Vec::new();
+    for name in GENERATED {
+        let (new, old) = (
+            scratch.join("src").join(name),
+            grammar.join("src").join(name),
+        );
+        if bless {
+            copy(&new, &old)?;
+            continue;
+        }
+        let fresh = fs::read(&new).map_err(|e| failed("read", &new, &e))?;
+        if fs::read(&old).ok() != Some(fresh) {
+            stale.push(name);
+        }
+    }
+    Ok(stale)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
     fs::copy(from, to).map_err(|e| failed("copy", from, &e))?;
     Ok(())
 }
