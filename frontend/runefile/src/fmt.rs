@@ -19,7 +19,7 @@ use rune_ir::{
 
 use crate::{
     parse::parse,
-    tree::{Instruction, Tree},
+    tree::{Instruction, Stage, Tree},
 };
 use atoms::atoms;
 use layout::Comment;
@@ -77,6 +77,12 @@ pub fn print(tree: &Tree, env: &dyn Env) -> String {
         out.push('\n');
     }
     out
+}
+
+/// A stage as one line in canonical form, for a message. Arguments from the first that does not fit on become
+/// `...`.
+pub(crate) fn line(stage: &Stage, env: &dyn Env) -> String {
+    layout::line(&atoms(&Instruction::Stage(stage.clone()), None, env))
 }
 
 /// The parts of a Runefile between which a blank line stands where there is no text to say so.

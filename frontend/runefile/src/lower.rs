@@ -1,6 +1,6 @@
 //! [`Tree`] to [`Pipeline`]: names resolved, files fetched, stages made. The edges are made in `wiring`.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use rune_abi::{CAPABILITIES, CapabilityKind, OUTPUTS, OutputKind};
 use rune_ir::{
@@ -55,6 +55,7 @@ pub fn lower(layers: &[Layer], env: &dyn Env, name: &str) -> (Option<Pipeline>, 
         },
         found: Vec::new(),
         stages: Names::default(),
+        words: layers.iter().flat_map(|layer| words(&layer.tree)).collect(),
         homes: Vec::new(),
         resources: Names::default(),
     };
@@ -90,6 +91,8 @@ struct Lowering<'e> {
     pipeline: Pipeline,
     found: Vec<Diagnostic>,
     stages: Names<StageId>,
+    /// Where each word stands that may be the name of a stage.
+    words: BTreeMap<String, Span>,
     /// How high above the lowest layer each stage was first defined.
     homes: Vec<usize>,
     resources: Names<Resource>,
@@ -272,7 +275,7 @@ impl Lowering<'_> {
             if let Instruction::Stage(stage) = instruction {
                 let ordered = order(stage, self.env);
                 if ordered.swapped {
-                    self.found.push(old_order(stage, &ordered));
+                    self.found.push(old_order(stage, &ordered, self.env));
                 }
                 self.stage(stage, &ordered, height);
             }
@@ -480,7 +483,7 @@ impl Lowering<'_> {
         if let Some(resource) = self.resources.get(name) {
             return resource.bytes.clone();
         }
-        if let Some(stage) = self.stages.place(name) {
+        if let Some(stage) = self.words.get(name).copied() {
             self.hole(resources::not_a_resource(name, span, stage));
         } else if !self.resources.is_lost(name) {
             let near = self
@@ -506,8 +509,21 @@ impl Lowering<'_> {
     }
 }
 
+/// The words of a Runefile that may be names of stages, with their places.
+fn words(tree: &Tree) -> impl Iterator<Item = (String, Span)> {
+    let stages = tree.instructions.iter().filter_map(|i| match i {
+        Instruction::Stage(stage) => Some(stage),
+        _ => None,
+    });
+    stages
+        .flat_map(|stage| [Some(&stage.first), stage.second.as_ref()])
+        .flatten()
+        .filter(|word| word.form == WordForm::Name)
+        .map(|word| (word.text.clone(), word.span))
+}
+
 /// What a rune is based on whose YAML names an image that does not exist.
-const UNCHECKED: &str = "runicos/base";
+pub(crate) const UNCHECKED: &str = "runicos/base";
 
 /// The name of an image without version and part.
 fn image_name(image: &Spanned<String>) -> &str {

@@ -10,7 +10,8 @@ use rune_ir::{
 
 use crate::{
     fault::NAME_RULE,
-    tree::{Argument, Role, Stage, Types, Word, WordForm},
+    fmt,
+    tree::{Role, Stage, Word, WordForm},
     values::shorten,
 };
 
@@ -72,7 +73,7 @@ fn is_upper_kind(word: &Word) -> bool {
 }
 
 /// The lint on an old word order, with the line as it is written today.
-pub(crate) fn old_order(stage: &Stage, ordered: &Ordered<'_>) -> Diagnostic {
+pub(crate) fn old_order(stage: &Stage, ordered: &Ordered<'_>, env: &dyn Env) -> Diagnostic {
     let what = match stage.role.value {
         Role::Capability | Role::Out => "kind",
         Role::ProcBlock | Role::Model => "path",
@@ -84,48 +85,7 @@ pub(crate) fn old_order(stage: &Stage, ordered: &Ordered<'_>) -> Diagnostic {
         format!("the {what} comes before the name"),
     )
     .at("an old word order")
-    .hint(format!("write `{}`", canonical(stage, ordered)))
-}
-
-/// The instruction in canonical order; long arguments are left out.
-fn canonical(stage: &Stage, ordered: &Ordered<'_>) -> String {
-    const MOST: usize = 100;
-    let mut line = stage.role.value.keyword().name().to_owned();
-    if let Some(types) = &stage.types {
-        line += &canonical_types(types);
-    }
-    for word in [Some(ordered.what), ordered.name].into_iter().flatten() {
-        line.push(' ');
-        match word.form {
-            WordForm::Quoted => line.extend(["\"", &word.text.replace('"', "\\\""), "\""]),
-            WordForm::Name | WordForm::Path => line += &word.text,
-        }
-    }
-    for Argument { name, text, .. } in &stage.args {
-        let dashes = if name.value.len() == 1 { "-" } else { "--" };
-        if line.len() + name.value.len() + text.len() > MOST || text.contains('\n') {
-            line += " ...";
-            break;
-        }
-        line.extend([" ", dashes, &name.value, " ", text]);
-    }
-    line
-}
-
-/// Types with an arrow between inputs and outputs.
-fn canonical_types(types: &Types) -> String {
-    let list = |types: &[rune_ir::diag::Spanned<rune_ir::ty::PartialType>]| {
-        types
-            .iter()
-            .map(|t| t.value.to_string())
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    match (&types.after, types.before.as_slice()) {
-        (Some(after), before) => format!("<{} -> {}>", list(before), list(after)),
-        (None, [input, output]) => format!("<{} -> {}>", input.value, output.value),
-        (None, before) => format!("<{}>", list(before)),
-    }
+    .hint(format!("write `{}`", fmt::line(stage, env)))
 }
 
 /// Says that a word cannot be a name.

@@ -168,14 +168,11 @@ impl<'a> Row<'a> {
     /// Whether a name after a path or kind would be taken for the path or kind.
     fn reads_swapped(&self, role: Role, what: &Word, name: &Word) -> bool {
         let read = |word: &Word| {
-            let form = match word.form {
-                WordForm::Path if name_prefix(&word.text) == Some(&word.text) => WordForm::Name,
-                form => form,
-            };
-            Word {
-                form,
-                ..word.clone()
+            let mut word = word.clone();
+            if word.form == WordForm::Path && name_prefix(&word.text) == Some(&word.text) {
+                word.form = WordForm::Name;
             }
+            word
         };
         let stage = Stage {
             replace: None,

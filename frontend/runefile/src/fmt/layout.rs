@@ -113,6 +113,27 @@ pub(super) fn write(out: &mut String, atoms: &[Atom], comments: &[Comment<'_>]) 
     }
 }
 
+/// An instruction as one line, with `...` for arguments from the first that does not fit on.
+pub(super) fn line(atoms: &[Atom]) -> String {
+    let mut line = String::new();
+    let mut fits = 0;
+    for (i, atom) in atoms.iter().enumerate() {
+        if atom.join == Join::Argument {
+            fits = line.len();
+        }
+        if i > 0 {
+            line.push_str(atom.join.blank());
+        }
+        line.push_str(&atom.text);
+        if fits > 0 && (line.chars().count() > WIDTH || atom.text.contains('\n')) {
+            line.truncate(fits);
+            line.push_str(" ...");
+            break;
+        }
+    }
+    line
+}
+
 /// Whether an instruction fits on one line.
 fn fits(atoms: &[Atom]) -> bool {
     let mut column = 0;

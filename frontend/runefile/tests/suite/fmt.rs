@@ -217,7 +217,6 @@ fn examples_in_pages_are_canonical() {
                     ["untidy"] => {
                         assert_ne!(out, text, "{}", path.display());
                         untidy = Some(out);
-                        continue;
                     }
                     ["canonical"] => assert_eq!(untidy.take(), Some(text), "{}", path.display()),
                     _ if shows_old_order(&text) => {}

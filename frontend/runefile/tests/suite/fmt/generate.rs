@@ -162,20 +162,24 @@ impl Writer<'_> {
     }
 
     fn line(&mut self) {
-        if self.one_in(4) {
-            self.pick(&["", " ", "\t", " \\\n"]);
-        } else if self.one_in(4) {
-            self.pick(&["", "  ", "\t"]);
-            self.comment();
-        } else {
-            self.maybe_gap();
-            self.instruction();
-            self.pick(&["", "", "  ", "\t"]);
-            if self.one_in(4) {
-                self.out.push(' ');
+        match self.random.below(16) {
+            0..=3 => self.pick(&["", " ", "\t", " \\\n"]),
+            4..=6 => {
+                self.pick(&["", "  ", "\t"]);
                 self.comment();
-            } else if self.one_in(8) {
-                self.pick(&[" \\\n", " \\\n# below\n", " \\\r\n\t# below\n# and\n"]);
+            }
+            _ => {
+                self.maybe_gap();
+                self.instruction();
+                self.pick(&["", "", "  ", "\t"]);
+                match self.random.below(8) {
+                    0 | 1 => {
+                        self.out.push(' ');
+                        self.comment();
+                    }
+                    2 => self.pick(&[" \\\n", " \\\n# below\n", " \\\r\n\t# below\n# and\n"]),
+                    _ => {}
+                }
             }
         }
         self.newline();

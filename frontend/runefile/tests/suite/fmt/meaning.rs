@@ -32,7 +32,11 @@ pub(crate) fn tree_facts(tree: &Tree) -> String {
             Instruction::Stage(stage) => plain_stage(stage),
             Instruction::Set(set) => set.args.iter_mut().for_each(plain_argument),
             Instruction::Resource(resource) => resource.args.iter_mut().for_each(plain_argument),
-            _ => {}
+            Instruction::From(_)
+            | Instruction::For(_)
+            | Instruction::Label(_)
+            | Instruction::Run(_)
+            | Instruction::Faulty(_) => {}
         }
     }
     without_places(&format!("{instructions:#?}\n"))
