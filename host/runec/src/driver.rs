@@ -47,8 +47,8 @@ pub struct Checked {
     pub layers: Vec<Layer>,
     /// What each stage's file turned out to be, and what followed; `None` where no stage could be read.
     pub stages: Option<Stages>,
-    /// A device the rune must fit besides those it names.
-    pub device: Option<&'static Image>,
+    /// The rune, where it was compiled to see that it fits its devices.
+    pub output: Option<Box<Output>>,
 }
 
 impl Checked {
@@ -85,6 +85,9 @@ pub struct Request<'a> {
     pub memo: Memo,
     /// A device the rune must fit besides those it names.
     pub device: Option<&'static Image>,
+    /// How to compile where only the finished rune tells whether it fits its devices; `None`: that is left
+    /// open.
+    pub fit: Option<Options>,
     /// What the project says about findings. Of a build, lints count only where they are denied.
     pub config: Arc<Config>,
 }
@@ -101,6 +104,7 @@ impl<'a> Request<'a> {
             build: false,
             memo: Memo::new(),
             device: None,
+            fit: None,
             config: Arc::default(),
         }
     }
@@ -117,33 +121,21 @@ pub fn compile(
 ) -> Compilation<Output> {
     let request = Request {
         build: true,
+        fit: Some(options.clone()),
         ..Request::new(path, name, bytes, env)
     };
     generate(analyse(&request), options)
 }
 
-/// Compiles what has been checked.
-pub fn generate(checked: Checked, options: &Options) -> Compilation<Output> {
-    let compiled = checked.verified().map(|verified| {
-        let options = Options {
-            bases: bases(verified),
-            ..options.clone()
-        };
-        rune_codegen::compile(verified, &options)
+/// Compiles what has been checked, with the options it was to fit its devices with, if it was.
+pub fn generate(mut checked: Checked, options: &Options) -> Compilation<Output> {
+    let fitted = checked.output.take();
+    let compiled = checked.verified().map(|verified| match fitted {
+        Some(output) => Ok(*output),
+        None => build(verified, options),
     });
-    let mut output = None;
-    let sizes = match (compiled, checked.verified()) {
-        (Some(Ok(compiled)), Some(verified)) => {
-            let targets = Target::all(verified.pipeline(), checked.device);
-            let found = device::size(verified.pipeline(), &compiled, &targets);
-            output = (!has_errors(&found)).then_some(compiled);
-            found
-        }
-        (Some(Err(found)), _) => vec![*found],
-        (Some(Ok(_)) | None, _) => Vec::new(),
-    };
     let mut diagnostics = checked.diagnostics;
-    diagnostics.extend(sizes);
+    let output = compiled.and_then(|result| result.map_err(|found| diagnostics.push(*found)).ok());
     Compilation {
         sources: checked.sources,
         diagnostics,
@@ -151,28 +143,47 @@ pub fn generate(checked: Checked, options: &Options) -> Compilation<Output> {
     }
 }
 
-/// Compiles what has been checked where only that tells whether it fits a device it is for, and keeps what
-/// is found.
-pub fn fit(checked: &mut Checked) {
-    let found = checked.verified().and_then(|verified| {
-        let targets = Target::all(verified.pipeline(), checked.device);
-        targets.iter().any(Target::has_limits).then(|| {
-            match rune_codegen::compile(verified, &Options::default()) {
-                Ok(output) => device::size(verified.pipeline(), &output, &targets),
-                Err(found) => vec![*found],
-            }
-        })
-    });
-    checked.diagnostics.extend(found.into_iter().flatten());
+/// Compiles a pipeline on the base image it names.
+fn build(verified: &Verified, options: &Options) -> Result<Output, Box<Diagnostic>> {
+    let options = Options {
+        bases: bases(verified),
+        ..options.clone()
+    };
+    rune_codegen::compile(verified, &options)
+}
+
+/// Checks what the devices of a pipeline have, and compiles it where only that tells whether it fits them.
+fn fit(
+    analysis: &check::Analysis,
+    request: &Request<'_>,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Box<Output>> {
+    let targets = Target::all(&analysis.pipeline, request.device);
+    found.extend(device::interface(analysis, &targets));
+    let options = request.fit.as_ref()?;
+    let verified = analysis.verified.as_ref()?;
+    if has_errors(found) || !targets.iter().any(Target::has_limits) {
+        return None;
+    }
+    match build(verified, options) {
+        Ok(output) => {
+            found.extend(device::size(&analysis.pipeline, &output, &targets));
+            Some(Box::new(output))
+        }
+        Err(fault) => {
+            found.push(*fault);
+            None
+        }
+    }
 }
 
 /// Checks the bytes of a Runefile as a build would, and builds nothing.
 pub fn check(path: &str, name: &str, bytes: &[u8], env: &dyn Env) -> Compilation<Verified> {
-    let mut checked = analyse(&Request {
+    let checked = analyse(&Request {
         config: Arc::new(Config::default().for_build()),
+        fit: Some(Options::default()),
         ..Request::new(path, name, bytes, env)
     });
-    fit(&mut checked);
     Compilation {
         output: checked.verified().cloned(),
         sources: checked.sources,
@@ -200,6 +211,7 @@ pub fn analyse(request: &Request<'_>) -> Checked {
     diagnostics.extend(found);
     let (stages, found) = study(&layers, &layers, request);
     diagnostics.extend(found);
+    let mut output = None;
     if let Some(stages) = &stages {
         let is_open = diagnostics.iter().any(|d| d.code == Code::CannotInfer);
         let study = |part: &[Layer]| study(part, &layers, request).0;
@@ -208,11 +220,16 @@ pub fn analyse(request: &Request<'_>) -> Checked {
             diagnostics.retain(|d| !interface::may_follow(d.code));
             diagnostics.extend(changed);
         }
-        let targets = Target::all(&stages.1.pipeline, request.device);
-        diagnostics.extend(device::interface(&stages.1, &targets));
+        output = fit(&stages.1, request, &mut diagnostics);
     }
     rune_runefile::say_where_inherited(&layers, &mut diagnostics);
-    lint(&layers, stages.as_ref(), &mut sources, request, &mut diagnostics);
+    lint(
+        &layers,
+        stages.as_ref(),
+        &mut sources,
+        request,
+        &mut diagnostics,
+    );
     // Fixes are written in the words of the text form.
     let is_text = |file: FileId| {
         let layer = layers.get(file.0 as usize);
@@ -228,7 +245,7 @@ pub fn analyse(request: &Request<'_>) -> Checked {
         diagnostics,
         layers,
         stages,
-        device: request.device,
+        output,
     }
 }
 
@@ -244,7 +261,9 @@ fn lint(
     let own = &layers[0].tree;
     let mut complete = false;
     if let Some((loaded, analysis)) = stages {
-        complete = analysis.verified.is_some() && !has_errors(found);
+        let targets = Target::all(&analysis.pipeline, request.device);
+        let is_sized = request.fit.is_some() || !targets.iter().any(Target::has_limits);
+        complete = is_sized && analysis.verified.is_some() && !has_errors(found);
         let subject = Subject {
             text: sources.text(own.file),
             tree: own,

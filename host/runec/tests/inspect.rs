@@ -464,3 +464,37 @@ fn the_nearest_a_device_can_do_is_a_fix() {
     fs::write(folder.join("Runefile"), &fixed).unwrap();
     assert_eq!(said(&runec(&folder, &["check"])), (0, "", ""));
 }
+
+#[test]
+fn what_is_nearly_full_can_be_ignored_and_denied() {
+    let folder = folder("ignored");
+    let text = "FROM runicos/base\nFOR runicos/portenta-h7\nCAPABILITY<F32[1000000]> RAND x\nPROC_BLOCK normalize n\nOUT SERIAL\nRUN x n serial\n";
+    let write = |text: &str| fs::write(folder.join("Runefile"), text).unwrap();
+    write(text);
+    for command in [&["check"][..], &["build"]] {
+        let output = runec(&folder, command);
+        let (code, _, err) = said(&output);
+        assert_eq!(code, 0, "{err}");
+        assert!(err.contains("warning[R0709]"), "{command:?}: {err}");
+    }
+    write(&text.replace(" x\n", " x # runec: ignore[R0709]\n"));
+    assert_eq!(said(&runec(&folder, &["check"])), (0, "", ""));
+    let output = runec(&folder, &["build"]);
+    assert!(!said(&output).2.contains("R0709"), "{}", said(&output).2);
+    // The fix of what is too large makes the comment one too many.
+    write(
+        &text
+            .replace(" x\n", " x # runec: ignore[R0709]\n")
+            .replace("1000000", "10"),
+    );
+    let output = runec(&folder, &["check"]);
+    assert!(said(&output).2.contains("R1000"), "{}", said(&output).2);
+    write(text);
+    fs::write(
+        folder.join("Rune.toml"),
+        "[lints]\ndevice-nearly-full = \"deny\"\n",
+    )
+    .unwrap();
+    assert_eq!(said(&runec(&folder, &["check"])).0, 1);
+    assert_eq!(said(&runec(&folder, &["build"])).0, 1);
+}

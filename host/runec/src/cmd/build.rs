@@ -11,9 +11,8 @@ use rune_catalogue::Image;
 use rune_codegen::{Level, Options, Simd};
 
 use crate::{
-    cmd,
     cli::{self, Color, MessageFormat},
-    device,
+    cmd, device,
     driver::{self, Request},
     report::{Reporter, Style},
     source::Recorder,
@@ -129,6 +128,7 @@ fn build(args: &Args, reporter: &mut Reporter<'_>) -> Result<Option<String>, Str
         env: recorder.as_ref().map_or(request.env, |recorder| recorder),
         build: true,
         device: args.device,
+        fit: Some(options.clone()),
         ..request
     };
     let compiled = driver::generate(driver::analyse(&request), &options);

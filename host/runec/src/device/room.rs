@@ -182,15 +182,19 @@ impl Rune<'_> {
             return None;
         };
         let mut stages: Vec<&StageCost> = self.report.stages.iter().collect();
+        let greatest = stages.iter().map(|s| part(&s.cost)).max()?;
+        // Of those that take nearly the same, the first: the others have their size from it.
+        let most = *stages
+            .iter()
+            .find(|s| part(&s.cost) >= greatest - greatest / 10)?;
         stages.sort_by_key(|s| std::cmp::Reverse(part(&s.cost)));
-        let most = stages.first()?;
         let stage = self
             .pipeline
             .stages
             .iter()
             .find(|(_, s)| s.name.value == most.name)
             .map(|(_, s)| s)?;
-        let label = format!("takes {} of them, the most", count(part(&most.cost)));
+        let label = format!("takes {} of them", count(part(&most.cost)));
         let found = self
             .target
             .finding(code, stage.name.span, message, label)

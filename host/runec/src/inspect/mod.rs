@@ -256,6 +256,7 @@ pub(crate) fn open(path: &Path) -> Result<Rune, Failure> {
     if !is_text || input.bytes.is_empty() {
         return read(&input.bytes);
     }
+    // What it would fit is told by what is shown, so a device it names is no reason to show nothing.
     let request = Request {
         build: true,
         ..input.request()
