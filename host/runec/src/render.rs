@@ -15,6 +15,7 @@ use codespan_reporting::{
     },
 };
 use rune_ir::diag::{Diagnostic, FileId, Fix, Safety, Severity, Sources};
+use similar::{ChangeTag, TextDiff};
 
 use crate::report::place::{Places, Region};
 
@@ -143,24 +144,24 @@ fn changes(places: &Places<'_>, fix: &Fix) -> Option<Vec<String>> {
         at = region.end.byte;
     }
     new += &source[at..end];
-    let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
-    let same =
-        |pairs: &mut dyn Iterator<Item = (&&str, &&str)>| pairs.take_while(|(a, b)| a == b).count();
-    let head = same(&mut old.iter().zip(&new));
-    let tail = same(&mut old[head..].iter().rev().zip(new[head..].iter().rev()));
-    let (old, new) = (&old[head..old.len() - tail], &new[head..new.len() - tail]);
-    let few = old.len() + new.len() <= MOST_CHANGED;
-    if !few || old.iter().chain(new).any(|line| line.len() > LONG / 2) {
+    let diff = TextDiff::from_lines(old, &new);
+    let changed: Vec<(char, usize, &str)> = diff
+        .iter_all_changes()
+        .filter_map(|change| match change.tag() {
+            ChangeTag::Equal => None,
+            ChangeTag::Delete => Some(('-', change.old_index()?, change.value())),
+            ChangeTag::Insert => Some(('+', change.new_index()?, change.value())),
+        })
+        .collect();
+    if changed.len() > MOST_CHANGED || changed.iter().any(|(.., line)| line.len() > LONG / 2) {
         return None;
     }
-    let width = (first + head + old.len().max(new.len())).to_string().len();
-    let side = |lines: &[&str], sign: char| -> Vec<String> {
-        (first + head..)
-            .zip(lines)
-            .map(|(n, line)| format!("{n:>width$} {sign} {}", clean(line)))
-            .collect()
+    let width = (last + changed.len()).to_string().len();
+    let line = |(sign, index, line): (char, usize, &str)| {
+        let line = line.trim_end_matches(['\r', '\n']);
+        format!("{:>width$} {sign} {}", first + index, clean(line))
     };
-    Some([side(old, '-'), side(new, '+')].concat())
+    Some(changed.into_iter().map(line).collect())
 }
 
 /// A text a terminal shows as it is: what it would obey instead is replaced by signs that are as long.
