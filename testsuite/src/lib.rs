@@ -36,13 +36,13 @@ pub fn skip(test: &str, why: &str) {
     eprintln!("{test}: skipped: {why}");
 }
 
-/// The Runefiles of a folder of cases, by name.
+/// The Runefiles of a folder of cases, by name: `.rune` in the text form, `.yml` in YAML.
 pub fn cases(folder: &str) -> Vec<PathBuf> {
     let folder = root().join("testsuite").join(folder);
     let entries = std::fs::read_dir(&folder).expect("the folder of cases is there");
     let mut paths: Vec<PathBuf> = entries
         .filter_map(|e| Some(e.ok()?.path()))
-        .filter(|p| p.extension().is_some_and(|e| e == "rune"))
+        .filter(|p| p.extension().is_some_and(|e| e == "rune" || e == "yml"))
         .collect();
     paths.sort();
     assert!(!paths.is_empty(), "{} has cases", folder.display());

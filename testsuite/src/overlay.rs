@@ -36,6 +36,10 @@ impl Env for Overlay {
             .map_or_else(|| self.below.file(path), |bytes| Ok(bytes.clone()))
     }
 
+    fn archive(&self, path: &str) -> Option<Result<Arc<[u8]>, String>> {
+        self.below.archive(path)
+    }
+
     fn block(&self, name: &str) -> Option<Arc<[u8]>> {
         self.below.block(name)
     }

@@ -2,22 +2,28 @@
 //!
 //! A comment on a line of its own goes before the part it stood before, one at the end of a line to the line
 //! of the same part. One that stood inside something the other form writes in one piece goes before that.
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "each place is about one or two of the many instructions"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rune_abi::OutputKind;
 use rune_ir::{
-    diag::{Diagnostic, Severity, Span, Spanned},
+    diag::{Code, Diagnostic, Severity, Span, Spanned},
     env::Env,
 };
 
 use crate::{
     fmt,
     format::Format,
+    layers::Base,
+    lower::UNCHECKED,
     order::{bad_name, order},
     shapes,
     tree::{
-        Argument, Instruction, Role, Run, Stage, StageRef, Step, Tree, Value, WordForm,
+        Argument, From, Instruction, Keyword, Role, Run, Stage, StageRef, Step, Tree, Value, WordForm,
     },
     yaml,
 };
@@ -36,15 +42,153 @@ pub struct Converted {
 /// # Errors
 /// What keeps an instruction from meaning anything in either form, such as a type too many.
 pub fn convert(tree: &Tree, text: &str, env: &dyn Env) -> Result<Converted, Vec<Diagnostic>> {
-    let faults: Vec<Diagnostic> = tree.instructions.iter().flat_map(|i| faults(i, env)).collect();
+    let instructions = tree.instructions.iter();
+    let mut faults: Vec<Diagnostic> = instructions.flat_map(|i| faults(i, env)).collect();
+    faults.extend(base_fault(tree));
     if !faults.is_empty() {
         return Err(faults);
     }
     let comments = Comments::new(tree, text);
-    Ok(match tree.format {
-        Format::Text => to_yaml(tree, comments, env),
-        Format::Yaml => to_text(tree, comments, env),
+    match tree.format {
+        Format::Text => Ok(to_yaml(tree, comments, env)),
+        Format::Yaml => match unfed(tree) {
+            faults if faults.is_empty() => Ok(to_text(&without_keywords(tree), comments, env)),
+            faults => Err(faults),
+        },
+    }
+}
+
+/// Outputs of a tree in YAML that nothing feeds: in the text form something would.
+fn unfed(tree: &Tree) -> Vec<Diagnostic> {
+    let targets: BTreeSet<&str> = runs(tree)
+        .filter_map(|run| run.steps.last())
+        .flat_map(|step| &step.stages)
+        .map(|stage| stage.name.value.as_str())
+        .collect();
+    // Without any RUN there is nothing that could.
+    let instructions = if targets.is_empty() {
+        &[]
+    } else {
+        tree.instructions.as_slice()
+    };
+    instructions
+        .iter()
+        .filter_map(|i| match i {
+            Instruction::Stage(Stage {
+                role,
+                second: Some(name),
+                ..
+            }) if role.value == Role::Out && !targets.contains(name.text.as_str()) => Some(
+                Diagnostic::new(
+                    Code::UnreachableOutput,
+                    name.span,
+                    format!("nothing is written to `{}`", name.text),
+                )
+                .at("no stage feeds this output")
+                .hint("name what feeds it: `inputs: [...]`"),
+            ),
+            _ => None,
+        })
+        .collect()
+}
+
+fn runs(tree: &Tree) -> impl Iterator<Item = &Run> {
+    tree.instructions.iter().filter_map(|i| match i {
+        Instruction::Run(run) => Some(run),
+        _ => None,
     })
+}
+
+/// A tree in which no name is a keyword of the text form: such a name gets lower case, and `_` after it
+/// where that is taken.
+fn without_keywords(tree: &Tree) -> Tree {
+    let mut taken: BTreeSet<String> = BTreeSet::new();
+    for instruction in &tree.instructions {
+        match instruction {
+            Instruction::Stage(stage) => taken.extend(stage.second.iter().map(|w| w.text.clone())),
+            Instruction::Resource(resource) => drop(taken.insert(resource.name.value.clone())),
+            _ => {}
+        }
+    }
+    let renamed = |name: &str| -> Option<String> {
+        Keyword::from_name(name)?;
+        let mut new = name.to_lowercase();
+        while taken.contains(&new) {
+            new.push('_');
+        }
+        Some(new)
+    };
+    let rename = |name: &mut String| {
+        if let Some(new) = renamed(name) {
+            *name = new;
+        }
+    };
+    let mut tree = tree.clone();
+    for instruction in &mut tree.instructions {
+        let args = match instruction {
+            Instruction::Stage(stage) => {
+                if let Some(word) = &mut stage.second {
+                    rename(&mut word.text);
+                }
+                if stage.role.value == Role::Model
+                    && let Some(new) = stage.first.text.strip_prefix('$').and_then(renamed)
+                {
+                    stage.first.text = format!("${new}");
+                }
+                &mut stage.args
+            }
+            Instruction::Set(set) => {
+                rename(&mut set.stage.value);
+                &mut set.args
+            }
+            Instruction::Resource(resource) => {
+                rename(&mut resource.name.value);
+                continue;
+            }
+            Instruction::Run(run) => {
+                for stage in run.steps.iter_mut().flat_map(|step| &mut step.stages) {
+                    rename(&mut stage.name.value);
+                }
+                continue;
+            }
+            _ => continue,
+        };
+        for arg in args {
+            if let Value::Reference(name) = &mut arg.value.value
+                && let Some(new) = renamed(name)
+            {
+                arg.text = format!("${new}");
+                *name = new;
+            }
+        }
+    }
+    tree
+}
+
+/// That a tree has no base, or more than one.
+fn base_fault(tree: &Tree) -> Option<Diagnostic> {
+    let mut bases = tree.instructions.iter().filter_map(|i| match i {
+        Instruction::From(from) => Some(from.span),
+        _ => None,
+    });
+    let start = Span {
+        end: tree.whole.start,
+        ..tree.whole
+    };
+    match (bases.next(), bases.next()) {
+        (Some(_), None) => None,
+        (None, _) => Some(
+            Diagnostic::new(Code::MissingFrom, start, "No base image specified")
+                .at("expected a FROM")
+                .hint("begin the Runefile with `FROM runicos/base`"),
+        ),
+        (Some(first), Some(second)) => Some(
+            Diagnostic::new(Code::DuplicateFrom, second, "Base image already specified")
+                .at("Duplicate defined here")
+                .also(first, "Original defined here")
+                .hint("keep one FROM; a Runefile has one base image"),
+        ),
+    }
 }
 
 /// What makes an instruction mean nothing.
@@ -313,7 +457,7 @@ fn entries<'t>(tree: &'t Tree, env: &dyn Env) -> (Vec<String>, BTreeMap<String, 
         // An output that no RUN names is fed by the last step of the last.
         if let (true, Some(last)) = (i + 1 == runs.len(), run.steps.last()) {
             for open in outputs.iter().filter(|o| !named.contains(o.as_str())) {
-                target = Some(open.clone());
+                target.get_or_insert_with(|| open.clone());
                 let sources = last.stages.iter();
                 let sources = sources.filter(|s| !outputs.contains(&s.name.value));
                 at(open, &mut |entry| {
@@ -455,6 +599,12 @@ fn to_text(tree: &Tree, mut comments: Comments<'_>, env: &dyn Env) -> Converted 
             comments.write_before(&mut out, "", index);
             let instruction = match instruction {
                 Instruction::Stage(stage) => Instruction::Stage(words(stage, env)),
+                // What the YAML form takes for the base image is the base image.
+                Instruction::From(from) if is_unchecked(from, env) => {
+                    let mut from = from.clone();
+                    UNCHECKED.clone_into(&mut from.image.value);
+                    Instruction::From(from)
+                }
                 other => other.clone(),
             };
             let printed = print(instruction, env);
@@ -477,6 +627,13 @@ fn to_text(tree: &Tree, mut comments: Comments<'_>, env: &dyn Env) -> Converted 
     }
     let moved = comments.write_after(&mut out);
     Converted { text: out, moved }
+}
+
+/// Whether an image does not exist, of which the YAML form only warns.
+fn is_unchecked(from: &From, env: &dyn Env) -> bool {
+    let image = &from.image.value;
+    let name = image.split(['@', '#']).next().unwrap_or("");
+    Base::of(image) == Base::Image && !env.has_image(name)
 }
 
 fn print(instruction: Instruction, env: &dyn Env) -> String {

@@ -9,6 +9,8 @@
 use pest::Parser as _;
 use pest_derive::Parser;
 
+use crate::tree::Keyword;
+
 /// Parses by the rules of `grammar/runefile.pest`.
 #[derive(Parser)]
 #[grammar = "../../grammar/runefile.pest"]
@@ -76,6 +78,11 @@ pub(crate) fn form(text: &str) -> Form {
 /// Whether a text can be the name of a stage or resource.
 pub(crate) fn is_name(text: &str) -> bool {
     is_all(Rule::whole_name, text)
+}
+
+/// Whether a text can be such a name where keywords are names too.
+pub(crate) fn is_yaml_name(text: &str) -> bool {
+    is_name(text) || Keyword::from_name(text).is_some()
 }
 
 /// Whether a text can stand after FROM and FOR.

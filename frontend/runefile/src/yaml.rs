@@ -15,7 +15,6 @@ use rune_ir::diag::{Code, Diagnostic, FileId, Span, Spanned, did_you_mean};
 
 use self::document::{Kind, Node, Style};
 use crate::{
-    fault::NAME_RULE,
     fmt::text as spell,
     format::Format,
     grammar,
@@ -402,11 +401,11 @@ impl Reader {
     /// A scalar that can be a name, or a complaint.
     fn name(&mut self, node: &Node, what: &str) -> Option<Spanned<String>> {
         let name = self.text(node, "a name")?;
-        if grammar::is_name(&name.value) {
+        if grammar::is_yaml_name(&name.value) {
             return Some(name);
         }
         let shown = shorten(&name.value);
-        let bare = name.value.strip_prefix('$').filter(|n| grammar::is_name(n));
+        let bare = name.value.strip_prefix('$').filter(|n| grammar::is_yaml_name(n));
         self.fault(
             Diagnostic::new(
                 Code::BadField,
@@ -416,7 +415,7 @@ impl Reader {
             .at(format!("not a name for {what}"))
             .hint(match bare {
                 Some(bare) => format!("write `{bare}`; the `$` belongs to where it is used"),
-                None => NAME_RULE.to_owned(),
+                None => "a name is letters, digits, `_` and `-`, and begins with a letter or `_`".to_owned(),
             }),
         );
         None

@@ -43,6 +43,9 @@ enum Command {
     /// Write Runefiles in their canonical form.
     #[command(after_help = cmd::fmt::EXAMPLES)]
     Fmt(cmd::fmt::Args),
+    /// Write a Runefile in its other form: YAML to text, or text to YAML.
+    #[command(after_help = cmd::convert::EXAMPLES)]
+    Convert(cmd::convert::Args),
     /// List the blocks of the catalogue, or show one.
     #[command(after_help = cmd::blocks::EXAMPLES)]
     Blocks(cmd::blocks::Args),
@@ -116,6 +119,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(args) => cmd::check::run(&args, cli.color),
         Command::Lint(args) => cmd::lint::run(&args, cli.color),
         Command::Fmt(args) => cmd::fmt::run(&args, cli.color),
+        Command::Convert(args) => cmd::convert::run(&args, cli.color),
         Command::Blocks(args) => cmd::blocks::run(&args),
         Command::Inspect(args) => cmd::inspect::run(&args, cli.color),
         Command::Diff(args) => cmd::diff::run(&args, cli.color),

@@ -95,7 +95,7 @@ impl Reader {
         {
             return Some((Value::Integer(number), number.to_string()));
         }
-        let number = match grammar::form(text) {
+        let number = match form(text) {
             Form::Integer => values::integer(text).map(Value::Integer),
             Form::Float => values::float(text).map(Value::Float),
             Form::Reference => Ok(Value::Reference(text[1..].to_owned())),
@@ -130,7 +130,7 @@ impl Reader {
                 return None;
             }
         };
-        if scalar.style == Style::Plain && grammar::form(&scalar.text) == Form::Reference {
+        if scalar.style == Style::Plain && form(&scalar.text) == Form::Reference {
             self.fault(
                 Diagnostic::new(
                     Code::BadValue,
@@ -143,6 +143,14 @@ impl Reader {
             return None;
         }
         Some(Spanned::new(scalar.text.clone(), node.span))
+    }
+}
+
+/// What a text would be as a value, `$` before a keyword being a reference too.
+pub(super) fn form(text: &str) -> Form {
+    match text.strip_prefix('$') {
+        Some(name) if grammar::is_yaml_name(name) => Form::Reference,
+        _ => grammar::form(text),
     }
 }
 

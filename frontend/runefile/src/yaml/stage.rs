@@ -173,7 +173,7 @@ impl Reader {
         if role.value == Role::Model
             && !is_text
             && let Some(resource) = what.value.strip_prefix('$')
-            && !grammar::is_name(resource)
+            && !grammar::is_yaml_name(resource)
         {
             self.fault(
                 Diagnostic::new(
@@ -241,7 +241,7 @@ impl Reader {
             let digits = !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit());
             p.parse::<u32>().ok().filter(|_| digits)
         });
-        if !grammar::is_name(name) || number == Some(None) {
+        if !grammar::is_yaml_name(name) || number == Some(None) {
             let what = node.describe();
             self.fault(
                 Diagnostic::new(

@@ -5,9 +5,9 @@ use rune_ir::{
     ty::{Dim, PartialType},
 };
 
-use super::arguments::yaml_integer;
+use super::arguments::{form, yaml_integer};
 use crate::{
-    grammar::{self, Form},
+    grammar::Form,
     tree::{Argument, Value},
 };
 
@@ -98,7 +98,7 @@ fn argument(out: &mut String, indent: &str, arg: &Argument) {
 
 /// A text that is the value of an argument.
 fn value(text: &str) -> String {
-    if grammar::form(text) != Form::Text {
+    if form(text) != Form::Text {
         format!("!!str {}", quoted(text))
     } else if text.is_empty() || yaml_integer(text).is_some() {
         quoted(text)
@@ -114,7 +114,7 @@ fn flow(items: &[Spanned<String>]) -> String {
 
 /// An item of a list, which is text whatever it looks like.
 fn item(text: &str) -> String {
-    if text.is_empty() || grammar::form(text) == Form::Reference {
+    if text.is_empty() || form(text) == Form::Reference {
         quoted(text)
     } else {
         scalar(text)

@@ -15,3 +15,4 @@ mod mutations;
 mod pages;
 mod reference;
 mod world;
+mod yaml;

@@ -10,7 +10,7 @@ use rune_ir::{
     ty::PartialType,
 };
 use rune_runefile::{
-    Layer, Tree, lower, parse, read_layers,
+    Format, Layer, Tree, lower, read, read_layers,
     tree::{Faulty, Instruction},
 };
 
@@ -26,7 +26,8 @@ const BLOCKS: [&str; 5] = [
     "runicos/most-confident-indices",
     "runicos/normalize",
 ];
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
+    "/home/me/labels.txt",
     "./m.tflite",
     "./model.tflite",
     "./my model.tflite",
@@ -77,8 +78,8 @@ impl Env for World {
     }
 }
 
-/// Blocks that the pages on errors speak of; nobody suggests them.
-const FICTIONAL: [&str; 7] = [
+/// Other blocks that the pages on errors speak of; nobody suggests them.
+const FICTIONAL: [&str; 15] = [
     "./gain",
     "./no-sources",
     "acme/broken",
@@ -86,6 +87,14 @@ const FICTIONAL: [&str; 7] = [
     "acme/hashes-pointers",
     "acme/hashes-values",
     "acme/threshold",
+    "runicos/argmax",
+    "runicos/audio-float-conversion",
+    "runicos/audio-frontend",
+    "runicos/cast",
+    "runicos/image-resize",
+    "runicos/quantize",
+    "runicos/reshape",
+    "runicos/softmax",
 ];
 
 /// The root of the workspace.
@@ -95,9 +104,17 @@ pub(crate) fn root() -> PathBuf {
 
 /// Parses and lowers a text, and what it lies on, in [`World`].
 pub(crate) fn compile(bytes: &[u8]) -> (Tree, Option<Pipeline>, Vec<Diagnostic>) {
+    compile_as(Format::Text, bytes)
+}
+
+/// Reads a text of either form and lowers it in [`World`].
+pub(crate) fn compile_as(
+    format: Format,
+    bytes: &[u8],
+) -> (Tree, Option<Pipeline>, Vec<Diagnostic>) {
     let mut sources = Sources::default();
     let file = sources.add("Runefile", String::from_utf8_lossy(bytes));
-    let (tree, mut found) = parse(file, bytes);
+    let (tree, mut found) = read(format, file, bytes);
     let (layers, more) = read_layers(Layer::own(tree.clone()), &World, &mut sources);
     found.extend(more);
     let (pipeline, more) = lower(&layers, &World, "test");
