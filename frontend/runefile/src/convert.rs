@@ -20,10 +20,12 @@ use crate::{
     format::Format,
     layers::Base,
     lower::UNCHECKED,
+    names,
     order::{bad_name, order},
     shapes,
     tree::{
-        Argument, From, Instruction, Keyword, Role, Run, Stage, StageRef, Step, Tree, Value, WordForm,
+        Argument, From, Instruction, Keyword, Role, Run, Stage, StageRef, Step, Tree, Value,
+        WordForm,
     },
     yaml,
 };
@@ -45,6 +47,7 @@ pub fn convert(tree: &Tree, text: &str, env: &dyn Env) -> Result<Converted, Vec<
     let instructions = tree.instructions.iter();
     let mut faults: Vec<Diagnostic> = instructions.flat_map(|i| faults(i, env)).collect();
     faults.extend(base_fault(tree));
+    faults.extend(repeated_names(tree, env));
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -191,6 +194,48 @@ fn base_fault(tree: &Tree) -> Option<Diagnostic> {
     }
 }
 
+/// Stages, and resources, that have one name, and stages of this Runefile that it sets: the YAML form has room
+/// for one entry of a name.
+fn repeated_names(tree: &Tree, env: &dyn Env) -> Vec<Diagnostic> {
+    let mut seen: BTreeMap<(&str, String), Span> = BTreeMap::new();
+    let mut found = Vec::new();
+    for instruction in &tree.instructions {
+        let (what, name) = match instruction {
+            Instruction::Stage(stage) => {
+                let ordered = order(stage, env);
+                let span = ordered.name.unwrap_or(ordered.what).span;
+                ("stage", Spanned::new(stage_name(stage, env), span))
+            }
+            Instruction::Resource(resource) => ("resource", resource.name.clone()),
+            _ => continue,
+        };
+        match seen.get(&(what, name.value.clone())) {
+            Some(first) => found.push(names::duplicate(what, &name, *first)),
+            None => drop(seen.insert((what, name.value), name.span)),
+        }
+    }
+    for instruction in &tree.instructions {
+        if let Instruction::Set(set) = instruction
+            && let Some(first) = seen.get(&("stage", set.stage.value.clone()))
+        {
+            found.push(
+                Diagnostic::new(
+                    Code::NotInherited,
+                    set.stage.span,
+                    format!(
+                        "`{}` is not inherited: this Runefile defines it",
+                        set.stage.value
+                    ),
+                )
+                .at("SET is for stages of a layer below")
+                .also(*first, "defined here")
+                .hint("write the arguments there"),
+            );
+        }
+    }
+    found
+}
+
 /// What makes an instruction mean nothing.
 fn faults(instruction: &Instruction, env: &dyn Env) -> Vec<Diagnostic> {
     let Instruction::Stage(stage) = instruction else {
@@ -227,7 +272,8 @@ impl<'t> Comments<'t> {
         };
         // In YAML a RUN is a part of its stage.
         let is_own = |i: &Instruction| {
-            tree.format == Format::Text || !matches!(i, Instruction::Run(_) | Instruction::Faulty(_))
+            tree.format == Format::Text
+                || !matches!(i, Instruction::Run(_) | Instruction::Faulty(_))
         };
         let mut owners: Vec<(usize, Span)> = tree
             .instructions
@@ -241,7 +287,9 @@ impl<'t> Comments<'t> {
             let (start, end) = (span.start as usize, span.end as usize);
             let words = text[start..end].trim_end();
             let line = text[..start].rfind(['\n', '\r']).map_or(0, |n| n + 1);
-            let is_alone = text[line..start].trim_matches(['\u{FEFF}', ' ', '\t']).is_empty();
+            let is_alone = text[line..start]
+                .trim_matches(['\u{FEFF}', ' ', '\t'])
+                .is_empty();
             let next = owners.partition_point(|(_, o)| (o.start as usize) < start);
             let last = next.checked_sub(1).map(|i| owners[i]);
             let inside = last.filter(|(_, o)| start < o.end as usize);
@@ -292,7 +340,9 @@ impl<'t> Comments<'t> {
     /// Writes what is left.
     fn write_after(mut self, out: &mut String) -> Vec<Span> {
         let left = std::mem::take(&mut self.before).into_values().flatten();
-        let left: Vec<&str> = left.chain(std::mem::take(&mut self.beside).into_values()).collect();
+        let left: Vec<&str> = left
+            .chain(std::mem::take(&mut self.beside).into_values())
+            .collect();
         for comment in left.into_iter().chain(std::mem::take(&mut self.after)) {
             *out += &format!("{comment}\n");
         }
@@ -512,7 +562,9 @@ fn entry(
     }
     for (i, index) in entry.runs.iter().enumerate() {
         comments.write_before(out, INDENT, *index);
-        if i > 0 && let Some(comment) = comments.beside.remove(index) {
+        if i > 0
+            && let Some(comment) = comments.beside.remove(index)
+        {
             *out += &format!("{INDENT}{comment}\n");
         }
     }

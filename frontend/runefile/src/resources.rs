@@ -77,7 +77,10 @@ pub(crate) fn read(resource: &tree::Resource, env: &dyn Env) -> (Resource, Vec<D
     if let (Some(at), Some(bytes)) = (text, &bytes)
         && let Err(error) = std::str::from_utf8(bytes)
     {
-        let place = resource.path.as_ref().map_or(resource.name.span, |p| p.span);
+        let place = resource
+            .path
+            .as_ref()
+            .map_or(resource.name.span, |p| p.span);
         found.push(
             Diagnostic::new(
                 Code::ResourceType,
@@ -117,7 +120,9 @@ pub(crate) fn not_a_resource(name: &str, at: Span, stage: Span) -> Diagnostic {
     )
     .at("`$` stands before the name of a resource")
     .also(stage, "this is a stage")
-    .hint(format!("define a resource of that name: `RESOURCE path {name}`"))
+    .hint(format!(
+        "define a resource of that name: `RESOURCE path {name}`"
+    ))
 }
 
 /// Whether an argument `type` says text, and where.

@@ -81,7 +81,8 @@ fn pack(files: &[File]) -> Result<Vec<u8>, String> {
         };
         let offset = fits(out.len(), "the place")?;
         let size = fits(bytes.len(), "the size")?;
-        let length = u16::try_from(name.len()).map_err(|_| format!("the path {name} is too long"))?;
+        let length =
+            u16::try_from(name.len()).map_err(|_| format!("the path {name} is too long"))?;
         let mut facts = COMMON.to_vec();
         facts.extend(crc32(bytes).to_le_bytes());
         facts.extend(size.to_le_bytes());

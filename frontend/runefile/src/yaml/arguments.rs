@@ -26,7 +26,10 @@ impl Reader {
                     Diagnostic::new(
                         Code::BadField,
                         key.span,
-                        format!("`{}` cannot be the name of an argument", shorten(&name.value)),
+                        format!(
+                            "`{}` cannot be the name of an argument",
+                            shorten(&name.value)
+                        ),
                     )
                     .at("expected a name")
                     .hint("a name is letters, digits, `_` and `-`, and begins with a letter"),
@@ -138,7 +141,10 @@ impl Reader {
                     "a resource cannot be an item of a list",
                 )
                 .at("stands for a whole value only")
-                .hint(format!("put it in quotes if it is text: `\"{}\"`", scalar.text)),
+                .hint(format!(
+                    "put it in quotes if it is text: `\"{}\"`",
+                    scalar.text
+                )),
             );
             return None;
         }
@@ -157,11 +163,18 @@ pub(super) fn form(text: &str) -> Form {
 /// A whole number in one of the forms that YAML has and the text form has not.
 pub(super) fn yaml_integer(text: &str) -> Option<i64> {
     if let Some(hex) = text.strip_prefix("0x") {
-        return i64::from_str_radix(hex, 16).ok().filter(|_| !hex.starts_with(['+', '-']));
+        return i64::from_str_radix(hex, 16)
+            .ok()
+            .filter(|_| !hex.starts_with(['+', '-']));
     }
     if let Some(octal) = text.strip_prefix("0o") {
-        return i64::from_str_radix(octal, 8).ok().filter(|_| !octal.starts_with(['+', '-']));
+        return i64::from_str_radix(octal, 8)
+            .ok()
+            .filter(|_| !octal.starts_with(['+', '-']));
     }
     let digits = text.strip_prefix('+')?;
-    digits.parse().ok().filter(|_| !digits.starts_with(['+', '-']))
+    digits
+        .parse()
+        .ok()
+        .filter(|_| !digits.starts_with(['+', '-']))
 }

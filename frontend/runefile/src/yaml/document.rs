@@ -368,7 +368,9 @@ impl Builder<'_> {
                     at = hash + 1;
                     continue;
                 }
-                let line = gap[hash..].find(['\n', '\r']).map_or(gap.len(), |n| hash + n);
+                let line = gap[hash..]
+                    .find(['\n', '\r'])
+                    .map_or(gap.len(), |n| hash + n);
                 let span = Span::new(self.file, from + hash, from + line);
                 self.document.comments.push(span);
                 at = line;
@@ -381,7 +383,12 @@ impl Builder<'_> {
     fn scan_fault(&self, error: &ScanError) -> Box<Diagnostic> {
         let start = self.offsets.byte(error.marker().index());
         let rest = &self.text[start..];
-        let end = start + rest.chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
+        let end = start
+            + rest
+                .chars()
+                .next()
+                .filter(|c| *c != '\n')
+                .map_or(0, char::len_utf8);
         let span = Span::new(self.file, start, end);
         let info = error.info();
         if info.contains("recursion") {

@@ -12,9 +12,7 @@ use super::{
 };
 use crate::{
     grammar,
-    tree::{
-        Instruction, Keyword, Role, Run, Set, Stage, StageRef, Step, Types, Word, WordForm,
-    },
+    tree::{Instruction, Keyword, Role, Run, Set, Stage, StageRef, Step, Types, Word, WordForm},
     values::{self, shorten},
 };
 
@@ -98,7 +96,8 @@ impl Reader {
                 span: name.span,
             };
             let steps = vec![step, target];
-            self.instructions.push(Instruction::Run(Run { steps, span }));
+            self.instructions
+                .push(Instruction::Run(Run { steps, span }));
         }
     }
 
@@ -250,7 +249,9 @@ impl Reader {
                     format!("Expected something like \"fft\" or \"fft.2\", found {what}"),
                 )
                 .at("not the name of a stage")
-                .hint("write the name of a stage; after a `.`, which of its outputs, counted from 0"),
+                .hint(
+                    "write the name of a stage; after a `.`, which of its outputs, counted from 0",
+                ),
             );
             return None;
         }
@@ -320,7 +321,8 @@ impl Reader {
             Kind::List(items) => items.iter().map(|item| self.tensor(item)).collect(),
             Kind::Scalar(scalar) if scalar.is_null() => Some(Vec::new()),
             Kind::Scalar(_) | Kind::Map(_) => {
-                let hint = "write a list, also of one: `outputs: [{type: F32, dimensions: [1, 4]}]`";
+                let hint =
+                    "write a list, also of one: `outputs: [{type: F32, dimensions: [1, 4]}]`";
                 self.wrong_type(node, "a list of types", hint);
                 None
             }

@@ -159,7 +159,9 @@ fn is_block(text: &str) -> bool {
     text.contains('\n')
         && !text.starts_with([' ', '\n'])
         && !text.ends_with([' ', '\n'])
-        && text.split('\n').all(|line| line.is_empty() || !line.trim().is_empty())
+        && text
+            .split('\n')
+            .all(|line| line.is_empty() || !line.trim().is_empty())
         && text.chars().all(plain)
 }
 

@@ -141,7 +141,9 @@ fn every_part_has_its_place() {
             }
             Instruction::Run(run) => {
                 for input in &run.steps[0].stages {
-                    let port = input.port.map_or(String::new(), |p| format!(".{}", at(p.span)));
+                    let port = input
+                        .port
+                        .map_or(String::new(), |p| format!(".{}", at(p.span)));
                     assert_eq!(at(input.span), format!("{}{port}", at(input.name.span)));
                 }
             }
@@ -152,7 +154,11 @@ fn every_part_has_its_place() {
     let comments: Vec<&str> = tree.comments.iter().map(|c| at(*c)).collect();
     assert_eq!(
         comments,
-        ["# Tells words apart.", "# from the microphone", "# The spectrum."]
+        [
+            "# Tells words apart.",
+            "# from the microphone",
+            "# The spectrum."
+        ]
     );
 }
 
@@ -160,64 +166,139 @@ fn every_part_has_its_place() {
 type Case = (&'static str, &'static [(usize, &'static str, &'static str)]);
 
 const FAULTS: &[Case] = &[
-    ("", &[
-        (1, "R0006", "missing field `version`"),
-        (1, "R0006", "missing field `image`"),
-        (1, "R0006", "missing field `pipeline`"),
-    ]),
-    ("# only\nversion: 1\npipeline: {}\n", &[(2, "R0006", "missing field `image`")]),
-    ("version: 2\nimage: runicos/base\npipeline: {}\n", &[
-        (1, "R0008", "invalid value: integer `2`, expected version to be 1"),
-    ]),
-    ("version: \"1\"\nimage: runicos/base\npipeline: {}\n", &[
-        (1, "R0008", "invalid type: string \"1\", expected version to be 1"),
-    ]),
-    ("- a\n", &[(1, "R0008", "invalid type: sequence, expected a map of version, image and pipeline")]),
-    ("version: 1\nimage: a b\npipeline: {}\n", &[(2, "R0008", "unable to parse the path `a b`")]),
-    ("version: 1\nimage: runicos/base\npipeline:\n  r:\n    capability: RAW\n  r:\n    out: serial\n", &[
-        (6, "R0102", "The name \"r\" is defined multiple times"),
-    ]),
-    ("version: 1\nimage: runicos/base\npipeline:\n  a b:\n    capability: RAW\n", &[
-        (4, "R0008", "\"a b\" should be a valid identifier"),
-    ]),
-    ("version: 1\nimage: runicos/base\npipeline:\n  a:\n    procblock: fft\n", &[
-        (5, "R0007", "unknown field `procblock`"),
-        (5, "R0008", "\"a\" does not say what it is"),
-    ]),
-    ("version: 1\nimage: runicos/base\npipeline:\n  r:\n    capability: RAW\n    outputs:\n    - type: str\n      dimensions: [2]\n    - type: string\n  s:\n    out: serial\n    inputs: [\"1x\", r.2, a.b.c]\n", &[
-        (7, "R0108", "Unknown element type, \"str\""),
-        (12, "R0008", "Expected something like \"fft\" or \"fft.2\", found string \"1x\""),
-        (12, "R0008", "Expected something like \"fft\" or \"fft.2\", found string \"a.b.c\""),
-    ]),
-    ("version: 1\nimage: runicos/base\npipeline:\n  r:\n    capability: RAW\n  m:\n    model: $1x\n    inputs: [r]\n", &[
-        (7, "R0008", "`$1x` is not the name of a resource"),
-    ]),
-    ("version: 1\nimage: runicos/base\npipeline:\n  m:\n    model: $r\n    inputs: [r, x]\n  r:\n    capability: RAW\n    args: {a: $B, c: }\n", &[
-        (5, "R0112", "\"r\" is not a resource"),
-        (6, "R0101", "Unable to find \"x\" to use as an input for \"m\""),
-        (9, "R0003", "this argument has no value"),
-        (9, "R0107", "No definition for \"$B\""),
-    ]),
-    ("version: 1\nimage: runicos/base\nresources:\n  A:\n    path: ./model.tflite\n    inline: x\n  B: {}\n  C: {path: ./m.tflite, type: string}\n  $D: {inline: x}\npipeline:\n  m:\n    model: $C\n", &[
-        (6, "R0111", "The resource \"A\" can't specify both a \"path\" and \"inline\" default value"),
-        (7, "R0111", "the resource \"B\" has neither a file nor a text"),
-        (9, "R0008", "\"$D\" should be a valid identifier"),
-        (12, "R0112", "\"$C\" should be a binary resource"),
-    ]),
-    ("version: 1\nimage: runicos/base\npipeline:\n  m:\n    model: ./model.tflite\n    args: {format: caffe, b: 1, c: 2}\n  n:\n    model: ./gone.tflite\n    args: {format: onnx}\n", &[
-        (6, "R0113", "Expected the format to be one of onnx, tensorflow, tensorflow-js, tensorflow-lite, but found \"caffe\""),
-        (6, "R0114", "Unused arguments for m: b, c"),
-        (8, "R0901", "cannot read the model `./gone.tflite`"),
-    ]),
-    ("version: 1\nimage: asdf\npipeline:\n  r: {capability: RAW, out: serial}\n", &[
-        (2, "R0106", "there is no base image `asdf`"),
-        (4, "R0008", "\"r\" is two kinds of stage at once"),
-    ]),
-    ("version: 1\nimage: runicos/base\npipeline:\n\ta: 1\n", &[
-        (4, "R0005", ""),
-    ]),
+    (
+        "",
+        &[
+            (1, "R0006", "missing field `version`"),
+            (1, "R0006", "missing field `image`"),
+            (1, "R0006", "missing field `pipeline`"),
+        ],
+    ),
+    (
+        "# only\nversion: 1\npipeline: {}\n",
+        &[(2, "R0006", "missing field `image`")],
+    ),
+    (
+        "version: 2\nimage: runicos/base\npipeline: {}\n",
+        &[(
+            1,
+            "R0008",
+            "invalid value: integer `2`, expected version to be 1",
+        )],
+    ),
+    (
+        "version: \"1\"\nimage: runicos/base\npipeline: {}\n",
+        &[(
+            1,
+            "R0008",
+            "invalid type: string \"1\", expected version to be 1",
+        )],
+    ),
+    (
+        "- a\n",
+        &[(
+            1,
+            "R0008",
+            "invalid type: sequence, expected a map of version, image and pipeline",
+        )],
+    ),
+    (
+        "version: 1\nimage: a b\npipeline: {}\n",
+        &[(2, "R0008", "unable to parse the path `a b`")],
+    ),
+    (
+        "version: 1\nimage: runicos/base\npipeline:\n  r:\n    capability: RAW\n  r:\n    out: serial\n",
+        &[(6, "R0102", "The name \"r\" is defined multiple times")],
+    ),
+    (
+        "version: 1\nimage: runicos/base\npipeline:\n  a b:\n    capability: RAW\n",
+        &[(4, "R0008", "\"a b\" should be a valid identifier")],
+    ),
+    (
+        "version: 1\nimage: runicos/base\npipeline:\n  a:\n    procblock: fft\n",
+        &[
+            (5, "R0007", "unknown field `procblock`"),
+            (5, "R0008", "\"a\" does not say what it is"),
+        ],
+    ),
+    (
+        "version: 1\nimage: runicos/base\npipeline:\n  r:\n    capability: RAW\n    outputs:\n    - type: str\n      dimensions: [2]\n    - type: string\n  s:\n    out: serial\n    inputs: [\"1x\", r.2, a.b.c]\n",
+        &[
+            (7, "R0108", "Unknown element type, \"str\""),
+            (
+                12,
+                "R0008",
+                "Expected something like \"fft\" or \"fft.2\", found string \"1x\"",
+            ),
+            (
+                12,
+                "R0008",
+                "Expected something like \"fft\" or \"fft.2\", found string \"a.b.c\"",
+            ),
+        ],
+    ),
+    (
+        "version: 1\nimage: runicos/base\npipeline:\n  r:\n    capability: RAW\n  m:\n    model: $1x\n    inputs: [r]\n",
+        &[(7, "R0008", "`$1x` is not the name of a resource")],
+    ),
+    (
+        "version: 1\nimage: runicos/base\npipeline:\n  m:\n    model: $r\n    inputs: [r, x]\n  r:\n    capability: RAW\n    args: {a: $B, c: }\n",
+        &[
+            (5, "R0112", "\"r\" is not a resource"),
+            (
+                6,
+                "R0101",
+                "Unable to find \"x\" to use as an input for \"m\"",
+            ),
+            (9, "R0003", "this argument has no value"),
+            (9, "R0107", "No definition for \"$B\""),
+        ],
+    ),
+    (
+        "version: 1\nimage: runicos/base\nresources:\n  A:\n    path: ./model.tflite\n    inline: x\n  B: {}\n  C: {path: ./m.tflite, type: string}\n  $D: {inline: x}\npipeline:\n  m:\n    model: $C\n",
+        &[
+            (
+                6,
+                "R0111",
+                "The resource \"A\" can't specify both a \"path\" and \"inline\" default value",
+            ),
+            (
+                7,
+                "R0111",
+                "the resource \"B\" has neither a file nor a text",
+            ),
+            (9, "R0008", "\"$D\" should be a valid identifier"),
+            (12, "R0112", "\"$C\" should be a binary resource"),
+        ],
+    ),
+    (
+        "version: 1\nimage: runicos/base\npipeline:\n  m:\n    model: ./model.tflite\n    args: {format: caffe, b: 1, c: 2}\n  n:\n    model: ./gone.tflite\n    args: {format: onnx}\n",
+        &[
+            (
+                6,
+                "R0113",
+                "Expected the format to be one of onnx, tensorflow, tensorflow-js, tensorflow-lite, but found \"caffe\"",
+            ),
+            (6, "R0114", "Unused arguments for m: b, c"),
+            (8, "R0901", "cannot read the model `./gone.tflite`"),
+        ],
+    ),
+    (
+        "version: 1\nimage: asdf\npipeline:\n  r: {capability: RAW, out: serial}\n",
+        &[
+            (2, "R0106", "there is no base image `asdf`"),
+            (4, "R0008", "\"r\" is two kinds of stage at once"),
+        ],
+    ),
+    (
+        "version: 1\nimage: runicos/base\npipeline:\n\ta: 1\n",
+        &[(4, "R0005", "")],
+    ),
     ("version: 1\nimage: @x\n", &[(2, "R0005", "")]),
-    ("version: 1\n---\nimage: x\n", &[(2, "R0005", "a second document begins here")]),
+    (
+        "version: 1\n---\nimage: x\n",
+        &[(2, "R0005", "a second document begins here")],
+    ),
 ];
 
 #[test]
@@ -231,11 +312,15 @@ fn every_fault_is_found_where_it_is_and_in_known_words() {
         let mut sorted = shown.clone();
         sorted.sort_by_key(|(line, code, _)| (*line, *code));
         let same = sorted.len() == expected.len()
-            && sorted.iter().zip(*expected).all(|(f, e)| {
-                (f.0, f.1) == (e.0, e.1) && (e.2.is_empty() || f.2 == e.2)
-            });
+            && sorted
+                .iter()
+                .zip(*expected)
+                .all(|(f, e)| (f.0, f.1) == (e.0, e.1) && (e.2.is_empty() || f.2 == e.2));
         // The order among faults of one line does not matter, that of equal codes does.
-        assert!(same || *text == "" && shown.len() == 3, "{text}\n{sorted:#?}");
+        assert!(
+            same || *text == "" && shown.len() == 3,
+            "{text}\n{sorted:#?}"
+        );
     }
 }
 
@@ -245,13 +330,22 @@ fn no_text_takes_long() {
     let mut bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n".to_owned();
     for i in 1..=20 {
         let (before, name) = (char::from(b'a' + i - 1), char::from(b'a' + i));
-        bomb += &format!("{name}: &{name} [{}]\n", vec![format!("*{before}"); 9].join(","));
+        bomb += &format!(
+            "{name}: &{name} [{}]\n",
+            vec![format!("*{before}"); 9].join(",")
+        );
     }
-    let stages: String = (0..20_000).map(|i| format!("  s{i}: {{capability: RAW}}\n")).collect();
+    let stages: String = (0..20_000)
+        .map(|i| format!("  s{i}: {{capability: RAW}}\n"))
+        .collect();
     let texts = [
         bomb,
         "a: &a [*a]\n".to_owned(),
-        format!("a: &a {}\n{}", "x".repeat(1 << 20), "b: *a\n".repeat(1 << 12)),
+        format!(
+            "a: &a {}\n{}",
+            "x".repeat(1 << 20),
+            "b: *a\n".repeat(1 << 12)
+        ),
         "[".repeat(1 << 20),
         "{a: ".repeat(1 << 18),
         "- ".repeat(1 << 18),
@@ -260,7 +354,10 @@ fn no_text_takes_long() {
         format!("{head}{stages}"),
         format!("{head}{}", "  a: {out: x}\n".repeat(20_000)),
         format!("version: 1\n{}", "x: 1\n".repeat(50_000)),
-        format!("{head}  a:\n    proc-block: label\n    args:\n      labels: [{}]\n", "a, ".repeat(100_000)),
+        format!(
+            "{head}  a:\n    proc-block: label\n    args:\n      labels: [{}]\n",
+            "a, ".repeat(100_000)
+        ),
         "\"".repeat(100_000),
         "#\n".repeat(300_000),
         " ".repeat(300_000),
@@ -270,11 +367,19 @@ fn no_text_takes_long() {
         let start = Instant::now();
         let (_, found) = read(Format::Yaml, FileId(0), text.as_bytes());
         let shown: String = text.chars().take(60).collect();
-        assert!(start.elapsed() < Duration::from_secs(20), "{shown}: {:?}", start.elapsed());
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "{shown}: {:?}",
+            start.elapsed()
+        );
         drop(found);
     }
     let deep = format!("{head}  a: {}{}\n", "[".repeat(40), "]".repeat(40));
-    assert!(found(&deep).iter().any(|d| d.message.contains("nest deeper")));
+    assert!(
+        found(&deep)
+            .iter()
+            .any(|d| d.message.contains("nest deeper"))
+    );
 }
 
 #[test]
@@ -282,8 +387,14 @@ fn aliases_stand_for_values() {
     let text = "version: 1\nimage: runicos/base\npipeline:\n  a: &a\n    capability: RAND\n    outputs: &out [{type: F32, dimensions: [4]}]\n  b: *a\n  m:\n    proc-block: modulo\n    inputs: [a]\n    outputs: *out\n    args: {modulus: &m 2.5}\n  s: {out: serial, inputs: [m, b]}\n";
     assert_eq!(found(text), []);
     let shown = pipeline(Format::Yaml, text);
-    assert!(shown.contains("b = capability RAND < -> F32[4]>"), "{shown}");
-    assert!(shown.contains("--modulus 2.5 <_ -> F32[4]> reads a.0"), "{shown}");
+    assert!(
+        shown.contains("b = capability RAND < -> F32[4]>"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("--modulus 2.5 <_ -> F32[4]> reads a.0"),
+        "{shown}"
+    );
 }
 
 /// Converts a text to the other form.
@@ -306,16 +417,32 @@ fn round_trip(format: Format, text: &str) -> bool {
         return false;
     };
     let (second, back) = converted(other, &there).unwrap_or_else(|| {
-        panic!("not read again:\n{text}\n{there}\n{:#?}", read(other, FileId(0), there.as_bytes()).1)
+        panic!(
+            "not read again:\n{text}\n{there}\n{:#?}",
+            read(other, FileId(0), there.as_bytes()).1
+        )
     });
     let (_, again) = converted(format, &back).unwrap_or_else(|| panic!("{back}"));
     // Where a comment on a RUN goes has no way back.
     let bare = |text: &str| {
-        let lines = text.lines().map(|l| l.split('#').next().unwrap_or("").trim_end());
-        lines.filter(|l| !l.is_empty()).collect::<Vec<_>>().join("\n")
+        let lines = text
+            .lines()
+            .map(|l| l.split('#').next().unwrap_or("").trim_end());
+        lines
+            .filter(|l| !l.is_empty())
+            .collect::<Vec<_>>()
+            .join("\n")
     };
-    assert_eq!(bare(&there), bare(&again), "not the same the second time:\n{text}\n{back}");
-    assert_eq!(tree.comments.len(), second.comments.len(), "comments\n{text}\n{there}");
+    assert_eq!(
+        bare(&there),
+        bare(&again),
+        "not the same the second time:\n{text}\n{back}"
+    );
+    assert_eq!(
+        tree.comments.len(),
+        second.comments.len(),
+        "comments\n{text}\n{there}"
+    );
     assert_eq!(
         pipeline(format, text),
         pipeline(other, &there),
@@ -364,7 +491,10 @@ fn conversion_loses_nothing() {
         let text = fs::read_to_string(path).expect("the example is there");
         assert!(round_trip(Format::Text, &text), "{text}");
     }
-    assert!(count > 50, "only {count} Runefiles of the suite were converted");
+    assert!(
+        count > 50,
+        "only {count} Runefiles of the suite were converted"
+    );
 }
 
 #[test]
@@ -381,8 +511,17 @@ fn comments_stay_with_their_parts() {
     assert!(yaml.ends_with("# The end.\n"), "{yaml}");
     let (tree, _) = read(Format::Yaml, FileId(0), COMPLETE.as_bytes());
     let text = convert(&tree, COMPLETE, &World).expect("it is without fault");
-    assert!(text.text.starts_with("# Tells words apart.\nFROM runicos/base\n"), "{}", text.text);
-    assert!(text.text.contains("# The spectrum.\nPROC_BLOCK"), "{}", text.text);
+    assert!(
+        text.text
+            .starts_with("# Tells words apart.\nFROM runicos/base\n"),
+        "{}",
+        text.text
+    );
+    assert!(
+        text.text.contains("# The spectrum.\nPROC_BLOCK"),
+        "{}",
+        text.text
+    );
     // It stood beside the kind, which is on the line of the stage now.
     assert_eq!(text.moved, [tree.comments[1]]);
 }
@@ -391,7 +530,10 @@ fn comments_stay_with_their_parts() {
 fn names_that_the_text_form_has_not_are_changed_everywhere() {
     let text = "version: 1\nimage: runicos/base\npipeline:\n  run: {capability: RAND}\n  RUN: {model: $MODEL, inputs: [run]}\n  s: {out: serial, inputs: [RUN]}\nresources:\n  MODEL: {path: ./model.tflite}\n";
     let (_, text) = converted(Format::Yaml, text).expect("it is without fault");
-    assert!(text.contains("MODEL $model run_\n") && text.contains("RUN run run_ s\n"), "{text}");
+    assert!(
+        text.contains("MODEL $model run_\n") && text.contains("RUN run run_ s\n"),
+        "{text}"
+    );
     assert!(text.contains("RESOURCE ./model.tflite model\n"), "{text}");
 }
 
@@ -416,8 +558,9 @@ impl Random {
 }
 
 const PIECES: [&str; 30] = [
-    ":", ": ", "- ", "\n", "\n  ", "\n    ", "[", "]", "{", "}", ",", "#", " # ", "&a ", "*a", "!!str ", "|\n", ">-\n",
-    "\"", "'", "\t", "\r", "---", "?", "@", "%", "ü", "\u{FEFF}", "\0", "inputs",
+    ":", ": ", "- ", "\n", "\n  ", "\n    ", "[", "]", "{", "}", ",", "#", " # ", "&a ", "*a",
+    "!!str ", "|\n", ">-\n", "\"", "'", "\t", "\r", "---", "?", "@", "%", "ü", "\u{FEFF}", "\0",
+    "inputs",
 ];
 
 #[test]
@@ -443,7 +586,10 @@ fn damaged_yaml_gives_diagnostics_and_never_a_panic() {
         }
         let (tree, _, found) = compile_as(Format::Yaml, &text);
         let shown = String::from_utf8_lossy(&text);
-        for label in found.iter().flat_map(|d| d.secondary.iter().chain([&d.primary])) {
+        for label in found
+            .iter()
+            .flat_map(|d| d.secondary.iter().chain([&d.primary]))
+        {
             let (from, to) = (label.span.start as usize, label.span.end as usize);
             if std::str::from_utf8(&text).is_ok() {
                 assert!(shown.get(from..to).is_some(), "{shown}\n{found:#?}");
@@ -460,21 +606,47 @@ fn damaged_yaml_gives_diagnostics_and_never_a_panic() {
             }
         }
     }
-    assert!(sound > 400 && faulty > 1000, "{sound} sound, {faulty} faulty");
+    assert!(
+        sound > 400 && faulty > 1000,
+        "{sound} sound, {faulty} faulty"
+    );
 }
 
 /// A Runefile of random stages, arguments and edges in the text form.
 fn generated(random: &mut Random) -> String {
     const WORDS: [&str; 20] = [
-        "a", "3", "-7", "1.5", ".5", "1.", "1e-3", "true", "null", "~", "\"\"", "\"a b\"", "\"a: b\"", "\"# x\"",
-        "\"7\"", "\"é ✓\\n two \\\\ \\\"\"", "[a, \"b, c\", 3]", "[]", "a,b,\"- c\"", "\"one\\ntwo\\nthree\"",
+        "a",
+        "3",
+        "-7",
+        "1.5",
+        ".5",
+        "1.",
+        "1e-3",
+        "true",
+        "null",
+        "~",
+        "\"\"",
+        "\"a b\"",
+        "\"a: b\"",
+        "\"# x\"",
+        "\"7\"",
+        "\"é ✓\\n two \\\\ \\\"\"",
+        "[a, \"b, c\", 3]",
+        "[]",
+        "a,b,\"- c\"",
+        "\"one\\ntwo\\nthree\"",
     ];
     let mut text = String::from("FROM runicos/base\n");
     let mut names: Vec<String> = Vec::new();
     for i in 0..1 + random.below(6) {
         let name = format!("{}{i}", ["s", "no", "true-", "_x"][random.below(4)]);
         let types = ["", "<_>", "<F32[3]>", "<U8[<=3, _]>", "<_[4]>"][random.below(5)];
-        let two = ["", "<_ -> F32[3]>", "<F32[3] -> UTF8>", "<_, F32 -> _, I8[2]>"][random.below(4)];
+        let two = [
+            "",
+            "<_ -> F32[3]>",
+            "<F32[3] -> UTF8>",
+            "<_, F32 -> _, I8[2]>",
+        ][random.below(4)];
         let head = match random.below(4) {
             0 => format!("CAPABILITY{types} RAND {name}"),
             1 => format!("PROC_BLOCK{two} modulo {name}"),
