@@ -10,22 +10,24 @@ use clap::ValueEnum;
 use crate::{
     cli::{self, Color, MessageFormat},
     cmd::{self, complain},
-    driver::{self, Request},
+    driver,
+    inspect::Rune,
     picture::Picture,
     report::Reporter,
 };
 
 pub(crate) const EXAMPLES: &str = "\
-Exit status: 0 drawn, 1 errors in the Runefile, 2 wrong usage or a file that cannot be read or written.
+Exit status: 0 drawn, 1 errors in the Runefile or no rune, 2 wrong usage or a file that cannot be read or written.
 
 Examples:
   runec graph examples/gesture -o pipeline.svg    a picture for a README
   runec graph --format mermaid                    for a page in Markdown
+  runec graph gesture.rune --format svg           of a rune that is built
   runec graph --format dot | dot -Tpng -o pipeline.png";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A Runefile, or a folder with one.
+    /// A Runefile, a folder with one, or a rune.
     #[arg(default_value = ".")]
     path: PathBuf,
     /// What to draw with; where not given, what the name of the file to write ends in, else svg.
@@ -66,19 +68,27 @@ pub(crate) fn run(args: &Args, color: Color) -> u8 {
             return cli::USAGE;
         }
     };
-    let checked = driver::analyse(&Request::new(
-        &input.path,
-        &input.name,
-        &input.bytes,
-        &input.world,
-    ));
-    let mut reporter = Reporter::new(MessageFormat::Human, color);
-    reporter.report(&checked.sources, &checked.diagnostics);
-    reporter.finish(reporter.status());
-    let Some((_, analysis)) = checked.stages.as_ref().filter(|_| reporter.errors() == 0) else {
-        return cli::ERRORS;
+    let picture = if input.bytes.starts_with(b"\0asm") {
+        match Rune::read(&input.bytes).and_then(|rune| {
+            let graph = rune.graph?;
+            Ok(Picture::of_rune(&rune.manifest.name, &graph))
+        }) {
+            Ok(picture) => picture,
+            Err(reason) => {
+                complain(&format!("cannot draw {}: {reason}", args.path.display()));
+                return cli::ERRORS;
+            }
+        }
+    } else {
+        let checked = driver::analyse(&input.request());
+        let mut reporter = Reporter::new(MessageFormat::Human, color);
+        reporter.report(&checked.sources, &checked.diagnostics);
+        reporter.finish(reporter.status());
+        match &checked.stages {
+            Some((_, analysis)) if reporter.errors() == 0 => Picture::new(analysis),
+            _ => return cli::ERRORS,
+        }
     };
-    let picture = Picture::new(analysis);
     let asked = args.output.as_deref().and_then(Format::of);
     let text = match args.format.or(asked).unwrap_or(Format::Svg) {
         Format::Dot => picture.dot(),

@@ -5,6 +5,7 @@ mod layout;
 mod mermaid;
 mod svg;
 
+use rune_codegen::graph::Graph;
 use rune_ir::{
     check::Analysis,
     pipeline::{Stage, StageKind},
@@ -109,6 +110,48 @@ impl Picture {
         }
     }
 
+    /// Draws what a rune says of itself.
+    pub fn of_rune(name: &str, graph: &Graph) -> Self {
+        let mut edges = Vec::new();
+        for (to, stage) in graph.stages.iter().enumerate() {
+            for (from, ty) in &stage.inputs {
+                let (maker, port) = from.rsplit_once('.').unwrap_or((from, "0"));
+                if let Some(from) = graph.stages.iter().position(|s| s.name == maker) {
+                    let port = port.parse().unwrap_or(0);
+                    let label = numbered(port, ty);
+                    edges.push(Edge { from, to, label });
+                }
+            }
+        }
+        // A rune is read from outside: edges that do not lead on, as all of a sound one do, are left out.
+        edges.retain(|e| e.from < e.to);
+        let nodes = graph.stages.iter().map(|stage| {
+            let role = Role::ALL.into_iter().find(|r| r.name() == stage.kind);
+            let first = stage.what.split(' ').next().unwrap_or("");
+            let what = match role {
+                Some(Role::Model) => "model",
+                _ => first.split('@').next().unwrap_or(""),
+            };
+            let arguments: Vec<String> = stage
+                .args
+                .iter()
+                .map(|(name, value)| format!("{name} {value}"))
+                .collect();
+            Node {
+                name: stage.name.clone(),
+                role: role.unwrap_or(Role::Block),
+                // Of a block without version and digest; of a model nothing but its digest is known.
+                what: what.to_owned(),
+                arguments: shorten(&arguments.join(", "), ARGUMENTS),
+            }
+        });
+        Self {
+            title: name.to_owned(),
+            nodes: nodes.collect(),
+            edges,
+        }
+    }
+
     /// In the language of Graphviz.
     pub fn dot(&self) -> String {
         dot::draw(self)
@@ -154,8 +197,13 @@ fn node(stage: &Stage) -> Node {
 
 fn label(port: u32, ty: Option<&PartialType>) -> String {
     let ty = ty.map_or_else(|| "?".to_owned(), ToString::to_string);
+    numbered(port, &ty)
+}
+
+/// A type, after the port where that is not the first.
+fn numbered(port: u32, ty: &str) -> String {
     if port == 0 {
-        ty
+        ty.to_owned()
     } else {
         format!(".{port} {ty}")
     }
