@@ -46,7 +46,12 @@ impl Tally {
     }
 
     fn compile(&mut self, place: &str, text: &[u8], world: &Overlay) {
-        let compiled = runec::compile("Runefile", "case", text, world, &Options::default());
+        let name = if place.contains(".yml,") {
+            "Runefile.yml"
+        } else {
+            "Runefile"
+        };
+        let compiled = runec::compile(name, "case", text, world, &Options::default());
         for diagnostic in &compiled.diagnostics {
             let labels = diagnostic.secondary.iter().chain([&diagnostic.primary]);
             for label in labels {
@@ -76,7 +81,7 @@ impl Tally {
         Rune::load(output.wasm.clone()).unwrap_or_else(|e| panic!("{place}: {e}"));
         // An engine takes long to start; a few are enough to tell whether damage makes engines differ.
         if self.built.is_multiple_of(20) && output.manifest.memory_bytes < 1 << 16 {
-            let checked = runec::check("Runefile", "case", text, world);
+            let checked = runec::check(name, "case", text, world);
             let verified = checked.output.expect("what compiles checks");
             let feeds = feeds(&verified);
             assert_eq!(
