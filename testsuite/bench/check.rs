@@ -16,6 +16,9 @@ use runec::{driver, world::Input};
 const RUNS: usize = 15;
 const FILES: usize = 1_000;
 const LINES: usize = 500;
+/// How many readings a pipeline takes: a project has a few, not one for each Runefile.
+const SIZES: [usize; 8] = [3, 6, 16, 49, 128, 400, 1024, 1960];
+
 fn main() {
     let mut args = env::args().skip(1);
     match (args.next().as_deref(), args.next()) {
@@ -138,7 +141,7 @@ fn pipelines(random: &mut Random, count: usize, blocks: usize, models: &str) -> 
         for j in 0..blocks {
             // Two of a kind would be warned of.
             let block = match j % 3 {
-                0 => format!("modulo m{i}_{j} --modulus {}", random.below(100) + 1),
+                0 => format!("modulo m{i}_{j} --modulus {}", random.below(9) + 1),
                 1 => format!("normalize m{i}_{j}"),
                 _ => format!("softmax m{i}_{j}"),
             };
