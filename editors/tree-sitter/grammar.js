@@ -117,7 +117,8 @@ module.exports = grammar({
 
     _word: ($) => choice($.name, $.path, $.string),
     name: (_) => regex(NAME),
-    path: ($) => word($, regex(wordOf(`${QUOTES}\\-<\\[#=`, ""))),
+    path: ($) =>
+      choice(word($, regex(wordOf(`${QUOTES}\\-<\\[#=`, ""))), seq($.name, repeat1($._tail))),
     /** A backslash at the end of a word; at the end of a line it is a continuation instead. */
     _tail: (_) => token.immediate("\\"),
 
@@ -152,7 +153,11 @@ module.exports = grammar({
     integer: (_) => regex(INTEGER),
     float: (_) => regex(FLOAT),
     reference: (_) => regex(`\\$(${NAME})`),
-    text: ($) => word($, regex(SPACED)),
+    text: ($) =>
+      choice(
+        word($, regex(SPACED)),
+        seq(choice($.integer, $.float, $.reference), repeat1($._tail)),
+      ),
     bare_list: ($) => seq($._first_item, $._items),
     _first_item: ($) =>
       choice(
@@ -180,7 +185,14 @@ module.exports = grammar({
     _joined_integer: (_) => token.immediate(regex(INTEGER)),
     _joined_float: (_) => token.immediate(regex(FLOAT)),
     _joined_reference: (_) => token.immediate(regex(`\\$(${NAME})`)),
-    _joined_text: ($) => word($, token.immediate(regex(wordOf(`,${QUOTES}\\[`, ",")))),
+    _joined_text: ($) =>
+      choice(
+        word($, token.immediate(regex(wordOf(`,${QUOTES}\\[`, ",")))),
+        seq(
+          choice($._joined_integer, $._joined_float, $._joined_reference),
+          repeat1($._tail),
+        ),
+      ),
     joined_list: ($) =>
       seq(
         choice(
