@@ -295,7 +295,6 @@ fn completion(uri: &Uri, index: usize, item: Item, range: Range) -> CompletionIt
             .doc
             .map(|doc| Documentation::MarkupContent(markdown(doc))),
         sort_text: Some(format!("{index:05}")),
-        filter_text: Some(item.text.clone()),
         data: is_block.then(|| json!({ "uri": uri, "block": item.text })),
         text_edit: Some(CompletionTextEdit::Edit(TextEdit::new(range, item.text))),
         ..CompletionItem::default()
