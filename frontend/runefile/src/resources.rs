@@ -74,28 +74,6 @@ pub(crate) fn read(resource: &tree::Resource, env: &dyn Env) -> (Resource, Vec<D
             None
         }
     };
-    if let (Some(at), Some(bytes)) = (text, &bytes)
-        && let Err(error) = std::str::from_utf8(bytes)
-    {
-        let place = resource
-            .path
-            .as_ref()
-            .map_or(resource.name.span, |p| p.span);
-        found.push(
-            Diagnostic::new(
-                Code::ResourceType,
-                place,
-                format!(
-                    "\"{}\" should be text, and byte {} of it is not UTF-8",
-                    resource.name.value,
-                    error.valid_up_to()
-                ),
-            )
-            .at("not text")
-            .also(at, "said to be text here")
-            .hint("write `binary` as its type"),
-        );
-    }
     (Resource { bytes, text }, found)
 }
 

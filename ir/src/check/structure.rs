@@ -247,8 +247,8 @@ fn cycle(pipeline: &Pipeline, path: &[StageId], spans: &[Span]) -> Diagnostic {
         format!("Cycle detected when checking \"{}\"", name(0)),
     )
     .at(passes(name(last), true));
-    for i in 0..last {
-        diagnostic = diagnostic.also(spans[i], passes(name(i), false));
+    for (i, span) in spans[..last].iter().enumerate() {
+        diagnostic = diagnostic.also(*span, passes(name(i), false));
     }
     for i in 1..=path.len() {
         let end = if i == path.len() {
