@@ -253,3 +253,27 @@ fn a_damaged_rune_is_refused_at_its_from() {
         "{said}"
     );
 }
+
+#[test]
+fn text_and_yaml_lie_on_each_other() {
+    let folder = folder("yaml");
+    let text = "FROM runicos/base\nCAPABILITY<F32[4]> RAW x\nPROC_BLOCK runicos/modulo m --modulus 2\nOUT SERIAL\nRUN x m serial\n";
+    put(&folder, "text.Runefile", text);
+    put(&folder, "base/README", "");
+    let (status, said) = runec(
+        &folder,
+        &["convert", "text.Runefile", "-o", "base/Runefile.yml"],
+    );
+    assert_eq!(status, 0, "{said}");
+    put(
+        &folder,
+        "child/Runefile",
+        "FROM ../base\nLABEL name=x\nSET m --modulus 3\n",
+    );
+    let flat = text.replace("--modulus 2", "--modulus 3") + "LABEL name=x\n";
+    put(&folder, "flat.Runefile", flat);
+    assert_eq!(
+        build(&folder, "child", &[]),
+        build(&folder, "flat.Runefile", &[])
+    );
+}

@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use rune_abi::CapabilityKind;
 use runec::{
     cli::{Color, MessageFormat},
-    driver,
+    driver::{self, Request},
     report::{Reporter, json},
     world::Input,
 };
@@ -274,13 +274,11 @@ fn rune_bytes(path: &Path, console: Console) -> Result<Vec<u8>, Failure> {
         }
     }
     let input = Input::open(path).map_err(Failure::usage)?;
-    let compiled = driver::compile(
-        &input.path,
-        &input.name,
-        &input.bytes,
-        &input.world,
-        &runec::Options::default(),
-    );
+    let request = Request {
+        build: true,
+        ..input.request()
+    };
+    let compiled = driver::generate(driver::analyse(&request), &runec::Options::default());
     console.show(&compiled);
     match compiled.output {
         Some(output) => Ok(output.wasm),

@@ -9,7 +9,10 @@ use rune_ir::{
 };
 use rune_runefile::{Layer, MAX_LAYERS, lower, parse, read_layers, say_where_inherited};
 
-use crate::world::{World, show_pipeline};
+use crate::{
+    mutations::{Random, mutate},
+    world::{World, show_pipeline},
+};
 
 /// The layers that pages and examples speak of.
 pub(crate) fn known(path: &str) -> Result<env::Layer, String> {
@@ -554,4 +557,49 @@ fn a_folder_beside_is_named_by_a_path() {
         "{}",
         compiled.show()
     );
+}
+
+/// Damage in either layer is found in its place, and nothing panics.
+#[test]
+fn damaged_layers_give_diagnostics_in_their_own_file() {
+    let children = [
+        "FROM ./base.Runefile AS b\nFOR runicos/linux\nSET numbers -n 8 --min=1\nSET mod --modulus 5\nRUN net mod\n",
+        "FROM ./base.Runefile\nREPLACE MODEL<F32[8] -> F32> ./m.tflite net\nRESOURCE labels --text ab\nOUT SERIAL two\n\
+         PROC_BLOCK runicos/label label --labels $labels\nREPLACE PROC_BLOCK runicos/fft mod\nRUN net label two\n",
+    ];
+    let mut random = Random(0x51_7cc1_b727_220a);
+    let (mut fine, mut faulty) = (0, 0);
+    for round in 0..1_000 {
+        let damaged = |random: &mut Random, seeds: &[&str]| {
+            String::from_utf8_lossy(&mutate(random, seeds)).into_owned()
+        };
+        let (child, base) = if round % 2 == 0 {
+            (damaged(&mut random, &children), BASE.1.to_owned())
+        } else {
+            (children[0].to_owned(), damaged(&mut random, &[BASE.1]))
+        };
+        let files = [
+            ("a.Runefile", child.as_str()),
+            ("base.Runefile", &base),
+            MODEL,
+        ];
+        let compiled = compile(&files);
+        for diagnostic in &compiled.found {
+            for label in std::iter::once(&diagnostic.primary).chain(&diagnostic.secondary) {
+                let text = compiled.sources.text(label.span.file);
+                let range = label.span.start as usize..label.span.end as usize;
+                assert!(text.get(range).is_some(), "{diagnostic:?}\n{text}");
+            }
+        }
+        match compiled.found.is_empty() {
+            true => fine += 1,
+            false => faulty += 1,
+        }
+        let complete = compiled.pipeline.is_some_and(|p| !p.partial);
+        assert!(
+            complete || !compiled.found.is_empty(),
+            "{child}\n---\n{base}"
+        );
+    }
+    assert!(fine > 20 && faulty > 200, "{fine} fine, {faulty} faulty");
 }
