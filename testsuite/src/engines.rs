@@ -75,6 +75,7 @@ pub fn compile(path: &Path, options: &Options) -> Compilation<Output> {
         path: &shown(path),
         name: "case",
         build: true,
+        fit: Some(options.clone()),
         ..input.request()
     };
     driver::generate(driver::analyse(&request), options)

@@ -4,7 +4,7 @@
 
 use rune_abi::CapabilityKind;
 use rune_ir::{
-    diag::{Code, Diagnostic},
+    diag::{Code, Diagnostic, Edit, Fix, Safety},
     env::Env,
 };
 
@@ -86,6 +86,31 @@ pub(crate) fn old_order(stage: &Stage, ordered: &Ordered<'_>, env: &dyn Env) -> 
     )
     .at("an old word order")
     .hint(format!("write `{}`", fmt::line(stage, env)))
+    .fix(Fix {
+        title: format!("put the {what} first"),
+        edits: vec![
+            Edit {
+                span: name.span,
+                text: written(ordered.what),
+            },
+            Edit {
+                span: ordered.what.span,
+                text: written(name),
+            },
+        ],
+        safety: Safety::Safe,
+    })
+}
+
+/// A word as the text has it.
+fn written(word: &Word) -> String {
+    match word.form {
+        WordForm::Name | WordForm::Path => word.text.clone(),
+        WordForm::Quoted => {
+            let text = word.text.replace('\\', "\\\\").replace('"', "\\\"");
+            format!("\"{}\"", text.replace('\n', "\\n").replace('\r', "\\r"))
+        }
+    }
 }
 
 /// Says that a word cannot be a name.

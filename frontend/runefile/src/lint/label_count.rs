@@ -44,13 +44,19 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         found.push(if count < classes {
             diagnostic
                 .note("An index without a label is a fault while the rune runs.")
-                .hint(format!(
-                    "add the labels of classes {count} to {}",
-                    classes - 1
-                ))
+                .hint(missing(count, classes))
         } else {
             diagnostic.hint("check that labels and model are from the same training")
         });
+    }
+}
+
+fn missing(labels: u64, classes: u64) -> String {
+    let last = classes - 1;
+    if labels == last {
+        format!("add the label of class {last}")
+    } else {
+        format!("add the labels of classes {labels} to {last}")
     }
 }
 

@@ -25,6 +25,7 @@ mod old_spelling;
 mod one_item_list;
 mod overlapping_stream;
 mod quantization_mismatch;
+mod reshape;
 mod resized_twice;
 mod sample_rate;
 mod shadowed_name;
@@ -105,7 +106,8 @@ pub const LINTS: &[Lint] = &[
     part(Code::UnpinnedFrom, unpinned_from::check),
 ];
 
-/// Runs every lint, and adds to `found`, which has what the checks before found, what they report.
+/// Runs every lint, and adds to `found`, which has what the checks before found, what they report, and to
+/// what is there the fixes that only lints can tell.
 pub fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let is_whole = !subject.pipeline.partial && !subject.tree.flawed && !has_errors(found);
     let mut reported = Vec::new();
@@ -125,4 +127,5 @@ pub fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         d.primary.span.file == subject.tree.file && !is_known
     });
     found.append(&mut reported);
+    reshape::fix(subject, found);
 }

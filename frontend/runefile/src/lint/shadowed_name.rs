@@ -60,7 +60,7 @@ fn meant(
         && own.value != kind
     {
         let kind = kind.spec().name;
-        return Some((format!("the capability {kind}"), Some(own.span)));
+        return Some((format!("the capability {kind}"), None));
     }
     if !matches!(stage.kind, StageKind::Output(_))
         && OutputKind::from_name(&name.to_uppercase()).is_some()
