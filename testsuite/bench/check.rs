@@ -133,10 +133,8 @@ fn pipelines(random: &mut Random, count: usize, blocks: usize, models: &str) -> 
     lines.push("OUT SERIAL serial".to_owned());
     lines.push("RUN x sine serial".to_owned());
     for i in 0..count {
-        lines.push(format!(
-            "CAPABILITY<F32[{}]> RAW x{i}",
-            random.below(500) + 1
-        ));
+        let size = SIZES[random.below(SIZES.len())];
+        lines.push(format!("CAPABILITY<F32[{size}]> RAW x{i}"));
         let mut run = format!("RUN x{i}");
         for j in 0..blocks {
             // Two of a kind would be warned of.

@@ -260,7 +260,7 @@ mod tests {
                 .unwrap_err()
                 .starts_with("there is no ")
         );
-        let found = find(&[root.clone()], None);
+        let found = find(std::slice::from_ref(&root), None);
         assert!(found.sources.is_empty());
         assert!(found.faults[0].contains("has no Runefile"), "{found:?}");
         fs::remove_dir_all(root).unwrap();
@@ -275,7 +275,7 @@ mod tests {
         symlink("Runefile.self", root.join("a/Runefile.self")).unwrap();
         symlink("a/Runefile", root.join("linked.Runefile")).unwrap();
         symlink("a", root.join("folder.Runefile")).unwrap();
-        let found = find(&[root.clone()], None);
+        let found = find(std::slice::from_ref(&root), None);
         assert_eq!(
             shown(&root, &found),
             ["a/Runefile", "a/Runefile.self", "linked.Runefile"]

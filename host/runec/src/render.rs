@@ -80,9 +80,11 @@ pub fn human(
     let fixes = fixes.map(|(i, fix)| describe(places, fix, i == 0));
     report.notes = notes.chain(hints).chain(fixes).collect();
     let result = term::emit_to_write_style(out, &Config::default(), &shown, &report);
-    result.map_err(|error| match error {
-        Error::Io(error) => error,
-        error => io::Error::other(error.to_string()),
+    result.map_err(|error| {
+        if let Error::Io(error) = error {
+            return error;
+        }
+        io::Error::other(error.to_string())
     })
 }
 

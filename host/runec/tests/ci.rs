@@ -58,7 +58,12 @@ fn yaml(path: &str) -> Value {
                 continue;
             }
             Event::SequenceEnd | Event::MappingEnd => open.pop().unwrap().0,
-            _ => continue,
+            Event::Nothing
+            | Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(_)
+            | Event::DocumentEnd
+            | Event::Alias(_) => continue,
         };
         let (parent, key) = open.last_mut().unwrap();
         match (parent, key.take()) {

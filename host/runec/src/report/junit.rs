@@ -1,4 +1,4 @@
-//! Diagnostics as a JUnit report, which most CI servers show as a table of tests.
+//! Diagnostics as a report of `JUnit`, which most CI servers show as a table of tests.
 
 use std::fmt::Write;
 

@@ -42,7 +42,7 @@ pub struct Reporter<'a> {
     tally: Tally,
 }
 
-/// What is written where. SARIF and JUnit are one document about all, written at the end.
+/// What is written where. SARIF and `JUnit` are one document about all, written at the end.
 enum Form {
     Human,
     Json,
@@ -129,12 +129,14 @@ impl<'a> Reporter<'a> {
             }
             Form::Json => {
                 for diagnostic in diagnostics {
-                    lines += &format!("{}\n", json::one(&places, diagnostic));
+                    lines += &json::one(&places, diagnostic).to_string();
+                    lines.push('\n');
                 }
             }
             Form::Github => {
                 for diagnostic in diagnostics {
-                    lines += &format!("{}\n", github::line(&places, diagnostic));
+                    lines += &github::line(&places, diagnostic);
+                    lines.push('\n');
                 }
             }
             Form::Sarif(log) => log.add(&places, diagnostics),
@@ -220,27 +222,24 @@ impl Tally {
         if self.errors + self.warnings == 0 {
             return None;
         }
-        let mut parts = Vec::new();
-        if self.errors > 0 {
-            parts.push(count(self.errors, "error"));
-        }
-        if self.warnings > 0 {
-            parts.push(count(self.warnings, "warning"));
-        }
-        let mut line = parts.join(", ");
+        let counts: Vec<String> = [(self.errors, "error"), (self.warnings, "warning")]
+            .into_iter()
+            .filter(|(n, _)| *n > 0)
+            .map(|(n, noun)| count(n, noun))
+            .collect();
+        let mut first = counts.join(", ");
         if self.runefiles > 1 {
-            line += &format!(" in {} of {} Runefiles", self.flawed, self.runefiles);
+            first = format!("{first} in {} of {} Runefiles", self.flawed, self.runefiles);
         }
         if self.hidden > 0 {
-            line += &format!(", {} of them not shown", self.hidden);
+            first = format!("{first}, {} of them not shown", self.hidden);
         }
-        if self.fixable > 0 {
-            line += &format!("; {} with a fix", self.fixable);
-        }
-        if let Some((_, code)) = self.worst {
-            line += &format!("; `runec explain {code}` says more");
-        }
-        Some(line)
+        let fixable = (self.fixable > 0).then(|| format!("{} with a fix", self.fixable));
+        let more = self
+            .worst
+            .map(|(_, code)| format!("`runec explain {code}` says more"));
+        let parts: Vec<String> = [Some(first), fixable, more].into_iter().flatten().collect();
+        Some(parts.join("; "))
     }
 }
 
