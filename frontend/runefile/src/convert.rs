@@ -48,6 +48,7 @@ pub fn convert(tree: &Tree, text: &str, env: &dyn Env) -> Result<Converted, Vec<
     let mut faults: Vec<Diagnostic> = instructions.flat_map(|i| faults(i, env)).collect();
     faults.extend(base_fault(tree));
     faults.extend(repeated_names(tree, env));
+    faults.extend(idle_runs(tree, env));
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -230,6 +231,50 @@ fn repeated_names(tree: &Tree, env: &dyn Env) -> Vec<Diagnostic> {
                 .at("SET is for stages of a layer below")
                 .also(*first, "defined here")
                 .hint("write the arguments there"),
+            );
+        }
+    }
+    found
+}
+
+/// RUNs that join nothing, and outputs of a stage that their last step picks and nothing reads: neither is an
+/// input of any stage.
+fn idle_runs(tree: &Tree, env: &dyn Env) -> Vec<Diagnostic> {
+    if tree.format == Format::Yaml {
+        return Vec::new();
+    }
+    let all: Vec<&Run> = runs(tree).collect();
+    let steps = all.iter().flat_map(|run| &run.steps);
+    let named: BTreeSet<&str> = steps
+        .flat_map(|step| &step.stages)
+        .map(|stage| stage.name.value.as_str())
+        .collect();
+    let is_open = |i: &Instruction| {
+        matches!(i, Instruction::Stage(stage) if stage.role.value == Role::Out
+            && !named.contains(stage_name(stage, env).as_str()))
+    };
+    let feeds_open = tree.instructions.iter().any(is_open);
+    let mut found = Vec::new();
+    for (i, run) in all.iter().enumerate() {
+        if feeds_open && i + 1 == all.len() && !run.steps.is_empty() {
+            continue;
+        }
+        let picked = run.steps.last().into_iter().flat_map(|step| &step.stages);
+        if run.steps.len() < 2 {
+            found.push(
+                Diagnostic::new(Code::EmptyRun, run.span, "this RUN feeds nothing")
+                    .at("joins nothing")
+                    .hint("name at least two steps, such as `RUN input serial`"),
+            );
+        } else if let Some(stage) = picked.into_iter().find(|stage| stage.port.is_some()) {
+            let message = format!(
+                "an output of `{}` is picked, and no step reads it",
+                stage.name.value
+            );
+            found.push(
+                Diagnostic::new(Code::Syntax, stage.span, message)
+                    .at("last in this RUN")
+                    .hint(format!("write `{}`", stage.name.value)),
             );
         }
     }

@@ -10,6 +10,7 @@ use rune_ir::{
 
 use crate::{
     fault::NAME_RULE,
+    grammar,
     fmt,
     tree::{Role, Stage, Word, WordForm},
     values::shorten,
@@ -34,8 +35,8 @@ pub fn order<'t>(stage: &'t Stage, env: &dyn Env) -> Ordered<'t> {
     let swapped = stage
         .second
         .as_ref()
-        // The YAML form calls a path or kind a path even where it could be a name.
-        .filter(|second| !(first.form == WordForm::Path && second.form == WordForm::Name))
+        // What could be a name and is called a path is of the YAML form, which says which is which.
+        .filter(|_| !(first.form == WordForm::Path && grammar::is_name(&first.text)))
         .is_some_and(|second| match stage.role.value {
             Role::Capability => is_upper_kind(second) && !is_upper_kind(first),
             Role::ProcBlock => {
