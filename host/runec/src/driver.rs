@@ -202,7 +202,7 @@ pub fn analyse(request: &Request<'_>) -> Checked {
     } = *request;
     let mut sources = Sources::default();
     let file = sources.add(path, String::from_utf8_lossy(bytes));
-    let (tree, mut diagnostics) = rune_runefile::read(Format::of(path), file, bytes);
+    let (tree, mut diagnostics) = request.memo.read(Format::of(path), file, bytes);
     let own = Layer {
         id: id.to_owned(),
         ..Layer::own(tree)

@@ -1,7 +1,7 @@
 //! What has been learnt of files, models and blocks, kept by content so that it is worked out once.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     fmt, fs,
     hash::{DefaultHasher, Hash, Hasher},
     io,
@@ -17,10 +17,12 @@ use rune_blocks::{BlockError, Wasmi};
 use rune_ir::{
     args::Bound,
     block::{Block, BlockEngine, InitError, Instance, RunningBlock, Snapshot},
+    diag::{Diagnostic, FileId},
     graph::Graph,
     ty::Dim,
 };
 use rune_models::ImportError;
+use rune_runefile::{Format, Tree};
 
 /// Imported models, read blocks, what blocks answered, and the bytes of files. Clones share all of it, and
 /// threads may.
@@ -37,6 +39,7 @@ pub struct Memo {
 
 #[derive(Default)]
 struct Shared {
+    texts: Mutex<VecDeque<Text>>,
     digests: Mutex<Digests>,
     constants: Mutex<BTreeMap<usize, Arc<[u8]>>>,
     files: Mutex<Cache<PathBuf, File>>,
@@ -226,6 +229,26 @@ impl Memo {
         Ok(bytes)
     }
 
+    /// Reads a Runefile as [`rune_runefile::read`] does. The last few are remembered: a Runefile is checked again
+    /// when what it names has changed, or a block has run, and not it.
+    pub fn read(&self, format: Format, file: FileId, bytes: &[u8]) -> (Tree, Vec<Diagnostic>) {
+        let is_it = |text: &&Text| {
+            text.tree.format == format && text.tree.file == file && *text.bytes == *bytes
+        };
+        if let Some(text) = lock(&self.shared.texts).iter().find(is_it) {
+            return (text.tree.clone(), text.found.clone());
+        }
+        let (tree, found) = rune_runefile::read(format, file, bytes);
+        let mut texts = lock(&self.shared.texts);
+        texts.truncate(MOST_TEXTS - 1);
+        texts.push_front(Text {
+            bytes: bytes.into(),
+            tree: tree.clone(),
+            found: found.clone(),
+        });
+        (tree, found)
+    }
+
     /// Bytes of this program as an allocation of their own, always the same.
     pub fn constant(&self, bytes: &'static [u8]) -> Arc<[u8]> {
         let mut constants = lock(&self.shared.constants);
@@ -398,6 +421,16 @@ impl Run {
         1024 + args.sum::<usize>()
     }
 }
+
+/// A Runefile as it was read.
+struct Text {
+    bytes: Box<[u8]>,
+    tree: Tree,
+    found: Vec<Diagnostic>,
+}
+
+/// How many Runefiles are remembered as they were read.
+const MOST_TEXTS: usize = 4;
 
 #[derive(Clone)]
 struct File {
