@@ -10,8 +10,7 @@ use rune_ir::{
 
 use crate::{
     fault::NAME_RULE,
-    grammar,
-    fmt,
+    fmt, grammar,
     tree::{Role, Stage, Word, WordForm},
     values::shorten,
 };

@@ -8,7 +8,6 @@ mod document;
 mod stage;
 mod write;
 
-
 use std::collections::BTreeMap;
 
 use rune_ir::diag::{Code, Diagnostic, FileId, Span, Spanned, did_you_mean};
@@ -18,18 +17,22 @@ use crate::{
     fmt::text as spell,
     format::Format,
     grammar,
-    tree::{
-        Argument, Faulty, For, From, Instruction, Keyword, Label, Resource, Tree, Value,
-    },
+    tree::{Argument, Faulty, For, From, Instruction, Keyword, Label, Resource, Tree, Value},
     values::shorten,
 };
-
-
 
 pub(crate) use write::{arguments, quoted, scalar, text, types};
 
 /// Keys of the document.
-const TOP: [&str; 7] = ["version", "image", "as", "for", "labels", "pipeline", "resources"];
+const TOP: [&str; 7] = [
+    "version",
+    "image",
+    "as",
+    "for",
+    "labels",
+    "pipeline",
+    "resources",
+];
 /// Keys of a resource.
 const RESOURCE: [&str; 3] = ["path", "inline", "type"];
 
@@ -117,7 +120,7 @@ impl Reader {
         if let Some(resources) = field(entries, "resources") {
             self.resources(resources);
         }
-        let example = "pipeline:\n    audio:\n      capability: SOUND";
+        let example = "pipeline:` with the stages below it, such as `audio: {capability: SOUND}";
         if let Some(pipeline) = self.required(entries, "pipeline", at, example) {
             self.pipeline(pipeline);
         }
@@ -175,7 +178,7 @@ impl Reader {
             self.fault(
                 Diagnostic::new(Code::MissingField, at, format!("missing field `{name}`"))
                     .at(format!("`{name}` is missing here"))
-                    .hint(format!("add `{}`", example.replace('\n', " "))),
+                    .hint(format!("add `{example}`")),
             );
         }
         node
@@ -186,7 +189,8 @@ impl Reader {
         if scalar.is_some_and(|s| s.style == Style::Plain && s.text == "1") {
             return;
         }
-        let is_number = scalar.is_some_and(|s| s.style == Style::Plain && s.text.parse::<i64>().is_ok());
+        let is_number =
+            scalar.is_some_and(|s| s.style == Style::Plain && s.text.parse::<i64>().is_ok());
         let what = if is_number { "value" } else { "type" };
         self.fault(
             Diagnostic::new(
@@ -250,7 +254,8 @@ impl Reader {
         for item in items {
             if let Some(image) = self.image_name(item) {
                 let span = item.span;
-                self.instructions.push(Instruction::For(For { image, span }));
+                self.instructions
+                    .push(Instruction::For(For { image, span }));
             }
         }
     }
@@ -405,7 +410,10 @@ impl Reader {
             return Some(name);
         }
         let shown = shorten(&name.value);
-        let bare = name.value.strip_prefix('$').filter(|n| grammar::is_yaml_name(n));
+        let bare = name
+            .value
+            .strip_prefix('$')
+            .filter(|n| grammar::is_yaml_name(n));
         self.fault(
             Diagnostic::new(
                 Code::BadField,
@@ -415,7 +423,8 @@ impl Reader {
             .at(format!("not a name for {what}"))
             .hint(match bare {
                 Some(bare) => format!("write `{bare}`; the `$` belongs to where it is used"),
-                None => "a name is letters, digits, `_` and `-`, and begins with a letter or `_`".to_owned(),
+                None => "a name is letters, digits, `_` and `-`, and begins with a letter or `_`"
+                    .to_owned(),
             }),
         );
         None
