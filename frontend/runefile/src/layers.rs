@@ -111,7 +111,7 @@ pub fn read_layers(
         let top = layers[layers.len() - 1].env(env);
         let below = match Base::of(&from.image.value) {
             Base::Image => break,
-            Base::Registry => Err(in_registry(from, top)),
+            Base::Registry => Err(Box::new(in_registry(from, top))),
             Base::Path => below(&layers, from, top, sources),
         };
         match below {
@@ -127,7 +127,7 @@ pub fn read_layers(
                 });
             }
             Err(fault) => {
-                found.push(fault);
+                found.push(*fault);
                 break;
             }
         }
@@ -172,31 +172,32 @@ fn below(
     from: &From,
     env: &dyn Env,
     sources: &Sources,
-) -> Result<env::Layer, Diagnostic> {
+) -> Result<env::Layer, Box<Diagnostic>> {
     let path = &from.image.value;
     let fault = |code, message: String| Diagnostic::new(code, from.image.span, message);
     let layer = env.layer(path).map_err(|reason| {
         let message = format!("cannot use `{}` as a base", shorten(path));
-        fault(Code::LayerUnusable, message).at(reason)
+        Box::new(fault(Code::LayerUnusable, message).at(reason))
     })?;
     let through = |upper: &[Layer]| chain(upper, sources, &layer.name);
     if let Some(first) = layers.iter().position(|l| l.id == layer.id) {
-        return Err(fault(
-            Code::LayerCycle,
-            format!("`{}` lies on itself", layer.name),
-        )
-        .at("this FROM closes the circle")
-        .note(format!("The circle is {}.", through(&layers[first..])))
-        .hint("let one of these Runefiles begin with a base image, such as `FROM runicos/base`"));
+        let found = fault(Code::LayerCycle, format!("`{}` lies on itself", layer.name))
+            .at("this FROM closes the circle")
+            .note(format!("The circle is {}.", through(&layers[first..])))
+            .hint(
+                "let one of these Runefiles begin with a base image, such as `FROM runicos/base`",
+            );
+        return Err(Box::new(found));
     }
     if layers.len() == MAX_LAYERS {
-        return Err(fault(
+        let found = fault(
             Code::LayerDepth,
             format!("more than {MAX_LAYERS} layers lie on each other"),
         )
         .at("this is one too many")
         .note(format!("The layers are {}.", through(layers)))
-        .hint("put some of these Runefiles into one"));
+        .hint("put some of these Runefiles into one");
+        return Err(Box::new(found));
     }
     Ok(layer)
 }

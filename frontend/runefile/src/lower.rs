@@ -265,7 +265,7 @@ impl Lowering<'_> {
         bytes
             .map_err(|reason| {
                 self.found
-                    .push(resources::unreadable(path, "model", reason))
+                    .push(resources::unreadable(path, "model", reason));
             })
             .ok()
     }

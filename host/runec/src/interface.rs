@@ -94,7 +94,7 @@ fn changed(old: &Stage, new: &Stage, old_types: &Interface, new_types: &Interfac
 
 /// Says that only the stage that was replaced decided some types.
 fn undecided(old: &Stage, new: &Stage, types: &Interface) -> Diagnostic {
-    let (keyword, written) = match (&new.kind, &types.inputs, &types.outputs) {
+    let (keyword, written) = match (&new.kind, types.inputs.as_ref(), types.outputs.as_ref()) {
         (StageKind::Capability(_), _, outputs) => ("CAPABILITY", list(outputs)),
         (StageKind::Model { .. }, inputs, outputs) => {
             ("MODEL", format!("{} -> {}", list(inputs), list(outputs)))
@@ -117,8 +117,12 @@ fn undecided(old: &Stage, new: &Stage, types: &Interface) -> Diagnostic {
 }
 
 /// Types behind each other; nothing where they are not known.
-fn list(types: &Option<Vec<PartialType>>) -> String {
-    let shown: Vec<String> = types.iter().flatten().map(ToString::to_string).collect();
+fn list(types: Option<&Vec<PartialType>>) -> String {
+    let shown: Vec<String> = types
+        .into_iter()
+        .flatten()
+        .map(ToString::to_string)
+        .collect();
     shown.join(", ")
 }
 
@@ -164,7 +168,7 @@ impl Interface {
 
     /// "takes F32[4] and gives U32[1]".
     fn show(&self) -> String {
-        let (inputs, outputs) = (list(&self.inputs), list(&self.outputs));
+        let (inputs, outputs) = (list(self.inputs.as_ref()), list(self.outputs.as_ref()));
         match (self.inputs.is_some(), self.outputs.is_some()) {
             (true, true) => format!("takes {inputs} and gives {outputs}"),
             (false, true) => format!("gives {outputs}"),

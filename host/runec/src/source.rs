@@ -229,8 +229,8 @@ pub fn is_module(bytes: &[u8]) -> bool {
 /// One sentence, where it has no sources or they are damaged.
 pub fn open(bytes: &[u8], rune: &str, id: &str, catalogue: World) -> Result<Layer, String> {
     let damaged = |what: &str| format!("{rune} is damaged: {what}");
-    let content = sources_of(bytes).ok_or_else(|| damaged("it is no whole module"))?;
-    let Some(content) = content else {
+    let contents = sources_of(bytes).ok_or_else(|| damaged("it is no whole module"))?;
+    let Some(content) = contents.first() else {
         return Err(format!(
             "{rune} carries no sources; build it with `runec build --with-source`"
         ));
@@ -373,19 +373,19 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The content of the first section of sources of a module, if it has one; `None`: it is no whole module.
-fn sources_of(module: &[u8]) -> Option<Option<&[u8]>> {
+/// The contents of the sections of sources of a module; `None`: it is no whole module.
+fn sources_of(module: &[u8]) -> Option<Vec<&[u8]>> {
     let mut reader = Reader(module);
     // Magic and version.
     reader.bytes(8)?;
-    let mut found = None;
+    let mut found = Vec::new();
     while let Some(id) = reader.bytes(1) {
         let size = reader.leb()?;
         let mut section = Reader(reader.bytes(size as usize)?);
-        if id == [0] && found.is_none() {
+        if id == [0] {
             let length = section.leb()?;
             if section.bytes(length as usize)? == section::SOURCE.as_bytes() {
-                found = Some(section.0);
+                found.push(section.0);
             }
         }
     }

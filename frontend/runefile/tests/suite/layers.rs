@@ -167,16 +167,17 @@ impl Compiled {
     fn show(&self) -> String {
         let mut out = String::new();
         for d in &self.found {
-            writeln!(out, "{} {}", d.code, d.message).unwrap();
+            writeln!(out, "{} {}", d.code, d.message).expect("a string takes everything");
             for label in std::iter::once(&d.primary).chain(&d.secondary) {
                 let text = self.sources.text(label.span.file);
                 let under = &text[label.span.start as usize..label.span.end as usize];
                 let line = text[..label.span.start as usize].matches('\n').count() + 1;
                 let file = self.sources.name(label.span.file);
-                writeln!(out, "  {file}:{line} {under:?} {}", label.message).unwrap();
+                writeln!(out, "  {file}:{line} {under:?} {}", label.message)
+                    .expect("a string takes everything");
             }
             for note in d.notes.iter().chain(&d.hints) {
-                writeln!(out, "  {note}").unwrap();
+                writeln!(out, "  {note}").expect("a string takes everything");
             }
         }
         out
@@ -185,7 +186,7 @@ impl Compiled {
 
 fn shown(pipeline: &Pipeline) -> String {
     let mut out = String::new();
-    show_pipeline(pipeline, &mut out).unwrap();
+    show_pipeline(pipeline, &mut out).expect("a string takes everything");
     out
 }
 
@@ -591,9 +592,10 @@ fn damaged_layers_give_diagnostics_in_their_own_file() {
                 assert!(text.get(range).is_some(), "{diagnostic:?}\n{text}");
             }
         }
-        match compiled.found.is_empty() {
-            true => fine += 1,
-            false => faulty += 1,
+        if compiled.found.is_empty() {
+            fine += 1;
+        } else {
+            faulty += 1;
         }
         let complete = compiled.pipeline.is_some_and(|p| !p.partial);
         assert!(
