@@ -95,18 +95,23 @@ fn session(folder: &Path, name: &str, text: &str, places: &[(&str, &str)]) {
         let line = text[..at].matches('\n').count();
         let column = at - text[..at].rfind('\n').map_or(0, |at| at + 1);
         let (mut answers, mut findings) = (Vec::new(), Vec::new());
+        let mut last = String::new();
         for stroke in 0..KEYSTROKES {
-            // One letter more, and gone again.
-            let is_new = stroke % 2 == 0;
-            let end = column + usize::from(!is_new);
+            // Never a text that was there a moment ago.
+            let number = (1 + stroke % 40).to_string();
+            let end = column + last.len();
             let range = json!({ "start": { "line": line, "character": column }, "end": { "line": line, "character": end } });
             let begin = Instant::now();
-            editor.change(&range, if is_new { "1" } else { "" });
+            editor.change(&range, &number);
+            last = number;
             editor.ask("textDocument/hover", json!({ "textDocument": { "uri": editor.uri }, "position": { "line": 2, "character": 2 } }));
             let (answered, told) = editor.wait();
             answers.push(answered - begin);
             findings.push(told - begin);
         }
+        let end = column + last.len();
+        let range = json!({ "start": { "line": line, "character": column }, "end": { "line": line, "character": end } });
+        editor.change(&range, "");
         row(&format!("{name}, {label}: hover"), answers);
         row(&format!("{name}, {label}: findings"), findings);
     }
