@@ -56,9 +56,13 @@ fn compile(path: &Path) -> Compilation<Output> {
     let lints: Vec<Code> = marked
         .filter_map(|(_, code)| Code::from_number(&code).filter(|c| c.is_lint()))
         .collect();
+    let mut options = rune_codegen::Options::default();
+    if text.starts_with("# built with: --simd relaxed\n") {
+        options.simd = rune_codegen::Simd::Relaxed;
+    }
     let toml = path.with_extension("toml");
     if lints.is_empty() && !toml.exists() {
-        return engines::compile(path, &rune_codegen::Options::default());
+        return engines::compile(path, &options);
     }
     let configuration = fs::read_to_string(&toml).unwrap_or_default();
     let shown = toml.strip_prefix(root()).unwrap_or(&toml);

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The base images this runtime stands for.
-const BASES: &[&str] = &["runicos/base"];
+const BASES: &[&str] = &["runicos/base", "runicos/linux"];
 
 /// One flag that offers a source, such as `--accel left=walk.csv`.
 #[derive(Clone, Debug, PartialEq, Eq)]
