@@ -513,7 +513,13 @@ impl Lowering<'_> {
 fn words(tree: &Tree) -> impl Iterator<Item = (String, Span)> {
     let stages = tree.instructions.iter().filter_map(|i| match i {
         Instruction::Stage(stage) => Some(stage),
-        _ => None,
+        Instruction::From(_)
+        | Instruction::For(_)
+        | Instruction::Label(_)
+        | Instruction::Resource(_)
+        | Instruction::Set(_)
+        | Instruction::Run(_)
+        | Instruction::Faulty(_) => None,
     });
     stages
         .flat_map(|stage| [Some(&stage.first), stage.second.as_ref()])

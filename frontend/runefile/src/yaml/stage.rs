@@ -395,10 +395,15 @@ impl Reader {
             );
             return None;
         }
-        items.iter().map(|item| self.dim(item)).collect()
+        let mut dims = Vec::with_capacity(items.len());
+        for item in items {
+            self.dim(item, &mut dims)?;
+        }
+        Some(dims)
     }
 
-    fn dim(&mut self, node: &Node) -> Option<Option<Dim>> {
+    /// Adds a dimension, open or not; `None`: it is faulty.
+    fn dim(&mut self, node: &Node, dims: &mut Vec<Option<Dim>>) -> Option<()> {
         let text = node.scalar().map_or("", |s| s.text.as_str());
         let digits = text.strip_prefix("<=").unwrap_or(text).trim_start();
         let is_dim = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
@@ -407,14 +412,19 @@ impl Reader {
             self.wrong_type(node, "a dimension", hint);
             return None;
         }
-        values::dim(text)
-            .map_err(|fault| {
+        match values::dim(text) {
+            Ok(dim) => {
+                dims.push(dim);
+                Some(())
+            }
+            Err(fault) => {
                 self.fault(
                     Diagnostic::new(Code::BadDimension, node.span, fault.message)
                         .at(fault.label)
                         .hint(fault.hint),
                 );
-            })
-            .ok()
+                None
+            }
+        }
     }
 }

@@ -1,4 +1,8 @@
 //! Values as YAML: plain where that is certain, otherwise quoted, so that reading gives them back.
+#![allow(
+    clippy::format_push_string,
+    reason = "a line of its own costs nothing here"
+)]
 
 use rune_ir::{
     diag::Spanned,
