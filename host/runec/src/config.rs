@@ -89,7 +89,9 @@ impl Config {
         let mut found = self.diagnostics.clone();
         if let (false, Some((_, name, text))) = (found.is_empty(), self.sources.iter().next()) {
             let file = sources.add(name, text);
-            found.iter_mut().for_each(|d| d.primary.span.file = file);
+            for diagnostic in &mut found {
+                diagnostic.primary.span.file = file;
+            }
         }
         found
     }
@@ -116,27 +118,22 @@ impl Config {
         for (key, value) in table {
             let at = span(file, key.span());
             let name: &str = key.get_ref();
-            match value.get_ref() {
-                DeValue::Table(lints) if name == "lints" => self.lints(file, lints),
-                _ if name == "lints" => {
-                    self.fault(
-                        span(file, value.span()),
-                        "`lints` is no table".to_owned(),
-                        "expected a table",
-                    )
+            if name != "lints" {
+                let near = did_you_mean(name, ["lints"]);
+                let message = format!("{NAME} has no table `{name}`");
+                let hint = near.map_or("the one table is `[lints]`".to_owned(), |n| {
+                    format!("did you mean `[{n}]`?")
+                });
+                self.fault(at, message, "unknown").hints.push(hint);
+            } else if let DeValue::Table(lints) = value.get_ref() {
+                self.lints(file, lints);
+            } else {
+                let place = span(file, value.span());
+                self.fault(place, "`lints` is no table".to_owned(), "expected a table")
                     .hints
                     .push(
                         "write `[lints]` on a line of its own, and the levels below it".to_owned(),
                     );
-                }
-                _ => {
-                    let near = did_you_mean(name, ["lints"]);
-                    let message = format!("{NAME} has no table `{name}`");
-                    let hint = near.map_or("the one table is `[lints]`".to_owned(), |n| {
-                        format!("did you mean `[{n}]`?")
-                    });
-                    self.fault(at, message, "unknown").hints.push(hint);
-                }
             }
         }
     }
@@ -167,19 +164,16 @@ impl Config {
             } else {
                 None
             };
-            match level {
-                Some(level) => self.levels.set(code, level),
-                None => {
-                    let words = Level::ALL.map(|(_, word)| format!("{word:?}")).join(", ");
-                    self.fault(
-                        span(file, value.span()),
-                        format!("`{name}` has no such level"),
-                        "expected a level",
-                    )
-                    .hints
-                    .push(format!("the levels are {words}"));
-                }
+            if let Some(level) = level {
+                self.levels.set(code, level);
+                continue;
             }
+            let words = Level::ALL.map(|(_, word)| format!("{word:?}")).join(", ");
+            let place = span(file, value.span());
+            let message = format!("`{name}` has no such level");
+            self.fault(place, message, "expected a level")
+                .hints
+                .push(format!("the levels are {words}"));
         }
     }
 }

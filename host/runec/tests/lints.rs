@@ -7,6 +7,7 @@
 
 use std::{
     collections::BTreeSet,
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -110,9 +111,10 @@ fn examples(page: &str) -> Vec<String> {
 fn the_example_of_every_page_is_found_and_its_repair_is_not() {
     for lint in Code::ALL.iter().filter(|c| c.is_lint()) {
         let page = fs::read_to_string(root().join(format!("docs/errors/{lint}.md"))).unwrap();
-        let env = Overlay::new(match lint {
-            Code::QuantizationMismatch => "keyword/keyword.tflite",
-            _ => "paper/example.tflite",
+        let env = Overlay::new(if *lint == Code::QuantizationMismatch {
+            "keyword/keyword.tflite"
+        } else {
+            "paper/example.tflite"
         });
         let examples = examples(&page);
         let [faulty, repaired] = examples.as_slice() else {
@@ -166,9 +168,11 @@ fn the_table_of_the_book_is_that_of_the_codes() {
             None => "",
         };
         let (number, name, summary) = (code.number(), code.name(), code.summary());
-        table += &format!(
-            "| [{number}](../errors/{number}.md) | `{name}` | {level} | {fix} | {summary} |\n"
-        );
+        writeln!(
+            table,
+            "| [{number}](../errors/{number}.md) | `{name}` | {level} | {fix} | {summary} |"
+        )
+        .unwrap();
     }
     let due = format!("{before}{table}\n{after}");
     if std::env::var_os("BLESS").is_some() {

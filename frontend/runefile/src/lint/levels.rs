@@ -56,9 +56,10 @@ impl Levels {
             Severity::Note => Level::Note,
         };
         let level = self.set.get(&code).copied().unwrap_or(default);
-        let level = match level {
-            Level::Warn if self.deny_warnings => Level::Deny,
-            level => level,
+        let level = if self.deny_warnings && level == Level::Warn {
+            Level::Deny
+        } else {
+            level
         };
         if self.building && code.is_lint() && level != Level::Deny {
             return Level::Allow;

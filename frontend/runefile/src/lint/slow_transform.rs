@@ -55,7 +55,9 @@ fn is_fast(mut length: u64) -> bool {
 fn neighbours(length: u64) -> (u64, u64) {
     let below = (1..length).rev().find(|n| is_fast(*n)).unwrap_or(1);
     // A power of two is always near enough.
-    let above = (length..).find(|n| is_fast(*n)).unwrap_or(length);
+    let above = (length..=length.next_power_of_two())
+        .find(|n| is_fast(*n))
+        .unwrap_or(length);
     (below, above)
 }
 

@@ -46,10 +46,8 @@ impl<'a> Subject<'a> {
 
     /// The whole instruction around a place of this file.
     pub(crate) fn instruction(&self, place: Span) -> Option<Span> {
-        let spans = self.tree.instructions.iter().map(Instruction::span);
-        spans
-            .filter(|s| s.file == place.file && s.start <= place.start && place.start <= s.end)
-            .last()
+        let mut spans = self.tree.instructions.iter().map(Instruction::span);
+        spans.rfind(|s| s.file == place.file && s.start <= place.start && place.start <= s.end)
     }
 
     /// The resources that this file defines.

@@ -1,4 +1,8 @@
 //! What the tests of lints compile in: a few blocks and models by their signatures alone, in memory.
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "tests name the few variants that they make"
+)]
 
 use std::sync::Arc;
 

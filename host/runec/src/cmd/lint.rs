@@ -36,6 +36,10 @@ Examples:
   runec lint --publish Runefile    also what a published rune needs";
 
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(crate) struct Args {
     #[command(flatten)]
     paths: Paths,
