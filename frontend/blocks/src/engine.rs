@@ -8,7 +8,7 @@ mod running;
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -24,7 +24,10 @@ use wasmi::{
 
 pub(crate) use records::{Failure, Part, Placement, Started, in_enough_room, init};
 
-use crate::snapshot;
+use crate::{
+    object::{self, Shift},
+    snapshot,
+};
 
 /// What a block may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,13 +48,25 @@ impl Default for Limits {
     }
 }
 
-/// The engine.
+/// The engine. Clones share the modules it has translated.
 #[derive(Clone, Debug)]
 pub struct Wasmi {
     engine: Engine,
+    modules: Arc<Mutex<Vec<Translated>>>,
     limits: Limits,
     stop: Option<Arc<AtomicBool>>,
 }
+
+/// A module ready to run, known by the allocation of its bytes, which it keeps.
+#[derive(Clone, Debug)]
+struct Translated {
+    bytes: Arc<[u8]>,
+    shift: Option<Shift>,
+    module: Module,
+}
+
+/// How many modules are kept: every block of a large project.
+const MOST_MODULES: usize = 128;
 
 impl Default for Wasmi {
     fn default() -> Self {
@@ -67,9 +82,11 @@ impl Wasmi {
             .consume_fuel(true)
             .allow_start_fn(false)
             .ignore_custom_sections(true)
-            .compilation_mode(CompilationMode::LazyTranslation);
+            // Lazy translation would be paid for in steps of whichever run comes first.
+            .compilation_mode(CompilationMode::Eager);
         Self {
             engine: Engine::new(&config),
+            modules: Arc::default(),
             limits,
             stop: None,
         }
@@ -84,11 +101,43 @@ impl Wasmi {
         }
     }
 
-    /// The module in memory of its own, nothing called yet.
-    pub(crate) fn machine(&self, bytes: &[u8]) -> Result<Machine, InitError> {
+    /// The module of these bytes, or of what they are when moved, ready to run.
+    fn module(&self, bytes: &Arc<[u8]>, shift: Option<Shift>) -> Result<Module, InitError> {
+        let lock = || self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |known: &Translated| Arc::ptr_eq(&known.bytes, bytes) && known.shift == shift;
+        let mut modules = lock();
+        if let Some(at) = modules.iter().position(is_it) {
+            // The last used stands last.
+            modules[at..].rotate_left(1);
+            return Ok(modules[modules.len() - 1].module.clone());
+        }
+        drop(modules);
+        let moved = shift.map(|shift| object::rebase(bytes, shift)).transpose();
+        let moved =
+            moved.map_err(|error| InitError::Broken(format!("it cannot be moved: {error}")))?;
+        let module = Module::new(&self.engine, moved.as_deref().unwrap_or(bytes))
+            .map_err(|error| InitError::Broken(format!("it cannot be loaded: {error}")))?;
+        let mut modules = lock();
+        if modules.len() == MOST_MODULES {
+            modules.remove(0);
+        }
+        modules.push(Translated {
+            bytes: bytes.clone(),
+            shift,
+            module: module.clone(),
+        });
+        Ok(module)
+    }
+
+    /// The module, moved or not, in memory of its own, nothing called yet.
+    pub(crate) fn machine(
+        &self,
+        bytes: &Arc<[u8]>,
+        shift: Option<Shift>,
+    ) -> Result<Machine, InitError> {
         let broken =
             |error: wasmi::Error| InitError::Broken(format!("it cannot be loaded: {error}"));
-        let module = Module::new(&self.engine, bytes).map_err(broken)?;
+        let module = self.module(bytes, shift)?;
         let memory = module.get_export(rune_abi::export::MEMORY);
         let pages = memory.and_then(|ty| Some(ty.memory()?.minimum()));
         if pages.is_some_and(|pages| pages > self.limits.memory as u64 >> 16) {
@@ -123,7 +172,7 @@ impl Wasmi {
 impl BlockEngine for Wasmi {
     fn shape(&self, block: &Block, question: &Instance) -> Result<Vec<Vec<Dim>>, InitError> {
         in_enough_room(|room| {
-            let mut machine = self.machine(&block.bytes)?;
+            let mut machine = self.machine(&block.bytes, None)?;
             records::shape(&mut machine, question, &Placement::new(room, [0; 3]))
         })
     }
@@ -138,7 +187,7 @@ impl BlockEngine for Wasmi {
         instance: &Instance,
     ) -> Result<Box<dyn RunningBlock>, InitError> {
         let (machine, started) = in_enough_room(|room| {
-            let mut machine = self.machine(&block.bytes)?;
+            let mut machine = self.machine(&block.bytes, None)?;
             let started = init(&mut machine, instance, &Placement::new(room, [0; 3]))?;
             Ok((machine, started))
         })?;

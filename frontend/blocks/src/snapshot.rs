@@ -14,7 +14,7 @@ use rune_ir::{
 
 use crate::{
     engine::{Failure, Machine, Part, Placement, Started, Wasmi, in_enough_room, init},
-    object::{self, Shift},
+    object::Shift,
 };
 use freed::{Compaction, Freed};
 
@@ -36,12 +36,10 @@ pub(crate) fn take(
     block: &Block,
     instance: &Instance,
 ) -> Result<Snapshot, InitError> {
-    let moved = object::rebase(&block.bytes, SHIFT)
-        .map_err(|error| InitError::Broken(format!("it cannot be moved: {error}")))?;
     in_enough_room(|room| {
-        let here = Run::new(engine, &block.bytes, block, instance, room, [0; 3])?;
+        let here = Run::new(engine, None, block, instance, room, [0; 3])?;
         here.check_statics(block)?;
-        let there = Run::new(engine, &moved, block, instance, room, GAPS)?;
+        let there = Run::new(engine, Some(SHIFT), block, instance, room, GAPS)?;
         Ok(compare(&block.object, &here, &there)?)
     })
 }
@@ -57,13 +55,13 @@ struct Run {
 impl Run {
     fn new(
         engine: &Wasmi,
-        bytes: &[u8],
+        shift: Option<Shift>,
         block: &Block,
         instance: &Instance,
         room: usize,
         gaps: [usize; 3],
     ) -> Result<Self, Failure> {
-        let mut machine = engine.machine(bytes)?;
+        let mut machine = engine.machine(&block.bytes, shift)?;
         let statics = statics(&machine, block);
         let started = init(&mut machine, instance, &Placement::new(room, gaps))?;
         Ok(Self {

@@ -47,6 +47,7 @@ struct Shared {
     models: Mutex<Cache<[u8; 32], Result<Arc<Graph>, ImportError>>>,
     blocks: Mutex<Cache<[u8; 32], Result<Arc<Block>, BlockError>>>,
     runs: Mutex<Cache<u64, Vec<(Run, Answer)>>>,
+    engine: Wasmi,
     counts: Counters,
 }
 
@@ -290,7 +291,7 @@ impl Memo {
     /// is set.
     pub fn run(&self, run: &Run, stop: &Arc<AtomicBool>) {
         if self.known(run).is_none() {
-            let engine = Wasmi::default().stopped_by(stop.clone());
+            let engine = self.shared.engine.clone().stopped_by(stop.clone());
             self.do_run(&engine, run);
         }
     }
@@ -323,7 +324,7 @@ impl Memo {
             return answer;
         }
         match &self.put_off {
-            None => self.do_run(&Wasmi::default(), &run),
+            None => self.do_run(&self.shared.engine, &run),
             Some(put_off) => {
                 lock(put_off).push(run);
                 match export {
@@ -389,7 +390,7 @@ impl BlockEngine for Memo {
         block: &Block,
         instance: &Instance,
     ) -> Result<Box<dyn RunningBlock>, InitError> {
-        Wasmi::default().start(block, instance)
+        self.shared.engine.start(block, instance)
     }
 }
 
