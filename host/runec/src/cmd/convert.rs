@@ -86,19 +86,15 @@ pub(crate) fn run(args: &Args, color: Color) -> u8 {
             return cli::USAGE;
         }
     };
-    let result = match &args.output {
-        Some(path) => fs::write(path, &text)
-            .map_err(|error| format!("{} cannot be written: {error}", path.display())),
+    let Some(path) = &args.output else {
         // Whoever reads it may have enough of it.
-        None => {
-            let _ = io::stdout().write_all(text.as_bytes());
-            Ok(())
-        }
+        let _ = io::stdout().write_all(text.as_bytes());
+        return status;
     };
-    match result {
+    match fs::write(path, &text) {
         Ok(()) => status,
-        Err(reason) => {
-            complain(&reason);
+        Err(error) => {
+            complain(&format!("{} cannot be written: {error}", path.display()));
             cli::USAGE
         }
     }
