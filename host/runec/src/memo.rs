@@ -458,7 +458,8 @@ impl Stamp {
     }
 }
 
-/// The same path without `.` and `..`, as far as its text tells.
+/// The same path without detours, as far as its text tells: `./model.tflite` beside `a/Runefile` is
+/// `a/model.tflite`, and `../b` beside it `b`.
 pub(crate) fn normal(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for part in path.components() {

@@ -2,13 +2,20 @@
 
 use std::{
     fs, io,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
 use rune_ir::env::{Env, Layer, Unbuilt};
 
-use crate::{archive, config::Config, driver::Request, find, folder, memo::Memo, source};
+use crate::{
+    archive,
+    config::Config,
+    driver::Request,
+    find, folder,
+    memo::{Memo, normal},
+    source,
+};
 
 /// Files relative to a Runefile's folder, and the built-in catalogue.
 #[derive(Clone, Debug)]
@@ -33,9 +40,45 @@ impl World {
     }
 }
 
+impl World {
+    /// A file of the name of one that is not there: in the Runefile's folder, in one of its folders, or in that
+    /// above.
+    fn elsewhere(&self, path: &str) -> Option<String> {
+        if self.root.join(path).exists() {
+            return None;
+        }
+        let name = Path::new(path).file_name()?.to_str()?;
+        let folders = fs::read_dir(if self.root.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            &self.root
+        });
+        let mut folders: Vec<String> = folders
+            .into_iter()
+            .flatten()
+            .filter_map(|e| e.ok()?.file_name().into_string().ok())
+            .take(MAX_NEIGHBOURS)
+            .collect();
+        folders.sort();
+        let below = folders.iter().map(|folder| format!("./{folder}/{name}"));
+        [format!("./{name}")]
+            .into_iter()
+            .chain(below)
+            .chain([format!("../{name}")])
+            .find(|other| self.root.join(other).is_file())
+    }
+}
+
+/// In so many folders a missing file is looked for.
+const MAX_NEIGHBOURS: usize = 256;
+
 impl Env for World {
     fn file(&self, path: &str) -> Result<Arc<[u8]>, String> {
-        read(&self.memo, &self.root.join(path))
+        let read = read(&self.memo, &self.root.join(path));
+        read.map_err(|reason| match self.elsewhere(path) {
+            Some(other) if !reason.contains('?') => format!("{reason}; did you mean `{other}`?"),
+            _ => reason,
+        })
     }
 
     fn layer(&self, path: &str) -> Result<Layer, String> {
@@ -43,12 +86,12 @@ impl Env for World {
         let file = if path.is_dir() {
             runefiles_in(&path)
                 .next()
-                .ok_or_else(|| format!("folder {} has no Runefile", shown(&path).display()))?
+                .ok_or_else(|| format!("folder {} has no Runefile", normal(&path).display()))?
         } else {
             path
         };
         let bytes = read(&self.memo, &file)?;
-        let name = shown(&file).display().to_string();
+        let name = normal(&file).display().to_string();
         let id = file_id(&file);
         let world = World::new(file.parent().unwrap_or(Path::new(""))).with_memo(self.memo.clone());
         if source::is_module(&bytes) {
@@ -122,32 +165,9 @@ fn file_id(path: &Path) -> String {
     real.as_deref().unwrap_or(path).display().to_string()
 }
 
-/// A path without detours: `./model.tflite` beside `a/Runefile` is shown as `a/model.tflite`, and `../b` beside
-/// it as `b`.
-fn shown(path: &Path) -> PathBuf {
-    let mut shown = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir
-                if matches!(shown.components().next_back(), Some(Component::Normal(_))) =>
-            {
-                shown.pop();
-            }
-            Component::CurDir => {}
-            Component::Prefix(_)
-            | Component::RootDir
-            | Component::ParentDir
-            | Component::Normal(_) => {
-                shown.push(part);
-            }
-        }
-    }
-    shown
-}
-
 /// The bytes of a file, or one sentence on why they cannot be had.
 fn read(memo: &Memo, path: &Path) -> Result<Arc<[u8]>, String> {
-    let shown = shown(path);
+    let shown = normal(path);
     let shown = shown.display();
     // A pipe or a device might never end.
     if fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {

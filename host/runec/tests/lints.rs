@@ -520,3 +520,27 @@ fn examples_have_nothing_to_warn_of() {
         assert!(found.is_empty(), "{example}\n{found:#?}");
     }
 }
+
+#[test]
+fn a_fault_that_runefiles_share_is_told_once() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("shared-fault");
+    let _ = fs::remove_dir_all(&folder);
+    for name in ["a", "b", "c"] {
+        fs::create_dir_all(folder.join(name)).unwrap();
+        let text = "FROM runicos/base\nCAPABILITY<F32> RAND x\nOUT SERIAL\nRUN x serial\n";
+        fs::write(folder.join(name).join("Runefile"), text).unwrap();
+    }
+    fs::write(
+        folder.join("Rune.toml"),
+        "[lints]\nno-such-lint = \"deny\"\n",
+    )
+    .unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_runec"))
+        .arg("check")
+        .current_dir(&folder)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said.matches("[R0902]").count(), 1, "{said}");
+    assert_eq!(output.status.code(), Some(1));
+}

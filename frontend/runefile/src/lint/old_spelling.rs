@@ -12,8 +12,13 @@ use rune_ir::{
 };
 
 use super::{Subject, edit};
+use crate::Format;
 
 pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    if subject.tree.format == Format::Yaml {
+        // The YAML form is the reference system's, and these are its spellings.
+        return;
+    }
     for (id, stage) in subject.own() {
         let Some(written) = subject.written(stage) else {
             continue;

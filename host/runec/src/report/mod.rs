@@ -6,10 +6,13 @@ mod junit;
 pub mod place;
 mod sarif;
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    collections::BTreeSet,
+    io::{self, IsTerminal, Write},
+};
 
 use codespan_reporting::term::termcolor::{ColorChoice, StandardStream, WriteColor};
-use rune_ir::diag::{Code, Diagnostic, Severity, Sources};
+use rune_ir::diag::{Code, Diagnostic, FileId, Severity, Sources};
 
 use crate::{
     cli::{self, Color, MessageFormat},
@@ -40,6 +43,8 @@ pub struct Reporter<'a> {
     talk: Box<dyn WriteColor + 'a>,
     form: Form,
     tally: Tally,
+    /// Findings of files that several Runefiles share, such as a layer below them, by file and place.
+    shared: BTreeSet<(String, Code, u32, u32)>,
 }
 
 /// What is written where. SARIF and `JUnit` are one document about all, written at the end.
@@ -96,6 +101,7 @@ impl<'a> Reporter<'a> {
                 MessageFormat::Junit => Form::Junit(junit::Report::default()),
             },
             tally: Tally::default(),
+            shared: BTreeSet::new(),
         }
     }
 
@@ -109,6 +115,9 @@ impl<'a> Reporter<'a> {
 
     /// Takes in what was found about one Runefile, the first of `sources`, even if it is nothing.
     pub fn report(&mut self, sources: &Sources, diagnostics: &[Diagnostic]) {
+        let mut news = diagnostics.to_vec();
+        news.retain(|d| !self.is_old(sources, d));
+        let diagnostics = &news[..];
         self.tally.count(diagnostics);
         if diagnostics.is_empty() && !matches!(self.form, Form::Junit(_)) {
             return;
@@ -143,6 +152,20 @@ impl<'a> Reporter<'a> {
             Form::Junit(report) => report.add(&places, diagnostics),
         }
         self.write(&lines);
+    }
+
+    /// Whether this was reported already, for another Runefile. An error in a layer below is one of each
+    /// Runefile on it, and so is never old.
+    fn is_old(&mut self, sources: &Sources, found: &Diagnostic) -> bool {
+        let span = found.primary.span;
+        let is_own = span.file == FileId(0);
+        let counts = found.severity == Severity::Error && found.code != Code::BadConfig;
+        let name = || sources.name(span.file).to_owned();
+        !is_own
+            && !counts
+            && !self
+                .shared
+                .insert((name(), found.code, span.start, span.end))
     }
 
     /// Takes in a sentence about what is wrong outside any Runefile, such as a file that cannot be read.
