@@ -4,6 +4,7 @@ pub mod blocks;
 pub mod costs;
 pub mod engines;
 pub mod overlay;
+pub mod pages;
 pub mod random;
 
 use std::path::{Path, PathBuf};

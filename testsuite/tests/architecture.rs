@@ -7,7 +7,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rune_ir::diag::Code;
 use rune_testsuite::root;
 use toml::{Table, Value};
 
@@ -166,30 +165,6 @@ fn the_compiler_needs_no_heavy_trees() {
     for heavy in ["wasmtime", "cranelift-codegen", "tokio", "image"] {
         assert!(!seen.contains(heavy), "runec must not depend on {heavy}");
     }
-}
-
-#[test]
-fn every_code_has_a_page_with_its_summary() {
-    let folder = root().join("docs/errors");
-    for code in Code::ALL {
-        let page = fs::read_to_string(folder.join(format!("{}.md", code.number()))).unwrap();
-        assert!(
-            page.starts_with(&format!("# {}: {}\n", code.number(), code.summary())),
-            "{} has another title",
-            code.number()
-        );
-        assert!(
-            page.lines().count() > 8,
-            "{} explains nothing",
-            code.number()
-        );
-    }
-    let pages = fs::read_dir(folder).unwrap().count();
-    assert_eq!(
-        pages,
-        Code::ALL.len(),
-        "a page of a code that does not exist"
-    );
 }
 
 #[test]

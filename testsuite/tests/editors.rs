@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, fs, iter::successors, path::Path};
 use rune_abi::{CAPABILITIES, ElementType, OUTPUTS};
 use rune_ir::diag::FileId;
 use rune_runefile::tree::{Instruction, Keyword};
-use rune_testsuite::{cases, random::Random, root};
+use rune_testsuite::{cases, pages, random::Random, root};
 use serde_json::Value;
 use tree_sitter::{Language, Node, Parser, Query, QueryCursor, StreamingIterator as _, Tree};
 
@@ -37,21 +37,6 @@ fn nodes(tree: &Tree) -> Vec<Node<'_>> {
         next += 1;
     }
     all
-}
-
-/// The Runefiles of the fences of a page, with the words after `runefile`.
-fn fences(page: &str) -> Vec<(String, String)> {
-    let mut fences = Vec::new();
-    let mut lines = page.lines();
-    while let Some(line) = lines.next() {
-        if let Some(info) = line.strip_prefix("```") {
-            let body: Vec<&str> = lines.by_ref().take_while(|l| *l != "```").collect();
-            if let Some(marks) = info.strip_prefix("runefile") {
-                fences.push((marks.to_owned(), body.join("\n") + "\n"));
-            }
-        }
-    }
-    fences
 }
 
 fn read(path: &str) -> String {
@@ -92,8 +77,10 @@ fn runefiles() -> Vec<(String, String)> {
     let pages = files(&root().join("docs")).into_iter();
     for path in pages.chain([root().join("grammar/LANGUAGE.md")]) {
         if path.extension().is_some_and(|e| e == "md") {
-            for (_, text) in fences(&fs::read_to_string(&path).unwrap()) {
-                all.push((path.display().to_string(), text));
+            let page = fs::read_to_string(&path).unwrap();
+            let examples = pages::fences(&page).into_iter();
+            for fence in examples.filter(|f| f.language() == "runefile") {
+                all.push((path.display().to_string(), fence.text));
             }
         }
     }

@@ -13,7 +13,10 @@ use std::{
     process::Command,
 };
 
-use rune_testsuite::{root, skip};
+use rune_testsuite::{
+    pages::{Fence, fences},
+    root, skip,
+};
 use runec::toolchain::{Clang, Rust};
 
 #[test]
@@ -47,29 +50,6 @@ fn the_book_shows_how_to_write_a_block() {
         files >= 6 && commands >= 10,
         "{files} files, {commands} commands"
     );
-}
-
-/// A fenced block of a Markdown text.
-struct Fence<'a> {
-    /// What stands behind the opening fence.
-    info: &'a str,
-    text: String,
-    /// Of the opening fence, from 1.
-    line: usize,
-}
-
-fn fences(text: &str) -> Vec<Fence<'_>> {
-    let mut fences = Vec::new();
-    let mut lines = text.lines().enumerate();
-    while let Some((index, line)) = lines.next() {
-        if let Some(info) = line.strip_prefix("```") {
-            let content = lines.by_ref().map(|(_, l)| l).take_while(|l| *l != "```");
-            let text: String = content.flat_map(|l| [l, "\n"]).collect();
-            let line = index + 1;
-            fences.push(Fence { info, text, line });
-        }
-    }
-    fences
 }
 
 /// Somebody who follows the text in a folder of their own.

@@ -1,5 +1,5 @@
 //! Tests of the front end as a whole: our corpus, the reference's snippets, mutations, the language
-//! reference and the pages on errors.
+//! reference and YAML.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stderr,
@@ -12,7 +12,6 @@ mod language;
 mod layers;
 mod limits;
 mod mutations;
-mod pages;
 mod reference;
 mod world;
 mod yaml;

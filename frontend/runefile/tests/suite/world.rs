@@ -59,7 +59,7 @@ impl Env for World {
             .map(|x| format!("runicos/{}", x.replace('_', "-")));
         let bare = (!name.contains('/')).then(|| format!("runicos/{name}"));
         let name = alias.or(bare).unwrap_or_else(|| name.to_owned());
-        let known = BLOCKS.iter().chain(&FICTIONAL).any(|b| *b == name);
+        let known = BLOCKS.contains(&name.as_str()) || name.starts_with("./");
         known.then_some(name)
     }
 
@@ -77,25 +77,6 @@ impl Env for World {
         vec!["runicos/base".to_owned()]
     }
 }
-
-/// Other blocks that the pages on errors speak of; nobody suggests them.
-const FICTIONAL: [&str; 15] = [
-    "./gain",
-    "./no-sources",
-    "acme/broken",
-    "acme/counts",
-    "acme/hashes-pointers",
-    "acme/hashes-values",
-    "acme/threshold",
-    "runicos/argmax",
-    "runicos/audio-float-conversion",
-    "runicos/audio-frontend",
-    "runicos/cast",
-    "runicos/image-resize",
-    "runicos/quantize",
-    "runicos/reshape",
-    "runicos/softmax",
-];
 
 /// The root of the workspace.
 pub(crate) fn root() -> PathBuf {
