@@ -184,14 +184,13 @@ impl Keys {
     }
 
     fn text(&mut self, key: &str) -> Result<String, String> {
-        match self.take(key)? {
-            Value::String(text) => Ok(text),
-            other => Err(format!("`{key}` is a {}, not a string", other.type_str())),
-        }
+        let value = self.take(key)?;
+        let text = value.as_str().map(str::to_owned);
+        text.ok_or_else(|| format!("`{key}` is a {}, not a string", value.type_str()))
     }
 
     fn texts(&mut self, key: &str) -> Result<Vec<String>, String> {
-        texts(self.take(key)?).ok_or_else(|| format!("`{key}` is no list of strings"))
+        texts(&self.take(key)?).ok_or_else(|| format!("`{key}` is no list of strings"))
     }
 
     fn maybe_texts(&mut self, key: &str) -> Result<Vec<String>, String> {
@@ -221,7 +220,7 @@ impl Keys {
                 return Err(format!("`{kind}` is no table of parameters"));
             };
             let params = params.into_iter().map(|(name, range)| {
-                let range = range_of(range).ok_or_else(|| {
+                let range = range_of(&range).ok_or_else(|| {
                     format!("`{name}` of {kind} is neither two numbers nor words")
                 })?;
                 Ok((name, range))
@@ -273,21 +272,13 @@ impl Keys {
     }
 }
 
-fn texts(value: Value) -> Option<Vec<String>> {
-    let Value::Array(items) = value else {
-        return None;
-    };
-    items
-        .into_iter()
-        .map(|item| match item {
-            Value::String(text) => Some(text),
-            _ => None,
-        })
-        .collect()
+fn texts(value: &Value) -> Option<Vec<String>> {
+    let items = value.as_array()?.iter();
+    items.map(|item| item.as_str().map(str::to_owned)).collect()
 }
 
-fn range_of(value: Value) -> Option<Range> {
-    let Value::Array(items) = &value else {
+fn range_of(value: &Value) -> Option<Range> {
+    let Value::Array(items) = value else {
         return None;
     };
     match items.as_slice() {

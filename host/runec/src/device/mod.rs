@@ -156,15 +156,14 @@ fn outside(
     let spec = kind.value.spec();
     let index = spec.params.iter().position(|p| p.name == name)?;
     let written = analysis.args[id].get(index)?.as_ref();
-    let (value, span) = match written {
-        Some(BoundArg { value, span }) => (value.clone(), *span),
+    let (value, span) = if let Some(BoundArg { value, span }) = written {
+        (value.clone(), *span)
+    } else {
         // The size of a picture may be told by its type alone.
-        None => {
-            let axis = ["height", "width"].iter().position(|n| *n == name)?;
-            let dims = analysis.outputs[id].first()?.dims.as_ref()?;
-            let from_end = dims.len().checked_sub(3)? + axis;
-            (Bound::Integer(i64::from(dims[from_end]?.bound())), None)
-        }
+        let axis = ["height", "width"].iter().position(|n| *n == name)?;
+        let dims = analysis.outputs[id].first()?.dims.as_ref()?;
+        let from_end = dims.len().checked_sub(3)? + axis;
+        (Bound::Integer(i64::from(dims[from_end]?.bound())), None)
     };
     let (shown, instead) = match (&value, range) {
         (Bound::Integer(n), Range::Integers(least, most)) => {

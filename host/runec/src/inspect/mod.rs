@@ -177,6 +177,10 @@ struct Module<'a> {
 }
 
 impl<'a> Module<'a> {
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "the other payloads, and those to come, tell nothing that is shown"
+    )]
     fn take(&mut self, payload: Payload<'a>) -> Result<(), wasmparser::BinaryReaderError> {
         let mut part = |name: &str, range: std::ops::Range<u64>| {
             self.parts.push(Part {
