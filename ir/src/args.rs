@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use rune_abi::{ParamSpec, ParamType};
 
-use crate::diag::{Code, Diagnostic, Span, Spanned, did_you_mean};
+pub use crate::list::List;
+
+use crate::diag::{Code, Diagnostic, Fix, Safety, Span, Spanned, did_you_mean};
 
 /// A value as written in a Runefile.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,7 +18,7 @@ pub enum Value {
     /// Text, quotes removed.
     Text(String),
     /// A list; items keep their text.
-    List(Arc<[Spanned<String>]>),
+    List(List),
     /// `$name`: the bytes of a resource, already resolved.
     Resource(Arc<[u8]>),
 }
@@ -279,7 +281,7 @@ fn coerce(spec: &ArgSpec, arg: &Argument) -> Result<Bound, Box<Diagnostic>> {
         )
     };
     let kind = || {
-        fault(
+        let diagnostic = fault(
             Code::ArgumentKind,
             format!(
                 "`--{}` takes {}, not `{}`",
@@ -287,7 +289,18 @@ fn coerce(spec: &ArgSpec, arg: &Argument) -> Result<Bound, Box<Diagnostic>> {
                 spec.expects(),
                 shorten(&arg.text)
             ),
-        )
+        );
+        match meant(spec, arg) {
+            Some((number, why)) => Box::new(diagnostic.hint(format!("write `{number}`{why}")).fix(
+                Fix::new(
+                    Safety::Safe,
+                    format!("write `{number}`"),
+                    arg.value.span,
+                    number,
+                ),
+            )),
+            None => diagnostic,
+        }
     };
     let range = || {
         let mut fault = fault(
@@ -346,7 +359,7 @@ fn coerce(spec: &ArgSpec, arg: &Argument) -> Result<Bound, Box<Diagnostic>> {
             Ok(Bound::Integer(i64::from(text == "true")))
         }
         (ArgType::List, Value::List(items)) => {
-            Ok(Bound::List(items.iter().map(|i| i.value.clone()).collect()))
+            Ok(Bound::List(items.texts().clone()))
         }
         (ArgType::List, Value::Text(_) | Value::Integer(_) | Value::Float(_)) => {
             Ok(Bound::List(Arc::from([arg.plain_text().to_owned()])))
@@ -370,6 +383,67 @@ fn coerce(spec: &ArgSpec, arg: &Argument) -> Result<Bound, Box<Diagnostic>> {
         (ArgType::Bytes, Value::Text(text)) => Ok(Bound::Bytes(text.as_bytes().into())),
         _ => Err(kind()),
     }
+}
+
+/// The number that `arg` is when it is written with a unit, with commas between its thousands or as a fraction
+/// of nothing, and why it is written otherwise; `None` unless it is one that `spec` takes.
+fn meant(spec: &ArgSpec, arg: &Argument) -> Option<(String, String)> {
+    let (min, max) = match spec.ty {
+        ArgType::Integer { min, max } => (min as f64, max as f64),
+        ArgType::Float { min, max } => (min, max),
+        ArgType::Text { .. } | ArgType::Bool | ArgType::List | ArgType::Bytes => return None,
+    };
+    let text = match &arg.value.value {
+        Value::Text(text) => text.as_str(),
+        Value::Float(_) | Value::List(_) => arg.text.as_str(),
+        Value::Integer(_) | Value::Resource(_) => return None,
+    };
+    let end = text
+        .find(|c: char| !(c.is_ascii_digit() || ".,_".contains(c)))
+        .unwrap_or(text.len());
+    let (digits, written) = (&text[..end], text[end..].trim());
+    let mut groups = digits.split([',', '_']);
+    let is_first_short = groups.next().is_some_and(|g| (1..=3).contains(&g.len()));
+    let is_grouped = is_first_short && groups.all(|g| g.len() == 3);
+    let plain = digits.replace([',', '_'], "");
+    if plain.len() < digits.len() && !is_grouped {
+        return None;
+    }
+    let factor = if written.is_empty() {
+        1.0
+    } else {
+        let ((quantity, factor), (wanted, of)) = (scale(written)?, scale(&spec.unit)?);
+        if quantity != wanted {
+            return None;
+        }
+        factor / of
+    };
+    let number = plain.parse::<f64>().ok()? * factor;
+    let is_whole = number.fract() == 0.0;
+    let is_taken =
+        number >= min && number <= max && (is_whole || matches!(spec.ty, ArgType::Float { .. }));
+    let why = if written.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "; the unit of `--{}` is {}, and is not written",
+            spec.name, spec.unit
+        )
+    };
+    is_taken.then(|| (number.to_string(), why))
+}
+
+/// The base unit of a unit, and how many of those it is: 1000 Hz for `kHz`.
+fn scale(unit: &str) -> Option<(&'static str, f64)> {
+    Some(match unit.to_ascii_lowercase().as_str() {
+        "hz" => ("Hz", 1.0),
+        "khz" => ("Hz", 1000.0),
+        "ms" => ("ms", 1.0),
+        "s" | "sec" => ("ms", 1000.0),
+        "px" | "pixel" | "pixels" => ("px", 1.0),
+        "samples" => ("samples", 1.0),
+        _ => return None,
+    })
 }
 
 /// A name in the one spelling names are compared in.

@@ -242,6 +242,13 @@ impl Diagnostic {
         self
     }
 
+    /// Adds a fix if there is one.
+    #[must_use]
+    pub fn maybe_fix(mut self, fix: Option<Fix>) -> Self {
+        self.fixes.extend(fix);
+        self
+    }
+
     /// Adds a hint if there is one.
     #[must_use]
     pub fn maybe_hint(self, hint: Option<String>) -> Self {

@@ -11,6 +11,7 @@ pub mod env;
 pub mod eval;
 pub mod graph;
 pub mod layout;
+mod list;
 pub mod object;
 pub mod op;
 pub mod pipeline;

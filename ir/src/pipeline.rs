@@ -79,6 +79,8 @@ pub struct Edge {
     pub from: StageId,
     /// Which of its outputs.
     pub port: u32,
+    /// Where the maker and its output are named.
+    pub source: Span,
     /// The step of the RUN, or the OUT, that says so.
     pub span: Span,
 }

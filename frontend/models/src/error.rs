@@ -13,6 +13,8 @@ pub struct ImportError {
     pub kind: ImportErrorKind,
     /// What and where, as a sentence without a capital or a stop.
     pub message: String,
+    /// What to do about it, as a command, where that is known.
+    pub advice: Option<&'static str>,
 }
 
 /// The sort of fault an [`ImportError`] tells of.
@@ -55,6 +57,7 @@ pub(crate) fn unreadable(message: impl Into<String>) -> ImportError {
     ImportError {
         kind: ImportErrorKind::Unreadable,
         message: message.into(),
+        advice: None,
     }
 }
 
@@ -62,5 +65,6 @@ pub(crate) fn unsupported_form(message: impl Into<String>) -> ImportError {
     ImportError {
         kind: ImportErrorKind::UnsupportedForm,
         message: message.into(),
+        advice: None,
     }
 }

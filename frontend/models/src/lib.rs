@@ -5,6 +5,7 @@
 
 mod error;
 mod flatbuffer;
+mod foreign;
 mod operator;
 mod outline;
 mod schema;
@@ -62,9 +63,13 @@ pub fn import(file: &[u8]) -> Result<Graph, ImportError> {
 /// The root table of a TensorFlow Lite file.
 fn root(file: &[u8]) -> Result<schema::Model<'_>, ImportError> {
     if file.get(4..8) != Some(schema::IDENTIFIER) {
-        return Err(unreadable(
-            "it is not a TensorFlow Lite model: bytes 4 to 8 are not `TFL3`",
-        ));
+        return Err(match foreign::tell(file) {
+            Some(foreign) => ImportError {
+                advice: Some(foreign.advice),
+                ..unreadable(format!("it is {}, not a TensorFlow Lite model", foreign.is))
+            },
+            None => unreadable("it is not a TensorFlow Lite model: bytes 4 to 8 are not `TFL3`"),
+        });
     }
     schema::Model::read(file, 0)
         .ok_or_else(|| unreadable("its first offset points outside the file"))

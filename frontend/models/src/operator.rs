@@ -50,6 +50,7 @@ pub(crate) fn import<'a>(
         .ok_or_else(|| ImportError {
             kind: ImportErrorKind::UnsupportedOperator,
             message: format!("{name} is not supported"),
+            advice: None,
         })?;
     let node = reader.node(op).map_err(in_place)?;
     Ok((node, name))

@@ -1,12 +1,15 @@
 //! Why a line is no instruction, in words: turns what pest expected into a diagnostic.
 
+use std::ops::Range;
+
 use pest::{
     Parser,
     error::{Error, ErrorVariant, InputLocation},
 };
-use rune_ir::diag::{Code, Diagnostic, FileId, Span, did_you_mean};
+use rune_ir::diag::{Code, Diagnostic, Edit, FileId, Fix, Safety, Span, did_you_mean};
 
 use crate::{
+    foreign,
     grammar::{Grammar, Rule},
     tree::{Keyword, Word},
     values::shorten,
@@ -18,6 +21,9 @@ pub(crate) fn line(file: FileId, line: &str, base: usize, error: &Error<Rule>) -
         InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
     };
     let place = |start: usize, end: usize| Span::new(file, base + start, base + end);
+    if let Some(fault) = typographic(line, place(0, line.len())) {
+        return fault;
+    }
     if let Some((offset, c)) = odd_character(line, at) {
         return odd(c, place(offset, offset + c.len_utf8()));
     }
@@ -52,6 +58,31 @@ pub(crate) fn line(file: FileId, line: &str, base: usize, error: &Error<Rule>) -
             .map_or(String::new(), |e| format!("expected {e}")))
         .note(format!("The form is `{}`.", keyword.form()))
         .maybe_hint(stop.hint())
+        .maybe_fix(stop.fix(line, at, base, file))
+}
+
+/// Whether a line stops where a stage's name was to come.
+pub(crate) fn is_nameless(line: &str, error: &Error<Rule>) -> bool {
+    let InputLocation::Pos(at) = error.location else {
+        return false;
+    };
+    let is_expected = match &error.variant {
+        ErrorVariant::ParsingError { positives, .. } => positives.contains(&Rule::second),
+        ErrorVariant::CustomError { .. } => false,
+    };
+    let rest = line[at..].trim_start();
+    is_expected && (rest.is_empty() || rest.starts_with('#'))
+}
+
+/// A Runefile in YAML under the name of one that is not.
+pub(crate) fn is_yaml(field: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        Code::UnknownInstruction,
+        span,
+        format!("`{field}` is no instruction"),
+    )
+    .at("this is the YAML form")
+    .hint("a file in the YAML form is named `Runefile.yml`: rename it")
 }
 
 /// What stands where parsing stopped: a word, or one sign where signs are expected.
@@ -123,12 +154,46 @@ impl Stop<'_> {
         let Self { before, word, .. } = *self;
         let argument = self.expects(&[Rule::argument, Rule::flag]);
         let is_quoted = word.starts_with(['"', '\'']);
+        let last = before.rsplit([' ', '\t']).next().unwrap_or_default();
         Some(match self.keyword {
             _ if Keyword::from_name(word).is_some() => {
                 format!("one instruction per line: begin a new line before `{word}`")
             }
             _ if is_quoted && word.len() > 1 => {
                 "a string ends at its closing quote; write `\\\"` for a quote inside it".to_owned()
+            }
+            _ if word == "\\" => {
+                "the `\\` that continues a line is its last character; a comment goes on a line of its own"
+                    .to_owned()
+            }
+            _ if argument && word.starts_with(['—', '–', '−']) => format!(
+                "write two plain dashes: `--{}`",
+                shorten(word.trim_start_matches(['—', '–', '−', '-']))
+            ),
+            _ if argument && word.contains('=') && name_prefix(word).is_some() => {
+                format!("the name of an argument has two dashes: `--{}`", shorten(word))
+            }
+            _ if argument && self.type_after_kind().is_some() => format!(
+                "the type comes right after the keyword: `{}{}`",
+                self.keyword.name(),
+                self.type_after_kind().unwrap_or_default()
+            ),
+            _ if self.expects(&[Rule::second]) && word.is_empty() => format!(
+                "give it a name, by which a RUN calls it: `{} {}`",
+                before.trim_start(),
+                stem(last)
+            ),
+            _ if self.expects(&[Rule::angle]) && !word.starts_with(',') && name_prefix(word).is_some() && !self.expects(&[Rule::square]) => {
+                "the `<` is not closed: write `>` behind the type".to_owned()
+            }
+            _ if self.expects(&[Rule::dims, Rule::angle]) && word.starts_with('(') => {
+                "dimensions stand in square brackets: `F32[1, 3]`".to_owned()
+            }
+            _ if self.expects(&[Rule::square]) && word == ">" => {
+                "the `[` is not closed: write `]` before the `>`".to_owned()
+            }
+            _ if self.expects(&[Rule::square, Rule::comma]) && !self.expects(&[Rule::dim]) && self.is_type() && word.starts_with(|c: char| c.is_ascii_digit() || c == '_') => {
+                "a comma stands between dimensions: `[128, 3]`".to_owned()
             }
             Keyword::From if self.expects(&[Rule::image]) && !word.is_empty() => {
                 "the order is `name@version#part`, each part once".to_owned()
@@ -140,7 +205,10 @@ impl Stop<'_> {
                 "write the name without `$`; the sign belongs to where it is used".to_owned()
             }
             Keyword::Run if word.starts_with('[') => "groups do not nest".to_owned(),
-            Keyword::Run if word.starts_with("->") || word.contains(',') => {
+            Keyword::Run if word.contains('/') => {
+                "a step is the name of a stage, which stands behind its path".to_owned()
+            }
+            Keyword::Run if is_separator(word) || word.contains(',') => {
                 "write the stages one after another, with blanks between them".to_owned()
             }
             _ if word.starts_with('-') && self.expects(&[Rule::word, Rule::second]) => {
@@ -157,7 +225,15 @@ impl Stop<'_> {
                 "a type without brackets is one element; `_` leaves a dimension open".to_owned()
             }
             _ if self.expects(&[Rule::dim]) => {
-                "a dimension is a number, `<=` and a number, or `_` where it is open".to_owned()
+                match word.split_once(['x', 'X', '*']) {
+                    Some((a, b)) if !a.is_empty() && !b.is_empty() => {
+                        format!("a comma stands between dimensions: `{a}, {b}`")
+                    }
+                    _ if matches!(word, "None" | "-1" | "?") => {
+                        "a rune works on one sample at a time: leave the dimension of the batch out, or write 1; `_` is a dimension that is open".to_owned()
+                    }
+                    _ => "a dimension is a number, `<=` and a number, or `_` where it is open".to_owned(),
+                }
             }
             _ if word.is_empty() && before.ends_with(',') => "leave out the last comma".to_owned(),
             _ if word.starts_with(',') => {
@@ -168,7 +244,23 @@ impl Stop<'_> {
                     .to_owned()
             }
             _ if argument && !word.is_empty() && before.contains(" -") => {
-                "a value with blanks in it goes in quotes".to_owned()
+                match last.starts_with('-') {
+                    true => "a value with blanks in it goes in quotes".to_owned(),
+                    false => format!(
+                        "a value with blanks in it goes in quotes, and a list has commas: `{},{}`",
+                        shorten(last),
+                        shorten(word)
+                    ),
+                }
+            }
+            _ if argument && !word.is_empty() && !word.starts_with('-') => {
+                match self.keyword {
+                    Keyword::Model | Keyword::ProcBlock | Keyword::Resource => {
+                        "a path with blanks in it goes in quotes; after the name only arguments follow: `--name value`"
+                    }
+                    _ => "after the name only arguments follow: `--name value`",
+                }
+                .to_owned()
             }
             _ if self.expects(&[Rule::step, Rule::a_name, Rule::stage_ref]) && !word.is_empty() => {
                 NAME_RULE.to_owned()
@@ -185,6 +277,106 @@ impl Stop<'_> {
             | Keyword::Out => return None,
         })
     }
+}
+
+impl Stop<'_> {
+    /// Whether it lies in a type.
+    fn is_type(&self) -> bool {
+        let open = self.before.rfind('<');
+        open.is_some_and(|open| !self.before[open..].contains('>'))
+    }
+
+    /// The type that stands behind a kind or path rather than the keyword.
+    fn type_after_kind(&self) -> Option<&str> {
+        let start = self.before.find('<')?;
+        let end = self.before.rfind('>')? + 1;
+        let is_behind = self.before[..start].trim_start().contains([' ', '\t']);
+        (is_behind && end == self.before.len()).then_some(&self.before[start..end])
+    }
+
+    /// The change that makes the line an instruction, tried out, where there is one way to do so.
+    fn fix(&self, line: &str, at: usize, base: usize, file: FileId) -> Option<Fix> {
+        let word = at..at + self.word.len();
+        let (title, edits): (_, Vec<(Range<usize>, String)>) = match self.keyword {
+            Keyword::Run => ("leave out what stands between the stages", separators(line)),
+            _ if self.expects(&[Rule::argument, Rule::flag])
+                && self.word.len() > 2
+                && (self.word.starts_with(['-', '—', '–', '−']) || self.word.contains('=')) =>
+            {
+                let name = self.word.trim_start_matches(['-', '—', '–', '−']);
+                let dashes = self.word.len() - name.len();
+                ("write two dashes", vec![(at..at + dashes, "--".to_owned())])
+            }
+            _ if self.word == ">" && self.expects(&[Rule::square]) => {
+                ("close the bracket", vec![(at..at, "]".to_owned())])
+            }
+            _ if self.is_type()
+                && self.expects(&[Rule::angle])
+                && name_prefix(self.word).is_some() =>
+            {
+                let end = self.before.len();
+                ("close the type", vec![(end..end, ">".to_owned())])
+            }
+            _ if self.is_type() && self.expects(&[Rule::square]) => {
+                let end = self.before.len();
+                ("write the comma", vec![(end..end, ",".to_owned())])
+            }
+            _ if self.is_type() && self.expects(&[Rule::dim]) && !self.word.is_empty() => (
+                "write a comma between them",
+                vec![(word, self.word.replace(['x', 'X', '*'], ", "))],
+            ),
+            _ => return None,
+        };
+        let mut repaired = line.to_owned();
+        for (range, text) in edits.iter().rev() {
+            repaired.replace_range(range.clone(), text);
+        }
+        (!edits.is_empty() && Grammar::parse(Rule::lone_line, &repaired).is_ok()).then(|| Fix {
+            title: title.to_owned(),
+            edits: edits
+                .into_iter()
+                .map(|(range, text)| Edit {
+                    span: Span::new(file, base + range.start, base + range.end),
+                    text,
+                })
+                .collect(),
+            safety: Safety::Safe,
+        })
+    }
+}
+
+/// Whether a word of a RUN only stands between two stages.
+fn is_separator(word: &str) -> bool {
+    ["->", "=>", "→", "|", "|>", ">", ">>", "<-", ","]
+        .iter()
+        .any(|s| word == *s)
+        || word.starts_with("->")
+}
+
+/// What stands between the stages of a RUN and need not: signs, and commas outside brackets.
+fn separators(line: &str) -> Vec<(Range<usize>, String)> {
+    let end = line.find(" #").unwrap_or(line.len());
+    let mut edits = Vec::new();
+    let mut depth = 0i32;
+    let mut at = 0;
+    for part in line[..end].split_inclusive([' ', '\t']) {
+        let word = part.trim_end_matches([' ', '\t']);
+        depth += word.matches('[').count() as i32;
+        depth -= word.matches(']').count() as i32;
+        if depth == 0 && is_separator(word) {
+            edits.push((at..at + part.len(), String::new()));
+        } else if depth == 0 && word.ends_with(',') {
+            edits.push((at + word.len() - 1..at + word.len(), String::new()));
+        }
+        at += part.len();
+    }
+    edits
+}
+
+/// The name of a file without folders and ending, as far as it can be a name.
+fn stem(path: &str) -> &str {
+    let file = path.rsplit(['/', '#']).next().unwrap_or(path);
+    name_prefix(file).unwrap_or("name")
 }
 
 /// `RESOURCE` with one word and no `--text`.
@@ -227,17 +419,24 @@ fn unknown_instruction(head: &str, span: Span) -> Diagnostic {
     if known.contains(&upper.as_str()) {
         return diagnostic
             .at("keywords are written in upper case")
-            .hint(format!("write `{upper}`"));
+            .hint(format!("write `{upper}`"))
+            .fix(Fix::new(
+                Safety::Safe,
+                format!("write `{upper}`"),
+                span,
+                upper.clone(),
+            ));
     }
     if head.starts_with('-') {
         return diagnostic
             .at("an argument cannot begin a line")
             .hint("end the line above with `\\` to go on here");
     }
-    if ["version:", "image:", "pipeline:", "resources:"].contains(&head) {
+    if let Some(here) = foreign::docker(head) {
         return diagnostic
-            .at("this is the YAML form")
-            .hint("a file in the YAML form is named `Runefile.yml`");
+            .at("an instruction of Dockerfiles")
+            .note(format!("The instructions are {}.", known.join(", ")))
+            .hint(here);
     }
     diagnostic
         .at("unknown instruction")
@@ -265,6 +464,10 @@ fn odd(c: char, span: Span) -> Diagnostic {
     } else {
         "write a plain blank in its place, or put the text in quotes"
     })
+    .maybe_fix(
+        matches!(c, '\u{A0}' | '\u{202F}')
+            .then(|| Fix::new(Safety::Safe, "write a plain blank", span, " ")),
+    )
 }
 
 /// The first character of the word at `at` that the grammar calls odd.
@@ -274,6 +477,51 @@ fn odd_character(line: &str, at: usize) -> Option<(usize, char)> {
         .filter(|(_, c)| !c.is_ascii_graphic())
         .find(|(_, c)| Grammar::parse(Rule::odd, c.encode_utf8(&mut [0; 4])).is_ok())
         .map(|(offset, c)| (at + offset, c))
+}
+
+/// Quotation marks of prose where straight ones are meant; `span` is the place of `text`.
+pub(crate) fn typographic(text: &str, span: Span) -> Option<Diagnostic> {
+    let mut in_quotes = None;
+    let mut marks: Vec<(Span, &'static str, char)> = Vec::new();
+    let mut before = ' ';
+    for (offset, c) in text.char_indices() {
+        match (in_quotes, foreign::straight(c)) {
+            (None, _) if c == '#' && before.is_ascii_whitespace() => break,
+            (None, _) if c == '"' || c == '\'' => in_quotes = Some(c),
+            (Some(quote), _) if c == quote && before != '\\' => in_quotes = None,
+            (None, Some(straight)) => {
+                let start = span.start as usize + offset;
+                marks.push((
+                    Span::new(span.file, start, start + c.len_utf8()),
+                    straight,
+                    c,
+                ));
+            }
+            (_, _) => {}
+        }
+        before = c;
+    }
+    let (place, straight, c) = *marks.first()?;
+    Some(
+        Diagnostic::new(
+            Code::BadValue,
+            place,
+            format!("`{c}` is not the quotation mark of Runefiles"),
+        )
+        .at("an editor for prose may have made this")
+        .hint(format!("write `{straight}` on both sides"))
+        .fix(Fix {
+            title: "write plain quotation marks".to_owned(),
+            edits: marks
+                .iter()
+                .map(|(span, straight, _)| Edit {
+                    span: *span,
+                    text: (*straight).to_owned(),
+                })
+                .collect(),
+            safety: Safety::Safe,
+        }),
+    )
 }
 
 /// The text is not UTF-8 from byte `offset` on.
@@ -321,7 +569,7 @@ pub(crate) fn missing_value(flag: &str, span: Span, comment_follows: bool) -> Di
 }
 
 /// Blanks beside the `=` of an argument.
-pub(crate) fn blanks_at_equals(flag: &str, value: &str, span: Span) -> Diagnostic {
+pub(crate) fn blanks_at_equals(flag: &str, value: &str, span: Span, flag_end: u32) -> Diagnostic {
     Diagnostic::new(
         Code::BadValue,
         span,
@@ -329,6 +577,15 @@ pub(crate) fn blanks_at_equals(flag: &str, value: &str, span: Span) -> Diagnosti
     )
     .at("no blanks beside `=`")
     .hint(format!("write `{flag}={}`", shorten(value)))
+    .fix(Fix::new(
+        Safety::Safe,
+        "leave out the blanks",
+        Span {
+            start: flag_end,
+            ..span
+        },
+        "=",
+    ))
 }
 
 /// The name a word begins with, if it begins with one: `fft` of `fft.1,`.

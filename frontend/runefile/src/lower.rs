@@ -11,6 +11,7 @@ use rune_ir::{
 };
 
 use crate::{
+    foreign,
     format::Format,
     inherit::Below,
     layers::{Base, Layer},
@@ -123,7 +124,13 @@ impl Lowering<'_> {
                         )
                         .at("Duplicate defined here")
                         .also(first.image.span, "Original defined here")
-                        .hint("keep one FROM; a Runefile has one base image"),
+                        .hint("keep one FROM; a Runefile has one base image")
+                        .maybe_hint(self.is_device_of(first, from).then(|| {
+                            format!(
+                                "to have it checked that the rune fits a device, write `FOR {}`",
+                                from.image.value
+                            )
+                        })),
                     ),
                     None => base = Some(from),
                 },
@@ -185,6 +192,12 @@ impl Lowering<'_> {
         }
     }
 
+    /// Whether a second FROM looks like the device that the rune is for.
+    fn is_device_of(&self, first: &tree::From, second: &tree::From) -> bool {
+        let name = image_name(&second.image);
+        name != image_name(&first.image) && self.env.has_image(name)
+    }
+
     /// Takes in a label, in place of one of that key that a layer below has.
     fn label(&mut self, key: &Spanned<String>, value: &Spanned<String>, is_own: bool) {
         if IDENTITY.contains(&key.value.as_str()) && !is_own {
@@ -204,17 +217,23 @@ impl Lowering<'_> {
         let is_known = self.env.has_image(name);
         if !is_known {
             let known = self.env.images();
-            let near = did_you_mean(name, known.iter().map(String::as_str));
+            let short = |k: &&str| k.rsplit('/').next() == Some(name);
+            let near = did_you_mean(name, known.iter().map(String::as_str))
+                .or_else(|| known.iter().map(String::as_str).find(short));
+            let what = match keyword {
+                Keyword::For => "device",
+                _ => "base image",
+            };
             let beside = format!("./{}", image.value);
             let is_beside = keyword == Keyword::From && self.env.layer(&beside).is_ok();
             self.found.push(
                 Diagnostic::new(
                     Code::UnknownImage,
                     image.span,
-                    format!("there is no base image `{}`", shorten(name)),
+                    format!("there is no {what} `{}`", shorten(name)),
                 )
                 .at("not in the catalogue")
-                .note(format!("The base images are {}.", known.join(", ")))
+                .note(format!("The {what}s are {}.", known.join(", ")))
                 .maybe_hint(
                     is_beside.then(|| format!("for what lies beside, write `FROM {beside}`")),
                 )
@@ -247,6 +266,15 @@ impl Lowering<'_> {
                     for name in &faulty.names {
                         self.resources.lose(name);
                         self.stages.lose(name);
+                    }
+                    // A stage without a name may be any that is missed.
+                    if faulty.names.is_empty()
+                        && matches!(
+                            faulty.keyword,
+                            Some(Keyword::Capability | Keyword::ProcBlock | Keyword::Model)
+                        )
+                    {
+                        self.stages.lose_all();
                     }
                 }
                 Instruction::From(_)
@@ -562,14 +590,24 @@ fn unknown_capability(first: &Word, second: Option<&Word>) -> Diagnostic {
     let names = CAPABILITIES
         .iter()
         .flat_map(|s| s.aliases.iter().copied().chain([s.name]));
-    let hint = match second.filter(|s| CapabilityKind::from_name(&s.text).is_some()) {
-        Some(kind) => Some(format!(
+    let sensor = foreign::sensor(&word.text);
+    let is_kind = |s: &&Word| CapabilityKind::from_name(&s.text).is_some();
+    // A name may well be a kind in lower case, so that it says nothing beside a kind in upper case.
+    let swapped = second.filter(|s| is_kind(s) && (is_upper(s) || !is_upper(word)));
+    let hint = if let Some(start) = word.text.find('<') {
+        Some(format!(
+            "the type comes right after the keyword: `CAPABILITY{}`",
+            shorten(&word.text[start..])
+        ))
+    } else if let Some(kind) = swapped {
+        Some(format!(
             "the kind comes first: `CAPABILITY {} {}`",
             kind.text, word.text
-        )),
-        None => {
-            did_you_mean(&word.text, names).map(|n| format!("did you mean `{}`?", n.to_uppercase()))
-        }
+        ))
+    } else if let Some((kind, why)) = sensor {
+        Some(format!("write `{kind}`{why}"))
+    } else {
+        did_you_mean(&word.text, names).map(|n| format!("did you mean `{}`?", n.to_uppercase()))
     };
     Diagnostic::new(
         Code::UnknownCapability,
@@ -610,6 +648,9 @@ fn unknown_output(word: &Word) -> Diagnostic {
         .note(format!("The outputs are {known}."))
         .maybe_hint(match reserved {
             Some(_) => Some(format!("this version writes to {known}")),
+            None if did_you_mean(&word.text, OUTPUTS.iter().map(|s| s.name)).is_none() => Some(
+                "write `OUT SERIAL`: the program that runs the rune gets its results, and passes them on".to_owned(),
+            ),
             None => did_you_mean(&word.text, names)
                 .map(|n| format!("did you mean `{}`?", n.to_uppercase())),
         })

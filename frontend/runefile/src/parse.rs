@@ -6,12 +6,12 @@
 
 use pest::{Parser, iterators::Pair};
 use rune_ir::{
-    diag::{Code, Diagnostic, FileId, Span, Spanned, did_you_mean},
+    diag::{Code, Diagnostic, FileId, Fix, Safety, Span, Spanned, did_you_mean},
     ty::{Dim, ElementType, PartialType},
 };
 
 use crate::{
-    fault,
+    fault, foreign,
     format::Format,
     grammar::{Grammar, Rule},
     tree::{
@@ -35,6 +35,10 @@ pub fn parse(file: FileId, bytes: &[u8]) -> (Tree, Vec<Diagnostic>) {
         Ok(text) => text,
         Err(fault) => return (Tree::unreadable(file), vec![*fault]),
     };
+    if let Some((start, field)) = foreign::yaml_field(text) {
+        let fault = fault::is_yaml(field, Span::new(file, start, start + field.len()));
+        return (Tree::unreadable(file), vec![fault]);
+    }
     let mut reader = Reader {
         file,
         text,
@@ -149,11 +153,20 @@ impl<'t> Reader<'t> {
     /// A line that matches no instruction: parses it alone to learn where it goes wrong.
     fn faulty(&mut self, pair: &Pair<'t, Rule>, span: Span) -> Instruction {
         let line = pair.as_str();
-        self.fault(match Grammar::parse(Rule::lone_line, line) {
-            Err(error) => fault::line(self.file, line, span.start as usize, &error),
-            // The grammar does not promise that a line which is faulty here is faulty alone.
-            Ok(_) => Diagnostic::new(Code::Syntax, span, "this line is no instruction"),
-        });
+        let mut is_nameless = false;
+        if line.starts_with('-') && self.is_cut_off(span) {
+            // The line above has a fault that says so.
+            self.flawed = true;
+        } else {
+            self.fault(match Grammar::parse(Rule::lone_line, line) {
+                Err(error) => {
+                    is_nameless = fault::is_nameless(line, &error);
+                    fault::line(self.file, line, span.start as usize, &error)
+                }
+                // The grammar does not promise that a line which is faulty here is faulty alone.
+                Ok(_) => Diagnostic::new(Code::Syntax, span, "this line is no instruction"),
+            });
+        }
         let mut words = line.split_ascii_whitespace();
         let head = words.next().and_then(|w| w.split('<').next());
         let keyword = head.and_then(|h| Keyword::from_name(&h.to_uppercase()));
@@ -166,11 +179,22 @@ impl<'t> Reader<'t> {
             let kind = names.first().map(|kind| kind.to_lowercase());
             names.extend(kind.filter(|kind| !names.contains(kind)));
         }
+        if is_nameless {
+            names.clear();
+        }
         Instruction::Faulty(Faulty {
             keyword,
             names,
             span,
         })
+    }
+
+    /// Whether the line above a faulty one was to go on, and has a comment behind its `\`.
+    fn is_cut_off(&self, span: Span) -> bool {
+        let above = self.text[..span.start as usize].trim_end_matches([' ', '\t', '\r', '\n']);
+        let above = above.rsplit(['\r', '\n']).next().unwrap_or(above);
+        let code = above.split_once(" #").map(|(code, _)| code.trim_end());
+        code.is_some_and(|code| code.ends_with('\\'))
     }
 
     fn from(&mut self, pair: Pair<'t, Rule>, span: Span) -> Instruction {
@@ -192,6 +216,9 @@ impl<'t> Reader<'t> {
                 let value = parts
                     .find(|p| p.as_rule() != Rule::equals)
                     .expect("the grammar gives a pair a value");
+                if value.as_rule() != Rule::string {
+                    self.typographic(value.as_str(), self.span(&value));
+                }
                 (key, self.text(&value))
             })
             .collect();
@@ -353,17 +380,21 @@ impl<'t> Reader<'t> {
             let near = ElementType::ALL
                 .into_iter()
                 .find(|e| e.name().eq_ignore_ascii_case(name))
+                .or_else(|| ElementType::from_name(foreign::element(name)?))
                 .or_else(|| ElementType::from_name(did_you_mean(name, known)?));
-            self.fault(
-                Diagnostic::new(
+            let fix = foreign::element(name)
+                .map(|e| Fix::new(Safety::Safe, format!("write `{e}`"), self.span(pair), e));
+            self.fault(Diagnostic {
+                fixes: fix.into_iter().collect(),
+                ..Diagnostic::new(
                     Code::UnknownElementType,
                     self.span(pair),
                     format!("Unknown type: {}", shorten(name)),
                 )
                 .at("no such element type")
                 .note("The element types are U8 I8 U16 I16 U32 I32 U64 I64 F32 F64 UTF8, all upper or all lower case.")
-                .maybe_hint(near.map(|e| format!("did you mean `{e}`?"))),
-            );
+                .maybe_hint(near.map(|e| format!("did you mean `{e}`?")))
+            });
         }
         element
     }
@@ -426,15 +457,35 @@ impl<'t> Reader<'t> {
                     end: self.span(&rest).start,
                     ..blanks
                 },
+                self.span(&flag).end,
             ));
         }
         let (span, text) = (self.span(&rest), rest.as_str().to_owned());
+        if self.typographic(&text, span) {
+            return None;
+        }
         let value = self.value(only(rest))?;
         Some(Argument {
             name,
             value: Spanned::new(value, span),
             text,
         })
+    }
+
+    /// Reports a value outside quotes that an editor for prose has put in quotation marks of its own.
+    fn typographic(&mut self, text: &str, span: Span) -> bool {
+        let is_quoted = text.starts_with(['"', '\'']);
+        let items = || text.split([',', '[']).map(str::trim_start);
+        let begins = |item: &str| {
+            item.chars()
+                .next()
+                .is_some_and(|c| foreign::straight(c).is_some())
+        };
+        let is_one = !is_quoted && items().any(begins);
+        if is_one && let Some(fault) = fault::typographic(text, span) {
+            self.fault(fault);
+        }
+        is_one
     }
 
     /// A value, unless it is faulty.

@@ -179,11 +179,22 @@ fn file(path: &Spanned<String>, env: &dyn Env) -> Result<Arc<[u8]>, Box<Diagnost
 
 /// Says that a file cannot be read.
 pub(crate) fn unreadable(path: &Spanned<String>, what: &str, reason: String) -> Diagnostic {
-    Diagnostic::new(
+    let diagnostic = Diagnostic::new(
         Code::FileMissing,
         path.span,
         format!("cannot read the {what} `{}`", shorten(&path.value)),
-    )
-    .at(reason)
-    .hint("paths are relative to the folder of the Runefile")
+    );
+    if path.value.contains("://") {
+        return diagnostic
+            .at("an address, not a file")
+            .hint("download it, and name the file; nothing is fetched while compiling");
+    }
+    diagnostic.at(reason).hint(if path.value.starts_with('~') {
+        "only a shell knows `~`; write the path from the folder of the Runefile".to_owned()
+    } else if path.value.contains('\\') {
+        let slashes = path.value.replace('\\', "/");
+        format!("write `/` between folders: `{}`", shorten(&slashes))
+    } else {
+        "paths are relative to the folder of the Runefile".to_owned()
+    })
 }

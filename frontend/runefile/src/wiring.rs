@@ -112,6 +112,9 @@ impl<'w> Wiring<'w> {
 
     /// Wires one RUN, whose last step also feeds the outputs of `open`.
     fn run(&mut self, run: &'w Run, open: &[StageId]) {
+        if self.is_of_strangers(run) {
+            return;
+        }
         let steps: Vec<Vec<Place>> = run.steps.iter().map(|s| self.find(s, run)).collect();
         let Some((last, before)) = steps.split_last() else {
             self.hole(
@@ -202,6 +205,7 @@ impl<'w> Wiring<'w> {
         self.pipeline.stages[to].inputs.push(Edge {
             from: from.id,
             port: from.port,
+            source: from.span,
             span,
         });
     }
@@ -233,6 +237,37 @@ impl<'w> Wiring<'w> {
             }
         }
         places
+    }
+
+    /// Whether a RUN of several steps names no stage at all, which is reported: it looks like a command.
+    fn is_of_strangers(&mut self, run: &'w Run) -> bool {
+        let names = || run.steps.iter().flat_map(|s| &s.stages).map(|s| &s.name);
+        let is_strange = |name: &str| {
+            self.stages.get(name).is_none()
+                && !self.stages.is_lost(name)
+                && self.stages.suggestion(name).is_none()
+                && Keyword::from_name(name).is_none()
+        };
+        let is_command = self.format == Format::Text
+            && names().count() > 1
+            && self.pipeline.stages.values().next().is_some()
+            && names().all(|name| is_strange(&name.value));
+        if let (true, Some(first)) = (is_command, names().next()) {
+            let last = run.steps.last().map_or(first.span, |step| step.span);
+            let stages = self.pipeline.stages.values().take(20);
+            let known: Vec<&str> = stages.map(|s| s.name.value.as_str()).collect();
+            self.hole(
+                Diagnostic::new(
+                    Code::UnknownStage,
+                    first.span.to(last),
+                    format!("Can't find \"{}\", nor any other stage of this RUN", shorten(&first.value)),
+                )
+                .at("no instruction defines these stages")
+                .note(format!("The stages are {}.", known.join(", ")))
+                .hint("RUN says which stage feeds which: `RUN input model serial`; it runs no command, and what a rune needs is built into it"),
+            );
+        }
+        is_command
     }
 
     fn unknown_stage(&self, stage: &StageRef, run: &Run) -> Diagnostic {

@@ -267,6 +267,7 @@ fn lint(
         let subject = Subject {
             text: sources.text(own.file),
             tree: own,
+            below: &layers[1..],
             pipeline: &analysis.pipeline,
             loaded,
             analysis,
@@ -333,7 +334,7 @@ fn load(
                     path,
                     imported.map_err(|error| {
                         let message = format!("cannot use model `{}`: {error}", path.value);
-                        fault(error.kind.code(), message)
+                        advised(error.kind.code(), message, error.advice)
                     }),
                 )
             }
@@ -360,6 +361,12 @@ type Fault = Arc<dyn Fn(Span) -> Diagnostic>;
 /// A file that is at fault as a whole.
 fn fault(code: Code, message: String) -> Fault {
     Arc::new(move |span| Diagnostic::new(code, span, message.clone()).at("this file"))
+}
+
+/// A file that is at fault as a whole, and what to do about it.
+fn advised(code: Code, message: String, advice: Option<&'static str>) -> Fault {
+    let fault = fault(code, message);
+    Arc::new(move |span| fault(span).maybe_hint(advice.map(str::to_owned)))
 }
 
 /// A block of the catalogue, of a folder of sources, or of a file.

@@ -169,6 +169,8 @@ fn may_follow_from_a_hole(code: Code) -> bool {
         Code::UnreachableOutput,
         Code::InputCount,
         Code::NothingRuns,
+        // A block may refuse what it is told too little.
+        Code::BlockInit,
     ]
     .contains(&code)
 }

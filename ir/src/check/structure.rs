@@ -26,6 +26,7 @@ pub(super) fn check(
         Arity::new(stage, &loaded[id], &args[id])
     });
     let readers = readers(pipeline);
+    let before = found.len();
     for (id, stage) in pipeline.stages.iter() {
         let is_read = !readers[id].is_empty();
         ports(pipeline, &arities, id, stage, is_read, found);
@@ -33,6 +34,14 @@ pub(super) fn check(
     let order = match sort(pipeline, pipeline.stages.ids()) {
         Ok(order) => order,
         Err(cycle) => {
+            // The step that closes a circle mostly feeds a stage that is fed already: the same mistake.
+            let spans = || std::iter::once(&cycle.primary).chain(&cycle.secondary);
+            let mut index = 0;
+            found.retain(|d| {
+                index += 1;
+                let same = || spans().any(|label| label.span == d.primary.span);
+                index <= before || d.code != Code::InputCount || !same()
+            });
             found.push(*cycle);
             return None;
         }
@@ -53,6 +62,38 @@ pub(super) fn check(
             Diagnostic::new(Code::NothingRuns, end, "this Runefile has no output")
                 .at("the end of the Runefile")
                 .hint("add `OUT SERIAL` and a RUN that names the stages in order, such as `RUN input model serial`"),
+        );
+        return None;
+    }
+    let is_wired = pipeline.stages.values().any(|s| !s.inputs.is_empty());
+    if whole
+        && !is_wired
+        && let Some(output) = outputs().next()
+    {
+        let is_output = |s: &&Stage| matches!(s.kind, StageKind::Output(_));
+        let (last, first): (Vec<&Stage>, Vec<&Stage>) =
+            pipeline.stages.values().partition(is_output);
+        let names: Vec<&str> = first
+            .iter()
+            .chain(last.first())
+            .map(|s| s.name.value.as_str())
+            .collect();
+        let hint = if first.is_empty() || names.len() > 12 {
+            "add a RUN that names the stages in the order data flows, such as `RUN input model serial`".to_owned()
+        } else {
+            format!(
+                "name the stages in the order data flows: `RUN {}`",
+                names.join(" ")
+            )
+        };
+        found.push(
+            Diagnostic::new(
+                Code::NothingRuns,
+                output.span,
+                "no RUN says what feeds what",
+            )
+            .at(format!("nothing is written to `{}`", output.name.value))
+            .hint(hint),
         );
         return None;
     }
@@ -164,7 +205,7 @@ fn ports(
             found.push(
                 Diagnostic::new(
                     Code::UnknownPort,
-                    edge.span,
+                    edge.source,
                     format!(
                         "`{}` has only {}",
                         from.name.value,

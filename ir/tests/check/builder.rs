@@ -153,6 +153,7 @@ impl Builder {
                 stage.inputs.push(Edge {
                     from: StageId::from_index(index),
                     port: port.parse().unwrap(),
+                    source: self.place(&step),
                     span: self.place(&step),
                 });
             }

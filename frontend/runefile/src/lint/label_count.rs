@@ -31,7 +31,8 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             Code::LabelCount,
             place.unwrap_or(subject.name(id)),
             format!(
-                "there are {} and {}",
+                "there {} {} and {}",
+                if count == 1 { "is" } else { "are" },
                 many(count, "label", "labels"),
                 many(classes, "class", "classes")
             ),
@@ -44,10 +45,30 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         found.push(if count < classes {
             diagnostic
                 .note("An index without a label is a fault while the rune runs.")
-                .hint(missing(count, classes))
+                .hint(match named_file(subject, id) {
+                    Some(file) => format!("to take them from a file, write `RESOURCE {file} labels` and `--labels $labels`"),
+                    None => missing(count, classes),
+                })
         } else {
             diagnostic.hint("check that labels and model are from the same training")
         });
+    }
+}
+
+/// The path of a file that stands where the labels should.
+fn named_file<'s>(subject: &'s Subject<'_>, id: StageId) -> Option<&'s str> {
+    let Bound::List(items) = &subject.arg(id, "labels")?.value else {
+        return None;
+    };
+    match &items[..] {
+        [item]
+            if [".txt", ".csv", ".json"]
+                .iter()
+                .any(|end| item.ends_with(end)) =>
+        {
+            Some(item)
+        }
+        _ => None,
     }
 }
 

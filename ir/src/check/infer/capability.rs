@@ -13,6 +13,9 @@ use rune_abi::CapabilityKind;
 /// Dimensions that follow from arguments, and where those are written.
 type Said = (Vec<Option<Dim>>, Option<Span>);
 
+/// The pixel format of one channel.
+const GREY: &str = "GrayScale";
+
 impl Inference<'_> {
     /// Takes in what the kind and the arguments say, and checks that the kind can give what is wanted.
     pub(super) fn capability(&mut self, id: StageId, kind: CapabilityKind, span: Span) {
@@ -92,11 +95,14 @@ impl Inference<'_> {
         }
     }
 
-    fn is_grey(&self, id: StageId, kind: CapabilityKind) -> bool {
+    /// The pixel format of a camera; `None` where what is written is none.
+    fn pixel_format(&self, id: StageId, kind: CapabilityKind) -> Option<&str> {
         let params = kind.spec().params;
-        let index = params.iter().position(|p| p.name == "pixel-format");
-        let arg = index.and_then(|i| self.args[id].get(i)?.as_ref());
-        arg.is_some_and(|a| a.value == Bound::Text("GrayScale".to_owned()))
+        let index = params.iter().position(|p| p.name == "pixel-format")?;
+        match &self.args[id].get(index)?.as_ref()?.value {
+            Bound::Text(format) => Some(format),
+            Bound::Integer(_) | Bound::Float(_) | Bound::List(_) | Bound::Bytes(_) => None,
+        }
     }
 
     /// The dimensions that the arguments say; `None` where they say nothing.
@@ -125,8 +131,10 @@ impl Inference<'_> {
             }
             CapabilityKind::Image => {
                 let side = |name| integer(name).map(|(n, _)| Dim::Exact(n));
-                let channels = if self.is_grey(id, kind) { 1 } else { 3 };
-                let dims = vec![side("height"), side("width"), Some(Dim::Exact(channels))];
+                let channels = self
+                    .pixel_format(id, kind)
+                    .map(|format| Dim::Exact(if format == GREY { 1 } else { 3 }));
+                let dims = vec![side("height"), side("width"), channels];
                 let places = ["width", "height"].map(|name| integer(name).and_then(|(_, s)| s));
                 Some((dims, places.into_iter().flatten().reduce(Span::to)))
             }
@@ -177,7 +185,7 @@ impl Inference<'_> {
         let ty = &known.ty;
         let wanted = known.ty.dims.as_deref().and_then(<[_]>::last);
         let hint = match (kind, wanted, known.declared) {
-            (CapabilityKind::Image, Some(Some(Dim::Exact(1))), _) if !self.is_grey(id, kind) => {
+            (CapabilityKind::Image, Some(Some(Dim::Exact(1))), _) if self.pixel_format(id, kind) != Some(GREY) => {
                 "for one channel, write `--pixel-format GrayScale`".to_owned()
             }
             (CapabilityKind::Image, _, _) => {

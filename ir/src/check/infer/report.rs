@@ -34,9 +34,12 @@ impl Inference<'_> {
                 edge_name(self.pipeline, &edge),
                 self.pipeline.stages[reader].name.value
             ),
-            (_, _) => format!(
-                "put a block between them that turns {gives} into {wants}, or change the type of one of them"
-            ),
+            (_, _) => {
+                let block = converter(maker.ty.element, known.ty.element);
+                format!(
+                    "put a block between them that turns {gives} into {wants}{block}, or change the type of one of them"
+                )
+            }
         };
         self.found.push(diagnostic.hint(hint));
         self.silent[reader] = true;
@@ -94,26 +97,69 @@ impl Inference<'_> {
                 "`{}` takes tensors that are always full; put a block between them that takes `<=` and fills up the rest",
                 self.pipeline.stages[reader].name.value
             )),
-            (Some(have), Some(want)) if have == want => diagnostic.hint(
-                "both have the same number of elements in other dimensions, which is never converted silently",
-            ),
+            (Some(have), Some(want)) if have == want => diagnostic
+                .note("Both have the same number of elements in other dimensions, which is never converted silently.")
+                .hint(if is_permuted(&maker.ty, &wanted.ty) {
+                    format!("give the data in the order {}; a reshape does not move them", wanted.ty)
+                } else {
+                    format!("if they are in this order already, put a `runicos/reshape` between them that makes {} of them", wanted.ty)
+                }),
             (Some(have), Some(want)) => {
                 let given = match have {
                     1 => "1 element is".to_owned(),
                     _ => format!("{have} elements are"),
                 };
-                let wanted = match want {
+                let needed = match want {
                     1 => "1 is".to_owned(),
                     _ => format!("{want} are"),
                 };
                 diagnostic
-                    .note(format!("{given} given and {wanted} wanted."))
-                    .hint(self.repair(&edge, want, have))
+                    .note(format!("{given} given and {needed} wanted."))
+                    .hint(
+                        self.other_picture(&edge, maker, &wanted)
+                            .unwrap_or_else(|| self.repair(&edge, want, have)),
+                    )
             }
             (_, _) => diagnostic.hint("change the type or the arguments of one of them"),
         };
         self.found.push(diagnostic);
         self.silent[reader] = true;
+    }
+
+    /// What makes the picture of a camera the one that is wanted.
+    fn other_picture(&self, edge: &Edge, maker: &Known, wanted: &Known) -> Option<String> {
+        let stage = &self.pipeline.stages[edge.from];
+        let StageKind::Capability(kind) = &stage.kind else {
+            return None;
+        };
+        let ([height, width, channels], wanted) = (picture(&maker.ty)?, picture(&wanted.ty)?);
+        if kind.value != CapabilityKind::Image || ![1, 3].contains(&wanted[2]) {
+            return None;
+        }
+        let mut arguments = Vec::new();
+        if width != wanted[1] {
+            arguments.push(format!("--width {}", wanted[1]));
+        }
+        if height != wanted[0] {
+            arguments.push(format!("--height {}", wanted[0]));
+        }
+        let size = arguments.join(" ");
+        let block = match (channels == wanted[2], wanted[2]) {
+            (true, _) => format!(", or put a `runicos/image-resize` with `{size}` between them"),
+            (false, 1) if size.is_empty() => {
+                ", or put a `runicos/grayscale` between them".to_owned()
+            }
+            (false, _) => String::new(),
+        };
+        if channels != wanted[2] {
+            let format = if wanted[2] == 1 { "GrayScale" } else { "RGB" };
+            arguments.push(format!("--pixel-format {format}"));
+        }
+        Some(format!(
+            "let `{}` give what is wanted: `{}`{block}",
+            stage.name.value,
+            arguments.join(" ")
+        ))
     }
 
     /// The smallest change that would make a maker give `want` elements.
@@ -260,6 +306,40 @@ impl Why {
         let names: Vec<String> = self.through.iter().map(|s| format!("`{s}`")).collect();
         diagnostic.note(format!("The type comes through {}.", names.join(", ")))
     }
+}
+
+/// The block of the catalogue that turns one element type into another, for a message: ", such as `...`".
+fn converter(from: Option<ElementType>, to: Option<ElementType>) -> &'static str {
+    use ElementType::{F32, I8, I16, U8};
+    match (from, to) {
+        (Some(F32), Some(I8 | U8)) => ", such as `runicos/quantize`",
+        (Some(I8 | U8), Some(F32)) => {
+            ", such as `runicos/dequantize`, or `runicos/image-normalization` for a picture"
+        }
+        (Some(I16), Some(F32)) => ", such as `runicos/audio-float-conversion`",
+        (_, _) => ", such as `runicos/cast`",
+    }
+}
+
+/// Height, width and channels, where a type may be that of one picture.
+fn picture(ty: &PartialType) -> Option<[u32; 3]> {
+    let ty = ty.complete()?;
+    let dims: Vec<u32> = ty.dims.iter().map(|d| d.bound()).collect();
+    match dims[..] {
+        [height, width, channels] | [1, height, width, channels] => Some([height, width, channels]),
+        _ => None,
+    }
+}
+
+/// Whether two types have the same dimensions in another order, those of 1 left out.
+fn is_permuted(a: &PartialType, b: &PartialType) -> bool {
+    let dims = |ty: &PartialType| {
+        let mut dims: Vec<u32> = ty.complete()?.dims.iter().map(|d| d.bound()).collect();
+        dims.retain(|d| *d > 1);
+        dims.sort_unstable();
+        Some(dims)
+    };
+    dims(a).is_some() && dims(a) == dims(b)
 }
 
 /// Element types in a sentence: "F32", "F32 or F64", "U8, F32 or F64", "numbers of any type".
