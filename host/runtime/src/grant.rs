@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use rune_abi::{Capability, CapabilityKind, Manifest};
+use rune_abi::{Capability, CapabilityKind, Manifest, Value};
 
 use crate::{
     Limits,
@@ -82,8 +82,9 @@ pub(crate) fn grant(
     })
 }
 
-/// The values for each capability. A named value goes to its capability; the others of a kind go to the
-/// capabilities of that kind without a named one: all to the only one, or one to each in order. One seed
+/// The values for each capability. A named value goes to its capability; the others of a kind are numbered
+/// from 0, and a capability with `--source N` gets that one. Those nobody asks for by number go to the
+/// capabilities of that kind that have none yet: all to the only one, or one to each in order. One seed
 /// serves every RAND.
 fn match_flags(manifest: &Manifest, flags: &[SourceFlag]) -> Result<Vec<Vec<String>>, String> {
     let capabilities = &manifest.capabilities;
@@ -109,14 +110,26 @@ fn match_flags(manifest: &Manifest, flags: &[SourceFlag]) -> Result<Vec<Vec<Stri
         }
     }
     for spec in rune_abi::CAPABILITIES {
-        let given: Vec<&str> = unnamed
+        let mut given: Vec<&str> = unnamed
             .iter()
             .filter(|f| f.kind == spec.kind)
             .map(|f| f.value.as_str())
             .collect();
-        let open: Vec<usize> = (0..capabilities.len())
+        let mut open: Vec<usize> = (0..capabilities.len())
             .filter(|i| capabilities[*i].kind == spec.kind && values[*i].is_empty())
             .collect();
+        if !given.is_empty() {
+            let numbered = by_number(manifest, &open, given.len())?;
+            for (index, number) in &numbered {
+                values[*index].push(given[*number].to_owned());
+            }
+            open.retain(|i| values[*i].is_empty());
+            let mut number = 0;
+            given.retain(|_| {
+                number += 1;
+                numbered.iter().all(|(_, n)| n + 1 != number)
+            });
+        }
         match (given.as_slice(), open.as_slice()) {
             ([], _) => {}
             ([first, ..], []) => return Err(useless(manifest, spec.kind, first)),
@@ -143,6 +156,36 @@ fn match_flags(manifest: &Manifest, flags: &[SourceFlag]) -> Result<Vec<Vec<Stri
         }
     }
     Ok(values)
+}
+
+/// Of these capabilities those with `--source N`, each with its number.
+fn by_number(
+    manifest: &Manifest,
+    open: &[usize],
+    given: usize,
+) -> Result<Vec<(usize, usize)>, String> {
+    let mut numbered = vec![];
+    for index in open {
+        let capability = &manifest.capabilities[*index];
+        let param = capability.params.iter().find(|p| p.name == "source");
+        let Some(Value::Integer(number)) = param.map(|p| &p.value) else {
+            continue;
+        };
+        match usize::try_from(*number).ok().filter(|n| *n < given) {
+            Some(number) => numbered.push((*index, number)),
+            None => {
+                let given = match given {
+                    1 => "only 1 is".to_owned(),
+                    given => format!("only {given} are"),
+                };
+                return Err(format!(
+                    "{} asks for source {number}, counted from 0, and {given} given",
+                    describe(capability)
+                ));
+            }
+        }
+    }
+    Ok(numbered)
 }
 
 fn useless(manifest: &Manifest, kind: CapabilityKind, value: &str) -> String {

@@ -91,6 +91,16 @@ const fn integer(
 
 const LIMIT: i64 = 1 << 28;
 
+/// What every capability takes.
+const SOURCE: ParamSpec = integer(
+    "source",
+    &[],
+    (0, crate::limit::ITEMS as i64 - 1),
+    None,
+    "",
+    "Which of the sources of this kind that the host was given it reads, from 0; capabilities may share one.",
+);
+
 /// Every capability kind.
 pub const CAPABILITIES: &[KindSpec<CapabilityKind>] = &[
     KindSpec {
@@ -135,6 +145,7 @@ pub const CAPABILITIES: &[KindSpec<CapabilityKind>] = &[
                 unit: "",
                 doc: "Floats stay below this.",
             },
+            SOURCE,
         ],
     },
     KindSpec {
@@ -184,6 +195,7 @@ pub const CAPABILITIES: &[KindSpec<CapabilityKind>] = &[
                 "",
                 "How many samples the window advances per call; a whole window where not given.",
             ),
+            SOURCE,
         ],
     },
     KindSpec {
@@ -210,6 +222,7 @@ pub const CAPABILITIES: &[KindSpec<CapabilityKind>] = &[
                 "",
                 "How many triplets the window advances per call; a whole window where not given.",
             ),
+            SOURCE,
         ],
     },
     KindSpec {
@@ -236,6 +249,7 @@ pub const CAPABILITIES: &[KindSpec<CapabilityKind>] = &[
                 unit: "",
                 doc: "The samples of a pixel and their order.",
             },
+            SOURCE,
         ],
     },
     KindSpec {
@@ -272,6 +286,7 @@ pub const CAPABILITIES: &[KindSpec<CapabilityKind>] = &[
                 "bytes",
                 "How many bytes the window advances per call; a whole window where not given.",
             ),
+            SOURCE,
         ],
     },
 ];

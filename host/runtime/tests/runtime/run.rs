@@ -676,6 +676,36 @@ fn flags_find_their_capability() {
 }
 
 #[test]
+fn a_capability_may_ask_for_a_source_by_number() {
+    let with_source = |name: &str, number: i64| {
+        let mut capability = capability(CapabilityKind::Raw, name, ty(ElementType::U8, &[1]));
+        capability.params = vec![param("source", Value::Integer(number))];
+        capability
+    };
+    let three = manifest(
+        vec![
+            with_source("second", 1),
+            capability(CapabilityKind::Raw, "first", ty(ElementType::U8, &[1])),
+            with_source("again", 1),
+        ],
+        vec![],
+    );
+    let rune = Rune::load(wasm(&text(&three, "i32.const 0", ""))).unwrap();
+    let (a, b) = (temp("source-a.bin", b"a"), temp("source-b.bin", b"b"));
+    let raw = CapabilityKind::Raw;
+    let grant = |given: &[(CapabilityKind, &str)]| {
+        rune.grant(&flags(given), &Limits::default())
+            .map_err(|e| e.to_string())
+            .map(|_| ())
+    };
+    assert_eq!(grant(&[(raw, &a), (raw, &b)]), Ok(()));
+    assert_eq!(
+        grant(&[(raw, &a)]).unwrap_err(),
+        "RAW `second` (U8[1]) asks for source 1, counted from 0, and only 1 is given"
+    );
+}
+
+#[test]
 fn each_of_two_capabilities_reads_its_own_file() {
     let byte = ty(ElementType::U8, &[1]);
     let both = manifest(
