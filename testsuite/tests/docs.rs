@@ -1,5 +1,5 @@
 //! The pages of the blocks in `docs/book/blocks` are made of the catalogue and fresh, and what the blocks say
-//! of themselves is complete and true.
+//! of themselves is complete and true. The examples of the book compile, and the commands it shows exist.
 //!
 //! `BLESS=1` writes the pages, and removes those of blocks that are gone.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -10,12 +10,13 @@ use std::{
     path::PathBuf,
 };
 
+use rune_codegen::Options;
 use rune_ir::{
     block::{Port, Signature},
     diag::Diagnostic,
 };
-use rune_testsuite::{engines, overlay::Overlay, root};
-use runec::reference;
+use rune_testsuite::{engines, overlay::Overlay, pages, root};
+use runec::{cli, config::Config, reference};
 use toml::Table;
 
 /// Ends what is written by hand of the list of blocks.
@@ -94,6 +95,98 @@ fn every_block_is_documented() {
             assert!(doc.ends_with('.'), "{name}: the text of {what}: {doc:?}");
         }
     }
+}
+
+/// Every page for people who use Rune but those of the errors, by its path from the root.
+fn book() -> Vec<(String, String)> {
+    let folders = ["", "docs/book", "editors", "examples"];
+    let entries = folders
+        .into_iter()
+        .flat_map(|f| fs::read_dir(root().join(f)).unwrap());
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut pages: Vec<PathBuf> = paths
+        .filter(|path| path.extension().is_some_and(|e| e == "md"))
+        .collect();
+    pages.sort();
+    pages.push(root().join("grammar/LANGUAGE.md"));
+    let named = pages.into_iter().map(|path| {
+        let name = path.strip_prefix(root()).unwrap().display().to_string();
+        (name, fs::read_to_string(path).unwrap())
+    });
+    named.collect()
+}
+
+/// `writing-a-block.md` and the language have suites of their own.
+#[test]
+fn the_examples_of_the_book_compile() {
+    let mut count = 0;
+    let mut wrong = String::new();
+    for (name, page) in book() {
+        if name.ends_with("writing-a-block.md") || name.ends_with("LANGUAGE.md") {
+            continue;
+        }
+        let top = pages::folder(env!("CARGO_TARGET_TMPDIR"), &format!("book/{name}"));
+        for fence in pages::fences(&page) {
+            let file = match fence.language() {
+                "runefile" => "Runefile",
+                "yaml" if fence.text.starts_with("version: ") => "Runefile.yml",
+                "toml" if fence.text.starts_with("[lints]") => {
+                    let config = Config::parse("Rune.toml", &fence.text);
+                    assert!(config.diagnostics.is_empty(), "{name}:{}", fence.line);
+                    continue;
+                }
+                _ => continue,
+            };
+            let path = match fence.file() {
+                Some(path) => top.join(path),
+                None => top.join(format!("line-{}", fence.line)).join(file),
+            };
+            let folder = path.parent().unwrap();
+            pages::lay_out(folder);
+            pages::write(&folder.join("Rune.toml"), "");
+            pages::write(&path, &fence.text);
+            let compiled = pages::compile(folder, &Options::default());
+            let found = engines::rendered(&compiled);
+            let marks: Vec<&str> = fence.info.split(' ').skip(1).collect();
+            let is_right = match marks.as_slice() {
+                [] => found.is_empty() && compiled.output.is_some(),
+                [severity, code] => {
+                    let start = format!("{severity}[{code}]");
+                    compiled.diagnostics.len() == 1 && found.starts_with(&start)
+                }
+                _ => false,
+            };
+            if !is_right {
+                wrong += &format!("{name}:{}: {marks:?}\n{found}\n", fence.line);
+            }
+            count += 1;
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    assert!(count >= 6, "only {count} examples");
+}
+
+#[test]
+fn the_commands_that_pages_show_exist() {
+    let mut count = 0;
+    let mut wrong = String::new();
+    let errors = rune_ir::diag::Code::ALL.iter().map(|code| {
+        let name = format!("docs/errors/{code}.md");
+        let page = fs::read_to_string(root().join(&name)).unwrap();
+        (name, page)
+    });
+    for (name, page) in book().into_iter().chain(errors) {
+        for command in pages::commands(&page, "runec") {
+            if let Err(reason) = cli::parse(command.iter().map(Into::into)) {
+                wrong += &format!("{name}: {}\n{reason}\n", command.join(" "));
+            }
+            count += 1;
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    assert!(count > 60, "only {count} commands");
+    // And a flag that does not exist would have been noticed.
+    assert!(cli::parse(["runec", "check", "--chekc"].map(Into::into)).is_err());
 }
 
 /// That the texts are the same as well, `tests/blocks.rs` tests.

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
 use crate::cmd;
 
@@ -101,6 +101,18 @@ pub enum MessageFormat {
     Github,
     /// A JUnit report, one document on standard output.
     Junit,
+}
+
+/// Whether a command line is one of `runec`, the program's name first, or the beginning of one; nothing runs.
+///
+/// # Errors
+/// What clap says of wrong usage.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<(), String> {
+    match Cli::try_parse_from(args) {
+        Err(error) if error.kind() == ErrorKind::MissingRequiredArgument => Ok(()),
+        Err(error) if error.use_stderr() => Err(error.to_string()),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// Runs `runec` with the arguments of a command line, the program's name first.

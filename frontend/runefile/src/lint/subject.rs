@@ -12,7 +12,10 @@ use rune_ir::{
 };
 
 use super::edit;
-use crate::tree::{self, Instruction, Tree};
+use crate::{
+    Layer,
+    tree::{self, Instruction, Tree},
+};
 
 /// A Runefile and all that is known of it.
 #[derive(Clone, Copy)]
@@ -21,6 +24,8 @@ pub struct Subject<'a> {
     pub text: &'a str,
     /// What it says itself, without what it inherits.
     pub tree: &'a Tree,
+    /// The layers below it.
+    pub below: &'a [Layer],
     /// All of its stages, inherited ones too.
     pub pipeline: &'a Pipeline,
     /// What the files of its stages turned out to be.

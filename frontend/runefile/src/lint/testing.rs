@@ -94,6 +94,7 @@ fn of(code: Code, text: &str) -> Vec<Diagnostic> {
     let subject = Subject {
         text,
         tree: &layers[0].tree,
+        below: &layers[1..],
         pipeline: &analysis.pipeline,
         loaded: &loaded,
         analysis: &analysis,

@@ -8,7 +8,9 @@ use crate::tree::{Argument, Instruction, Tree, Value};
 pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     for resource in subject.resources() {
         let name = resource.name.value.as_str();
-        if is_used(subject.tree, name) {
+        // One that is defined again is for the layers below.
+        let below = subject.below.iter().map(|layer| &layer.tree);
+        if below.chain([subject.tree]).any(|tree| is_used(tree, name)) {
             continue;
         }
         let mut diagnostic = Diagnostic::new(
