@@ -97,7 +97,12 @@ impl Reader {
             Some((Kind::Scalar(scalar), _)) if scalar.is_null() => (&[], start),
             None => (&[], start),
             Some((_, node)) => {
-                let hint = "a Runefile in YAML begins with `version: 1`, `image: runicos/base` and `pipeline:`";
+                let is_text = matches!(&node.kind, Kind::Scalar(s) if s.text.starts_with("FROM "));
+                let hint = if is_text {
+                    "this is the text form: a file in it is named `Runefile`"
+                } else {
+                    "a Runefile in YAML begins with `version: 1`, `image: runicos/base` and `pipeline:`"
+                };
                 self.wrong_type(node, "a map of version, image and pipeline", hint);
                 return;
             }
