@@ -1,12 +1,12 @@
 //! A written list of texts that is cheap to copy and to move, however long it is.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use crate::diag::{FileId, Span, Spanned};
 
 /// Texts and where each is written, all in one file. Clones share them, and so do lists that differ only in
 /// where they stand.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct List {
     items: Arc<[String]>,
     /// First byte of each item and one past its last, counted from `start`.
@@ -57,6 +57,13 @@ impl List {
             start: self.start.wrapping_add(start),
             end: self.start.wrapping_add(end),
         }
+    }
+}
+
+/// As the items.
+impl fmt::Debug for List {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
     }
 }
 

@@ -136,12 +136,10 @@ fn shape(arg: &Argument) -> Result<Spanned<PartialType>, Box<Diagnostic>> {
             )),
         )
     };
-    let single;
-    let items = match &arg.value.value {
-        Value::List(items) if !items.is_empty() => items,
+    let items: Vec<Spanned<&str>> = match &arg.value.value {
+        Value::List(items) if !items.is_empty() => items.iter().collect(),
         Value::Integer(_) => {
-            single = [Spanned::new(arg.text.clone(), arg.value.span)];
-            &single[..]
+            vec![Spanned::new(&arg.text, arg.value.span)]
         }
         Value::List(_) | Value::Text(_) | Value::Float(_) | Value::Reference(_) => {
             return Err(not_a_shape());
@@ -160,12 +158,12 @@ fn shape(arg: &Argument) -> Result<Spanned<PartialType>, Box<Diagnostic>> {
     let dims = items
         .iter()
         .map(|item| {
-            let digits = item.value.strip_prefix("<=").unwrap_or(&item.value);
+            let digits = item.value.strip_prefix("<=").unwrap_or(item.value);
             let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
             if !is_number && item.value != "_" {
                 return Err(not_a_shape());
             }
-            values::dim(&item.value).map_err(|fault| {
+            values::dim(item.value).map_err(|fault| {
                 Box::new(
                     Diagnostic::new(Code::BadDimension, item.span, fault.message)
                         .at(fault.label)

@@ -1,8 +1,7 @@
 //! What a Runefile says, instruction by instruction, before any name is resolved.
 
-use std::sync::Arc;
-
 use rune_ir::{
+    args::List,
     diag::{FileId, Span, Spanned},
     ty::PartialType,
 };
@@ -310,7 +309,7 @@ pub enum Value {
     /// Any other text, quotes removed.
     Text(String),
     /// Items, quotes removed; numbers keep their text.
-    List(Arc<[Spanned<String>]>),
+    List(List),
     /// `$name`, without the sign.
     Reference(String),
 }

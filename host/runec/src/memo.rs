@@ -22,7 +22,7 @@ use rune_ir::{
     ty::Dim,
 };
 use rune_models::ImportError;
-use rune_runefile::{Format, Tree};
+use rune_runefile::{Format, Lines, Tree};
 
 /// Imported models, read blocks, what blocks answered, and the bytes of files. Clones share all of it, and
 /// threads may.
@@ -39,6 +39,7 @@ pub struct Memo {
 
 #[derive(Default)]
 struct Shared {
+    lines: Lines,
     texts: Mutex<VecDeque<Text>>,
     digests: Mutex<Digests>,
     constants: Mutex<BTreeMap<usize, Arc<[u8]>>>,
@@ -230,12 +231,13 @@ impl Memo {
         Ok(bytes)
     }
 
-    /// Reads a Runefile as [`rune_runefile::read`] does. The last few are remembered: a Runefile is checked again
-    /// when what it names has changed, or a block has run, and not it.
+    /// Reads a Runefile as [`rune_runefile::read`] does. Of the text form, lines are remembered; of YAML, the last
+    /// few files: a Runefile is checked again when what it names has changed, or a block has run, and not it.
     pub fn read(&self, format: Format, file: FileId, bytes: &[u8]) -> (Tree, Vec<Diagnostic>) {
-        let is_it = |text: &&Text| {
-            text.tree.format == format && text.tree.file == file && *text.bytes == *bytes
-        };
+        if format == Format::Text {
+            return self.shared.lines.parse(file, bytes);
+        }
+        let is_it = |text: &&Text| text.tree.file == file && *text.bytes == *bytes;
         if let Some(text) = lock(&self.shared.texts).iter().find(is_it) {
             return (text.tree.clone(), text.found.clone());
         }
@@ -404,7 +406,8 @@ impl Run {
                 Bound::Integer(n) => n.hash(&mut hasher),
                 Bound::Float(x) => x.to_bits().hash(&mut hasher),
                 Bound::Text(text) => text.hash(&mut hasher),
-                Bound::List(items) => items.hash(&mut hasher),
+                // Equality looks at them all.
+                Bound::List(items) => (items.len(), items.last()).hash(&mut hasher),
                 Bound::Bytes(bytes) => bytes.hash(&mut hasher),
             }
         }
@@ -423,7 +426,7 @@ impl Run {
     }
 }
 
-/// A Runefile as it was read.
+/// A Runefile in YAML as it was read.
 struct Text {
     bytes: Box<[u8]>,
     tree: Tree,

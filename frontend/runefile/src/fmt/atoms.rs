@@ -245,7 +245,7 @@ impl<'a> Row<'a> {
         };
         let texts = items
             .iter()
-            .map(|item| self.written(item.span, || text::item(&item.value)));
+            .map(|item| self.written(item.span, || text::item(item.value)));
         let texts: Vec<String> = texts.collect();
         let boxed = self
             .raw(span)

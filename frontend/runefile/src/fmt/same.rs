@@ -91,7 +91,7 @@ fn types(types: &Types) -> impl Iterator<Item = &rune_ir::ty::PartialType> {
 
 fn argument(a: &Argument, b: &Argument) -> bool {
     let value = match (&a.value.value, &b.value.value) {
-        (Value::List(a), Value::List(b)) => pairwise(a, b, text),
+        (Value::List(a), Value::List(b)) => a.texts() == b.texts(),
         // Where a text is wanted, a number counts as it is written.
         (Value::Integer(_) | Value::Float(_), _) => {
             a.value.value == b.value.value && a.text == b.text

@@ -1,5 +1,7 @@
 //! Law: nothing is computed twice. Two stages of one block or model differ in arguments, types or inputs.
 
+use std::collections::BTreeMap;
+
 use rune_ir::{
     args::{Bound, BoundArg},
     diag::{Code, Diagnostic},
@@ -9,16 +11,24 @@ use rune_ir::{
 use super::Subject;
 
 pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
-    for (id, stage) in subject.own() {
-        let mut before = subject.pipeline.stages.iter().take(id.index());
-        let same = before.find(|(other, first)| {
-            !stage.inputs.is_empty()
+    // Only stages that read the same first can be the same.
+    let mut readers: BTreeMap<(StageId, u32), Vec<StageId>> = BTreeMap::new();
+    for (id, stage) in subject.pipeline.stages.iter() {
+        let Some(input) = stage.inputs.first() else {
+            continue;
+        };
+        let before = readers.entry((input.from, input.port)).or_default();
+        let mut others = before.iter().map(|id| (*id, &subject.pipeline.stages[*id]));
+        let same = others.find(|(other, first)| {
+            stage.span.file == subject.tree.file
                 && is_same_file(first, stage)
                 && feeds(first) == feeds(stage)
                 && values(subject, *other) == values(subject, id)
                 && subject.analysis.outputs[*other] == subject.analysis.outputs[id]
         });
-        if let Some((first, _)) = same {
+        let same = same.map(|(first, _)| first);
+        before.push(id);
+        if let Some(first) = same {
             let (name, other) = (subject.called(id), subject.called(first));
             found.push(
                 Diagnostic::new(

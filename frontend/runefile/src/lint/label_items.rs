@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use rune_ir::{
-    args::{Bound, BoundArg, Value},
+    args::{Argument, Bound, BoundArg, List, Value},
     diag::{Code, Diagnostic, Fix, Safety, Span},
     pipeline::Stage,
 };
@@ -39,8 +39,9 @@ fn items(subject: &Subject<'_>, stage: &Stage, arg: &BoundArg, found: &mut Vec<D
     let (Bound::List(items), Some(span)) = (&arg.value, arg.span) else {
         return;
     };
-    let places = places(stage, span);
-    let at = |index: usize| places.get(index).copied().unwrap_or(span);
+    let written = written(stage, span);
+    let place = |index: usize| written.and_then(|list| list.place(index));
+    let at = |index: usize| place(index).unwrap_or(span);
     let report = |index: usize, message: String, label: &str| {
         Diagnostic::new(Code::LabelItems, at(index), message).at(label)
     };
@@ -52,45 +53,43 @@ fn items(subject: &Subject<'_>, stage: &Stage, arg: &BoundArg, found: &mut Vec<D
     if let Some(index) = items.iter().position(padded) {
         let message = format!("the label of class {index} has blanks around it");
         let mut diagnostic = report(index, message, "blanks are part of it");
-        let place = at(index);
-        let written = &subject.text[place.start as usize..place.end as usize];
-        let quote = written.chars().next().filter(|c| matches!(c, '"' | '\''));
-        if let Some(quote) = quote.filter(|_| index < places.len() && !written.contains('\\')) {
+        let span = at(index);
+        let text = &subject.text[span.start as usize..span.end as usize];
+        let quote = text.chars().next().filter(|c| matches!(c, '"' | '\''));
+        if let Some(quote) = quote.filter(|_| place(index).is_some() && !text.contains('\\')) {
             let text = format!("{quote}{}{quote}", items[index].trim());
-            let fix = Fix::new(Safety::Unsafe, "remove the blanks", place, text);
+            let fix = Fix::new(Safety::Unsafe, "remove the blanks", span, text);
             diagnostic = diagnostic.fix(fix);
         }
         found.push(diagnostic);
     }
-    let mut seen = HashSet::new();
-    let again = items.iter().position(|item| {
-        let plain = item.trim().to_lowercase();
-        let is_filler =
-            FILLERS.contains(&plain.as_str()) || !plain.chars().any(char::is_alphanumeric);
-        !seen.insert(item.as_str()) && !is_filler
-    });
+    let mut seen = HashSet::with_capacity(items.len());
+    let again = items
+        .iter()
+        .position(|item| !seen.insert(item.as_str()) && !is_filler(item));
     if let Some(second) = again {
         let item = &items[second];
         let first = items.iter().position(|i| i == item).unwrap_or(second);
         let message = format!("classes {first} and {second} have the same label `{item}`");
         let mut diagnostic = report(second, message, "the same again");
-        if second < places.len() {
-            diagnostic = diagnostic.also(at(first), "here first");
+        if let Some(first) = place(second).and(place(first)) {
+            diagnostic = diagnostic.also(first, "here first");
         }
         found.push(diagnostic);
     }
 }
 
-/// Where the items of a list stand that is written in the Runefile.
-fn places(stage: &Stage, span: Span) -> Vec<Span> {
-    let written = stage
-        .args
-        .iter()
-        .find(|a| a.name.span.to(a.value.span) == span);
-    if let Some(Value::List(items)) = written.map(|a| &a.value.value) {
-        items.iter().map(|i| i.span).collect()
-    } else {
-        Vec::new()
+fn is_filler(item: &str) -> bool {
+    let plain = item.trim().to_lowercase();
+    FILLERS.contains(&plain.as_str()) || !plain.chars().any(char::is_alphanumeric)
+}
+
+/// The list that is the value of the argument at `span`, where it is written in the Runefile.
+fn written(stage: &Stage, span: Span) -> Option<&List> {
+    let is_it = |a: &&Argument| a.name.span.to(a.value.span) == span;
+    match &stage.args.iter().find(is_it)?.value.value {
+        Value::List(list) => Some(list),
+        Value::Integer(_) | Value::Float(_) | Value::Text(_) | Value::Resource(_) => None,
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             };
             // Numbers are coefficients, which no file of labels could hold.
             let is_number = |i: &str| i.parse::<f64>().is_ok();
-            if items.len() <= MOST || items.iter().all(|i| is_number(&i.value)) {
+            if items.len() <= MOST || items.texts().iter().all(|i| is_number(i)) {
                 continue;
             }
             let name = &arg.name.value;

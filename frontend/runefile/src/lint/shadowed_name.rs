@@ -1,6 +1,8 @@
 //! Law: a name means one thing. It is no keyword in another case, no kind or block that something else here
 //! is, no resource that its stage does not use, and no other name but for case or `_` and `-`.
 
+use std::collections::BTreeMap;
+
 use rune_abi::{CapabilityKind, OutputKind};
 use rune_ir::{
     diag::{Code, Diagnostic, Span},
@@ -24,9 +26,17 @@ const KEYWORDS: [&str; 9] = [
 ];
 
 pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    let mut words: BTreeMap<String, Vec<StageId>> = BTreeMap::new();
+    for (id, stage) in subject.pipeline.stages.iter() {
+        words.entry(plain(&stage.name.value)).or_default().push(id);
+        if let StageKind::Block(path) = &stage.kind {
+            let word = path.value.rsplit('/').next().unwrap_or(&path.value);
+            words.entry(word.to_owned()).or_default().push(id);
+        }
+    }
     for (id, stage) in subject.own() {
         let name = stage.name.value.as_str();
-        if let Some((other, place)) = meant(subject, id, stage, name) {
+        if let Some((other, place)) = meant(subject, &words, id, name) {
             let mut diagnostic = Diagnostic::new(
                 Code::ShadowedName,
                 stage.name.span,
@@ -43,12 +53,15 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// What else a stage's name means, and where that is said.
+///
+/// `words` has the stages that each word means: as their name, or as the last part of their block's.
 fn meant(
     subject: &Subject<'_>,
+    words: &BTreeMap<String, Vec<StageId>>,
     id: StageId,
-    stage: &Stage,
     name: &str,
 ) -> Option<(String, Option<Span>)> {
+    let stage = &subject.pipeline.stages[id];
     let plain = plain(name);
     if KEYWORDS.contains(&plain.as_str()) {
         let keyword = plain.to_uppercase().replace('-', "_");
@@ -67,8 +80,9 @@ fn meant(
     {
         return Some((format!("the output {}", name.to_uppercase()), None));
     }
-    let others = subject.pipeline.stages.iter().filter(|(i, _)| *i != id);
-    for (_, other) in others {
+    let others = words.get(&plain).into_iter().flatten();
+    for other in others.filter(|other| **other != id) {
+        let other = &subject.pipeline.stages[*other];
         let place = other.name.span;
         if let StageKind::Block(path) = &other.kind
             && path.value.rsplit('/').next() == Some(plain.as_str())

@@ -73,7 +73,7 @@ impl Reader {
                 let items = items?;
                 let spelt: Vec<String> = items.iter().map(|i| spell::item(&i.value)).collect();
                 let text = format!("[{}]", spelt.join(", "));
-                Some((Value::List(items.into()), text))
+                Some((Value::List(items.into_iter().collect()), text))
             }
             Kind::Map(_) => {
                 let hint = "an argument is a number, a text, a list of texts, or a resource";

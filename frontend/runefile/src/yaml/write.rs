@@ -5,6 +5,7 @@
 )]
 
 use rune_ir::{
+    args::List,
     diag::Spanned,
     ty::{Dim, PartialType},
 };
@@ -92,8 +93,8 @@ fn argument(out: &mut String, indent: &str, arg: &Argument) {
                 *out += &format!("{indent}{key}: {line}\n");
             } else {
                 *out += &format!("{indent}{key}:\n");
-                for item in items.iter() {
-                    *out += &format!("{indent}  - {}\n", self::item(&item.value));
+                for item in items.texts().iter() {
+                    *out += &format!("{indent}  - {}\n", self::item(item));
                 }
             }
         }
@@ -111,8 +112,8 @@ fn value(text: &str) -> String {
     }
 }
 
-fn flow(items: &[Spanned<String>]) -> String {
-    let items: Vec<String> = items.iter().map(|i| item(&i.value)).collect();
+fn flow(items: &List) -> String {
+    let items: Vec<String> = items.texts().iter().map(|i| item(i)).collect();
     format!("[{}]", items.join(", "))
 }
 

@@ -40,7 +40,7 @@ fn a_list_of_a_hundred_thousand_labels_on_one_line() {
         };
         assert_eq!(items.len(), labels.len());
         assert!(items.iter().zip(&labels).all(|(item, label)| {
-            item.value == *label
+            item.value == label.as_str()
                 && text[item.span.start as usize..item.span.end as usize] == **label
         }));
     }

@@ -11,6 +11,7 @@ mod fmt;
 mod language;
 mod layers;
 mod limits;
+mod lines;
 mod mutations;
 mod reference;
 mod world;

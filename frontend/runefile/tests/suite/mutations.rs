@@ -8,7 +8,7 @@ use rune_runefile::tree::Instruction;
 
 use crate::world::compile;
 
-const SEEDS: [&str; 4] = [
+pub(crate) const SEEDS: [&str; 4] = [
     "FROM runicos/base@latest AS base\nLABEL name=gesture title=\"A \\\"ring\\\"\"\n\
      RESOURCE labels.txt labels\n\
      CAPABILITY<F32[128, 3]> ACCEL accel -n 128 --hz 100.5\n\

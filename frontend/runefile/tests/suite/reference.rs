@@ -226,7 +226,7 @@ fn argument(arg: &Argument) -> String {
         Value::Float(x) => format!("{name}={:?}", format!("lit:Float({x:?})")),
         Value::Text(text) => format!("{name}={:?}", format!("lit:String({text:?})")),
         Value::List(items) => {
-            let items: Vec<&str> = items.iter().map(|i| i.value.as_str()).collect();
+            let items = items.texts();
             format!("{name}={:?}", format!("list:{items:?}"))
         }
         Value::Reference(resource) => format!("{name}=${resource}"),

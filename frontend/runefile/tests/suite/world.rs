@@ -210,7 +210,7 @@ fn value(value: &Value) -> String {
         Value::Float(x) => format!("{x:?}"),
         Value::Text(text) => format!("{text:?}"),
         Value::List(items) => {
-            format!("{:?}", items.iter().map(|i| &i.value).collect::<Vec<_>>())
+            format!("{:?}", items.texts())
         }
         Value::Resource(bytes) => format!("resource of {} bytes", bytes.len()),
     }
