@@ -4,7 +4,11 @@
     reason = "the grammar has many rules, and each place reads a few of them"
 )]
 
-use pest::{Parser, iterators::Pair};
+use pest::{
+    Parser,
+    error::{Error, InputLocation},
+    iterators::Pair,
+};
 use rune_ir::{
     diag::{Code, Diagnostic, FileId, Fix, Safety, Span, Spanned, did_you_mean},
     ty::{Dim, ElementType, PartialType},
@@ -160,6 +164,7 @@ impl<'t> Reader<'t> {
         } else {
             self.fault(match Grammar::parse(Rule::lone_line, line) {
                 Err(error) => {
+                    let (line, error) = before_comment(line, error);
                     is_nameless = fault::is_nameless(line, &error);
                     fault::line(self.file, line, span.start as usize, &error)
                 }
@@ -576,6 +581,19 @@ impl<'t> Reader<'t> {
         });
         StageRef { name, port, span }
     }
+}
+
+/// A line that ends too early, without the comment that stands where more was to come.
+fn before_comment(line: &str, error: Error<Rule>) -> (&str, Error<Rule>) {
+    if let InputLocation::Pos(at) = error.location
+        && line[at..].starts_with('#')
+    {
+        let code = line[..at].trim_end_matches([' ', '\t']);
+        if let Err(error) = Grammar::parse(Rule::lone_line, code) {
+            return (code, error);
+        }
+    }
+    (line, error)
 }
 
 /// The next part of a match, which the grammar says is there.
