@@ -43,11 +43,12 @@ impl List {
         self.places.get(index).map(|place| self.span(*place))
     }
 
-    /// Makes this a list of `file` that stands `by` bytes further on.
-    pub fn shift(&mut self, file: FileId, by: u32) {
+    /// Makes this a list of `file`, and if it begins at byte `from` or after it, one that stands `by` bytes
+    /// further back.
+    pub fn shift(&mut self, file: FileId, from: u32, by: u32) {
         if !self.is_empty() {
             self.file = file;
-            self.start += by;
+            self.start += if self.start >= from { by } else { 0 };
         }
     }
 
@@ -101,11 +102,12 @@ mod tests {
             [("a", 0), ("b", 2)].into_iter().map(item).collect()
         };
         let mut moved = list(0, 3);
-        moved.shift(FileId(1), 7);
+        moved.shift(FileId(1), 3, 7);
+        moved.shift(FileId(1), 11, 7);
         assert_eq!(moved, list(1, 10));
         assert_eq!(moved.place(1), Some(Span::new(FileId(1), 12, 13)));
         let mut none = List::default();
-        none.shift(FileId(1), 7);
+        none.shift(FileId(1), 0, 7);
         assert_eq!(none, std::iter::empty().collect());
     }
 }

@@ -12,6 +12,7 @@ mod grammar;
 mod inherit;
 mod layers;
 mod lines;
+mod long;
 pub mod lint;
 mod lower;
 mod model_format;

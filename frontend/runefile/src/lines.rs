@@ -9,6 +9,7 @@ use std::{
 use rune_ir::diag::{Diagnostic, FileId};
 
 use crate::{
+    long,
     parse::{decode, parse},
     shift::Shift,
     tree::Tree,
@@ -80,6 +81,7 @@ impl Lines {
             let line = self.line(text);
             let shift = Shift {
                 file,
+                from: 0,
                 by: start as u32,
             };
             let instructions = line.tree.instructions.iter();
@@ -98,7 +100,10 @@ impl Lines {
         if let Some(line) = lock().get(text) {
             return line;
         }
-        let (tree, found) = parse(FileId(0), text.as_bytes());
+        let (tree, found) = match long::read(text) {
+            Some(tree) => (tree, Vec::new()),
+            None => parse(FileId(0), text.as_bytes()),
+        };
         let line = Arc::new(Line { tree, found });
         lock().insert(text.into(), line.clone());
         line

@@ -1,20 +1,22 @@
-//! The same instruction or finding in another place of another file.
+//! The same instruction or finding where text was put before it, or into the middle of it.
 
 use rune_ir::diag::{Diagnostic, FileId, Span, Spanned};
 
 use crate::tree::{Argument, Instruction, StageRef, Types, Value, Word};
 
-/// Moves what was read at the beginning of a file of its own.
+/// Moves what stands behind a place of a text further back, into another file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shift {
     /// The file it is in.
     pub(crate) file: FileId,
-    /// Where the text that was read alone begins there.
+    /// The first byte that moves.
+    pub(crate) from: u32,
+    /// By how many bytes.
     pub(crate) by: u32,
 }
 
 impl Shift {
-    /// A copy of it, in its place.
+    /// A copy of it, in its new place.
     pub(crate) fn of<T: Shifted>(self, original: &T) -> T {
         let mut moved = original.clone();
         moved.shift(self);
@@ -31,8 +33,11 @@ pub(crate) trait Shifted: Clone {
 impl Shifted for Span {
     fn shift(&mut self, to: Shift) {
         self.file = to.file;
-        self.start += to.by;
-        self.end += to.by;
+        for at in [&mut self.start, &mut self.end] {
+            if *at >= to.from {
+                *at += to.by;
+            }
+        }
     }
 }
 
@@ -128,7 +133,7 @@ impl Shifted for Argument {
         self.name.shift(to);
         self.value.shift(to);
         if let Value::List(items) = &mut self.value.value {
-            items.shift(to.file, to.by);
+            items.shift(to.file, to.from, to.by);
         }
     }
 }
