@@ -3,6 +3,7 @@
 use std::{ffi::OsString, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
+use codespan_reporting::term::termcolor::ColorChoice;
 
 use crate::cmd;
 
@@ -65,6 +66,7 @@ enum Command {
     #[command(after_help = cmd::new::EXAMPLES)]
     New(cmd::new::Args),
     /// Explain a diagnostic, such as R0301.
+    #[command(after_help = cmd::explain::EXAMPLES)]
     Explain(cmd::explain::Args),
     /// Write the completions of a shell.
     #[command(after_help = cmd::completions::EXAMPLES)]
@@ -80,12 +82,27 @@ enum Command {
 /// When output is coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    /// In a terminal, unless `NO_COLOR` is set.
+    /// In a terminal, unless `NO_COLOR` is set and not empty.
     Auto,
     /// Always.
     Always,
     /// Never.
     Never,
+}
+
+impl Color {
+    /// Whether to colour what goes to a terminal, or to something else.
+    pub(crate) fn choice(self, is_terminal: bool) -> ColorChoice {
+        // termcolor knows dumb terminals, but takes an empty `NO_COLOR` for one that is set.
+        let unwanted = std::env::var_os("NO_COLOR");
+        match self {
+            Self::Always => ColorChoice::Always,
+            Self::Never => ColorChoice::Never,
+            Self::Auto if !is_terminal => ColorChoice::Never,
+            Self::Auto if unwanted.is_some_and(|value| value.is_empty()) => ColorChoice::Always,
+            Self::Auto => ColorChoice::Auto,
+        }
+    }
 }
 
 /// How diagnostics are written.

@@ -5,12 +5,10 @@ use std::{
     time::Duration,
 };
 
-use codespan_reporting::term::termcolor::{
-    Color as Paint, ColorChoice, ColorSpec, StandardStream, WriteColor,
-};
+use codespan_reporting::term::termcolor::{Color as Paint, ColorSpec, StandardStream, WriteColor};
 use similar::TextDiff;
 
-use crate::cli::Color;
+use crate::{cli::Color, write::lost};
 
 /// Longest time to look for the shortest diff; after that any will do.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -25,15 +23,13 @@ pub(crate) fn unified(old: &str, new: &str, name: &str) -> String {
         .to_string()
 }
 
-/// Writes a unified diff to standard output, which people see in colours where `color` says. A stream that is
-/// closed is no reason to fail.
-pub(crate) fn show(diff: &str, color: Color) {
-    let choice = match color {
-        Color::Always => ColorChoice::Always,
-        Color::Auto if io::stdout().is_terminal() => ColorChoice::Auto,
-        Color::Auto | Color::Never => ColorChoice::Never,
-    };
-    let _ = write(&mut StandardStream::stdout(choice), diff);
+/// Writes a unified diff to standard output, which people see in colours where `color` says.
+///
+/// # Errors
+/// As [`write::out`](crate::write::out).
+pub(crate) fn show(diff: &str, color: Color) -> Result<(), String> {
+    let choice = color.choice(io::stdout().is_terminal());
+    lost(write(&mut StandardStream::stdout(choice), diff))
 }
 
 fn write(out: &mut dyn WriteColor, diff: &str) -> io::Result<()> {

@@ -1,7 +1,8 @@
 //! The compiler's window on the file system and the catalogue.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -56,7 +57,9 @@ impl World {
         let mut folders: Vec<String> = folders
             .into_iter()
             .flatten()
-            .filter_map(|e| e.ok()?.file_name().into_string().ok())
+            .filter_map(Result::ok)
+            .filter(|e| e.file_type().is_ok_and(|t| t.is_dir()))
+            .filter_map(|e| e.file_name().into_string().ok())
             .take(MAX_NEIGHBOURS)
             .collect();
         folders.sort();
@@ -189,6 +192,18 @@ fn read(memo: &Memo, path: &Path) -> Result<Arc<[u8]>, String> {
     }
 }
 
+/// The bytes of a file named on the command line. Of a device or a pipe, which might never end, no more than a
+/// Runefile may have, and one.
+pub(crate) fn read_named(path: &Path) -> io::Result<Vec<u8>> {
+    if fs::metadata(path)?.is_file() {
+        return fs::read(path);
+    }
+    let mut bytes = Vec::new();
+    let limit = rune_runefile::MAX_BYTES as u64 + 1;
+    fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// The format of the model that a folder is.
 fn model_in(folder: &Path) -> Option<&'static str> {
     [
@@ -254,7 +269,7 @@ impl Input {
             }
             None => path.to_owned(),
         };
-        let bytes = match fs::read(&file) {
+        let bytes = match read_named(&file) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(format!("there is no {}", file.display()));

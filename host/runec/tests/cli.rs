@@ -301,3 +301,108 @@ fn help_has_examples() {
             .contains("Examples:")
     );
 }
+
+#[test]
+fn results_that_cannot_be_written_end_with_2() {
+    let folder = with("full", GOOD);
+    let loose = GOOD.replace("RAW x", "RAW   x");
+    fs::write(folder.join("loose.Runefile"), loose).unwrap();
+    for args in [
+        &["blocks"][..],
+        &["explain"],
+        &["explain", "R0301"],
+        &["man"],
+        &["completions", "bash"],
+        &["graph"],
+        &["convert"],
+        &["inspect"],
+        &["inspect", "--json"],
+        &["diff", ".", "loose.Runefile"],
+        &["fmt", "--check", "loose.Runefile"],
+        &["fmt", "--diff", "loose.Runefile"],
+        &["lint", "--statistics", "--publish"],
+        &["check", "--message-format", "sarif"],
+        &["check", "--message-format", "junit"],
+        &["lint", "--publish", "--message-format", "json"],
+    ] {
+        let full = fs::File::create("/dev/full").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_runec"));
+        let output = command.args(args).current_dir(&folder).stdout(full);
+        let output = output.output().unwrap();
+        let (status, _, talk) = said(&output);
+        assert_eq!(status, 2, "{args:?}: {talk}");
+        let reason = "error: standard output cannot be written: ";
+        assert_eq!(talk.matches(reason).count(), 1, "{args:?}: {talk}");
+    }
+}
+
+#[test]
+fn whoever_closes_the_pipe_has_seen_enough() {
+    let folder = folder("pipe");
+    for args in [
+        "runec explain",
+        "runec blocks --json",
+        "runec completions bash",
+    ] {
+        let args = args.replace("runec", env!("CARGO_BIN_EXE_runec"));
+        let script = format!("set -o pipefail; {args} | head -c 10; echo $?");
+        let mut command = Command::new("bash");
+        let output = command.args(["-c", &script]).current_dir(&folder).output();
+        let output = output.unwrap();
+        let (_, out, talk) = said(&output);
+        assert!(out.ends_with("0\n") && talk.is_empty(), "{out}{talk}");
+    }
+}
+
+#[test]
+fn a_pipe_to_write_to_stays_a_pipe() {
+    let folder = with("fifo", GOOD);
+    let pipe = folder.join("pipe");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read(pipe).unwrap()
+    });
+    let output = runec(&folder, &["build", "-o", "pipe"]);
+    assert_eq!(said(&output).0, 0);
+    assert!(!fs::metadata(&pipe).unwrap().is_file());
+    assert!(reader.join().unwrap().starts_with(b"\0asm"));
+}
+
+#[test]
+fn standard_input_is_built_and_drawn() {
+    let folder = folder("stdin");
+    let stdin = |args: &[&str]| {
+        let file = folder.join("text");
+        fs::write(&file, GOOD).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_runec"));
+        let command = command.args(args).current_dir(&folder);
+        command
+            .stdin(fs::File::open(file).unwrap())
+            .output()
+            .unwrap()
+    };
+    assert_eq!(said(&stdin(&["build", "-"])).0, 0);
+    assert_eq!(names(&folder), ["stdin.rune", "text"]);
+    let output = stdin(&["graph", "-", "--format", "mermaid"]);
+    assert!(said(&output).1.starts_with("flowchart"));
+}
+
+#[test]
+fn what_never_ends_is_not_read_for_ever() {
+    let folder = folder("endless");
+    for args in [
+        ["build", "/dev/zero"],
+        ["model", "/dev/zero"],
+        ["inspect", "/dev/zero"],
+    ] {
+        let output = runec(&folder, &args);
+        assert_eq!(said(&output).0, 1, "{args:?}");
+    }
+}

@@ -349,6 +349,23 @@ fn standard_input_is_fixed_to_standard_output() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), SAFELY_FIXED);
 }
 
+#[test]
+fn fixed_text_and_findings_for_programs_do_not_mix() {
+    let folder = with("mix", MESSY);
+    for args in [
+        &["lint", "--fix", "-", "--message-format", "json"][..],
+        &["lint", "--diff", "--message-format", "sarif"],
+        &["lint", "--statistics", "--message-format", "json"],
+    ] {
+        let (status, out, err) = runec(&folder, args);
+        assert_eq!((status, out.as_str()), (2, ""), "{args:?}");
+        assert!(err.contains("message-format"), "{err}");
+    }
+    let (status, out, _) = runec(&folder, &["lint", "--fix", "--message-format", "json"]);
+    assert_eq!(status, 0);
+    assert!(out.starts_with('{'), "{out}");
+}
+
 /// Marsaglia's xorshift, 64 bits.
 struct Random(u64);
 

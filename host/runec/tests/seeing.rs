@@ -76,6 +76,9 @@ fn a_file_to_write_says_what_to_draw_with() {
         assert_eq!((status, out.as_str()), (0, ""), "{name}");
         assert!(fs::read_to_string(path).unwrap().starts_with(begins));
     }
+    let (status, _, err) = runec(&["graph", "examples/sine", "-o", "a.png"]);
+    assert_eq!(status, 2);
+    assert!(err.contains("none of svg, dot and mermaid"), "{err}");
     let (status, _, err) = runec(&["graph", "examples/sine", "-o", "no/such/folder/a.svg"]);
     assert_eq!(status, 2);
     assert!(

@@ -114,7 +114,8 @@ pub fn main() -> ExitCode {
     };
     let console = Console {
         json: args.json,
-        colour: io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        colour: io::stderr().is_terminal()
+            && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
         verbose: args.verbose,
     };
     match run(&args, console) {

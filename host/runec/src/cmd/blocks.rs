@@ -1,7 +1,6 @@
 //! `runec blocks`: the catalogue, or one block.
 
 use std::{
-    io::{self, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -13,7 +12,12 @@ use rune_ir::{
 };
 use serde_json::Value;
 
-use crate::{cli, cmd::complain, reference, world::World};
+use crate::{
+    cli,
+    cmd::{complain, print},
+    reference,
+    world::World,
+};
 
 pub(crate) const EXAMPLES: &str = "\
 Exit status: 0 shown, 1 not a valid block, 2 wrong usage or no such block.
@@ -55,11 +59,7 @@ pub(crate) fn run(args: &Args) -> u8 {
         }),
     };
     match shown {
-        Ok(text) => {
-            // Whoever closes the pipe has seen enough.
-            let _ = io::stdout().lock().write_all(text.as_bytes());
-            cli::OK
-        }
+        Ok(text) => print(&text),
         Err((status, message)) => {
             complain(&message);
             status

@@ -30,7 +30,7 @@ Examples:
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A Runefile, or a folder with one.
+    /// A Runefile, a folder with one, or `-` for standard input.
     #[arg(default_value = ".")]
     path: PathBuf,
     /// Where to write the rune; NAME.rune in this folder where not given.
@@ -95,7 +95,7 @@ pub(crate) fn run(args: &Args, color: Color) -> u8 {
             cli::USAGE
         }
     };
-    reporter.finish(status);
+    let status = reporter.finish(status);
     if let (Ok(Some(built)), MessageFormat::Human, false) =
         (built, args.style.message_format, args.style.quiet)
     {

@@ -57,8 +57,7 @@ pub(crate) fn run(args: &Args, color: Color) -> u8 {
     });
     progress.clear();
     let status = reporter.status();
-    reporter.finish(status);
-    status
+    reporter.finish(status)
 }
 
 /// Models and blocks that several Runefiles share are read once.

@@ -1,11 +1,9 @@
 //! `runec completions SHELL`: what a shell needs to complete command lines.
 
-use std::io::{self, Write};
-
 use clap::Command;
 use clap_complete::Shell;
 
-use crate::cli;
+use crate::cmd::print;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -22,7 +20,5 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, mut command: Command) -> u8 {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, "runec", &mut script);
-    // Whoever closes the pipe has seen enough.
-    let _ = io::stdout().lock().write_all(&script);
-    cli::OK
+    print(&String::from_utf8_lossy(&script))
 }

@@ -1,9 +1,8 @@
 //! `runec convert`: a Runefile in its other form.
 
 use std::{
-    fs,
-    io::{self, Read, Write},
-    path::{Path, PathBuf},
+    io::{self, Write},
+    path::PathBuf,
 };
 
 use clap::ValueEnum;
@@ -59,7 +58,7 @@ impl Form {
 }
 
 pub(crate) fn run(args: &Args, color: Color) -> u8 {
-    let converted = open(&args.path).and_then(|input| {
+    let converted = cmd::open(&args.path).and_then(|input| {
         let is = form(&input, args.to);
         let to = args.to.unwrap_or(match is {
             Form::Text => Form::Yaml,
@@ -75,40 +74,18 @@ pub(crate) fn run(args: &Args, color: Color) -> u8 {
         let mut reporter = Reporter::of(args.style, color);
         let text = written(&input, is, &mut reporter);
         let status = reporter.status();
-        reporter.finish(status);
+        let status = reporter.finish(status);
         Ok((text, status))
     });
-    let (text, status) = match converted {
-        Ok((Some(text), _)) => (text, cli::OK),
+    let text = match converted {
+        Ok((Some(text), _)) => text,
         Ok((None, status)) => return status,
         Err(reason) => {
             complain(&reason);
             return cli::USAGE;
         }
     };
-    let Some(path) = &args.output else {
-        // Whoever reads it may have enough of it.
-        let _ = io::stdout().write_all(text.as_bytes());
-        return status;
-    };
-    match fs::write(path, &text) {
-        Ok(()) => status,
-        Err(error) => {
-            complain(&format!("{} cannot be written: {error}", path.display()));
-            cli::USAGE
-        }
-    }
-}
-
-fn open(path: &Path) -> Result<Input, String> {
-    if path.as_os_str() != "-" {
-        return cmd::open(path);
-    }
-    let mut bytes = Vec::new();
-    let limit = rune_runefile::MAX_BYTES as u64 + 1;
-    let read = io::stdin().take(limit).read_to_end(&mut bytes);
-    read.map_err(|error| format!("standard input cannot be read: {error}"))?;
-    Ok(Input::new(Path::new("<stdin>"), bytes))
+    cmd::put(&text, args.output.as_deref())
 }
 
 /// The form a Runefile is in: by its name, or, of standard input, the other than is wanted, or what it

@@ -1,13 +1,10 @@
 //! `runec diff`: what changed from one rune to another.
 
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 use crate::{
     cli::{self, Color},
-    cmd::refuse,
+    cmd::{print, refuse},
     inspect::{self, Diff},
 };
 
@@ -42,11 +39,8 @@ pub(crate) fn run(args: &Args, color: Color) -> u8 {
     } else {
         diff.text()
     };
-    // Whoever closes the pipe has seen enough.
-    let _ = io::stdout().lock().write_all(shown.as_bytes());
-    if diff.is_same_interface() {
-        cli::OK
-    } else {
-        cli::ERRORS
+    match print(&shown) {
+        cli::OK if !diff.is_same_interface() => cli::ERRORS,
+        status => status,
     }
 }

@@ -1,30 +1,34 @@
 //! `runec explain CODE`: the page about a diagnostic.
 
-use std::io::{self, Write};
-
 use rune_ir::diag::{Code, did_you_mean};
 
-use crate::{cli, cmd::complain, explain};
+use crate::{
+    cli,
+    cmd::{complain, print},
+    explain,
+};
+
+pub(crate) const EXAMPLES: &str = "\
+Exit status: 0 shown, 2 no such diagnostic.
+
+Examples:
+  runec explain R0301
+  runec explain unused-stage    by the name that Rune.toml and comments use
+  runec explain | grep model    find one";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The code, such as R0301; without one, every code is listed.
+    /// The code or the name, such as R0301 or type-mismatch; without one, every code is listed.
     code: Option<String>,
 }
 
 pub(crate) fn run(args: &Args) -> u8 {
-    let mut out = io::stdout().lock();
     let Some(number) = &args.code else {
-        for code in Code::ALL {
-            let _ = writeln!(
-                out,
-                "{}  {:24}  {}",
-                code.number(),
-                code.name(),
-                code.summary()
-            );
-        }
-        return cli::OK;
+        let row = |code: &Code| {
+            let (number, name, summary) = (code.number(), code.name(), code.summary());
+            format!("{number}  {name:24}  {summary}\n")
+        };
+        return print(&Code::ALL.iter().map(row).collect::<String>());
     };
     let Some(code) = Code::from_text(number) else {
         let near = did_you_mean(
@@ -38,6 +42,5 @@ pub(crate) fn run(args: &Args) -> u8 {
         complain(&format!("there is no diagnostic {number}; {hint}"));
         return cli::USAGE;
     };
-    let _ = write!(out, "{}", explain::page(code).unwrap_or(code.summary()));
-    cli::OK
+    print(explain::page(code).unwrap_or(code.summary()))
 }

@@ -65,7 +65,9 @@ pub(crate) fn run(args: &Args, color: Color) -> u8 {
         let is_stdin = matches!(source, Some(Source::Stdin(_)));
         seen += 1;
         match outcome {
-            Ok(Outcome::Same(input)) if is_stdin && args.writes() => print(&input.bytes),
+            Ok(Outcome::Same(input)) if is_stdin && args.writes() => {
+                reporter.lose(write::out(&input.bytes));
+            }
             Ok(Outcome::Same(_)) => {}
             Ok(Outcome::Different(input, text)) => {
                 different += 1;
@@ -80,7 +82,7 @@ pub(crate) fn run(args: &Args, color: Color) -> u8 {
                     input.path
                 );
                 if is_stdin && args.writes() {
-                    print(&input.bytes);
+                    reporter.lose(write::out(&input.bytes));
                 }
             }
             Ok(Outcome::Faulty(sources, diagnostics)) => {
@@ -95,7 +97,7 @@ pub(crate) fn run(args: &Args, color: Color) -> u8 {
         _ if refused => cli::USAGE,
         status => status,
     };
-    reporter.finish(status);
+    let status = reporter.finish(status);
     if different > 0 && !found.sources.iter().any(|s| matches!(s, Source::Stdin(_))) {
         let verb = if args.writes() {
             "formatted"
@@ -122,14 +124,14 @@ impl Args {
         color: Color,
     ) -> Result<(), String> {
         if self.check {
-            print(format!("{}\n", input.path).as_bytes());
+            write::out(format!("{}\n", input.path).as_bytes())?;
         } else if self.diff {
             let old = String::from_utf8_lossy(&input.bytes);
-            diff::show(&diff::unified(&old, text, &input.path), color);
+            diff::show(&diff::unified(&old, text, &input.path), color)?;
         } else if let Some(Source::File(path)) = source {
             write::whole(path, text.as_bytes())?;
         } else {
-            print(text.as_bytes());
+            write::out(text.as_bytes())?;
         }
         Ok(())
     }
@@ -152,10 +154,4 @@ fn format(source: &Source) -> Result<Outcome, String> {
             input.path
         )),
     }
-}
-
-/// Whoever closes the pipe has seen enough.
-fn print(bytes: &[u8]) {
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(bytes).and_then(|()| out.flush());
 }

@@ -1,9 +1,6 @@
 //! `runec graph`: a pipeline as a picture.
 
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-};
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
@@ -27,7 +24,7 @@ Examples:
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A Runefile, a folder with one, or a rune.
+    /// A Runefile, a folder with one, a rune, or `-` for standard input.
     #[arg(default_value = ".")]
     path: PathBuf,
     /// What to draw with; where not given, what the name of the file to write ends in, else svg.
@@ -49,18 +46,45 @@ enum Format {
 }
 
 impl Format {
-    /// What the name of a file asks for.
-    fn of(path: &std::path::Path) -> Option<Self> {
-        match path.extension()?.to_str()? {
-            "dot" | "gv" => Some(Self::Dot),
-            "svg" => Some(Self::Svg),
-            "mmd" | "mermaid" => Some(Self::Mermaid),
-            _ => None,
+    /// What the name of a file asks for; SVG where it has no ending.
+    ///
+    /// # Errors
+    /// A sentence, where the ending is of no format there is.
+    fn of(path: &Path) -> Result<Self, String> {
+        let Some(ending) = path.extension() else {
+            return Ok(Self::Svg);
+        };
+        match ending.to_str() {
+            Some("dot" | "gv") => Ok(Self::Dot),
+            Some("svg") => Ok(Self::Svg),
+            Some("mmd" | "mermaid") => Ok(Self::Mermaid),
+            _ => Err(format!(
+                "{} would be none of svg, dot and mermaid; `--format` says which it is to be, and \
+                 Graphviz makes other pictures of dot",
+                path.display()
+            )),
+        }
+    }
+}
+
+impl Args {
+    fn format(&self) -> Result<Format, String> {
+        match (self.format, &self.output) {
+            (Some(format), _) => Ok(format),
+            (None, Some(path)) => Format::of(path),
+            (None, None) => Ok(Format::Svg),
         }
     }
 }
 
 pub(crate) fn run(args: &Args, color: Color) -> u8 {
+    let format = match args.format() {
+        Ok(format) => format,
+        Err(reason) => {
+            complain(&reason);
+            return cli::USAGE;
+        }
+    };
     let input = match cmd::open(&args.path) {
         Ok(input) => input,
         Err(reason) => {
@@ -89,22 +113,10 @@ pub(crate) fn run(args: &Args, color: Color) -> u8 {
             _ => return cli::ERRORS,
         }
     };
-    let asked = args.output.as_deref().and_then(Format::of);
-    let text = match args.format.or(asked).unwrap_or(Format::Svg) {
+    let text = match format {
         Format::Dot => picture.dot(),
         Format::Svg => picture.svg(),
         Format::Mermaid => picture.mermaid(),
     };
-    let Some(path) = &args.output else {
-        // Whoever closes the pipe has seen enough.
-        let _ = io::stdout().lock().write_all(text.as_bytes());
-        return cli::OK;
-    };
-    match std::fs::write(path, text) {
-        Ok(()) => cli::OK,
-        Err(error) => {
-            complain(&format!("{} cannot be written: {error}", path.display()));
-            cli::USAGE
-        }
-    }
+    cmd::put(&text, args.output.as_deref())
 }

@@ -1,13 +1,10 @@
 //! `runec inspect`: what is in a rune.
 
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 use crate::{
     cli::{self, Color},
-    cmd::refuse,
+    cmd::{print, refuse},
     inspect,
 };
 
@@ -40,7 +37,5 @@ pub(crate) fn run(args: &Args, color: Color) -> u8 {
     } else {
         inspect::text(&rune)
     };
-    // Whoever closes the pipe has seen enough.
-    let _ = io::stdout().lock().write_all(shown.as_bytes());
-    cli::OK
+    print(&shown)
 }

@@ -10,7 +10,7 @@ use rune_ir::diag::{Code, Diagnostic, Safety, did_you_mean};
 use rune_runefile::lint::{Level, Levels, is_configurable};
 
 use crate::{
-    cli::{self, Color},
+    cli::{self, Color, MessageFormat},
     config::Config,
     diff,
     driver::{self, Checked},
@@ -64,7 +64,7 @@ pub(crate) struct Args {
     #[arg(long)]
     publish: bool,
     /// Count the findings by code instead of showing them.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "message_format")]
     statistics: bool,
 }
 
@@ -81,45 +81,58 @@ pub(crate) fn run(args: &Args, color: Color) -> u8 {
     }
     let mut reporter = Reporter::of(args.style, color);
     let found = args.paths.find();
+    let is_stdin = |source: &Source| matches!(source, Source::Stdin(_));
+    let prints = args.diff || args.limit().is_some() && found.sources.iter().any(is_stdin);
+    if prints && args.style.message_format != MessageFormat::Human {
+        super::complain(
+            "what fixes change and what was found cannot both go to standard output: leave out \
+             --message-format, or the fixes",
+        );
+        return cli::USAGE;
+    }
     for fault in &found.faults {
         reporter.fault(fault);
     }
     let mut all = Vec::new();
     let (mut fixes, mut changed, mut held_back) = (0, false, 0);
     let mut sources = found.sources.iter();
-    parallel::in_order(&found.sources, |source| args.lint(source), |linted| {
-        let source = sources.next();
-        match linted {
-            Ok(Linted { input, fixed }) => {
-                fixes += fixed.applied.len();
-                changed |= !fixed.applied.is_empty();
-                if let Err(reason) = args.change(source, &input, &fixed, color) {
-                    reporter.fault(&reason);
+    parallel::in_order(
+        &found.sources,
+        |source| args.lint(source),
+        |linted| {
+            let source = sources.next();
+            match linted {
+                Ok(Linted { input, fixed }) => {
+                    fixes += fixed.applied.len();
+                    changed |= !fixed.applied.is_empty();
+                    if let Err(reason) = args.change(source, &input, &fixed, color) {
+                        reporter.fault(&reason);
+                    }
+                    let Checked {
+                        sources,
+                        diagnostics,
+                        ..
+                    } = fixed.checked;
+                    held_back += fix::held_back(&diagnostics);
+                    if args.statistics {
+                        all.extend(diagnostics);
+                    } else if !args.diff {
+                        reporter.report(&sources, &diagnostics);
+                    }
                 }
-                let Checked {
-                    sources,
-                    diagnostics,
-                    ..
-                } = fixed.checked;
-                held_back += fix::held_back(&diagnostics);
-                if args.statistics {
-                    all.extend(diagnostics);
-                } else if !args.diff {
-                    reporter.report(&sources, &diagnostics);
-                }
+                Err(reason) => reporter.fault(&reason),
             }
-            Err(reason) => reporter.fault(&reason),
-        }
-    });
+        },
+    );
     let denied = rune_ir::diag::has_errors(&all);
     let status = match reporter.status() {
         cli::OK if denied || (args.diff && changed) => cli::ERRORS,
         status => status,
     };
     if args.statistics {
-        statistics(&all);
+        reporter.lose(write::out(statistics(&all).as_bytes()));
     }
-    reporter.finish(status);
+    let status = reporter.finish(status);
     if !args.style.quiet {
         summary(args, fixes, held_back);
     }
@@ -181,18 +194,14 @@ impl Args {
     ) -> Result<(), String> {
         if self.diff {
             let old = String::from_utf8_lossy(&input.bytes);
-            diff::show(&diff::unified(&old, &fixed.text, &input.path), color);
-            return Ok(());
+            return diff::show(&diff::unified(&old, &fixed.text, &input.path), color);
         }
         match source {
             _ if self.limit().is_none() => Ok(()),
             Some(Source::File(path)) if !fixed.applied.is_empty() => {
                 write::whole(path, fixed.text.as_bytes())
             }
-            Some(Source::Stdin(_)) => {
-                let _ = io::stdout().write_all(fixed.text.as_bytes());
-                Ok(())
-            }
+            Some(Source::Stdin(_)) => write::out(fixed.text.as_bytes()),
             Some(Source::File(_)) | None => Ok(()),
         }
     }
@@ -216,18 +225,16 @@ fn code(name: &str) -> Result<Code, String> {
     }
 }
 
-/// How many findings there are of each code, the most first.
-fn statistics(all: &[Diagnostic]) {
+/// How many findings there are of each code, the most first: a line each.
+fn statistics(all: &[Diagnostic]) -> String {
     let mut counts: BTreeMap<Code, usize> = BTreeMap::new();
     for diagnostic in all {
         *counts.entry(diagnostic.code).or_default() += 1;
     }
     let mut counts: Vec<(Code, usize)> = counts.into_iter().collect();
     counts.sort_by_key(|(code, n)| (std::cmp::Reverse(*n), *code));
-    let mut out = io::stdout().lock();
-    for (code, n) in counts {
-        let _ = writeln!(out, "{n:6}  {code}  {}", code.name());
-    }
+    let row = |(code, n): (Code, usize)| format!("{n:6}  {code}  {}\n", code.name());
+    counts.into_iter().map(row).collect()
 }
 
 /// What was fixed, and what more could be.

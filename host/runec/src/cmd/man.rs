@@ -1,15 +1,17 @@
 //! `runec man`: manual pages of the command lines.
 
 use std::{
-    fs,
-    io::{self, Write},
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use clap::Command;
 use clap_mangen::Man;
 
-use crate::{cli, cmd::complain};
+use crate::{
+    cli,
+    cmd::{complain, print},
+};
 
 pub(crate) const EXAMPLES: &str = "\
 Exit status: 0 written, 2 wrong usage or a folder that cannot be written.
@@ -28,9 +30,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, mut command: Command) -> u8 {
     command.build();
     let Some(folder) = &args.out else {
-        // Whoever closes the pipe has seen enough.
-        let _ = page(command).and_then(|page| io::stdout().lock().write_all(&page));
-        return cli::OK;
+        let page = page(command).unwrap_or_default();
+        return print(&String::from_utf8_lossy(&page));
     };
     match write(folder, &command) {
         Ok(()) => cli::OK,

@@ -21,10 +21,20 @@ use std::{
     path::Path,
 };
 
-use crate::world::Input;
+use crate::{
+    cli::{self, Color, MessageFormat},
+    find::Source,
+    inspect::Failure,
+    report::Reporter,
+    world::Input,
+    write,
+};
 
-/// Opens the Runefile of a path, and says on standard error if there is one in another form beside it.
+/// Opens the Runefile of a path, or of standard input for `-`, and says on standard error if there is one in another form beside it.
 pub(crate) fn open(path: &Path) -> Result<Input, String> {
+    if path.as_os_str() == "-" {
+        return Source::Stdin("<stdin>".into()).open();
+    }
     let input = Input::open(path)?;
     if let Some(beside) = &input.beside {
         let (chosen, other) = (&input.path, beside.display());
@@ -33,11 +43,28 @@ pub(crate) fn open(path: &Path) -> Result<Input, String> {
     Ok(input)
 }
 
-use crate::{
-    cli::{self, Color, MessageFormat},
-    inspect::Failure,
-    report::Reporter,
-};
+/// Writes results to standard output; gives the exit status.
+pub(crate) fn print(text: &str) -> u8 {
+    match write::out(text.as_bytes()) {
+        Ok(()) => cli::OK,
+        Err(reason) => {
+            complain(&reason);
+            cli::USAGE
+        }
+    }
+}
+
+/// Writes results to a file, or to standard output where there is none; gives the exit status.
+pub(crate) fn put(text: &str, file: Option<&Path>) -> u8 {
+    match file.map(|path| write::whole(path, text.as_bytes())) {
+        None => print(text),
+        Some(Ok(())) => cli::OK,
+        Some(Err(reason)) => {
+            complain(&reason);
+            cli::USAGE
+        }
+    }
+}
 
 /// A line on standard error about what went wrong outside any Runefile.
 pub(crate) fn complain(message: &str) {
@@ -50,8 +77,7 @@ pub(crate) fn refuse(failure: Failure, color: Color, errors: u8) -> u8 {
         Failure::Errors(compiled) => {
             let mut reporter = Reporter::new(MessageFormat::Human, color);
             reporter.report(&compiled.sources, &compiled.diagnostics);
-            reporter.finish(errors);
-            errors
+            reporter.finish(errors)
         }
         Failure::NoRune(reason) => {
             complain(&reason);

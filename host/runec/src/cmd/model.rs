@@ -1,16 +1,15 @@
 //! `runec model`: what is in a model file.
 
-use std::{
-    fmt::Write as _,
-    fs,
-    io::{self, Write},
-    path::PathBuf,
-};
+use std::{fmt::Write as _, path::PathBuf};
 
 use rune_models::{Outline, OutlineTensor};
 use serde_json::{Value, json};
 
-use crate::{cli, cmd::complain};
+use crate::{
+    cli,
+    cmd::{complain, print},
+    world::read_named,
+};
 
 pub(crate) const EXAMPLES: &str = "\
 Exit status: 0 shown, 1 not a model or a damaged one, 2 wrong usage or a file that cannot be read.
@@ -33,7 +32,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> u8 {
     let shown = args.file.display();
-    let bytes = match fs::read(&args.file) {
+    let bytes = match read_named(&args.file) {
         Ok(bytes) => bytes,
         Err(error) => {
             complain(&format!("{shown} cannot be read: {error}"));
@@ -59,9 +58,7 @@ pub(crate) fn run(args: &Args) -> u8 {
     } else {
         model.text()
     };
-    // Whoever closes the pipe has seen enough.
-    let _ = io::stdout().lock().write_all(text.as_bytes());
-    cli::OK
+    print(&text)
 }
 
 /// A model file and what is known about it.

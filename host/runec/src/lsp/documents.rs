@@ -190,9 +190,4 @@ impl Documents {
         }
         runs
     }
-
-    #[cfg(test)]
-    pub(crate) fn text(&self, uri: &str) -> Option<&str> {
-        self.open.get(uri).map(|document| document.text.as_str())
-    }
 }

@@ -19,6 +19,7 @@ mod place;
 mod position;
 mod symbols;
 mod tokens;
+mod transport;
 mod uri;
 mod words;
 mod worker;
@@ -44,9 +45,9 @@ use worker::Worker;
 /// Talks over standard input and output until the editor ends it; gives the exit status.
 ///
 /// # Errors
-/// Standard input is not what the protocol says.
+/// Standard input is not what the protocol says, or standard output cannot be written.
 pub fn stdio() -> io::Result<u8> {
-    let (connection, threads) = Connection::stdio();
+    let (connection, threads) = transport::stdio();
     let status = serve(&connection, &Memo::new());
     drop(connection);
     threads.join()?;

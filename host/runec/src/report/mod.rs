@@ -11,12 +11,12 @@ use std::{
     io::{self, IsTerminal, Write},
 };
 
-use codespan_reporting::term::termcolor::{ColorChoice, StandardStream, WriteColor};
+use codespan_reporting::term::termcolor::{StandardStream, WriteColor};
 use rune_ir::diag::{Code, Diagnostic, FileId, Severity, Sources};
 
 use crate::{
     cli::{self, Color, MessageFormat},
-    render,
+    render, write,
 };
 use place::Places;
 
@@ -34,7 +34,7 @@ pub struct Style {
     pub quiet: bool,
 }
 
-/// Writes diagnostics, and counts them. A stream that is closed is no reason to fail.
+/// Writes diagnostics, and counts them. A pipe that is closed is no reason to fail.
 pub struct Reporter<'a> {
     quiet: bool,
     /// For programs.
@@ -45,6 +45,8 @@ pub struct Reporter<'a> {
     tally: Tally,
     /// Findings of files that several Runefiles share, such as a layer below them, by file and place.
     shared: BTreeSet<(String, Code, u32, u32)>,
+    /// Results could not be written.
+    is_lost: bool,
 }
 
 /// What is written where. SARIF and `JUnit` are one document about all, written at the end.
@@ -77,13 +79,7 @@ impl<'a> Reporter<'a> {
     /// Writes in this form to standard output, or to standard error what is for people, who see colours where
     /// `color` says.
     pub fn new(format: MessageFormat, color: Color) -> Self {
-        let choice = match color {
-            Color::Always => ColorChoice::Always,
-            Color::Never => ColorChoice::Never,
-            // termcolor's own Auto looks at NO_COLOR and TERM, but not at where the text goes.
-            Color::Auto if io::stderr().is_terminal() => ColorChoice::Auto,
-            Color::Auto => ColorChoice::Never,
-        };
+        let choice = color.choice(io::stderr().is_terminal());
         Self::to(format, io::stdout(), StandardStream::stderr(choice))
     }
 
@@ -102,6 +98,7 @@ impl<'a> Reporter<'a> {
             },
             tally: Tally::default(),
             shared: BTreeSet::new(),
+            is_lost: false,
         }
     }
 
@@ -191,8 +188,14 @@ impl<'a> Reporter<'a> {
     }
 
     /// Ends the report of a command that ends with this status: documents are written, and people are told
-    /// how many errors and warnings there were and where to learn more.
-    pub fn finish(&mut self, status: u8) {
+    /// how many errors and warnings there were and where to learn more. Gives the status again, or 2 where not
+    /// all could be written.
+    pub fn finish(&mut self, status: u8) -> u8 {
+        self.close(status);
+        if self.is_lost { cli::USAGE } else { status }
+    }
+
+    fn close(&mut self, status: u8) {
         let summary = self.tally.summary().filter(|_| !self.quiet);
         let document = match &mut self.form {
             Form::Human => {
@@ -209,8 +212,18 @@ impl<'a> Reporter<'a> {
     }
 
     fn write(&mut self, text: &str) {
-        let _ = self.out.write_all(text.as_bytes());
-        let _ = self.out.flush();
+        let out = &mut self.out;
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        self.lose(write::lost(written));
+    }
+
+    /// Takes in what became of results on standard output. People are told the first time that some are lost.
+    pub(crate) fn lose(&mut self, written: Result<(), String>) {
+        if let Err(reason) = written
+            && !std::mem::replace(&mut self.is_lost, true)
+        {
+            let _ = writeln!(self.talk, "error: {reason}");
+        }
     }
 
     /// How many errors were reported.
