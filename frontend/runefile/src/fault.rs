@@ -244,21 +244,21 @@ impl Stop<'_> {
                     .to_owned()
             }
             _ if argument && !word.is_empty() && before.contains(" -") => {
-                match last.starts_with('-') {
-                    true => "a value with blanks in it goes in quotes".to_owned(),
-                    false => format!(
+                if last.starts_with('-') {
+                    "a value with blanks in it goes in quotes".to_owned()
+                } else {
+                    format!(
                         "a value with blanks in it goes in quotes, and a list has commas: `{},{}`",
                         shorten(last),
                         shorten(word)
-                    ),
+                    )
                 }
             }
             _ if argument && !word.is_empty() && !word.starts_with('-') => {
-                match self.keyword {
-                    Keyword::Model | Keyword::ProcBlock | Keyword::Resource => {
-                        "a path with blanks in it goes in quotes; after the name only arguments follow: `--name value`"
-                    }
-                    _ => "after the name only arguments follow: `--name value`",
+                if [Keyword::Model, Keyword::ProcBlock, Keyword::Resource].contains(&self.keyword) {
+                    "a path with blanks in it goes in quotes; after the name only arguments follow: `--name value`"
+                } else {
+                    "after the name only arguments follow: `--name value`"
                 }
                 .to_owned()
             }
@@ -296,36 +296,27 @@ impl Stop<'_> {
 
     /// The change that makes the line an instruction, tried out, where there is one way to do so.
     fn fix(&self, line: &str, at: usize, base: usize, file: FileId) -> Option<Fix> {
-        let word = at..at + self.word.len();
-        let (title, edits): (_, Vec<(Range<usize>, String)>) = match self.keyword {
-            Keyword::Run => ("leave out what stands between the stages", separators(line)),
-            _ if self.expects(&[Rule::argument, Rule::flag])
-                && self.word.len() > 2
-                && (self.word.starts_with(['-', '—', '–', '−']) || self.word.contains('=')) =>
-            {
-                let name = self.word.trim_start_matches(['-', '—', '–', '−']);
-                let dashes = self.word.len() - name.len();
-                ("write two dashes", vec![(at..at + dashes, "--".to_owned())])
-            }
-            _ if self.word == ">" && self.expects(&[Rule::square]) => {
-                ("close the bracket", vec![(at..at, "]".to_owned())])
-            }
-            _ if self.is_type()
-                && self.expects(&[Rule::angle])
-                && name_prefix(self.word).is_some() =>
-            {
-                let end = self.before.len();
-                ("close the type", vec![(end..end, ">".to_owned())])
-            }
-            _ if self.is_type() && self.expects(&[Rule::square]) => {
-                let end = self.before.len();
-                ("write the comma", vec![(end..end, ",".to_owned())])
-            }
-            _ if self.is_type() && self.expects(&[Rule::dim]) && !self.word.is_empty() => (
-                "write a comma between them",
-                vec![(word, self.word.replace(['x', 'X', '*'], ", "))],
-            ),
-            _ => return None,
+        let (from, to) = (self.before.len(), at + self.word.len());
+        let is_name = name_prefix(self.word).is_some();
+        let is_flag = self.word.starts_with(['-', '—', '–', '−']) || self.word.contains('=');
+        let is_argument = self.expects(&[Rule::argument, Rule::flag]) && self.word.len() > 2;
+        let (title, edits) = if self.keyword == Keyword::Run {
+            ("leave out what stands between the stages", separators(line))
+        } else if is_argument && is_flag {
+            let name = self.word.trim_start_matches(['-', '—', '–', '−']);
+            let dashes = self.word.len() - name.len();
+            ("write two dashes", vec![(at..at + dashes, "--".to_owned())])
+        } else if self.word == ">" && self.expects(&[Rule::square]) {
+            ("close the bracket", vec![(at..at, "]".to_owned())])
+        } else if self.is_type() && self.expects(&[Rule::angle]) && is_name {
+            ("close the type", vec![(from..from, ">".to_owned())])
+        } else if self.is_type() && self.expects(&[Rule::square]) {
+            ("write the comma", vec![(from..from, ",".to_owned())])
+        } else if self.is_type() && self.expects(&[Rule::dim]) && !self.word.is_empty() {
+            let dims = self.word.replace(['x', 'X', '*'], ", ");
+            ("write a comma between them", vec![(at..to, dims)])
+        } else {
+            return None;
         };
         let mut repaired = line.to_owned();
         for (range, text) in edits.iter().rev() {
@@ -347,10 +338,7 @@ impl Stop<'_> {
 
 /// Whether a word of a RUN only stands between two stages.
 fn is_separator(word: &str) -> bool {
-    ["->", "=>", "→", "|", "|>", ">", ">>", "<-", ","]
-        .iter()
-        .any(|s| word == *s)
-        || word.starts_with("->")
+    ["->", "=>", "→", "|", "|>", ">", ">>", "<-", ","].contains(&word) || word.starts_with("->")
 }
 
 /// What stands between the stages of a RUN and need not: signs, and commas outside brackets.

@@ -1,6 +1,9 @@
 //! [`Tree`] to [`Pipeline`]: names resolved, files fetched, stages made. The edges are made in `wiring`.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use rune_abi::{CAPABILITIES, CapabilityKind, OUTPUTS, OutputKind};
 use rune_ir::{
@@ -111,6 +114,7 @@ impl Lowering<'_> {
 
     /// The base image, the devices and the labels. What a layer below says of them has been gathered.
     fn header(&mut self, tree: &Tree, is_lowest: bool, is_own: bool) {
+        self.drop_labels_below(tree);
         let mut maybe_lost = tree.flawed && tree.instructions.is_empty();
         let mut base: Option<&tree::From> = None;
         for instruction in &tree.instructions {
@@ -198,7 +202,28 @@ impl Lowering<'_> {
         name != image_name(&first.image) && self.env.has_image(name)
     }
 
-    /// Takes in a label, in place of one of that key that a layer below has.
+    /// Takes out the labels of layers below whose keys this layer has too.
+    fn drop_labels_below(&mut self, tree: &Tree) {
+        let labels = tree.instructions.iter().filter_map(|i| match i {
+            Instruction::Label(label) => Some(label),
+            Instruction::From(_)
+            | Instruction::For(_)
+            | Instruction::Resource(_)
+            | Instruction::Set(_)
+            | Instruction::Stage(_)
+            | Instruction::Run(_)
+            | Instruction::Faulty(_) => None,
+        });
+        let keys: BTreeSet<&str> = labels
+            .flat_map(|label| &label.pairs)
+            .map(|(key, _)| key.value.as_str())
+            .collect();
+        self.pipeline
+            .labels
+            .retain(|(key, _)| !keys.contains(key.value.as_str()));
+    }
+
+    /// Takes in a label.
     fn label(&mut self, key: &Spanned<String>, value: &Spanned<String>, is_own: bool) {
         if IDENTITY.contains(&key.value.as_str()) && !is_own {
             return;
@@ -206,9 +231,7 @@ impl Lowering<'_> {
         if key.value == "name" {
             self.pipeline.name.clone_from(&value.value);
         }
-        let labels = &mut self.pipeline.labels;
-        labels.retain(|(k, _)| k.value != key.value || k.span.file == key.span.file);
-        labels.push((key.clone(), value.clone()));
+        self.pipeline.labels.push((key.clone(), value.clone()));
     }
 
     /// Checks that the catalogue has an image; a version and a part are kept and not looked at.
@@ -220,9 +243,10 @@ impl Lowering<'_> {
             let short = |k: &&str| k.rsplit('/').next() == Some(name);
             let near = did_you_mean(name, known.iter().map(String::as_str))
                 .or_else(|| known.iter().map(String::as_str).find(short));
-            let what = match keyword {
-                Keyword::For => "device",
-                _ => "base image",
+            let what = if keyword == Keyword::For {
+                "device"
+            } else {
+                "base image"
             };
             let beside = format!("./{}", image.value);
             let is_beside = keyword == Keyword::From && self.env.layer(&beside).is_ok();
