@@ -2,6 +2,8 @@
 
 mod mismatch;
 
+use std::sync::Arc;
+
 use super::{
     End, Inference, Known, Why, is_open,
     report::one_of,
@@ -44,7 +46,7 @@ impl Inference<'_> {
             let why = known.why_dims.clone().unwrap_or_else(|| Why {
                 span,
                 text: "is what the block's signature says".to_owned(),
-                through: Vec::new(),
+                through: Arc::default(),
             });
             self.bind_dims(id, signature, &port.dims, &dims, &why);
         }
@@ -139,7 +141,7 @@ impl Inference<'_> {
                     let why = Why {
                         span: path.span,
                         text: format!("is the default of its type `{name}`"),
-                        through: Vec::new(),
+                        through: Arc::default(),
                     };
                     self.variables[id].elements[variable] = Some((*default, why));
                     self.touch(id);
@@ -190,7 +192,7 @@ impl Inference<'_> {
         let why = known.why_element.clone().unwrap_or_else(|| Why {
             span,
             text: "is what the block's signature says".to_owned(),
-            through: Vec::new(),
+            through: Arc::default(),
         });
         match port.element {
             PortElement::Fixed(fixed) if fixed == element => {}
@@ -317,7 +319,7 @@ impl Inference<'_> {
                 Why {
                     span,
                     text: format!("is what `{path}` {}", verb(end)),
-                    through: Vec::new(),
+                    through: Arc::default(),
                 },
             )),
             PortElement::Variable(variable) => self.variables[id].elements[variable].clone(),
@@ -364,7 +366,7 @@ impl Inference<'_> {
                             || Why {
                                 span,
                                 text: format!("is what `{path}` {}", verb(end)),
-                                through: Vec::new(),
+                                through: Arc::default(),
                             },
                             |w| w.passed(&name.value),
                         ));

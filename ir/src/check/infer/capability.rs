@@ -1,5 +1,7 @@
 //! What a capability's kind and arguments say about its tensor.
 
+use std::sync::Arc;
+
 use super::{Inference, Known, Why, report::one_of, shape::join};
 use crate::{
     args::{Bound, BoundArg},
@@ -35,7 +37,7 @@ impl Inference<'_> {
             next.why_element = Some(Why {
                 span,
                 text: format!("is what {} gives", spec.name),
-                through: Vec::new(),
+                through: Arc::default(),
             });
         }
         let said = match self.arguments_say(id, kind, span, &next) {
@@ -53,7 +55,7 @@ impl Inference<'_> {
                     Some(_) => "follows from the arguments".to_owned(),
                     None => format!("is what {} gives", spec.name),
                 },
-                through: Vec::new(),
+                through: Arc::default(),
             };
             match &known.ty.dims {
                 None => {

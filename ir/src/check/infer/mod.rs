@@ -12,7 +12,7 @@ mod report;
 mod seed;
 mod shape;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     arena::Side,
@@ -62,7 +62,7 @@ struct Why {
     /// What follows the type in a sentence: "is written here".
     text: String,
     /// Stages the fact came through since.
-    through: Vec<String>,
+    through: Arc<[String]>,
 }
 
 /// What is known about one tensor at one end of an edge.

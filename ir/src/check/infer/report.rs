@@ -288,14 +288,12 @@ impl Inference<'_> {
 impl Why {
     /// The same reason, one stage further.
     pub(super) fn passed(&self, stage: &str) -> Self {
-        let mut through = self.through.clone();
+        let mut why = self.clone();
+        let through = &self.through;
         if through.last().is_none_or(|last| last != stage) && through.len() < 8 {
-            through.push(stage.to_owned());
+            why.through = through.iter().cloned().chain([stage.to_owned()]).collect();
         }
-        Self {
-            through,
-            ..self.clone()
-        }
+        why
     }
 
     /// Adds the way the fact came, where it came through other stages.

@@ -1,5 +1,7 @@
 //! What stages say by themselves: written types, model files, the arguments of capabilities.
 
+use std::sync::Arc;
+
 use super::{End, Inference, Known, Why, shape::merge_declared};
 use crate::{
     check::{Arity, Loaded, check_size, structure::plural},
@@ -30,7 +32,7 @@ impl Inference<'_> {
                         let why = Why {
                             span: path.span,
                             text: "is in the model's file".to_owned(),
-                            through: Vec::new(),
+                            through: Arc::default(),
                         };
                         self.ends_mut(id, end)[i] = Known {
                             ty: ty.into(),
@@ -119,7 +121,7 @@ impl Inference<'_> {
             let why = Why {
                 span: written.span,
                 text: "is written here".to_owned(),
-                through: Vec::new(),
+                through: Arc::default(),
             };
             let merged = merge_declared(&known.ty, &written.value);
             match merged {
