@@ -151,7 +151,7 @@ fn what_is_no_model_is_refused() {
     let (status, out, err) = runec(&["model", "README.md"]);
     assert_eq!((status, out.as_str()), (1, ""));
     assert!(
-        err.contains("cannot show README.md: it is not a TensorFlow Lite model"),
+        err.contains("cannot show README.md: it is a text file, not a TensorFlow Lite model"),
         "{err}"
     );
     let (status, _, err) = runec(&["model", "no-such.tflite"]);
