@@ -1,7 +1,7 @@
 //! What a layer may do to the stages of the layers below it: replace one, or set its arguments.
 
 use rune_ir::{
-    diag::{Code, Diagnostic, Fix, Safety, Span, Spanned, did_you_mean},
+    diag::{Code, Diagnostic, Fix, Safety, Span, Spanned},
     pipeline::{Pipeline, Stage, StageId, StageKind},
 };
 
@@ -75,14 +75,13 @@ impl Below<'_> {
 
     /// Says that no layer below defines `name`.
     fn unknown(self, name: &Spanned<String>, verb: &str) -> Diagnostic {
-        let inherited: Vec<&str> = self
-            .pipeline
-            .stages
-            .values()
-            .filter(|s| s.name.span.file != name.span.file)
-            .map(|s| s.name.value.as_str())
-            .collect();
-        let near = did_you_mean(&name.value, inherited.iter().copied());
+        let inherited = || {
+            let stages = self.pipeline.stages.values();
+            let below = stages.filter(|s| s.name.span.file != name.span.file);
+            below.map(|s| s.name.value.as_str())
+        };
+        let near = self.stages.nearest(&name.value, inherited());
+        let some: Vec<&str> = inherited().take(20).collect();
         let diagnostic = Diagnostic::new(
             Code::NotInherited,
             name.span,
@@ -91,13 +90,10 @@ impl Below<'_> {
         .at("no layer below defines this stage");
         match near {
             Some(near) => diagnostic.hint(format!("did you mean `{near}`?")),
-            None if inherited.is_empty() => diagnostic
+            None if some.is_empty() => diagnostic
                 .note("The base of this Runefile defines no stage.")
                 .hint("REPLACE and SET change what a `FROM ./other/Runefile` brings"),
-            None => diagnostic.note(format!(
-                "The inherited stages are {}.",
-                inherited.join(", ")
-            )),
+            None => diagnostic.note(format!("The inherited stages are {}.", some.join(", "))),
         }
     }
 }

@@ -1,8 +1,15 @@
 //! One declaration per name, and what to say of a name that is not declared.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use rune_ir::diag::{Code, Diagnostic, Span, Spanned, did_you_mean};
+
+/// How often a near name is looked for. Each time every name is compared, and of a hundred unknown names nobody
+/// reads the last.
+const MOST_SUGGESTIONS: u32 = 100;
 
 /// The names of one kind of thing and what they stand for.
 #[derive(Clone, Debug)]
@@ -10,6 +17,7 @@ pub(crate) struct Names<T> {
     declared: BTreeMap<String, (T, Span)>,
     lost: BTreeSet<String>,
     all_lost: bool,
+    suggestions: Cell<u32>,
 }
 
 impl<T> Default for Names<T> {
@@ -18,6 +26,7 @@ impl<T> Default for Names<T> {
             declared: BTreeMap::new(),
             lost: BTreeSet::new(),
             all_lost: false,
+            suggestions: Cell::new(0),
         }
     }
 }
@@ -53,9 +62,23 @@ impl<T> Names<T> {
         self.declared.get(name).map(|(value, _)| value)
     }
 
-    /// "did you mean ...?", if a declared name is near.
+    /// The declared name that `name` may have been meant to be, if one is near.
     pub(crate) fn suggestion(&self, name: &str) -> Option<&str> {
-        did_you_mean(name, self.declared.keys().map(String::as_str))
+        self.nearest(name, self.declared.keys().map(String::as_str))
+    }
+
+    /// As [`suggestion`](Self::suggestion), among some of the names.
+    pub(crate) fn nearest<'k>(
+        &self,
+        name: &str,
+        known: impl IntoIterator<Item = &'k str>,
+    ) -> Option<&'k str> {
+        let asked = self.suggestions.get();
+        if asked >= MOST_SUGGESTIONS {
+            return None;
+        }
+        self.suggestions.set(asked + 1);
+        did_you_mean(name, known)
     }
 }
 
@@ -68,4 +91,19 @@ pub(crate) fn duplicate(what: &str, name: &Spanned<String>, first: Span) -> Diag
     )
     .at("Duplicate defined here")
     .also(first, "Original defined here")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_names_are_looked_for_a_hundred_times() {
+        let mut names = Names::default();
+        names.declare(&Spanned::new("input".to_owned(), Span::default()), ());
+        for _ in 0..MOST_SUGGESTIONS {
+            assert_eq!(names.suggestion("inptu"), Some("input"));
+        }
+        assert_eq!(names.suggestion("inptu"), None);
+    }
 }

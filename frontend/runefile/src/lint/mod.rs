@@ -45,6 +45,8 @@ pub use ignore::apply as apply_ignores;
 pub use levels::{Level, Levels, is_configurable};
 pub use subject::Subject;
 
+use std::collections::BTreeSet;
+
 use rune_ir::diag::{Code, Diagnostic, Severity, has_errors};
 
 /// One lint.
@@ -116,16 +118,42 @@ pub fn run(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             (lint.check)(subject, &mut reported);
         }
     }
+    let mut places = BTreeSet::new();
+    let mut faulty = BTreeSet::new();
+    for other in found.iter() {
+        places.insert(other.primary.span);
+        if other.severity == Severity::Error {
+            faulty.extend(subject.instruction(other.primary.span));
+        }
+    }
     reported.retain(|d| {
-        let instruction = subject.instruction(d.primary.span);
-        let is_known = found.iter().any(|other| {
-            let is_fault = other.severity == Severity::Error
-                && instruction.is_some()
-                && subject.instruction(other.primary.span) == instruction;
-            is_fault || other.primary.span == d.primary.span
-        });
-        d.primary.span.file == subject.tree.file && !is_known
+        let span = d.primary.span;
+        let instruction = subject.instruction(span);
+        span.file == subject.tree.file
+            && !places.contains(&span)
+            && instruction.is_none_or(|instruction| !faulty.contains(&instruction))
     });
     found.append(&mut reported);
     reshape::fix(subject, found);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn findings_stand_beside_thousands_of_faults() {
+        let mut text = String::new();
+        for i in 0..4_000 {
+            let _ = writeln!(text, "CAPABILITY RAND r{i} --nonsense 4");
+            let _ = writeln!(text, "CAPABILITY<F32[4]> rand q{i}");
+            let _ = writeln!(text, "CAPABILITY<F32[4]> rand s{i} --nonsense 4");
+        }
+        // Where an instruction has a fault, only that is told.
+        let found = testing::found(Code::OldSpelling, &text);
+        assert_eq!(found.len(), 4_000);
+        assert!(found[0].starts_with("3: "), "{}", found[0]);
+    }
 }

@@ -605,3 +605,24 @@ fn damaged_layers_give_diagnostics_in_their_own_file() {
     }
     assert!(fine > 20 && faulty > 200, "{fine} fine, {faulty} faulty");
 }
+
+#[test]
+fn ten_thousand_labels_and_settings_take_no_longer_each() {
+    let mut base = "FROM runicos/base\n".to_owned();
+    let mut top = "FROM ./base.Runefile\n".to_owned();
+    for i in 0..10_000 {
+        writeln!(base, "LABEL a{i}=below b{i}=below\nCAPABILITY RAND q{i}").unwrap();
+        writeln!(top, "LABEL a{i}=above\nSET missing-{i} -n 4").unwrap();
+    }
+    let compiled = compile(&[("top.Runefile", &top), ("base.Runefile", &base)]);
+    assert_eq!(compiled.found.len(), 10_000);
+    for found in &compiled.found {
+        assert_eq!(found.code, Code::NotInherited);
+        assert!(found.notes[0].starts_with("The inherited stages are q0, q1, "));
+        assert!(found.notes[0].len() < 200, "{}", found.notes[0]);
+    }
+    let labels = compiled.pipeline.expect("there are stages").labels;
+    assert_eq!(labels.len(), 20_000);
+    let above = labels.iter().filter(|(_, value)| value.value == "above");
+    assert_eq!(above.count(), 10_000);
+}
