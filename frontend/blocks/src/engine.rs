@@ -319,7 +319,7 @@ impl Machine {
                 .build()
         };
         *self.store.data_mut() = limit(self.memory.data_size(&self.store));
-        let result = self.steps(export, &function, params);
+        let result = self.steps(export, function, params);
         *self.store.data_mut() = limit(self.limits.memory);
         result
     }
@@ -329,7 +329,7 @@ impl Machine {
     fn steps<P>(
         &mut self,
         export: &str,
-        function: &TypedFunc<P, i32>,
+        function: TypedFunc<P, i32>,
         params: P,
     ) -> Result<i32, Stop>
     where
