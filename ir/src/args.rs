@@ -358,9 +358,7 @@ fn coerce(spec: &ArgSpec, arg: &Argument) -> Result<Bound, Box<Diagnostic>> {
         (ArgType::Bool, Value::Text(text)) if text == "true" || text == "false" => {
             Ok(Bound::Integer(i64::from(text == "true")))
         }
-        (ArgType::List, Value::List(items)) => {
-            Ok(Bound::List(items.texts().clone()))
-        }
+        (ArgType::List, Value::List(items)) => Ok(Bound::List(items.texts().clone())),
         (ArgType::List, Value::Text(_) | Value::Integer(_) | Value::Float(_)) => {
             Ok(Bound::List(Arc::from([arg.plain_text().to_owned()])))
         }

@@ -312,7 +312,7 @@ impl Memo {
     /// The answer of a block, from memory or by running it.
     fn ask(&self, export: Export, block: &Block, instance: &Instance) -> Answer {
         let shared_block = match self.block(&block.bytes) {
-            Ok(known) if *known.bytes == *block.bytes => known,
+            Ok(known) if known.bytes == block.bytes => known,
             // Only a block made by other means than reading its bytes comes here.
             Ok(_) | Err(_) => Arc::new(block.clone()),
         };
@@ -406,8 +406,7 @@ impl Run {
                 Bound::Integer(n) => n.hash(&mut hasher),
                 Bound::Float(x) => x.to_bits().hash(&mut hasher),
                 Bound::Text(text) => text.hash(&mut hasher),
-                // Equality looks at them all.
-                Bound::List(items) => (items.len(), items.last()).hash(&mut hasher),
+                Bound::List(items) => items.hash(&mut hasher),
                 Bound::Bytes(bytes) => bytes.hash(&mut hasher),
             }
         }
