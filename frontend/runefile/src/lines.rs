@@ -127,7 +127,8 @@ fn split(text: &str) -> impl Iterator<Item = &str> {
             let (before, last) = line.rsplit_once('\r').unwrap_or(("", line));
             let may_be_between = !is_first || !before.is_empty();
             let is_comment = last.trim_start_matches([' ', '\t']).starts_with('#');
-            if !last.ends_with('\\') && !(may_be_between && is_comment) {
+            let goes_on = last.ends_with('\\') || may_be_between && is_comment;
+            if !goes_on {
                 break;
             }
         }

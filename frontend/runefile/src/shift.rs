@@ -49,13 +49,17 @@ impl<T: Clone> Shifted for Spanned<T> {
 
 impl<T: Shifted> Shifted for Option<T> {
     fn shift(&mut self, to: Shift) {
-        self.iter_mut().for_each(|part| part.shift(to));
+        for part in self.iter_mut() {
+            part.shift(to);
+        }
     }
 }
 
 impl<T: Shifted> Shifted for Vec<T> {
     fn shift(&mut self, to: Shift) {
-        self.iter_mut().for_each(|part| part.shift(to));
+        for part in self.iter_mut() {
+            part.shift(to);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rune_abi::Fault;
@@ -295,10 +295,9 @@ fn what_nobody_waits_for_is_stopped() {
     let running = thread::spawn(move || engine.snapshot(&block, &instance));
     thread::sleep(Duration::from_millis(50));
     assert!(!running.is_finished());
-    let begin = Instant::now();
+    // With so much fuel it would run for centuries.
     flag.store(true, Ordering::Relaxed);
     assert_eq!(running.join().unwrap(), Err(InitError::Later));
-    assert!(begin.elapsed() < Duration::from_secs(5));
 }
 
 #[test]
