@@ -47,13 +47,7 @@ pub fn fix(request: &Request<'_>, limit: Safety) -> Fixed {
         let whole = apply(&text, &round);
         let after = study(&whole);
         let step = if is_worse(&after, &checked) {
-            // One of them is to blame: the first that helps by itself is taken, and the rest tried again.
-            let mut alone = round.iter().map(|one| {
-                let text = apply(&text, std::slice::from_ref(one));
-                let after = study(&text);
-                (vec![*one], text, after)
-            });
-            alone.find(|(.., after)| !is_worse(after, &checked))
+            harmless(&text, &checked, &round, &study)
         } else {
             Some((round, whole, after))
         };
@@ -68,6 +62,39 @@ pub fn fix(request: &Request<'_>, limit: Safety) -> Fixed {
         checked,
         applied,
     }
+}
+
+/// Of fixes that together bring up an error, those that do not, with the text and what is known of it after
+/// them; `None`: each one does. Halves are tried as a whole, so few culprits cost few checks.
+fn harmless<'f>(
+    text: &str,
+    before: &Checked,
+    round: &[(Code, &'f Fix)],
+    study: &impl Fn(&str) -> Checked,
+) -> Option<(Vec<(Code, &'f Fix)>, String, Checked)> {
+    let halves = |part: &[(Code, &'f Fix)]| {
+        let (first, second) = part.split_at(part.len() / 2);
+        [second.to_vec(), first.to_vec()]
+    };
+    let mut good: Option<(Vec<_>, String, Checked)> = None;
+    let mut parts: Vec<_> = halves(round).into();
+    while let Some(part) = parts.pop() {
+        if part.is_empty() {
+            continue;
+        }
+        let mut trial = good
+            .as_ref()
+            .map_or_else(Vec::new, |(done, ..)| Vec::clone(done));
+        trial.extend(&part);
+        let new = apply(text, &trial);
+        let after = study(&new);
+        if !is_worse(&after, before) {
+            good = Some((trial, new, after));
+        } else if part.len() > 1 {
+            parts.extend(halves(&part));
+        }
+    }
+    good
 }
 
 /// The fixes to apply at once: of each diagnostic the first that is safe enough, and none that overlaps one

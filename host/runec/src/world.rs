@@ -60,9 +60,9 @@ impl World {
             .filter_map(Result::ok)
             .filter(|e| e.file_type().is_ok_and(|t| t.is_dir()))
             .filter_map(|e| e.file_name().into_string().ok())
-            .take(MAX_NEIGHBOURS)
             .collect();
         folders.sort();
+        folders.truncate(MAX_NEIGHBOURS);
         let below = folders.iter().map(|folder| format!("./{folder}/{name}"));
         [format!("./{name}")]
             .into_iter()

@@ -349,6 +349,26 @@ fn standard_input_is_fixed_to_standard_output() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), SAFELY_FIXED);
 }
 
+/// The type that is meant by `float` fits nothing here, so that fix waits for a person; it holds up no other.
+#[test]
+fn one_fix_that_brings_up_an_error_is_left_out() {
+    let mut text = "FROM runicos/base\nCAPABILITY<float[5]> RAND five\n".to_owned();
+    for i in 0..25 {
+        text += &format!("CAPABILITY<F32[4]> x{i} RAND\nOUT SERIAL s{i}\nRUN x{i} s{i}\n");
+    }
+    text += "PROC_BLOCK<I32[5] -> I32[5]> runicos/modulo m\nOUT SERIAL last\nRUN five m last\n";
+    let folder = with("culprit", &text);
+    let (status, _, err) = runec(&folder, &["lint", "--unsafe-fixes"]);
+    assert_eq!(status, 1, "{err}");
+    let fixed = fs::read_to_string(folder.join("Runefile")).unwrap();
+    assert!(fixed.contains("<float[5]>"), "{fixed}");
+    assert_eq!(
+        fixed.matches("CAPABILITY<F32[4]> RAND x").count(),
+        25,
+        "{err}"
+    );
+}
+
 #[test]
 fn fixed_text_and_findings_for_programs_do_not_mix() {
     let folder = with("mix", MESSY);

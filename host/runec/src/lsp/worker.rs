@@ -31,6 +31,8 @@ struct Shared {
 struct Queue {
     wanted: Vec<Run>,
     running: Vec<(Run, Arc<AtomicBool>)>,
+    /// Those that panicked, which are not begun again.
+    broken: Vec<Run>,
     closed: bool,
 }
 
@@ -78,8 +80,11 @@ impl Shared {
     fn work(&self, done: &Sender<()>) {
         while let Some((run, stop)) = self.next() {
             // What a block makes panic is a fault of ours, and its document goes without.
-            let _ = catch_unwind(AssertUnwindSafe(|| self.memo.run(&run, &stop)));
+            let ended = catch_unwind(AssertUnwindSafe(|| self.memo.run(&run, &stop)));
             let mut queue = self.queue();
+            if ended.is_err() {
+                queue.broken.push(run.clone());
+            }
             queue
                 .running
                 .retain(|(_, other)| !Arc::ptr_eq(other, &stop));
@@ -103,7 +108,10 @@ impl Shared {
             if queue.closed {
                 return None;
             }
-            let is_free = |run: &&Run| !queue.running.iter().any(|(other, _)| other == *run);
+            let is_free = |run: &&Run| {
+                let is_running = queue.running.iter().any(|(other, _)| other == *run);
+                !is_running && !queue.broken.contains(*run)
+            };
             if let Some(run) = queue.wanted.iter().find(is_free).cloned() {
                 let stop = Arc::new(AtomicBool::new(false));
                 queue.running.push((run.clone(), stop.clone()));
