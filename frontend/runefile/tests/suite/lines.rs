@@ -1,7 +1,10 @@
 //! Lines that are known from another version of a text mean what they meant when all is read anew.
 
 use rune_ir::diag::FileId;
-use rune_runefile::{Lines, parse};
+use rune_runefile::{
+    Lines, parse,
+    tree::{Instruction, Value},
+};
 
 use crate::mutations::{Random, SEEDS, mutate};
 
@@ -50,13 +53,13 @@ fn a_list_that_only_moves_is_not_copied() {
     let lines = Lines::default();
     let list = |text: &str| {
         let (tree, _) = lines.parse(FileId(0), text.as_bytes());
-        let rune_runefile::tree::Instruction::Stage(stage) = &tree.instructions[0] else {
+        let Instruction::Stage(stage) = &tree.instructions[0] else {
             panic!("a stage was expected");
         };
-        match &stage.args[0].value.value {
-            rune_runefile::tree::Value::List(list) => list.clone(),
-            other => panic!("{other:?}"),
-        }
+        let Value::List(list) = &stage.args[0].value.value else {
+            panic!("a list was expected");
+        };
+        list.clone()
     };
     let first = list("OUT A --labels a,b");
     let second = list("# typed\nOUT A --labels a,b");
