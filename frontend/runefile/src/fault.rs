@@ -156,6 +156,10 @@ impl Stop<'_> {
         let is_quoted = word.starts_with(['"', '\'']);
         let last = before.rsplit([' ', '\t']).next().unwrap_or_default();
         Some(match self.keyword {
+            Keyword::Replace if Keyword::from_name(word).is_some() => {
+                "stages are replaced; a LABEL or RESOURCE takes the place of one below by its name alone, and RUNs add up"
+                    .to_owned()
+            }
             _ if Keyword::from_name(word).is_some() => {
                 format!("one instruction per line: begin a new line before `{word}`")
             }
@@ -181,7 +185,7 @@ impl Stop<'_> {
             _ if self.expects(&[Rule::second]) && word.is_empty() => format!(
                 "give it a name, by which a RUN calls it: `{} {}`",
                 before.trim_start(),
-                stem(last)
+                stem(last).to_lowercase()
             ),
             _ if self.expects(&[Rule::angle]) && !word.starts_with(',') && name_prefix(word).is_some() && !self.expects(&[Rule::square]) => {
                 "the `<` is not closed: write `>` behind the type".to_owned()

@@ -22,7 +22,7 @@ impl Rule {
         Some(match self {
             Self::an_image | Self::image => "an image such as `runicos/base`",
             Self::as_word => "`AS`",
-            Self::capability | Self::proc_block | Self::model | Self::out => {
+            Self::a_stage | Self::capability | Self::proc_block | Self::model | Self::out => {
                 "CAPABILITY, PROC_BLOCK, MODEL or OUT"
             }
             Self::a_pair | Self::pair | Self::key => "a pair such as `key=value`",
@@ -34,7 +34,7 @@ impl Rule {
             Self::type_list | Self::tensor | Self::element => "a type",
             Self::dims => "`[`",
             Self::dim => "a dimension",
-            Self::argument | Self::flag => "an argument such as `--name value`",
+            Self::an_argument | Self::argument | Self::flag => "an argument such as `--name value`",
             Self::value
             | Self::reference
             | Self::float

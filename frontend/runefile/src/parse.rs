@@ -258,7 +258,7 @@ impl<'t> Reader<'t> {
     fn set(&mut self, pair: Pair<'t, Rule>, span: Span) -> Instruction {
         let mut parts = inner(pair);
         let stage = self.spanned(&only(next(&mut parts)));
-        let args = parts.filter_map(|arg| self.argument(arg)).collect();
+        let args = parts.filter_map(|arg| self.argument(only(arg))).collect();
         Instruction::Set(Set { stage, args, span })
     }
 
@@ -266,7 +266,7 @@ impl<'t> Reader<'t> {
     fn replace(&mut self, pair: Pair<'t, Rule>, whole: Span) -> Option<Instruction> {
         let mut parts = inner(pair);
         let word = self.span(&next(&mut parts));
-        let instruction = self.line(next(&mut parts))?;
+        let instruction = self.line(only(next(&mut parts)))?;
         Some(match instruction {
             Instruction::Stage(stage) => Instruction::Stage(Stage {
                 replace: Some(word),

@@ -626,3 +626,21 @@ fn ten_thousand_labels_and_settings_take_no_longer_each() {
     let above = labels.iter().filter(|(_, value)| value.value == "above");
     assert_eq!(above.count(), 10_000);
 }
+
+#[test]
+fn a_line_that_ends_too_early_says_what_is_missing() {
+    let stages = "expected CAPABILITY, PROC_BLOCK, MODEL or OUT, found the end of the line";
+    let argument = "expected an argument such as `--name value`, found the end of the line";
+    for (line, message) in [
+        ("REPLACE", stages),
+        ("REPLACE # which?", stages),
+        ("SET numbers", argument),
+        ("SET numbers # to what?", argument),
+    ] {
+        let text = format!("FROM ./base.Runefile\n{line}\n");
+        let compiled = compile(&[("top.Runefile", &text), BASE, MODEL]);
+        let found: Vec<&str> = compiled.found.iter().map(|d| d.message.as_str()).collect();
+        assert_eq!(found, [message], "{line}");
+        assert!(compiled.found[0].hints.is_empty(), "{line}");
+    }
+}
