@@ -116,7 +116,7 @@ pub enum MessageFormat {
     Sarif,
     /// Commands of a GitHub workflow, on standard output.
     Github,
-    /// A JUnit report, one document on standard output.
+    /// A `JUnit` report, one document on standard output.
     Junit,
 }
 

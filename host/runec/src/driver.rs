@@ -356,7 +356,7 @@ fn load(
 }
 
 /// A diagnostic that lacks only its place.
-type Fault = Arc<dyn Fn(Span) -> Diagnostic>;
+type Fault = Arc<dyn Fn(Span) -> Diagnostic + Send + Sync>;
 
 /// A file that is at fault as a whole.
 fn fault(code: Code, message: String) -> Fault {

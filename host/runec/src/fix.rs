@@ -64,6 +64,9 @@ pub fn fix(request: &Request<'_>, limit: Safety) -> Fixed {
     }
 }
 
+/// Fixes, the text after them, and what is known of it.
+type Step<'f> = (Vec<(Code, &'f Fix)>, String, Checked);
+
 /// Of fixes that together bring up an error, those that do not, with the text and what is known of it after
 /// them; `None`: each one does. Halves are tried as a whole, so few culprits cost few checks.
 fn harmless<'f>(
@@ -71,12 +74,12 @@ fn harmless<'f>(
     before: &Checked,
     round: &[(Code, &'f Fix)],
     study: &impl Fn(&str) -> Checked,
-) -> Option<(Vec<(Code, &'f Fix)>, String, Checked)> {
+) -> Option<Step<'f>> {
     let halves = |part: &[(Code, &'f Fix)]| {
         let (first, second) = part.split_at(part.len() / 2);
         [second.to_vec(), first.to_vec()]
     };
-    let mut good: Option<(Vec<_>, String, Checked)> = None;
+    let mut good: Option<Step<'f>> = None;
     let mut parts: Vec<_> = halves(round).into();
     while let Some(part) = parts.pop() {
         if part.is_empty() {

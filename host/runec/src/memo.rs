@@ -45,12 +45,17 @@ struct Shared {
     constants: Mutex<BTreeMap<usize, Arc<[u8]>>>,
     files: Mutex<Cache<PathBuf, File>>,
     buffers: Mutex<BTreeMap<PathBuf, Arc<[u8]>>>,
-    models: Mutex<Cache<[u8; 32], Result<Arc<Graph>, ImportError>>>,
-    blocks: Mutex<Cache<[u8; 32], Result<Arc<Block>, BlockError>>>,
+    models: Mutex<Cache<Digest, Model>>,
+    blocks: Mutex<Cache<Digest, ReadBlock>>,
     runs: Mutex<Cache<u64, Vec<(Run, Answer)>>>,
     engine: Wasmi,
     counts: Counters,
 }
+
+/// SHA-256 of the bytes of a file.
+type Digest = [u8; 32];
+type Model = Result<Arc<Graph>, ImportError>;
+type ReadBlock = Result<Arc<Block>, BlockError>;
 
 /// How often work was done that is done once: for tests, and for the curious.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

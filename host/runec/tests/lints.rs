@@ -353,9 +353,8 @@ fn standard_input_is_fixed_to_standard_output() {
 #[test]
 fn one_fix_that_brings_up_an_error_is_left_out() {
     let mut text = "FROM runicos/base\nCAPABILITY<float[5]> RAND five\n".to_owned();
-    for i in 0..25 {
-        text += &format!("CAPABILITY<F32[4]> x{i} RAND\nOUT SERIAL s{i}\nRUN x{i} s{i}\n");
-    }
+    let messy = |i| format!("CAPABILITY<F32[4]> x{i} RAND\nOUT SERIAL s{i}\nRUN x{i} s{i}\n");
+    text.extend((0..25).map(messy));
     text += "PROC_BLOCK<I32[5] -> I32[5]> runicos/modulo m\nOUT SERIAL last\nRUN five m last\n";
     let folder = with("culprit", &text);
     let (status, _, err) = runec(&folder, &["lint", "--unsafe-fixes"]);

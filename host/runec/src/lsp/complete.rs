@@ -37,7 +37,7 @@ pub(crate) struct Item {
 pub(crate) enum Kind {
     Keyword,
     Image,
-    Kind,
+    Peripheral,
     Block,
     Stage,
     Resource,
@@ -242,13 +242,13 @@ impl<'a> Completer<'a> {
             Role::Capability => {
                 for spec in CAPABILITIES {
                     let doc = words::kind_page(role, spec.name);
-                    self.with_doc(Kind::Kind, spec.name, spec.doc, doc);
+                    self.with_doc(Kind::Peripheral, spec.name, spec.doc, doc);
                 }
             }
             Role::Out => {
                 for spec in OUTPUTS {
                     let doc = words::kind_page(role, spec.name);
-                    self.with_doc(Kind::Kind, spec.name, spec.doc, doc);
+                    self.with_doc(Kind::Peripheral, spec.name, spec.doc, doc);
                 }
             }
             Role::ProcBlock => {

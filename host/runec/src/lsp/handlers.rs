@@ -276,7 +276,7 @@ fn completion(uri: &Uri, index: usize, item: Item, range: Range) -> CompletionIt
     let kind = match item.kind {
         Kind::Keyword => CompletionItemKind::KEYWORD,
         Kind::Image => CompletionItemKind::MODULE,
-        Kind::Kind => CompletionItemKind::CLASS,
+        Kind::Peripheral => CompletionItemKind::CLASS,
         Kind::Block => CompletionItemKind::FUNCTION,
         Kind::Stage => CompletionItemKind::VARIABLE,
         Kind::Resource => CompletionItemKind::REFERENCE,

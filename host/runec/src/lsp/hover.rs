@@ -6,7 +6,7 @@ use rune_ir::{
     args::ArgSpec,
     check::Loaded,
     diag::{Diagnostic, Span},
-    graph::Graph,
+    graph::{Graph, Quantization},
     pipeline::{Stage, StageId, StageKind},
     ty::PartialType,
 };
@@ -203,7 +203,10 @@ fn model_page(analysis: &Analysis, path: &str, id: StageId) -> Option<String> {
                 tensor.ty,
                 shape.join(", ")
             );
-            let quantization = tensor.quantization.as_ref().and_then(|q| q.per_tensor());
+            let quantization = tensor
+                .quantization
+                .as_ref()
+                .and_then(Quantization::per_tensor);
             if let Some((scale, zero)) = quantization {
                 let _ = write!(page, ", scale {scale}, zero point {zero}");
             }

@@ -4,6 +4,11 @@
 //! what only a block's `init` or `shape` can tell is worked out by threads of their own, and the documents that
 //! wait for it are checked again when it is there. Models, blocks and unchanged files are read once.
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "each feature is about a few of the things that stand in a Runefile or come from an editor"
+)]
+
 mod actions;
 mod analysis;
 mod complete;

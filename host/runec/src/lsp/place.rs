@@ -99,10 +99,8 @@ pub(crate) fn parts<'t>(tree: &'t Tree, env: &dyn Env) -> Vec<Part<'t>> {
 pub(crate) fn at<'p, 't>(parts: &'p [Part<'t>], offset: usize) -> Option<&'p Part<'t>> {
     let offset = offset as u32;
     let touching = |part: &&Part<'_>| part.span.start <= offset && offset <= part.span.end;
-    let mut touching = parts.iter().filter(touching);
-    let first = touching.next()?;
-    // Where two touch, the one that begins here is meant, unless it is but a sign.
-    Some(touching.last().unwrap_or(first))
+    // Where two touch, the one that begins here is meant.
+    parts.iter().rfind(touching)
 }
 
 struct Walk<'t> {

@@ -1,9 +1,11 @@
 //! The outline of a Runefile, what folds, and what a selection grows to.
 
+use std::collections::BTreeMap;
+
 use lsp_types::{
     DocumentSymbol, FoldingRange, FoldingRangeKind, Range, SelectionRange, SymbolKind,
 };
-use rune_ir::diag::Span;
+use rune_ir::{diag::Span, pipeline::Stage};
 use rune_runefile::tree::{Instruction, Role};
 
 use super::{
@@ -17,6 +19,22 @@ pub(crate) fn symbols(analysis: &Analysis) -> Vec<DocumentSymbol> {
     let text = analysis.text();
     let range = |span: Span| analysis.lines.range(text, span);
     let parts = analysis.parts();
+    // Where each instruction that defines a stage names it.
+    let mut names: BTreeMap<usize, Span> = BTreeMap::new();
+    for part in &parts {
+        let is_name = match &part.what {
+            What::Name { use_, .. } => *use_ == place::Use::Definition,
+            What::Kind { is_name, .. } => *is_name,
+            _ => false,
+        };
+        if is_name {
+            names.entry(part.instruction).or_insert(part.span);
+        }
+    }
+    let stages: BTreeMap<Span, &Stage> = analysis
+        .stages()
+        .map(|(_, stage)| (stage.name.span, stage))
+        .collect();
     let symbol = |(index, instruction): (usize, &Instruction)| {
         let (kind, name, at, detail) = match instruction {
             Instruction::From(from) => (
@@ -35,15 +53,8 @@ pub(crate) fn symbols(analysis: &Analysis) -> Vec<DocumentSymbol> {
                     .map_or_else(String::new, |path| path.value.clone()),
             ),
             Instruction::Stage(stage) => {
-                let mut here = parts.iter().filter(|part| part.instruction == index);
-                let name = here.find(|part| match &part.what {
-                    What::Name { use_, .. } => *use_ == place::Use::Definition,
-                    What::Kind { is_name, .. } => *is_name,
-                    _ => false,
-                })?;
-                let (_, known) = analysis
-                    .stages()
-                    .find(|(_, known)| known.name.span == name.span)?;
+                let at = *names.get(&index)?;
+                let known = stages.get(&at)?;
                 let kind = match stage.role.value {
                     Role::Capability => SymbolKind::EVENT,
                     Role::ProcBlock => SymbolKind::FUNCTION,
@@ -53,7 +64,7 @@ pub(crate) fn symbols(analysis: &Analysis) -> Vec<DocumentSymbol> {
                 (
                     kind,
                     known.name.value.clone(),
-                    name.span,
+                    at,
                     super::hover::what(known),
                 )
             }

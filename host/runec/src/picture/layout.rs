@@ -228,7 +228,7 @@ mod tests {
             }
             for (i, a) in layout.nodes.iter().enumerate() {
                 for (j, b) in layout.nodes.iter().enumerate().skip(i + 1) {
-                    let apart = (widths[i] + widths[j]) / 2.0 + 16.0 - 1e-6;
+                    let apart = f64::midpoint(widths[i], widths[j]) + 16.0 - 1e-6;
                     assert!(a.layer != b.layer || (a.x - b.x).abs() >= apart);
                 }
             }

@@ -13,7 +13,7 @@ use runec::memo::Memo;
 use serde_json::{Value, json};
 
 /// Longer than anything takes, so that a test that fails ends.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Client {
     connection: Connection,
@@ -234,7 +234,7 @@ impl Client {
             let left = Duration::from_secs(10);
             match self.connection.receiver.recv_timeout(left) {
                 Ok(message) => self.note(message),
-                Err(_) => panic!("have {have:?}, not {codes:?}"),
+                Err(late) => panic!("have {have:?}, not {codes:?}: {late}"),
             }
         }
     }
