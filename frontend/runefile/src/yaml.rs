@@ -164,7 +164,11 @@ impl Reader {
                     )
                     .at("nothing reads this")
                     .note(format!("The fields of {owner} are {}.", known.join(", ")))
-                    .maybe_hint(near.map(|n| format!("did you mean `{n}`?"))),
+                    .maybe_hint(near.map(|n| format!("did you mean `{n}`?")))
+                    .maybe_hint((name == "<<").then(|| {
+                        "maps are not merged: write these fields out, each with an alias if it is long"
+                            .to_owned()
+                    })),
                 );
             }
         }

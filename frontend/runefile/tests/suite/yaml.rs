@@ -405,6 +405,18 @@ fn aliases_stand_for_values() {
     );
 }
 
+#[test]
+fn merged_maps_are_said_to_be_none() {
+    let text = "version: 1\nimage: runicos/base\npipeline:\n  a: &a\n    capability: RAND\n    \
+                outputs: [{type: F32}]\n  b:\n    <<: *a\n    capability: RAND\n    \
+                outputs: [{type: F32}]\n  o:\n    out: SERIAL\n    inputs: [a, b]\n";
+    let found = found(text);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].message, "unknown field `<<`");
+    assert_eq!(line(text, &found[0]), 8);
+    assert!(found[0].hints[0].starts_with("maps are not merged"));
+}
+
 /// Converts a text to the other form.
 fn converted(format: Format, text: &str) -> Option<(Tree, String)> {
     let (tree, found) = read(format, FileId(0), text.as_bytes());
