@@ -42,7 +42,7 @@ fn main() {
     );
     let long = folder.join("long.Runefile");
     let reading = row("read 500 lines", None, || {
-        drop(fs::read(&long).expect("it can be read"))
+        drop(fs::read(&long).expect("it can be read"));
     });
     row("check 500 lines", Some(reading), || {
         let input = Input::open(&long).expect("it can be read");
@@ -51,10 +51,10 @@ fn main() {
     });
     let many = folder.join("many");
     let reading = row("read 1000 Runefiles, a process", None, || {
-        again("--read", &many)
+        again("--read", &many);
     });
     row("check 1000 Runefiles, a process", Some(reading), || {
-        again("--check", &many)
+        again("--check", &many);
     });
     fs::remove_dir_all(folder).expect("it can be removed");
 }
@@ -144,7 +144,7 @@ fn pipelines(random: &mut Random, count: usize, blocks: usize, models: &str) -> 
                 _ => format!("softmax m{i}_{j}"),
             };
             lines.push(format!("PROC_BLOCK runicos/{block}"));
-            run += &format!(" m{i}_{j}");
+            run.extend([" m", &i.to_string(), "_", &j.to_string()]);
         }
         lines.push(format!("OUT SERIAL s{i}"));
         lines.push(format!("{run} s{i}"));

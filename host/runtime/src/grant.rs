@@ -171,19 +171,17 @@ fn by_number(
         let Some(Value::Integer(number)) = param.map(|p| &p.value) else {
             continue;
         };
-        match usize::try_from(*number).ok().filter(|n| *n < given) {
-            Some(number) => numbered.push((*index, number)),
-            None => {
-                let given = match given {
-                    1 => "only 1 is".to_owned(),
-                    given => format!("only {given} are"),
-                };
-                return Err(format!(
-                    "{} asks for source {number}, counted from 0, and {given} given",
-                    describe(capability)
-                ));
-            }
-        }
+        let Some(number) = usize::try_from(*number).ok().filter(|n| *n < given) else {
+            let given = match given {
+                1 => "only 1 is".to_owned(),
+                given => format!("only {given} are"),
+            };
+            return Err(format!(
+                "{} asks for source {number}, counted from 0, and {given} given",
+                describe(capability)
+            ));
+        };
+        numbered.push((*index, number));
     }
     Ok(numbered)
 }

@@ -25,10 +25,8 @@ fn sine(name: &str) -> Client {
 fn hover(client: &mut Client, text: &str) -> String {
     let place = client.open("Runefile", text);
     let answer = client.request("textDocument/hover", place).unwrap();
-    match &answer["contents"]["value"] {
-        Value::String(text) => text.clone(),
-        _ => String::new(),
-    }
+    let text = answer["contents"]["value"].as_str();
+    text.unwrap_or_default().to_owned()
 }
 
 #[test]
