@@ -106,10 +106,7 @@ pub(crate) fn old_order(stage: &Stage, ordered: &Ordered<'_>, env: &dyn Env) -> 
 fn written(word: &Word) -> String {
     match word.form {
         WordForm::Name | WordForm::Path => word.text.clone(),
-        WordForm::Quoted => {
-            let text = word.text.replace('\\', "\\\\").replace('"', "\\\"");
-            format!("\"{}\"", text.replace('\n', "\\n").replace('\r', "\\r"))
-        }
+        WordForm::Quoted => fmt::text::quote(&word.text),
     }
 }
 

@@ -6,13 +6,12 @@
 use rune_abi::CapabilityKind;
 use rune_ir::{
     diag::{Code, Diagnostic, Span},
-    graph::Graph,
     op::Op,
     pipeline::{StageId, StageKind},
     ty::ElementType,
 };
 
-use super::{Subject, softmax_twice::ends_in_softmax};
+use super::{Subject, softmax_twice::last_operator};
 
 pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     for (id, stage) in subject.own() {
@@ -102,27 +101,13 @@ fn between_0_and_1(subject: &Subject<'_>, id: StageId) -> bool {
         return false;
     };
     match (subject.model(edge.from), subject.block(edge.from)) {
-        (Some(graph), _) => ends_in_softmax(graph, edge.port) || ends_in_logistic(graph, edge.port),
+        (Some(graph), _) => matches!(
+            last_operator(graph, edge.port),
+            Some(Op::Softmax { .. } | Op::Logistic)
+        ),
         (None, Some(block)) => block == "softmax" || block == "normalize",
         (None, None) => false,
     }
-}
-
-/// Whether LOGISTIC makes a model's output, perhaps in another shape.
-fn ends_in_logistic(graph: &Graph, port: u32) -> bool {
-    let mut tensor = graph.outputs.get(port as usize).copied();
-    for node in graph.nodes.iter().rev() {
-        if tensor.is_some_and(|t| node.outputs.contains(&t)) {
-            if node.op == Op::Logistic {
-                return true;
-            }
-            if !matches!(node.op, Op::Reshape | Op::Dequantize) {
-                return false;
-            }
-            tensor = node.inputs.first().copied().flatten();
-        }
-    }
-    false
 }
 
 #[cfg(test)]

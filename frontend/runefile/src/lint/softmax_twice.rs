@@ -51,21 +51,23 @@ fn probabilities(subject: &Subject<'_>, id: StageId) -> Option<(StageId, &'stati
 
 /// Whether the last operator of a model's output that computes something is SOFTMAX.
 pub(super) fn ends_in_softmax(graph: &Graph, port: u32) -> bool {
+    matches!(last_operator(graph, port), Some(Op::Softmax { .. }))
+}
+
+/// The operator that computes a model's output, perhaps in another shape or type.
+pub(super) fn last_operator(graph: &Graph, port: u32) -> Option<&Op> {
     let mut tensor = graph.outputs.get(port as usize).copied();
     // Nodes follow what they read, so one way back through them is enough.
     for node in graph.nodes.iter().rev() {
         if tensor.is_none_or(|t| !node.outputs.contains(&t)) {
             continue;
         }
-        if matches!(node.op, Op::Softmax { .. }) {
-            return true;
-        }
         if !matches!(node.op, Op::Quantize | Op::Dequantize | Op::Reshape) {
-            return false;
+            return Some(&node.op);
         }
         tensor = node.inputs.first().copied().flatten();
     }
-    false
+    None
 }
 
 #[cfg(test)]
