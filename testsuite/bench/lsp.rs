@@ -54,10 +54,10 @@ fn long() -> String {
     let stages = LINES - 5;
     for i in 0..stages {
         let block = ["modulo", "normalize", "softmax"][i % 3];
-        text += &format!("PROC_BLOCK runicos/{block} stage{i}\n");
+        text.extend([format!("PROC_BLOCK runicos/{block} stage{i}\n")]);
     }
     let run: Vec<String> = (0..stages).map(|i| format!("stage{i}")).collect();
-    text += &format!("OUT SERIAL\nRUN x {} serial\n", run.join(" "));
+    text.extend([format!("OUT SERIAL\nRUN x {} serial\n", run.join(" "))]);
     text
 }
 
@@ -173,7 +173,7 @@ impl Editor {
     }
 
     fn next(&self) -> Message {
-        let patience = Duration::from_secs(60);
+        let patience = Duration::from_mins(1);
         self.connection
             .receiver
             .recv_timeout(patience)
@@ -191,7 +191,7 @@ impl Editor {
                 Message::Notification(message) if message.params["version"] == self.version => {
                     told = told.or(Some(Instant::now()));
                 }
-                _ => {}
+                Message::Request(_) | Message::Response(_) | Message::Notification(_) => {}
             }
             if let (Some(answered), Some(told)) = (answered, told) {
                 return (answered, told);

@@ -157,7 +157,7 @@ fn the_examples_of_the_book_compile() {
                 _ => false,
             };
             if !is_right {
-                wrong += &format!("{name}:{}: {marks:?}\n{found}\n", fence.line);
+                wrong.extend([format!("{name}:{}: {marks:?}\n{found}\n", fence.line)]);
             }
             count += 1;
         }
@@ -178,7 +178,7 @@ fn the_commands_that_pages_show_exist() {
     for (name, page) in book().into_iter().chain(errors) {
         for command in pages::commands(&page, "runec") {
             if let Err(reason) = cli::parse(command.iter().map(Into::into)) {
-                wrong += &format!("{name}: {}\n{reason}\n", command.join(" "));
+                wrong.extend([format!("{name}: {}\n{reason}\n", command.join(" "))]);
             }
             count += 1;
         }

@@ -51,7 +51,7 @@ fn every_diagnostic_is_where_its_mark_is() {
 /// Compiles a case, and looks for lints where it has marks of lints; those are on, whatever their default.
 /// A file `CASE.toml` stands for the Rune.toml.
 fn compile(path: &Path) -> Compilation<Output> {
-    let text = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
+    let text = String::from_utf8_lossy(&fs::read(path).expect("a case can be read")).into_owned();
     let marked = marks(&text).into_iter();
     let lints: Vec<Code> = marked
         .filter_map(|(_, code)| Code::from_number(&code).filter(|c| c.is_lint()))
