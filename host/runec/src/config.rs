@@ -17,6 +17,8 @@ use rune_ir::diag::{Code, Diagnostic, FileId, Sources, Span, did_you_mean};
 use rune_runefile::lint::{Level, Levels, is_configurable};
 use toml::de::{DeTable, DeValue};
 
+use crate::memo::normal;
+
 /// The name of the file.
 pub const NAME: &str = "Rune.toml";
 
@@ -44,7 +46,7 @@ impl Config {
 
     /// Reads a `Rune.toml`.
     fn read(path: &Path) -> Self {
-        let shown = path.display().to_string();
+        let shown = normal(path).display().to_string();
         let mut config = match fs::read(path).map(String::from_utf8) {
             Ok(Ok(text)) => Self::parse(&shown, &text),
             Ok(Err(_)) => Self::faulty(&shown, "it is not UTF-8 text"),

@@ -349,6 +349,21 @@ fn standard_input_is_fixed_to_standard_output() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), SAFELY_FIXED);
 }
 
+#[test]
+fn what_could_not_be_written_is_not_said_to_be_fixed() {
+    let folder = with("unwritten", "");
+    // There is no room for the ending of the file that would take its place.
+    let name = format!("{}.Runefile", "x".repeat(240));
+    fs::write(folder.join(&name), MESSY).unwrap();
+    for (command, never) in [(["lint", "--fix"], "applied"), (["fmt", "--"], "formatted")] {
+        let (status, _, err) = runec(&folder, &[command[0], command[1], &name]);
+        assert_eq!(status, 2, "{err}");
+        assert!(err.contains("cannot be written"), "{err}");
+        assert!(!err.contains(never), "{err}");
+    }
+    assert_eq!(fs::read_to_string(folder.join(name)).unwrap(), MESSY);
+}
+
 /// The type that is meant by `float` fits nothing here, so that fix waits for a person; it holds up no other.
 #[test]
 fn one_fix_that_brings_up_an_error_is_left_out() {

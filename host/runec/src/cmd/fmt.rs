@@ -70,9 +70,9 @@ pub(crate) fn run(args: &Args, color: Color) -> u8 {
             }
             Ok(Outcome::Same(_)) => {}
             Ok(Outcome::Different(input, text)) => {
-                different += 1;
-                if let Err(reason) = args.change(source, &input, &text, color) {
-                    reporter.fault(&reason);
+                match args.change(source, &input, &text, color) {
+                    Ok(()) => different += 1,
+                    Err(reason) => reporter.fault(&reason),
                 }
             }
             Ok(Outcome::Yaml(input)) => {

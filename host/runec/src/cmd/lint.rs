@@ -103,10 +103,10 @@ pub(crate) fn run(args: &Args, color: Color) -> u8 {
             let source = sources.next();
             match linted {
                 Ok(Linted { input, fixed }) => {
-                    fixes += fixed.applied.len();
                     changed |= !fixed.applied.is_empty();
-                    if let Err(reason) = args.change(source, &input, &fixed, color) {
-                        reporter.fault(&reason);
+                    match args.change(source, &input, &fixed, color) {
+                        Ok(()) => fixes += fixed.applied.len(),
+                        Err(reason) => reporter.fault(&reason),
                     }
                     let Checked {
                         sources,
