@@ -225,6 +225,7 @@ RUN x first second serial
 
 const SAFELY_FIXED: &str = "\
 FROM runicos/base
+RESOURCE labels --text \"one\"
 LABEL version=1.2
 LABEL name=b
 CAPABILITY<F32[4]> RAND x # as it comes
@@ -243,7 +244,7 @@ fn fix_writes_safe_fixes_and_says_what_is_left() {
     assert_eq!(read(), SAFELY_FIXED);
     assert!(err.contains("R1013") && err.contains("R1026"), "{err}");
     assert!(
-        err.contains("applied 4 fixes") && err.contains("2 more with --unsafe-fixes"),
+        err.contains("applied 3 fixes") && err.contains("3 more with --unsafe-fixes"),
         "{err}"
     );
     let (status, _, err) = runec(&folder, &["lint", "--fix", "--unsafe-fixes"]);

@@ -24,7 +24,8 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         diagnostic.fixes.extend(edit.map(|edit| Fix {
             title: "remove the RESOURCE".to_owned(),
             edits: vec![edit],
-            safety: Safety::Safe,
+            // A layer above, which is not seen from here, may use it.
+            safety: Safety::Unsafe,
         }));
         found.push(diagnostic);
     }

@@ -13,7 +13,7 @@ use crate::values::shorten;
 /// How deep lists and maps may nest; a Runefile needs six levels.
 const MAX_DEPTH: usize = 32;
 /// How many nodes a document may have, those that aliases repeat counted each time.
-const MAX_NODES: usize = 4 << 20;
+const MAX_NODES: usize = 1 << 19;
 /// How many bytes of text aliases may repeat.
 const MAX_REPEATED: usize = 64 << 20;
 
