@@ -40,7 +40,9 @@ pub(crate) fn take(
         let here = Run::new(engine, None, block, instance, room, [0; 3])?;
         here.check_statics(block)?;
         let there = Run::new(engine, Some(SHIFT), block, instance, room, GAPS)?;
-        Ok(compare(&block.object, &here, &there)?)
+        let snapshot = compare(&block.object, &here, &there);
+        engine.retire([here.machine, there.machine]);
+        Ok(snapshot?)
     })
 }
 

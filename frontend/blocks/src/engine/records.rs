@@ -58,7 +58,7 @@ pub(crate) struct Started {
 
 /// Room for each arena: enough for most, for large tables, and all that there is. Most of the time of checking
 /// a block would go into zeroing room that it does not need.
-const ROOMS: [usize; 3] = [256 << 10, 4 << 20, 64 << 20];
+const ROOMS: [usize; 4] = [16 << 10, 256 << 10, 4 << 20, 64 << 20];
 
 /// Why there is no instance.
 #[derive(Debug)]
@@ -86,13 +86,14 @@ impl From<Stop> for Failure {
 
 /// Tries with little room first.
 pub(crate) fn in_enough_room<T>(run: impl Fn(usize) -> Result<T, Failure>) -> Result<T, InitError> {
-    let again = |failure, room| match failure {
-        Failure::Room(_) => run(room),
-        Failure::Final(_) => Err(failure),
+    let again = |result: Result<T, Failure>, room: &usize| match result {
+        Err(Failure::Room(_)) => run(*room),
+        settled => settled,
     };
-    run(ROOMS[0])
-        .or_else(|failure| again(failure, ROOMS[1]))
-        .or_else(|failure| again(failure, ROOMS[2]))
+    let first = run(ROOMS[0]);
+    ROOMS[1..]
+        .iter()
+        .fold(first, again)
         .map_err(|(Failure::Room(error) | Failure::Final(error))| error)
 }
 
