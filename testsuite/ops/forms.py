@@ -12,7 +12,7 @@ import struct
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as tfl
-from generate import F32, HERE, I8, SAME, U8, Tensor, options, pack, table
+from forge import F32, HERE, I8, SAME, U8, Tensor, options, pack, table
 
 forms = b""
 

@@ -15,12 +15,18 @@ use std::{
 
 use rune_ir::graph::{DataType, Graph};
 
-/// One case of `testsuite/ops/<operator>.vectors`; `generate.py` beside them says their form.
+/// One case of `testsuite/ops/<operator>.vectors`; `forge.py` beside them says their form.
 pub struct Case {
     pub name: String,
     pub model: Vec<u8>,
+    /// One after the other, on state that begins fresh.
+    pub calls: Vec<Call>,
+}
+
+/// What a model is given and what it then gives.
+pub struct Call {
     pub inputs: Vec<Vec<u8>>,
-    pub output: Vec<u8>,
+    pub outputs: Vec<Vec<u8>>,
 }
 
 /// The cases of one operator, by its name in lower case.
@@ -33,8 +39,12 @@ pub fn load(operator: &str) -> Vec<Case> {
         cases.push(Case {
             name: String::from_utf8(blob(&mut rest)).unwrap(),
             model: blob(&mut rest),
-            inputs: (0..number(&mut rest)).map(|_| blob(&mut rest)).collect(),
-            output: blob(&mut rest),
+            calls: (0..number(&mut rest))
+                .map(|_| Call {
+                    inputs: blobs(&mut rest),
+                    outputs: blobs(&mut rest),
+                })
+                .collect(),
         });
     }
     cases
@@ -78,11 +88,26 @@ fn number(rest: &mut &[u8]) -> usize {
     u32::from_le_bytes(*number) as usize
 }
 
+fn blobs(rest: &mut &[u8]) -> Vec<Vec<u8>> {
+    (0..number(rest)).map(|_| blob(rest)).collect()
+}
+
 fn blob(rest: &mut &[u8]) -> Vec<u8> {
     let length = number(rest);
     let (blob, tail) = rest.split_at(length);
     *rest = tail;
     blob.to_vec()
+}
+
+/// What is wrong with the outputs of a call, if anything; [`difference`] says what may differ.
+pub fn differences(graph: &Graph, actual: &[Vec<u8>], expected: &[Vec<u8>]) -> Option<String> {
+    if actual.len() != expected.len() {
+        return Some(format!("{} outputs, not {}", actual.len(), expected.len()));
+    }
+    (0..actual.len()).find_map(|i| {
+        let fault = difference(graph, i, &actual[i], &expected[i])?;
+        Some(format!("output {i}: {fault}"))
+    })
 }
 
 /// What is wrong with the value of output `index`, given what it should be: integers are equal; F32 are
