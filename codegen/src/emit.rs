@@ -62,7 +62,7 @@ pub(crate) fn module(
     // Functions: imports, `_manifest`, `_call`, `_reset`, kernels, blocks.
     let manifest_function = imports.len() as u32;
     let call_function = manifest_function + 1;
-    let has_state = selection.state_bytes() > 0;
+    let has_state = plan.state_bytes > 0;
     let reset_function = call_function + 1;
     let first_kernel = reset_function + u32::from(has_state);
     let kernels: Vec<usize> = program
@@ -102,7 +102,15 @@ pub(crate) fn module(
         }
     }
     descriptors(program, plan, &mut memory);
-    let initial_state = memory.state(plan, &linked.state);
+    let mut state = linked.state.clone();
+    state.resize(plan.state_bytes as usize, 0);
+    for id in &plan.kept {
+        if let Some(initial) = &program.buffers[*id].initial {
+            let at = (plan.address(*id) - plan.state) as usize;
+            state[at..at + initial.len()].copy_from_slice(initial);
+        }
+    }
+    let initial_state = memory.state(plan, &state);
 
     let body = call::body(
         program,
@@ -132,7 +140,7 @@ pub(crate) fn module(
     );
     let mut bodies: Vec<Vec<u8>> = vec![body.into_raw_body()];
     if has_state {
-        bodies.push(reset(plan.state, selection.state_bytes(), initial_state).into_raw_body());
+        bodies.push(reset(plan.state, plan.state_bytes, initial_state).into_raw_body());
     }
     for step in &kernels {
         if let Action::Kernel(kernel) = &program.steps[*step].action {

@@ -1,4 +1,4 @@
-//! Where everything in a rune's memory lies: stack, block state, tensors, read-only data.
+//! Where everything in a rune's memory lies: stack, what is kept between calls, tensors, read-only data.
 
 use std::collections::BTreeSet;
 
@@ -20,8 +20,12 @@ const REGION: u64 = 16;
 pub(crate) struct Plan {
     /// One past the stack.
     stack_top: u32,
-    /// First byte of block state; the stack lies below.
+    /// First byte of what is kept between calls, the blocks' first; the stack lies below.
     pub(crate) state: u32,
+    /// Bytes of what is kept.
+    pub(crate) state_bytes: u32,
+    /// The buffers that are kept, by address.
+    pub(crate) kept: Vec<BufferId>,
     /// First byte of the tensors that share memory.
     pub(crate) arena: u32,
     /// When each buffer of the arena is in use.
@@ -51,11 +55,24 @@ impl Plan {
 /// Lays out a program whose blocks need this much stack and state; `None` if it does not fit in 31 bits.
 pub(crate) fn plan(program: &Program, stack_bytes: u32, state_bytes: u32) -> Option<Plan> {
     let state = u64::from(stack_bytes).next_multiple_of(REGION);
-    let arena = (state + u64::from(state_bytes)).next_multiple_of(REGION);
+    let mut address = Side::filled(&program.buffers, 0u32);
+    let kept: Vec<BufferId> = program
+        .buffers
+        .iter()
+        .filter(|(_, b)| b.initial.is_some())
+        .map(|(id, _)| id)
+        .collect();
+    let mut state_end = state + u64::from(state_bytes);
+    for id in &kept {
+        let buffer = &program.buffers[*id];
+        let at = state_end.next_multiple_of(u64::from(buffer.align));
+        address[*id] = u32::try_from(at).ok()?;
+        state_end = at + u64::from(buffer.bytes);
+    }
+    let arena = state_end.next_multiple_of(REGION);
     let lives = lifetimes(program);
     let lifetimes: Vec<Lifetime> = lives.iter().map(|(_, life)| *life).collect();
     let layout = place(&lifetimes);
-    let mut address = Side::filled(&program.buffers, 0u32);
     for ((id, _), offset) in lives.iter().zip(&layout.offsets) {
         address[*id] = u32::try_from(arena + offset).ok()?;
     }
@@ -74,6 +91,8 @@ pub(crate) fn plan(program: &Program, stack_bytes: u32, state_bytes: u32) -> Opt
     (readonly < 1 << 31).then_some(Plan {
         stack_top: state as u32,
         state: state as u32,
+        state_bytes: (state_end - state) as u32,
+        kept,
         arena: arena as u32,
         lives,
         constants_at: constants_at as u32,
@@ -103,7 +122,7 @@ fn constants(program: &Program) -> Vec<BufferId> {
     all
 }
 
-/// When each buffer that is not constant is in use. Texts may lie in what a block was given, so whoever
+/// When each buffer that is neither constant nor kept is in use. Texts may lie in what a block was given, so whoever
 /// uses them uses that too.
 fn lifetimes(program: &Program) -> Vec<(BufferId, Lifetime)> {
     let constant = constants(program);
@@ -120,9 +139,11 @@ fn lifetimes(program: &Program) -> Vec<(BufferId, Lifetime)> {
             lend(call, &mut lent);
         }
     }
-    let is_constant = |id: &BufferId| constant.binary_search(id).is_ok();
+    let is_fixed = |id: &BufferId| {
+        constant.binary_search(id).is_ok() || program.buffers[*id].initial.is_some()
+    };
     span.iter()
-        .filter(|(id, _)| !is_constant(id))
+        .filter(|(id, _)| !is_fixed(id))
         .filter_map(|(id, span)| {
             let (first, last) = (*span)?;
             let buffer = &program.buffers[id];

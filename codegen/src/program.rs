@@ -214,6 +214,7 @@ impl Program {
             bytes,
             align,
             data: None,
+            initial: None,
         })
     }
 

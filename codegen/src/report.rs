@@ -211,6 +211,11 @@ pub(crate) fn report(
             costs[*stage].constants += program.buffers[*id].bytes;
         }
     }
+    for id in &plan.kept {
+        if let Some(stage) = owners.get(id) {
+            costs[*stage].state += program.buffers[*id].bytes;
+        }
+    }
     let peak = peak(program, verified, plan, &owners, &mut costs);
     let ends = [
         plan.stack_top(),

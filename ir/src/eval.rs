@@ -4,6 +4,7 @@
 use crate::{
     block::{BlockEngine, InitError, RunningBlock},
     check::{TypedKind, Verified},
+    graph::State,
     ty::ElementType,
 };
 
@@ -26,10 +27,18 @@ pub enum Call {
     EndOfData,
 }
 
-/// A pipeline ready to be called. Blocks keep their state from call to call.
+/// A pipeline ready to be called. Blocks and models keep their state from call to call.
 pub struct Evaluator<'v> {
     verified: &'v Verified,
-    blocks: Vec<Option<Box<dyn RunningBlock>>>,
+    stages: Vec<Running>,
+}
+
+/// What a stage keeps.
+enum Running {
+    /// Nothing: a capability or an output.
+    Nothing,
+    Block(Box<dyn RunningBlock>),
+    Model(State),
 }
 
 impl<'v> Evaluator<'v> {
@@ -41,17 +50,16 @@ impl<'v> Evaluator<'v> {
         let start = |kind: &TypedKind| match kind {
             TypedKind::Block {
                 block, instance, ..
-            } => engine.start(block, instance).map(Some),
-            TypedKind::Capability { .. } | TypedKind::Model { .. } | TypedKind::Output { .. } => {
-                Ok(None)
-            }
+            } => engine.start(block, instance).map(Running::Block),
+            TypedKind::Model { graph, .. } => Ok(Running::Model(graph.state())),
+            TypedKind::Capability { .. } | TypedKind::Output { .. } => Ok(Running::Nothing),
         };
-        let blocks = verified
+        let stages = verified
             .stages()
             .iter()
             .map(|s| start(&s.kind))
             .collect::<Result<_, _>>()?;
-        Ok(Self { verified, blocks })
+        Ok(Self { verified, stages })
     }
 
     /// One call. `read` gives the next sample of a capability, counted in the order of the stages, as
@@ -63,7 +71,7 @@ impl<'v> Evaluator<'v> {
         let mut values: Vec<Option<Vec<Data>>> = Vec::new();
         let mut outputs = Vec::new();
         let mut capabilities = 0;
-        for (stage, running) in self.verified.stages().iter().zip(&mut self.blocks) {
+        for (stage, running) in self.verified.stages().iter().zip(&mut self.stages) {
             let inputs: Option<Vec<Data>> = stage
                 .inputs
                 .iter()
@@ -84,17 +92,14 @@ impl<'v> Evaluator<'v> {
                     outputs.push(inputs.map(canonical));
                     None
                 }
-                (TypedKind::Model { graph, .. }, Some(inputs), _) => {
+                (TypedKind::Model { graph, .. }, Some(inputs), Running::Model(state)) => {
                     let bytes: Vec<Vec<u8>> = inputs.into_iter().map(bytes).collect();
-                    Some(
-                        graph
-                            .evaluate(&bytes)
-                            .into_iter()
-                            .map(Data::Bytes)
-                            .collect(),
-                    )
+                    let results = graph.run(&bytes, state);
+                    Some(results.into_iter().map(Data::Bytes).collect())
                 }
-                (TypedKind::Block { .. }, Some(inputs), Some(block)) => block.run(&inputs)?,
+                (TypedKind::Block { .. }, Some(inputs), Running::Block(block)) => {
+                    block.run(&inputs)?
+                }
                 (TypedKind::Model { .. } | TypedKind::Block { .. }, _, _) => None,
             };
             values.push(made);

@@ -5,10 +5,14 @@ use std::{fmt, sync::Arc};
 use crate::{
     arena::{Arena, Id, Side},
     op::{self, Op},
+    ty::ElementType,
 };
 
 /// Names one tensor of a [`Graph`].
 pub type TensorId = Id<Tensor>;
+
+/// Names one variable of a [`Graph`].
+pub type VariableId = Id<Variable>;
 
 /// The element type of a model's tensor. Wider than [`ElementType`](crate::ty::ElementType): models
 /// have booleans too.
@@ -17,20 +21,30 @@ pub enum DataType {
     /// One byte, 0 or 1.
     Bool,
     /// A type that stages have too.
-    Element(crate::ty::ElementType),
+    Element(ElementType),
 }
 
 impl DataType {
-    /// 32-bit float.
-    pub const F32: Self = Self::Element(crate::ty::ElementType::F32);
+    /// binary32.
+    pub const F32: Self = Self::Element(ElementType::F32);
+    /// binary64.
+    pub const F64: Self = Self::Element(ElementType::F64);
     /// Signed byte.
-    pub const I8: Self = Self::Element(crate::ty::ElementType::I8);
+    pub const I8: Self = Self::Element(ElementType::I8);
     /// Unsigned byte.
-    pub const U8: Self = Self::Element(crate::ty::ElementType::U8);
+    pub const U8: Self = Self::Element(ElementType::U8);
+    /// Signed 16-bit integer.
+    pub const I16: Self = Self::Element(ElementType::I16);
+    /// Unsigned 16-bit integer.
+    pub const U16: Self = Self::Element(ElementType::U16);
     /// Signed 32-bit integer.
-    pub const I32: Self = Self::Element(crate::ty::ElementType::I32);
+    pub const I32: Self = Self::Element(ElementType::I32);
+    /// Unsigned 32-bit integer.
+    pub const U32: Self = Self::Element(ElementType::U32);
     /// Signed 64-bit integer.
-    pub const I64: Self = Self::Element(crate::ty::ElementType::I64);
+    pub const I64: Self = Self::Element(ElementType::I64);
+    /// Unsigned 64-bit integer.
+    pub const U64: Self = Self::Element(ElementType::U64);
 
     /// Bytes of one element.
     pub fn size(self) -> u32 {
@@ -98,6 +112,24 @@ impl Tensor {
     }
 }
 
+/// A tensor that keeps its value from call to call, until the rune is reset.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variable {
+    /// Its name in the model file; need not be unique.
+    pub name: String,
+    /// Of its elements.
+    pub ty: DataType,
+    /// The outermost first.
+    pub shape: Vec<u32>,
+    /// How its integers stand for reals.
+    pub quantization: Option<Quantization>,
+    /// Its value before the first call: as many bytes as its elements take.
+    pub initial: Arc<[u8]>,
+}
+
+/// The value of every variable of a graph, as bytes.
+pub type State = Side<Variable, Vec<u8>>;
+
 /// One operator applied to tensors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
@@ -107,13 +139,20 @@ pub struct Node {
     pub inputs: Vec<Option<TensorId>>,
     /// What it writes.
     pub outputs: Vec<TensorId>,
+    /// The variables that it reads or changes, in the operator's order.
+    pub variables: Vec<VariableId>,
 }
 
 /// A model. Nodes stand in an order in which each follows what it reads; a tensor is written at most once.
+///
+/// The bodies of IF and WHILE are graphs inside their operators. Their nodes name variables of the whole
+/// model, of which each body's `variables` is a copy.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Graph {
     /// Every tensor.
     pub tensors: Arena<Tensor>,
+    /// What is kept between calls.
+    pub variables: Arena<Variable>,
     /// The operators, in execution order.
     pub nodes: Vec<Node>,
     /// What the caller gives.
@@ -154,13 +193,16 @@ impl std::error::Error for GraphError {}
 impl Graph {
     /// Checks every law that [`evaluate`](Self::evaluate) and code generation rely on: tensors have a
     /// size and the data of that size; inputs are no constants; each tensor has one writer, before its
-    /// readers; each node passes [`op::check`].
+    /// readers; variables have a first value; each node passes [`op::check`].
     ///
     /// # Errors
     /// The first broken law.
     pub fn check(&self) -> Result<(), GraphError> {
         for tensor in self.tensors.values() {
             check_tensor(tensor).map_err(GraphError::of_graph)?;
+        }
+        for variable in self.variables.values() {
+            check_variable(variable).map_err(GraphError::of_graph)?;
         }
         let mut known = Side::new(&self.tensors, |_, t| t.data.is_some());
         for id in &self.inputs {
@@ -183,6 +225,10 @@ impl Graph {
     fn check_node(&self, known: &mut Side<Tensor, bool>, node: &Node) -> Result<(), String> {
         for id in node.inputs.iter().flatten() {
             self.expect_known(known, *id)?;
+        }
+        for id in &node.variables {
+            let there = self.variables.get(*id);
+            there.ok_or_else(|| format!("there is no variable {id:?}"))?;
         }
         op::check(self, node)?;
         for id in &node.outputs {
@@ -217,12 +263,25 @@ impl Graph {
             .ok_or_else(|| format!("there is no tensor {id:?}"))
     }
 
+    /// The variables before the first call.
+    pub fn state(&self) -> State {
+        Side::new(&self.variables, |_, v| v.initial.to_vec())
+    }
+
+    /// The bytes of each output of a first call, given those of each input.
+    ///
+    /// # Panics
+    /// As [`run`](Self::run).
+    pub fn evaluate(&self, inputs: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        self.run(inputs, &mut self.state())
+    }
+
     /// The bytes of each output, given those of each input: the oracle, slow and obvious.
     ///
     /// # Panics
-    /// A graph that does not pass [`check`](Self::check), or inputs that are not as many or not as long
-    /// as its own.
-    pub fn evaluate(&self, inputs: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    /// A graph that does not pass [`check`](Self::check), inputs that are not as many or not as long
+    /// as its own, or the state of another graph.
+    pub fn run(&self, inputs: &[Vec<u8>], state: &mut State) -> Vec<Vec<u8>> {
         let mut values = Side::new(&self.tensors, |_, t| t.data.as_deref().map(<[u8]>::to_vec));
         assert_eq!(inputs.len(), self.inputs.len(), "one value for each input");
         for (id, input) in self.inputs.iter().zip(inputs) {
@@ -235,11 +294,34 @@ impl Graph {
                 .iter()
                 .map(|id| id.and_then(|id| values[id].as_deref()))
                 .collect();
-            let result = op::evaluate(self, node, &operands);
-            values[node.outputs[0]] = Some(result);
+            let results = op::evaluate(self, node, &operands, state);
+            assert_eq!(
+                results.len(),
+                node.outputs.len(),
+                "one value for each output"
+            );
+            for (id, result) in node.outputs.iter().zip(results) {
+                values[*id] = Some(result);
+            }
         }
         let value = |id: &TensorId| values[*id].clone().expect("outputs are written");
         self.outputs.iter().map(value).collect()
+    }
+}
+
+fn check_variable(variable: &Variable) -> Result<(), String> {
+    let Variable {
+        name, ty, shape, ..
+    } = variable;
+    op::check_shape(name, shape)?;
+    let bytes = shape.iter().map(|d| *d as usize).product::<usize>() * ty.size() as usize;
+    if variable.initial.len() == bytes {
+        Ok(())
+    } else {
+        Err(format!(
+            "`{name}` begins with {} bytes where {bytes} are due",
+            variable.initial.len()
+        ))
     }
 }
 

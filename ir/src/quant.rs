@@ -70,12 +70,16 @@ pub enum Rounding {
 /// The least and greatest value of a quantised element type.
 ///
 /// # Errors
-/// A type that is not I8 or U8.
+/// A type that is not I8, U8, I16 or I32.
 pub fn element_range(ty: DataType) -> Result<(i32, i32), String> {
     if ty == DataType::I8 {
         Ok((-128, 127))
     } else if ty == DataType::U8 {
         Ok((0, 255))
+    } else if ty == DataType::I16 {
+        Ok((-32768, 32767))
+    } else if ty == DataType::I32 {
+        Ok((i32::MIN, i32::MAX))
     } else {
         Err(format!("{ty} is not a quantised element type"))
     }
@@ -178,21 +182,14 @@ pub struct LinearParams {
 pub fn linear_params(graph: &Graph, node: &Node) -> Result<LinearParams, String> {
     let [input, weights] = [0, 1].map(|i| operand(graph, node, i));
     let (input, weights, output) = (input?, weights?, result(graph, node)?);
-    let (axis, activation) = match &node.op {
-        Op::FullyConnected { activation } | Op::Conv2d { activation, .. } => (0, *activation),
-        Op::DepthwiseConv2d { activation, .. } => (3, *activation),
-        Op::MaxPool2d { .. }
-        | Op::AveragePool2d { .. }
-        | Op::Reshape
-        | Op::Softmax { .. }
-        | Op::Add { .. }
-        | Op::Relu
-        | Op::Relu6
-        | Op::Logistic
-        | Op::Quantize
-        | Op::Dequantize
-        | Op::Pad { .. } => return Err(format!("{} has no weights", node.op.name())),
-    };
+    let (axis, activation) =
+        if let Op::FullyConnected { activation } | Op::Conv2d { activation, .. } = &node.op {
+            (0, *activation)
+        } else if let Op::DepthwiseConv2d { activation, .. } = &node.op {
+            (3, *activation)
+        } else {
+            return Err(format!("{} has no weights", node.op.name()));
+        };
     let channels = *weights
         .shape
         .get(axis)
@@ -418,7 +415,11 @@ pub fn logistic_table(graph: &Graph, node: &Node) -> Result<[u8; 256], String> {
     Ok(table)
 }
 
-fn operand<'g>(graph: &'g Graph, node: &Node, index: usize) -> Result<&'g Tensor, String> {
+pub(crate) fn operand<'g>(
+    graph: &'g Graph,
+    node: &Node,
+    index: usize,
+) -> Result<&'g Tensor, String> {
     node.inputs
         .get(index)
         .copied()
@@ -427,7 +428,7 @@ fn operand<'g>(graph: &'g Graph, node: &Node, index: usize) -> Result<&'g Tensor
         .ok_or_else(|| format!("{} lacks operand {index}", node.op.name()))
 }
 
-fn result<'g>(graph: &'g Graph, node: &Node) -> Result<&'g Tensor, String> {
+pub(crate) fn result<'g>(graph: &'g Graph, node: &Node) -> Result<&'g Tensor, String> {
     node.outputs
         .first()
         .and_then(|id| graph.tensors.get(*id))

@@ -5,7 +5,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use crate::{
-    graph::{DataType, Graph, Node, Tensor, TensorId},
+    graph::{DataType, Graph, Node, Tensor, TensorId, VariableId},
     op::{Activation, Op, Window},
 };
 
@@ -27,6 +27,11 @@ impl Display for Graph {
                 )?;
             }
         }
+        for (id, variable) in self.variables.iter() {
+            let (ty, shape) = (variable.ty, &variable.shape);
+            let initial = Constant(ty, &variable.initial);
+            writeln!(f, "variable v{}: {ty}{shape:?} = {initial}", id.index())?;
+        }
         for node in &self.nodes {
             self.write_node(f, node)?;
         }
@@ -46,8 +51,15 @@ impl Graph {
             write!(f, "{separator}{}", Typed(*id, &self.tensors[*id]))?;
         }
         let operand = |id: &Option<TensorId>| id.map_or("_".to_owned(), |id| Name(id).to_string());
-        let operands: Vec<_> = node.inputs.iter().map(operand).collect();
-        write!(f, " = {}({})", node.op.name(), operands.join(", "))?;
+        let variable = |id: &VariableId| format!("v{}", id.index());
+        let operands: Vec<_> = node
+            .inputs
+            .iter()
+            .map(operand)
+            .chain(node.variables.iter().map(variable))
+            .collect();
+        let equals = if node.outputs.is_empty() { "" } else { " = " };
+        write!(f, "{equals}{}({})", node.op.name(), operands.join(", "))?;
         write_attributes(f, &node.op)?;
         writeln!(f)
     }

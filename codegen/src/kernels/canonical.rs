@@ -2,7 +2,7 @@
 
 use rune_abi::ElementType;
 
-use super::{Simd, elementwise::element, float};
+use super::{Simd, element::element, float};
 use crate::nest::{BufferId, Builder, Expr, Kernel, Load, Role, Store, Ty};
 
 /// The magnitude of a binary64: all bits but the sign.

@@ -10,13 +10,14 @@ use rune_ir::{
 
 use super::{
     Context,
+    element::element,
     exp::expf,
     float::{activate, canonical},
     is_signed,
     linear::vectors,
     requantize::{Factor, clamp},
 };
-use crate::nest::{Address, Affine, Builder, Expr, Kernel, Load, Op, Role, Store, Ty};
+use crate::nest::{Builder, Expr, Kernel, Load, Op, Role, Store, Ty};
 
 /// RELU and RELU6.
 pub(super) fn relu(
@@ -107,12 +108,6 @@ pub(super) fn dequantize(context: &mut Context, node: &Node) -> Result<Kernel, S
         f.store(Store::Whole, element(to, i, 4), real);
     });
     Ok(f.finish())
-}
-
-/// Element `i` of a buffer of elements of so many bytes.
-pub(super) fn element(buffer: crate::nest::BufferId, i: &Affine, bytes: u32) -> Address {
-    let offset = i * bytes;
-    Address { buffer, offset }
 }
 
 /// Applies a function of F32 or F32x4 to every element.

@@ -85,6 +85,7 @@ mod tests {
             bytes: 4,
             align: 4,
             data: None,
+            initial: None,
         });
         let offset = Affine::from(0);
         let at = Address { buffer, offset };

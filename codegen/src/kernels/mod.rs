@@ -8,6 +8,7 @@ mod add;
 mod canonical;
 mod conv;
 mod depthwise;
+mod element;
 mod elementwise;
 mod exp;
 mod float;
@@ -23,7 +24,7 @@ use std::fmt;
 
 use rune_ir::{
     arena::{Arena, Side},
-    graph::{DataType, Graph, Node, Tensor, TensorId},
+    graph::{DataType, Graph, Node, Tensor, TensorId, Variable},
     op::{Activation, Op},
 };
 
@@ -80,6 +81,26 @@ pub fn compile(
     buffers: &mut Arena<Buffer>,
     simd: Simd,
 ) -> Result<Compiled, Unsupported> {
+    let variables = Side::new(&graph.variables, |_, variable| {
+        buffers.push(Buffer {
+            name: variable.name.clone(),
+            bytes: variable.initial.len() as u32,
+            align: 16,
+            data: None,
+            initial: Some(variable.initial.to_vec()),
+        })
+    });
+    compile_body(graph, inputs, &variables, buffers, simd)
+}
+
+/// As [`compile`], of a graph whose variables have their places.
+fn compile_body(
+    graph: &Graph,
+    inputs: &[BufferId],
+    variables: &Side<Variable, BufferId>,
+    buffers: &mut Arena<Buffer>,
+    simd: Simd,
+) -> Result<Compiled, Unsupported> {
     let mut places = Side::filled(&graph.tensors, None);
     for (tensor, buffer) in graph.inputs.iter().zip(inputs) {
         places[*tensor] = Some(*buffer);
@@ -88,6 +109,7 @@ pub fn compile(
         graph,
         buffers,
         places,
+        variables,
         simd,
     };
     let mut kernels = Vec::new();
@@ -108,17 +130,18 @@ struct Context<'a> {
     graph: &'a Graph,
     buffers: &'a mut Arena<Buffer>,
     places: Side<Tensor, Option<BufferId>>,
+    variables: &'a Side<Variable, BufferId>,
     simd: Simd,
 }
 
 impl<'a> Context<'a> {
-    /// The kernel of a node, unless its result is another name for its input.
-    fn node(&mut self, node: &Node) -> Result<Option<Kernel>, String> {
-        Ok(Some(match &node.op {
+    /// The kernels of a node, to be run in this order: none where its result is another name for its input.
+    fn node(&mut self, node: &Node) -> Result<Vec<Kernel>, String> {
+        // Families of several kernels, or of none, return from here.
+        Ok(vec![match &node.op {
             Op::Reshape => {
-                let input = node.inputs[0].ok_or("it has no input")?;
-                self.places[node.outputs[0]] = Some(self.place(input));
-                return Ok(None);
+                self.alias(node, 0, 0)?;
+                return Ok(Vec::new());
             }
             Op::FullyConnected { activation } => conv::fully_connected(self, node, *activation)?,
             Op::Conv2d { window, activation } => conv::conv_2d(self, node, window, *activation)?,
@@ -143,7 +166,14 @@ impl<'a> Context<'a> {
             Op::Quantize => elementwise::quantize(self, node)?,
             Op::Dequantize => elementwise::dequantize(self, node)?,
             Op::Pad { before } => pad::pad(self, node, before)?,
-        }))
+        }])
+    }
+
+    /// Makes an output of a node another name for one of its inputs.
+    fn alias(&mut self, node: &Node, output: usize, input: usize) -> Result<(), String> {
+        let input = node.inputs[input].ok_or("it lacks an input")?;
+        self.places[node.outputs[output]] = Some(self.place(input));
+        Ok(())
     }
 
     /// Where a tensor is: given, computed, constant, or computed from now on.
@@ -159,6 +189,7 @@ impl<'a> Context<'a> {
                 bytes: tensor.bytes() as u32,
                 align: 16,
                 data: None,
+                initial: None,
             }),
         };
         self.places[id] = Some(buffer);
@@ -176,7 +207,31 @@ impl<'a> Context<'a> {
             bytes: data.len() as u32,
             align: 16,
             data: Some(data),
+            initial: None,
         })
+    }
+
+    /// Memory that one kernel needs while it runs.
+    fn scratch(&mut self, name: &str, bytes: u32) -> BufferId {
+        self.buffers.push(Buffer {
+            name: name.to_owned(),
+            bytes,
+            align: 16,
+            data: None,
+            initial: None,
+        })
+    }
+
+    /// The kernels of a graph inside an operator, which reads `inputs`.
+    fn body(&mut self, graph: &Graph, inputs: &[BufferId]) -> Result<Compiled, String> {
+        compile_body(graph, inputs, self.variables, self.buffers, self.simd)
+            .map_err(|error| error.to_string())
+    }
+
+    /// What a node keeps between calls, and where that is.
+    fn variable(&mut self, node: &Node, index: usize) -> (&'a Variable, BufferId) {
+        let id = node.variables[index];
+        (&self.graph.variables[id], self.variables[id])
     }
 
     /// An input of a node, and where it is.
@@ -191,9 +246,14 @@ impl<'a> Context<'a> {
         &self.graph.tensors[id]
     }
 
-    /// The output of a node, and where it is.
+    /// The first output of a node, and where it is.
     fn output(&mut self, node: &Node) -> (&'a Tensor, BufferId) {
-        let id = node.outputs[0];
+        self.output_at(node, 0)
+    }
+
+    /// An output of a node, and where it is.
+    fn output_at(&mut self, node: &Node, index: usize) -> (&'a Tensor, BufferId) {
+        let id = node.outputs[index];
         (&self.graph.tensors[id], self.place(id))
     }
 

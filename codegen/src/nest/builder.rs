@@ -2,7 +2,9 @@
 
 use rune_ir::arena::Id;
 
-use super::{Address, Affine, Buffer, Expr, Kernel, Operand, Role, Stmt, Store, Ty, Var, Variable};
+use super::{
+    Address, Affine, Buffer, Expr, Kernel, Operand, Role, Stmt, Store, Ty, Var, Variable, rename,
+};
 
 /// A kernel being written.
 #[derive(Debug)]
@@ -23,11 +25,14 @@ impl Builder {
         }
     }
 
-    /// Says that the kernel uses a buffer, under which name and how. A buffer read under two names
-    /// keeps the first.
+    /// Says that the kernel uses a buffer, under which name and how. A buffer that is used twice keeps the
+    /// first name, and is one that it writes where either use writes it.
     pub fn operand(&mut self, role: Role, name: &'static str, buffer: Id<Buffer>) {
-        if !self.kernel.operands.iter().any(|o| o.buffer == buffer) {
-            self.kernel.operands.push(Operand { name, buffer, role });
+        let known = self.kernel.operands.iter_mut().find(|o| o.buffer == buffer);
+        match known {
+            Some(known) if known.role == Role::Read => known.role = role,
+            Some(_) => {}
+            None => self.kernel.operands.push(Operand { name, buffer, role }),
         }
     }
 
@@ -141,6 +146,30 @@ impl Builder {
             then,
             otherwise,
         });
+    }
+
+    /// Runs `body` for as long as the condition that `test` computes is not 0.
+    pub fn repeat(&mut self, test: impl FnOnce(&mut Self) -> Expr, body: impl FnOnce(&mut Self)) {
+        let mut condition = None;
+        let before = self.nested(|b| condition = Some(test(b)));
+        let body = self.nested(body);
+        self.kernel.body.push(Stmt::While {
+            before,
+            condition: condition.expect("the test was run"),
+            body,
+        });
+    }
+
+    /// Does what another kernel does, at this place.
+    pub fn inline(&mut self, kernel: Kernel) {
+        let base = self.kernel.variables.len() as u32;
+        for Operand { name, buffer, role } in kernel.operands {
+            self.operand(role, name, buffer);
+        }
+        self.kernel.variables.extend(kernel.variables);
+        let mut body = kernel.body;
+        rename::body(&mut body, base);
+        self.kernel.body.extend(body);
     }
 
     fn nested(&mut self, body: impl FnOnce(&mut Self)) -> Vec<Stmt> {

@@ -15,6 +15,8 @@ pub enum Ty {
     I64,
     /// binary32.
     F32,
+    /// binary64.
+    F64,
     /// Sixteen bytes.
     I8x16,
     /// Eight 16-bit integers.
@@ -30,7 +32,7 @@ pub enum Ty {
 impl Ty {
     /// Whether it is a vector.
     pub fn is_vector(self) -> bool {
-        !matches!(self, Self::I32 | Self::I64 | Self::F32)
+        !matches!(self, Self::I32 | Self::I64 | Self::F32 | Self::F64)
     }
 
     pub(super) fn name(self) -> &'static str {
@@ -38,6 +40,7 @@ impl Ty {
             Self::I32 => "i32",
             Self::I64 => "i64",
             Self::F32 => "f32",
+            Self::F64 => "f64",
             Self::I8x16 => "i8x16",
             Self::I16x8 => "i16x8",
             Self::I32x4 => "i32x4",
@@ -156,6 +159,115 @@ ops! {
     F32x4PMax "pmax" (F32x4, F32x4) -> F32x4;
     F32x4Eq "==" (F32x4, F32x4) -> I32x4;
     F32x4Lt "<" (F32x4, F32x4) -> I32x4;
+    I32DivU "/u" (I32, I32) -> I32;
+    I32RemS "%" (I32, I32) -> I32;
+    I32RemU "%u" (I32, I32) -> I32;
+    I32Or "|" (I32, I32) -> I32;
+    I32Xor "^" (I32, I32) -> I32;
+    I32Ne "!=" (I32, I32) -> I32;
+    I32LtU "<u" (I32, I32) -> I32;
+    I32LeS "<=" (I32, I32) -> I32;
+    I32GtS ">" (I32, I32) -> I32;
+    I32GeS ">=" (I32, I32) -> I32;
+    I32Eqz "not" (I32) -> I32;
+    I32ReinterpretF32 "bits" (F32) -> I32;
+    I32TruncSatF64S "trunc_sat" (F64) -> I32;
+    I64DivS "/" (I64, I64) -> I64;
+    I64DivU "/u" (I64, I64) -> I64;
+    I64RemS "%" (I64, I64) -> I64;
+    I64RemU "%u" (I64, I64) -> I64;
+    I64Or "|" (I64, I64) -> I64;
+    I64Xor "^" (I64, I64) -> I64;
+    I64ShrU ">>>" (I64, I64) -> I64;
+    I64Eq "==" (I64, I64) -> I32;
+    I64Ne "!=" (I64, I64) -> I32;
+    I64LtU "<u" (I64, I64) -> I32;
+    I64LeS "<=" (I64, I64) -> I32;
+    I64GtS ">" (I64, I64) -> I32;
+    I64GeS ">=" (I64, I64) -> I32;
+    I64Clz "clz" (I64) -> I64;
+    I64ExtendI32U "extend_u" (I32) -> I64;
+    I64TruncSatF32S "trunc_sat" (F32) -> I64;
+    I64TruncSatF64S "trunc_sat" (F64) -> I64;
+    I64ReinterpretF64 "bits" (F64) -> I64;
+    F32Sqrt "sqrt" (F32) -> F32;
+    F32Ceil "ceil" (F32) -> F32;
+    F32Floor "floor" (F32) -> F32;
+    F32Trunc "trunc" (F32) -> F32;
+    F32Nearest "nearest" (F32) -> F32;
+    F32Ne "!=" (F32, F32) -> I32;
+    F32ConvertI32U "convert_u" (I32) -> F32;
+    F32ConvertI64S "convert" (I64) -> F32;
+    F32ConvertI64U "convert_u" (I64) -> F32;
+    F32DemoteF64 "demote" (F64) -> F32;
+    F64Add "+" (F64, F64) -> F64;
+    F64Sub "-" (F64, F64) -> F64;
+    F64Mul "*" (F64, F64) -> F64;
+    F64Div "/" (F64, F64) -> F64;
+    F64Neg "neg" (F64) -> F64;
+    F64Abs "abs" (F64) -> F64;
+    F64Sqrt "sqrt" (F64) -> F64;
+    F64Ceil "ceil" (F64) -> F64;
+    F64Floor "floor" (F64) -> F64;
+    F64Trunc "trunc" (F64) -> F64;
+    F64Nearest "nearest" (F64) -> F64;
+    F64Copysign "copysign" (F64, F64) -> F64;
+    F64Eq "==" (F64, F64) -> I32;
+    F64Ne "!=" (F64, F64) -> I32;
+    F64Lt "<" (F64, F64) -> I32;
+    F64Le "<=" (F64, F64) -> I32;
+    F64Gt ">" (F64, F64) -> I32;
+    F64Ge ">=" (F64, F64) -> I32;
+    F64PromoteF32 "promote" (F32) -> F64;
+    F64ConvertI32S "convert" (I32) -> F64;
+    F64ConvertI64S "convert" (I64) -> F64;
+    F64ConvertI64U "convert_u" (I64) -> F64;
+    F64ReinterpretI64 "float" (I64) -> F64;
+    I8x16Splat "splat" (I32) -> I8x16;
+    I8x16Add "+" (I8x16, I8x16) -> I8x16;
+    I8x16Sub "-" (I8x16, I8x16) -> I8x16;
+    I8x16AddSatS "add_sat" (I8x16, I8x16) -> I8x16;
+    I8x16Eq "==" (I8x16, I8x16) -> I8x16;
+    I8x16LtS "<" (I8x16, I8x16) -> I8x16;
+    I8x16LtU "<u" (I8x16, I8x16) -> I8x16;
+    I16x8Splat "splat" (I32) -> I16x8;
+    I16x8Add "+" (I16x8, I16x8) -> I16x8;
+    I16x8SubSatS "sub_sat" (I16x8, I16x8) -> I16x8;
+    I16x8Eq "==" (I16x8, I16x8) -> I16x8;
+    I16x8LtS "<" (I16x8, I16x8) -> I16x8;
+    I16x8MinS "min" (I16x8, I16x8) -> I16x8;
+    I16x8MaxS "max" (I16x8, I16x8) -> I16x8;
+    I16x8Shl "<<" (I16x8, I32) -> I16x8;
+    I16x8ShrS ">>" (I16x8, I32) -> I16x8;
+    I16x8ExtendHighI8x16S "extend_high" (I8x16) -> I16x8;
+    I16x8ExtendHighI8x16U "extend_high_u" (I8x16) -> I16x8;
+    I16x8Q15MulrSatS "q15mulr" (I16x8, I16x8) -> I16x8;
+    I32x4Splat "splat" (I32) -> I32x4;
+    I32x4Abs "abs" (I32x4) -> I32x4;
+    I32x4Neg "neg" (I32x4) -> I32x4;
+    I32x4MinS "min" (I32x4, I32x4) -> I32x4;
+    I32x4MaxS "max" (I32x4, I32x4) -> I32x4;
+    I32x4Eq "==" (I32x4, I32x4) -> I32x4;
+    I32x4Ne "!=" (I32x4, I32x4) -> I32x4;
+    I32x4LtS "<" (I32x4, I32x4) -> I32x4;
+    I32x4GtS ">" (I32x4, I32x4) -> I32x4;
+    I32x4ShrU ">>>" (I32x4, I32) -> I32x4;
+    I32x4TruncSatF32x4S "trunc_sat" (F32x4) -> I32x4;
+    I64x2Splat "splat" (I64) -> I64x2;
+    I64x2Shl "<<" (I64x2, I32) -> I64x2;
+    I64x2ShrS ">>" (I64x2, I32) -> I64x2;
+    F32x4Abs "abs" (F32x4) -> F32x4;
+    F32x4Neg "neg" (F32x4) -> F32x4;
+    F32x4Sqrt "sqrt" (F32x4) -> F32x4;
+    F32x4Ceil "ceil" (F32x4) -> F32x4;
+    F32x4Floor "floor" (F32x4) -> F32x4;
+    F32x4Trunc "trunc" (F32x4) -> F32x4;
+    F32x4Nearest "nearest" (F32x4) -> F32x4;
+    F32x4Ne "!=" (F32x4, F32x4) -> I32x4;
+    F32x4Le "<=" (F32x4, F32x4) -> I32x4;
+    F32x4Gt ">" (F32x4, F32x4) -> I32x4;
+    F32x4Ge ">=" (F32x4, F32x4) -> I32x4;
+    F32x4ConvertI32x4S "convert" (I32x4) -> F32x4;
     F32x4RelaxedMadd "relaxed_madd" (F32x4, F32x4, F32x4) -> F32x4;
 }
 
@@ -168,6 +280,10 @@ pub enum Load {
     I8,
     /// An unsigned byte as an i32.
     U8,
+    /// Two bytes, signed, as an i32.
+    I16,
+    /// Two bytes, unsigned, as an i32.
+    U16,
     /// One 32-bit value in each of four lanes, as this type.
     Splat32(Ty),
     /// Two bytes in each of eight lanes.
@@ -178,16 +294,26 @@ pub enum Load {
     I8x8,
     /// Eight unsigned bytes as 16-bit lanes.
     U8x8,
+    /// Four signed 16-bit integers as 32-bit lanes.
+    I16x4,
+    /// Two signed 32-bit integers as 64-bit lanes.
+    I32x2,
+    /// Four bytes in the lowest lane, as this type; zero in the others.
+    Zero32(Ty),
+    /// Eight bytes in the lowest lanes, as this type; zero in the others.
+    Zero64(Ty),
 }
 
 impl Load {
     /// The type of the value read.
     pub fn ty(self) -> Ty {
         match self {
-            Self::Whole(ty) | Self::Splat32(ty) => ty,
-            Self::I8 | Self::U8 => Ty::I32,
+            Self::Whole(ty) | Self::Splat32(ty) | Self::Zero32(ty) | Self::Zero64(ty) => ty,
+            Self::I8 | Self::U8 | Self::I16 | Self::U16 => Ty::I32,
             Self::Splat16 | Self::Splat8 => Ty::I8x16,
             Self::I8x8 | Self::U8x8 => Ty::I16x8,
+            Self::I16x4 => Ty::I32x4,
+            Self::I32x2 => Ty::I64x2,
         }
     }
 }
@@ -199,6 +325,8 @@ pub enum Store {
     Whole,
     /// The low byte of an i32.
     I8,
+    /// The low two bytes of an i32.
+    I16,
     /// So many bytes (1, 2, 4 or 8) of a vector: the lane of that size with this number.
     Lane {
         /// Bytes of the lane.
@@ -217,6 +345,8 @@ pub enum Expr {
     I64(i64),
     /// A binary32 by its bits, so that equality is of bits.
     F32(u32),
+    /// A binary64 by its bits.
+    F64(u64),
     /// A vector by its bytes in memory order.
     Vector(Ty, [u8; 16]),
     /// The value of a variable.
@@ -241,12 +371,18 @@ impl Expr {
         Self::F32(value.to_bits())
     }
 
+    /// A binary64 constant.
+    pub fn f64(value: f64) -> Self {
+        Self::F64(value.to_bits())
+    }
+
     /// A constant of `ty` with this value in every lane.
     pub fn constant(ty: Ty, value: i64) -> Self {
         match ty {
             Ty::I32 => Self::I32(value as i32),
             Ty::I64 => Self::I64(value),
             Ty::F32 => Self::f32(value as f32),
+            Ty::F64 => Self::f64(value as f64),
             Ty::I8x16 => Self::Vector(ty, [value as u8; 16]),
             Ty::I16x8 => Self::repeat(ty, &(value as i16).to_le_bytes()),
             Ty::I32x4 => Self::repeat(ty, &(value as i32).to_le_bytes()),
@@ -275,6 +411,7 @@ impl Expr {
             Self::I32(_) => Ty::I32,
             Self::I64(_) => Ty::I64,
             Self::F32(_) => Ty::F32,
+            Self::F64(_) => Ty::F64,
             Self::Vector(ty, _) | Self::Var(_, ty) | Self::As(ty, _) => *ty,
             Self::Load(load, _) => load.ty(),
             Self::Op(op, _) => op.result(),
@@ -329,10 +466,12 @@ impl Expr {
             Ty::I32 => Op::I32LtS,
             Ty::I64 => Op::I64LtS,
             Ty::F32 => Op::F32Lt,
+            Ty::F64 => Op::F64Lt,
             Ty::F32x4 => Op::F32x4Lt,
-            Ty::I8x16 | Ty::I16x8 | Ty::I32x4 | Ty::I64x2 => {
-                unreachable!("no kernel compares {:?}", self.ty())
-            }
+            Ty::I8x16 => Op::I8x16LtS,
+            Ty::I16x8 => Op::I16x8LtS,
+            Ty::I32x4 => Op::I32x4LtS,
+            Ty::I64x2 => unreachable!("no kernel compares {:?}", self.ty()),
         };
         Self::op(op, [self, other])
     }
@@ -343,10 +482,13 @@ impl Expr {
         let op = match self.ty() {
             Ty::I32 => Op::I32Eq,
             Ty::F32 => Op::F32Eq,
+            Ty::I64 => Op::I64Eq,
+            Ty::F64 => Op::F64Eq,
             Ty::F32x4 => Op::F32x4Eq,
-            Ty::I64 | Ty::I8x16 | Ty::I16x8 | Ty::I32x4 | Ty::I64x2 => {
-                unreachable!("no kernel compares {:?}", self.ty())
-            }
+            Ty::I8x16 => Op::I8x16Eq,
+            Ty::I16x8 => Op::I16x8Eq,
+            Ty::I32x4 => Op::I32x4Eq,
+            Ty::I64x2 => unreachable!("no kernel compares {:?}", self.ty()),
         };
         Self::op(op, [self, other])
     }
@@ -388,10 +530,13 @@ macro_rules! operator {
     };
 }
 
-operator!(Add add I32 I32Add I64 I64Add F32 F32Add I32x4 I32x4Add I64x2 I64x2Add F32x4 F32x4Add);
-operator!(Sub sub I32 I32Sub I64 I64Sub F32 F32Sub I16x8 I16x8Sub I32x4 I32x4Sub I64x2 I64x2Sub F32x4 F32x4Sub);
-operator!(Mul mul I32 I32Mul I64 I64Mul F32 F32Mul I32x4 I32x4Mul I64x2 I64x2Mul F32x4 F32x4Mul);
-operator!(Div div I32 I32DivS F32 F32Div F32x4 F32x4Div);
-operator!(Shr shr I32 I32ShrS I64 I64ShrS I32x4 I32x4ShrS);
-operator!(Shl shl I32 I32Shl I32x4 I32x4Shl);
+operator!(Add add I32 I32Add I64 I64Add F32 F32Add F64 F64Add I8x16 I8x16Add I16x8 I16x8Add I32x4 I32x4Add I64x2 I64x2Add F32x4 F32x4Add);
+operator!(Sub sub I32 I32Sub I64 I64Sub F32 F32Sub F64 F64Sub I8x16 I8x16Sub I16x8 I16x8Sub I32x4 I32x4Sub I64x2 I64x2Sub F32x4 F32x4Sub);
+operator!(Mul mul I32 I32Mul I64 I64Mul F32 F32Mul F64 F64Mul I16x8 I16x8Mul I32x4 I32x4Mul I64x2 I64x2Mul F32x4 F32x4Mul);
+operator!(Div div I32 I32DivS I64 I64DivS F32 F32Div F64 F64Div F32x4 F32x4Div);
+operator!(Rem rem I32 I32RemS I64 I64RemS);
+operator!(Shr shr I32 I32ShrS I64 I64ShrS I16x8 I16x8ShrS I32x4 I32x4ShrS I64x2 I64x2ShrS);
+operator!(Shl shl I32 I32Shl I64 I64Shl I16x8 I16x8Shl I32x4 I32x4Shl I64x2 I64x2Shl);
 operator!(BitAnd bitand I32 I32And I64 I64And);
+operator!(BitOr bitor I32 I32Or I64 I64Or);
+operator!(BitXor bitxor I32 I32Xor I64 I64Xor);

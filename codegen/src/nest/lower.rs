@@ -47,7 +47,13 @@ pub(super) fn features(kernel: &Kernel) -> WasmFeatures {
                 if *op == Op::F32x4RelaxedMadd {
                     add(WasmFeatures::RELAXED_SIMD);
                 }
-                if *op == Op::I32TruncSatF32S {
+                if matches!(
+                    op,
+                    Op::I32TruncSatF32S
+                        | Op::I32TruncSatF64S
+                        | Op::I64TruncSatF32S
+                        | Op::I64TruncSatF64S
+                ) {
                     add(WasmFeatures::SATURATING_FLOAT_TO_INT);
                 }
                 for operand in operands {
@@ -62,6 +68,7 @@ pub(super) fn features(kernel: &Kernel) -> WasmFeatures {
             Expr::I32(_)
             | Expr::I64(_)
             | Expr::F32(_)
+            | Expr::F64(_)
             | Expr::Vector(..)
             | Expr::Var(..)
             | Expr::Load(..) => {}
@@ -83,6 +90,15 @@ pub(super) fn features(kernel: &Kernel) -> WasmFeatures {
                     expr(condition, found);
                     body(then, found);
                     body(otherwise, found);
+                }
+                Stmt::While {
+                    before,
+                    condition,
+                    body: inner,
+                } => {
+                    body(before, found);
+                    expr(condition, found);
+                    body(inner, found);
                 }
             }
         }
@@ -135,6 +151,15 @@ impl Uses {
                     self.body(then);
                     self.body(otherwise);
                 }
+                Stmt::While {
+                    before,
+                    condition,
+                    body,
+                } => {
+                    self.body(before);
+                    self.expr(condition);
+                    self.body(body);
+                }
             }
         }
     }
@@ -152,7 +177,7 @@ impl Uses {
             Expr::Shuffle(_, parts) => parts.iter().for_each(|e| self.expr(e)),
             Expr::As(_, inner) => self.expr(inner),
             Expr::Vector(_, bytes) => *self.vectors.entry(*bytes).or_default() += 1,
-            Expr::I32(_) | Expr::I64(_) | Expr::F32(_) => {}
+            Expr::I32(_) | Expr::I64(_) | Expr::F32(_) | Expr::F64(_) => {}
         }
     }
 
@@ -253,6 +278,19 @@ impl Lowering<'_> {
                         self.body(otherwise);
                     }
                     self.code.push(Instruction::End);
+                }
+                Stmt::While {
+                    before,
+                    condition,
+                    body,
+                } => {
+                    self.code.push(Instruction::Loop(BlockType::Empty));
+                    self.body(before);
+                    self.expr(condition);
+                    self.code.push(Instruction::If(BlockType::Empty));
+                    self.body(body);
+                    self.code
+                        .extend([Instruction::Br(1), Instruction::End, Instruction::End]);
                 }
             }
         }
@@ -425,6 +463,7 @@ impl Lowering<'_> {
         let bytes = match how {
             Store::Whole => lane_bytes(ty),
             Store::I8 => 1,
+            Store::I16 => 2,
             Store::Lane { bytes, .. } => u32::from(bytes).min(4),
         };
         let memarg = self.place(at, bytes);
@@ -434,11 +473,13 @@ impl Lowering<'_> {
                 Ty::I32 => Instruction::I32Store(memarg),
                 Ty::I64 => Instruction::I64Store(memarg),
                 Ty::F32 => Instruction::F32Store(memarg),
+                Ty::F64 => Instruction::F64Store(memarg),
                 Ty::I8x16 | Ty::I16x8 | Ty::I32x4 | Ty::I64x2 | Ty::F32x4 => {
                     Instruction::V128Store(memarg)
                 }
             },
             Store::I8 => Instruction::I32Store8(memarg),
+            Store::I16 => Instruction::I32Store16(memarg),
             Store::Lane { bytes: 1, lane } => Instruction::V128Store8Lane { memarg, lane },
             Store::Lane { bytes: 2, lane } => Instruction::V128Store16Lane { memarg, lane },
             Store::Lane { bytes: 4, lane } => Instruction::V128Store32Lane { memarg, lane },
@@ -451,6 +492,8 @@ impl Lowering<'_> {
             at,
             match load {
                 Load::Whole(ty) | Load::Splat32(ty) => lane_bytes(ty),
+                Load::I16 | Load::U16 | Load::I16x4 => 2,
+                Load::I32x2 | Load::Zero32(_) | Load::Zero64(_) => 4,
                 Load::I8 | Load::U8 | Load::Splat16 | Load::Splat8 | Load::I8x8 | Load::U8x8 => 1,
             },
         );
@@ -458,14 +501,21 @@ impl Lowering<'_> {
             Load::Whole(Ty::I32) => Instruction::I32Load(memarg),
             Load::Whole(Ty::I64) => Instruction::I64Load(memarg),
             Load::Whole(Ty::F32) => Instruction::F32Load(memarg),
+            Load::Whole(Ty::F64) => Instruction::F64Load(memarg),
             Load::Whole(_) => Instruction::V128Load(memarg),
             Load::I8 => Instruction::I32Load8S(memarg),
             Load::U8 => Instruction::I32Load8U(memarg),
+            Load::I16 => Instruction::I32Load16S(memarg),
+            Load::U16 => Instruction::I32Load16U(memarg),
             Load::Splat32(_) => Instruction::V128Load32Splat(memarg),
             Load::Splat16 => Instruction::V128Load16Splat(memarg),
             Load::Splat8 => Instruction::V128Load8Splat(memarg),
             Load::I8x8 => Instruction::V128Load8x8S(memarg),
             Load::U8x8 => Instruction::V128Load8x8U(memarg),
+            Load::I16x4 => Instruction::V128Load16x4S(memarg),
+            Load::I32x2 => Instruction::V128Load32x2S(memarg),
+            Load::Zero32(_) => Instruction::V128Load32Zero(memarg),
+            Load::Zero64(_) => Instruction::V128Load64Zero(memarg),
         });
     }
 
@@ -474,6 +524,7 @@ impl Lowering<'_> {
             Expr::I32(value) => Instruction::I32Const(*value),
             Expr::I64(value) => Instruction::I64Const(*value),
             Expr::F32(bits) => Instruction::F32Const(f32::from_bits(*bits).into()),
+            Expr::F64(bits) => Instruction::F64Const(f64::from_bits(*bits).into()),
             Expr::Vector(_, bytes) => match self.vectors.get(bytes) {
                 Some(local) => Instruction::LocalGet(*local),
                 None => Instruction::V128Const(i128::from_le_bytes(*bytes)),
@@ -561,6 +612,7 @@ fn machine(ty: Ty) -> ValType {
         Ty::I32 => ValType::I32,
         Ty::I64 => ValType::I64,
         Ty::F32 => ValType::F32,
+        Ty::F64 => ValType::F64,
         Ty::I8x16 | Ty::I16x8 | Ty::I32x4 | Ty::I64x2 | Ty::F32x4 => ValType::V128,
     }
 }
@@ -571,6 +623,6 @@ fn lane_bytes(ty: Ty) -> u32 {
         Ty::I8x16 => 1,
         Ty::I16x8 => 2,
         Ty::I32 | Ty::F32 | Ty::I32x4 | Ty::F32x4 => 4,
-        Ty::I64 | Ty::I64x2 => 8,
+        Ty::I64 | Ty::F64 | Ty::I64x2 => 8,
     }
 }

@@ -10,6 +10,7 @@ mod affine;
 mod builder;
 mod expr;
 mod lower;
+mod rename;
 mod text;
 
 use rune_abi::WasmFeatures;
@@ -33,6 +34,8 @@ pub struct Buffer {
     pub align: u32,
     /// Its value, if it is only ever read: exactly `bytes` bytes.
     pub data: Option<Vec<u8>>,
+    /// Its value before the first call, if it keeps its value between calls: exactly `bytes` bytes.
+    pub initial: Option<Vec<u8>>,
 }
 
 /// What a kernel does with a buffer.
@@ -42,6 +45,8 @@ pub enum Role {
     Read,
     /// Writes every byte of it, and reads only what it has written.
     Write,
+    /// Reads and changes what is kept between calls.
+    Keep,
 }
 
 /// A buffer under the name a kernel has for it.
@@ -96,6 +101,12 @@ pub(crate) enum Stmt {
         condition: Expr,
         then: Vec<Stmt>,
         otherwise: Vec<Stmt>,
+    },
+    /// Runs `before`, then as long as `condition` is not 0, `body` and `before` again.
+    While {
+        before: Vec<Stmt>,
+        condition: Expr,
+        body: Vec<Stmt>,
     },
 }
 
@@ -152,6 +163,7 @@ fn moves(body: &[Stmt], buffer: BufferId) -> bool {
         Stmt::If {
             then, otherwise, ..
         } => moves(then, buffer) || moves(otherwise, buffer),
+        Stmt::While { before, body, .. } => moves(before, buffer) || moves(body, buffer),
         Stmt::Let(..) | Stmt::Set(..) | Stmt::Store(..) | Stmt::Fill { .. } => false,
     })
 }

@@ -11,6 +11,7 @@ impl Display for Kernel {
             let role = match operand.role {
                 Role::Read => "read",
                 Role::Write => "write",
+                Role::Keep => "keep",
             };
             let comma = if i > 0 { ", " } else { "" };
             write!(f, "{comma}{role} {} {:?}", operand.name, operand.buffer)?;
@@ -48,6 +49,7 @@ impl Kernel {
                     match how {
                         Store::Whole => writeln!(f, "{at}.{} = {value_text}", value.ty().name())?,
                         Store::I8 => writeln!(f, "{at}.i8 = {value_text}")?,
+                        Store::I16 => writeln!(f, "{at}.i16 = {value_text}")?,
                         Store::Lane { bytes, lane } => {
                             let bits = 8 * bytes;
                             writeln!(f, "{at}.i{bits} = lane {lane} of {value_text}")?;
@@ -88,6 +90,18 @@ impl Kernel {
                         writeln!(f, "{:1$}}} else {{", "", 2 * depth)?;
                         self.body(f, otherwise, depth + 1)?;
                     }
+                    writeln!(f, "{:1$}}}", "", 2 * depth)?;
+                }
+                Stmt::While {
+                    before,
+                    condition,
+                    body,
+                } => {
+                    f.write_str("loop {\n")?;
+                    self.body(f, before, depth + 1)?;
+                    let condition = self.expr(condition, 0);
+                    writeln!(f, "{:1$}}} while {condition} {{", "", 2 * depth)?;
+                    self.body(f, body, depth + 1)?;
                     writeln!(f, "{:1$}}}", "", 2 * depth)?;
                 }
             }
@@ -141,6 +155,9 @@ impl Kernel {
             Expr::I64(value) => Box::new(value),
             Expr::F32(bits) => Box::new(Show(move |f: &mut Formatter<'_>| {
                 write!(f, "{:?}", f32::from_bits(*bits))
+            })),
+            Expr::F64(bits) => Box::new(Show(move |f: &mut Formatter<'_>| {
+                write!(f, "{:?}", f64::from_bits(*bits))
             })),
             Expr::Vector(ty, bytes) => {
                 Box::new(Show(move |f: &mut Formatter<'_>| vector(f, *ty, bytes)))
@@ -218,10 +235,16 @@ fn load_name(load: Load) -> &'static str {
         Load::Whole(ty) => ty.name(),
         Load::I8 => "i8",
         Load::U8 => "u8",
+        Load::I16 => "i16",
+        Load::U16 => "u16",
         Load::Splat32(_) => "splat32",
         Load::Splat16 => "splat16",
         Load::Splat8 => "splat8",
         Load::I8x8 => "i8x8",
         Load::U8x8 => "u8x8",
+        Load::I16x4 => "i16x4",
+        Load::I32x2 => "i32x2",
+        Load::Zero32(_) => "zero32",
+        Load::Zero64(_) => "zero64",
     }
 }

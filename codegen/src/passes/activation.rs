@@ -53,41 +53,27 @@ fn fusion(graph: &Graph, uses: &Uses, node: &Node) -> Option<(usize, Node)> {
 
 /// The activation that an operator is.
 fn applied(op: &Op) -> Option<Activation> {
-    match op {
-        Op::Relu => Some(Activation::Relu),
-        Op::Relu6 => Some(Activation::Relu6),
-        Op::FullyConnected { .. }
-        | Op::Conv2d { .. }
-        | Op::DepthwiseConv2d { .. }
-        | Op::MaxPool2d { .. }
-        | Op::AveragePool2d { .. }
-        | Op::Reshape
-        | Op::Softmax { .. }
-        | Op::Add { .. }
-        | Op::Logistic
-        | Op::Quantize
-        | Op::Dequantize
-        | Op::Pad { .. } => None,
+    if matches!(op, Op::Relu) {
+        Some(Activation::Relu)
+    } else if matches!(op, Op::Relu6) {
+        Some(Activation::Relu6)
+    } else {
+        None
     }
 }
 
 /// The activation that is an attribute of an operator.
 fn own_activation(op: &mut Op) -> Option<&mut Activation> {
-    match op {
-        Op::FullyConnected { activation }
-        | Op::Conv2d { activation, .. }
-        | Op::DepthwiseConv2d { activation, .. }
-        | Op::MaxPool2d { activation, .. }
-        | Op::AveragePool2d { activation, .. }
-        | Op::Add { activation } => Some(activation),
-        Op::Reshape
-        | Op::Softmax { .. }
-        | Op::Relu
-        | Op::Relu6
-        | Op::Logistic
-        | Op::Quantize
-        | Op::Dequantize
-        | Op::Pad { .. } => None,
+    if let Op::FullyConnected { activation }
+    | Op::Conv2d { activation, .. }
+    | Op::DepthwiseConv2d { activation, .. }
+    | Op::MaxPool2d { activation, .. }
+    | Op::AveragePool2d { activation, .. }
+    | Op::Add { activation } = op
+    {
+        Some(activation)
+    } else {
+        None
     }
 }
 

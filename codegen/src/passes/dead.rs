@@ -1,7 +1,7 @@
 //! Elimination of what nothing needs: operators whose results nobody reads, and tensors that nobody names.
 //!
-//! Exact because operators have no effect but their results. The graph's inputs stay, read or not: they are
-//! its interface.
+//! Exact because operators have no effect but their results and the variables they name; those that name one
+//! stay. The graph's inputs stay, read or not: they are its interface.
 
 use rune_ir::{
     arena::{Arena, Side},
@@ -17,7 +17,7 @@ pub(super) fn eliminate(graph: &mut Graph) -> bool {
     let nodes = graph.nodes.len();
     let mut kept = Vec::new();
     for node in std::mem::take(&mut graph.nodes).into_iter().rev() {
-        if node.outputs.iter().any(|id| needed[*id]) {
+        if !node.variables.is_empty() || node.outputs.iter().any(|id| needed[*id]) {
             for id in node.inputs.iter().flatten().chain(&node.outputs) {
                 needed[*id] = true;
             }

@@ -2,35 +2,51 @@
 //!
 //! Exact because the evaluator of `ir` computes it, which defines the bits of every result.
 
-use rune_ir::{graph::Graph, op};
+use rune_ir::{
+    graph::{Graph, Node},
+    op,
+};
 
 /// Most bytes of a folded constant for each byte of constants it is made of, so that a PAD or ADD that
 /// blows up a small constant is left to be done when the rune runs.
 const GROWTH: usize = 4;
 
-/// Folds every operator all of whose inputs are constant.
+/// Folds every operator all of whose inputs are constant and that keeps nothing.
 pub(super) fn constants(graph: &mut Graph) -> bool {
     let before = graph.nodes.len();
     for node in std::mem::take(&mut graph.nodes) {
-        let values: Option<Vec<Option<&[u8]>>> = node
-            .inputs
-            .iter()
-            .map(|id| match id {
-                None => Some(None),
-                Some(id) => graph.tensors[*id].data.as_deref().map(Some),
-            })
-            .collect();
-        let output = node.outputs[0];
-        let bytes = graph.tensors[output].bytes();
-        let folded = values
-            .filter(|v| bytes <= GROWTH * v.iter().flatten().map(|v| v.len()).sum::<usize>())
-            .map(|values| op::evaluate(graph, &node, &values));
-        match folded {
-            Some(value) => graph.tensors[output].data = Some(value.into()),
+        match value(graph, &node) {
+            Some(results) => {
+                for (id, result) in node.outputs.iter().zip(results) {
+                    graph.tensors[*id].data = Some(result.into());
+                }
+            }
             None => graph.nodes.push(node),
         }
     }
     graph.nodes.len() != before
+}
+
+/// What a node computes, if that is known and not too large.
+fn value(graph: &Graph, node: &Node) -> Option<Vec<Vec<u8>>> {
+    if !node.variables.is_empty() || !node.op.ends() {
+        return None;
+    }
+    let values: Vec<Option<&[u8]>> = node
+        .inputs
+        .iter()
+        .map(|id| match id {
+            None => Some(None),
+            Some(id) => graph.tensors[*id].data.as_deref().map(Some),
+        })
+        .collect::<Option<_>>()?;
+    let given: usize = values.iter().flatten().map(|v| v.len()).sum();
+    let made: usize = node
+        .outputs
+        .iter()
+        .map(|id| graph.tensors[*id].bytes())
+        .sum();
+    (made <= GROWTH * given).then(|| op::evaluate(graph, node, &values, &mut graph.state()))
 }
 
 #[cfg(test)]

@@ -72,20 +72,10 @@ fn harmless(weights: &Tensor) -> bool {
 /// The window of a convolution. That of a pooling operator will not do: it leaves taps outside out of its
 /// maximum or mean, but takes padding in.
 fn window(op: &mut Op) -> Option<&mut Window> {
-    match op {
-        Op::Conv2d { window, .. } | Op::DepthwiseConv2d { window, .. } => Some(window),
-        Op::FullyConnected { .. }
-        | Op::MaxPool2d { .. }
-        | Op::AveragePool2d { .. }
-        | Op::Reshape
-        | Op::Softmax { .. }
-        | Op::Add { .. }
-        | Op::Relu
-        | Op::Relu6
-        | Op::Logistic
-        | Op::Quantize
-        | Op::Dequantize
-        | Op::Pad { .. } => None,
+    if let Op::Conv2d { window, .. } | Op::DepthwiseConv2d { window, .. } = op {
+        Some(window)
+    } else {
+        None
     }
 }
 

@@ -79,6 +79,7 @@ impl Builder {
     /// An operator whose result is a tensor made before.
     pub(super) fn node_to(&mut self, op: Op, inputs: &[TensorId], output: TensorId) {
         self.0.nodes.push(Node {
+            variables: Vec::new(),
             op,
             inputs: inputs.iter().copied().map(Some).collect(),
             outputs: vec![output],

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rune_abi::WasmFeatures as Features;
 use rune_codegen::{
     kernels::{self, Compiled, Simd, Unsupported},
-    nest::{Buffer, BufferId, Kernel},
+    nest::{Buffer, BufferId, Kernel, Role},
 };
 use rune_ir::{arena::Arena, graph::Graph};
 use wasm_encoder::{
@@ -41,6 +41,7 @@ impl Machine {
                     bytes: graph.tensors[*id].bytes() as u32,
                     align: 16,
                     data: None,
+                    initial: None,
                 })
             })
             .collect();
@@ -74,8 +75,13 @@ impl Machine {
         })
     }
 
-    /// Runs all kernels on these inputs and gives the outputs.
+    /// Runs all kernels on these inputs, what is kept being as before the first call, and gives the outputs.
     pub(crate) fn run(&self, inputs: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        self.runs(&[inputs]).remove(0)
+    }
+
+    /// The outputs of calls one after the other.
+    pub(crate) fn runs(&self, calls: &[&[Vec<u8>]]) -> Vec<Vec<Vec<u8>>> {
         let engine = wasmi::Engine::default();
         let module = wasmi::Module::new(&engine, &self.module).unwrap();
         let mut store = wasmi::Store::new(&engine, ());
@@ -83,39 +89,50 @@ impl Machine {
         let memory = instance.get_memory(&store, "memory").unwrap();
         let mut image = vec![GUARD_BYTE; (self.pages as usize) << 16];
         for (id, buffer) in self.buffers.iter() {
-            if let Some(data) = &buffer.data {
+            if let Some(data) = buffer.data.as_ref().or(buffer.initial.as_ref()) {
                 image[self.range(id)].copy_from_slice(data);
             }
         }
-        for (id, value) in self.inputs.iter().zip(inputs) {
-            image[self.range(*id)].copy_from_slice(value);
-        }
-        memory.data_mut(&mut store).copy_from_slice(&image);
-        for (i, kernel) in self.compiled.kernels.iter().enumerate() {
-            let function = instance
-                .get_typed_func::<(), ()>(&store, &format!("k{i}"))
-                .unwrap();
-            function
-                .call(&mut store, ())
-                .unwrap_or_else(|trap| panic!("{trap} in\n{kernel}"));
-        }
-        let after = memory.data(&store);
         let written: Vec<_> = self
             .compiled
             .kernels
             .iter()
             .flat_map(Kernel::operands)
-            .filter(|o| o.role != rune_codegen::nest::Role::Read)
+            .filter(|o| o.role != Role::Read)
             .map(|o| self.range(o.buffer))
             .collect();
-        for (at, (before, after)) in image.iter().zip(after).enumerate() {
-            assert!(
-                before == after || written.iter().any(|r| r.contains(&at)),
-                "address {at} was written, which belongs to no result"
-            );
+        let mut all = Vec::new();
+        for inputs in calls {
+            // Nothing but what is kept passes from call to call.
+            for (id, buffer) in self.buffers.iter() {
+                if buffer.data.is_none() && buffer.initial.is_none() {
+                    image[self.range(id)].fill(GUARD_BYTE);
+                }
+            }
+            for (id, value) in self.inputs.iter().zip(*inputs) {
+                image[self.range(*id)].copy_from_slice(value);
+            }
+            memory.data_mut(&mut store).copy_from_slice(&image);
+            for (i, kernel) in self.compiled.kernels.iter().enumerate() {
+                let function = instance
+                    .get_typed_func::<(), ()>(&store, &format!("k{i}"))
+                    .unwrap();
+                function
+                    .call(&mut store, ())
+                    .unwrap_or_else(|trap| panic!("{trap} in\n{kernel}"));
+            }
+            let after = memory.data(&store);
+            for (at, (before, after)) in image.iter().zip(after).enumerate() {
+                assert!(
+                    before == after || written.iter().any(|r| r.contains(&at)),
+                    "address {at} was written, which belongs to no result"
+                );
+            }
+            let outputs = self.compiled.outputs.iter();
+            all.push(outputs.map(|id| after[self.range(*id)].to_vec()).collect());
+            image.copy_from_slice(after);
         }
-        let outputs = self.compiled.outputs.iter();
-        outputs.map(|id| after[self.range(*id)].to_vec()).collect()
+        all
     }
 
     fn range(&self, id: BufferId) -> std::ops::Range<usize> {

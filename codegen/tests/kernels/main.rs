@@ -59,9 +59,10 @@ fn vectors_of_the_reference_kernels() {
             let graph = rune_models::import(&case.model).unwrap();
             for simd in [Simd::Off, Simd::On] {
                 let machine = Machine::new(&graph, simd).unwrap();
-                for call in &case.calls {
-                    let expected = graph.evaluate(&call.inputs);
-                    let actual = machine.run(&call.inputs);
+                let inputs: Vec<&[Vec<u8>]> = case.calls.iter().map(|c| &c.inputs[..]).collect();
+                let mut state = graph.state();
+                for (call, actual) in case.calls.iter().zip(machine.runs(&inputs)) {
+                    let expected = graph.run(&call.inputs, &mut state);
                     assert!(actual == expected, "{what}, {simd:?}: not as evaluated");
                     let fault = vectors::differences(&graph, &actual, &call.outputs);
                     assert_eq!(fault, None, "{what}, {simd:?}");

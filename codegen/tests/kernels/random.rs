@@ -95,6 +95,7 @@ impl Model {
         Self {
             random: Random::new(seed),
             graph: Graph {
+                variables: Arena::default(),
                 tensors: Arena::default(),
                 nodes: Vec::new(),
                 inputs: Vec::new(),
@@ -185,6 +186,7 @@ impl Model {
         output: TensorId,
     ) -> (Graph, Random) {
         self.graph.nodes.push(Node {
+            variables: Vec::new(),
             op,
             inputs,
             outputs: vec![output],

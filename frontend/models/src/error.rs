@@ -15,6 +15,8 @@ pub struct ImportError {
     pub message: String,
     /// What to do about it, as a command, where that is known.
     pub advice: Option<&'static str>,
+    /// What else is wrong with it, each as `message` is.
+    pub others: Vec<String>,
 }
 
 /// The sort of fault an [`ImportError`] tells of.
@@ -41,7 +43,10 @@ impl ImportErrorKind {
 
 impl fmt::Display for ImportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.message)?;
+        self.others
+            .iter()
+            .try_for_each(|other| write!(f, "\n{other}"))
     }
 }
 
@@ -58,6 +63,7 @@ pub(crate) fn unreadable(message: impl Into<String>) -> ImportError {
         kind: ImportErrorKind::Unreadable,
         message: message.into(),
         advice: None,
+        others: Vec::new(),
     }
 }
 
@@ -66,5 +72,6 @@ pub(crate) fn unsupported_form(message: impl Into<String>) -> ImportError {
         kind: ImportErrorKind::UnsupportedForm,
         message: message.into(),
         advice: None,
+        others: Vec::new(),
     }
 }

@@ -6,6 +6,7 @@
 mod error;
 mod flatbuffer;
 mod foreign;
+mod importer;
 mod operator;
 mod outline;
 mod schema;
@@ -14,50 +15,37 @@ mod tensor;
 pub use error::{ImportError, ImportErrorKind};
 pub use outline::{Outline, OutlineOperator, OutlineTensor, outline};
 
-use error::{unreadable, unsupported_form};
-use flatbuffer::{Field, Vector};
-use rune_ir::graph::{Graph, GraphError, TensorId};
-use tensor::Tensors;
+use error::unreadable;
+use flatbuffer::Field;
+use rune_ir::graph::Graph;
 
-/// Reads the first subgraph of a TensorFlow Lite model. Only tensors that its inputs, outputs and operators
-/// name are in the graph; constants that are but attributes (the shape of a RESHAPE, the paddings of a
-/// PAD) are not.
+/// A model that was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Imported {
+    /// What it computes.
+    pub graph: Graph,
+    /// What of the file was put right, each as a sentence without a capital or a stop.
+    pub warnings: Vec<String>,
+}
+
+/// Reads a TensorFlow Lite model. Only tensors that its inputs, outputs and operators name are in the graph;
+/// constants that are but attributes (the shape of a RESHAPE, the paddings of a PAD) are not.
 ///
 /// # Errors
-/// A damaged file, by the table and its offset; an operator or a form of one that is not supported, by
+/// A damaged file, by the table and its offset; every operator, or form of one, that is not supported, by
 /// the operator's position, its name and the tensor it writes; a tensor of a form that is not, by its name.
 pub fn import(file: &[u8]) -> Result<Graph, ImportError> {
+    Ok(import_with(file, &[])?.graph)
+}
+
+/// As [`import`], with the shape of each input for which `shapes` has one. Those agree with the dimensions that
+/// the file does not leave open.
+///
+/// # Errors
+/// As [`import`]; and a shape that does not agree.
+pub fn import_with(file: &[u8], shapes: &[Option<Vec<u32>>]) -> Result<Imported, ImportError> {
     let model = root(file)?;
-    let codes = model
-        .operator_codes()?
-        .ok_or_else(|| unreadable("it has no operator codes"))?;
-    let subgraph: schema::SubGraph = model
-        .subgraphs()?
-        .ok_or_else(|| unreadable("it has no subgraph"))?
-        .get(0)
-        .ok_or_else(|| unreadable("its first subgraph points outside the file"))?;
-    let mut tensors = Tensors::new(file, model.buffers()?, subgraph.tensors()?);
-    let mut graph = Graph {
-        inputs: ends(&mut tensors, subgraph.inputs()?, "input")?,
-        ..Graph::default()
-    };
-    let mut names = Vec::new();
-    if let Some(operators) = subgraph.operators()? {
-        for (index, operator) in operators.iter().enumerate() {
-            let operator = operator
-                .ok_or_else(|| unreadable(format!("operator {index} points outside the file")))?;
-            let (node, name) = operator::import(&mut tensors, &codes, index, operator)?;
-            graph.nodes.push(node);
-            names.push(name);
-        }
-    }
-    graph.outputs = ends(&mut tensors, subgraph.outputs()?, "output")?;
-    graph.tensors = tensors.finish();
-    graph.check().map_err(|GraphError { node, message }| {
-        let place = node.map_or(String::new(), |node| format!("{}: ", names[node]));
-        unsupported_form(place + &message)
-    })?;
-    Ok(graph)
+    importer::Importer::new(file, &model)?.whole(shapes)
 }
 
 /// The root table of a TensorFlow Lite file.
@@ -74,28 +62,3 @@ fn root(file: &[u8]) -> Result<schema::Model<'_>, ImportError> {
     schema::Model::read(file, 0)
         .ok_or_else(|| unreadable("its first offset points outside the file"))
 }
-
-/// The inputs or outputs of the subgraph, which are tensors of fixed size.
-fn ends(
-    tensors: &mut Tensors,
-    indices: Option<Vector<i32>>,
-    what: &str,
-) -> Result<Vec<TensorId>, ImportError> {
-    let mut ids = Vec::new();
-    for index in indices.iter().flat_map(Vector::iter).flatten() {
-        if ids.len() == MAX_ENDS {
-            return Err(unsupported_form(format!(
-                "the model has more than {MAX_ENDS} {what}s"
-            )));
-        }
-        tensors.expect_fixed(index)?;
-        ids.push(tensors.import(index)?);
-    }
-    if ids.is_empty() {
-        return Err(unsupported_form(format!("the model has no {what}")));
-    }
-    Ok(ids)
-}
-
-/// Most inputs or outputs of a model.
-const MAX_ENDS: usize = 64;

@@ -181,7 +181,7 @@ pub fn outline(file: &[u8]) -> Result<Outline, ImportError> {
             let name = operator::operator_name(&code)?;
             operators.push(OutlineOperator {
                 macs: macs(&name, &tensors, &inputs, &outputs),
-                known: operator::is_known(operator::builtin(&code)?),
+                known: operator::reader(&name).is_some(),
                 name,
                 inputs,
                 outputs,

@@ -60,6 +60,8 @@ tables! { 'a
         2 outputs: Vector<'a, i32>,
         3 builtin_options_type: u8,
         4 builtin_options: Table<'a>,
+        5 custom_options: Vector<'a, u8>,
+        8 intermediates: Vector<'a, i32>,
     }
 
     /// Constant data, in the file or (`offset` above 1) behind it.
@@ -102,6 +104,8 @@ tables! { 'a
     FullyConnectedOptions {
         0 fused_activation_function: i8,
         1 weights_format: i8,
+        2 keep_num_dims: u8,
+        3 asymmetric_quantize_inputs: u8,
     }
 
     /// Number 9 of `builtin_options_type`.

@@ -1,11 +1,8 @@
 //! Tensors of the file, and which of them the graph has.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use rune_ir::{
-    arena::Arena,
-    graph::{DataType, Quantization, Tensor, TensorId},
-};
+use rune_ir::graph::{DataType, Graph, Quantization, Tensor, TensorId, Variable, VariableId};
 
 use crate::{
     error::{ImportError, unreadable, unsupported_form},
@@ -18,15 +15,22 @@ const MAX_RANK: usize = 8;
 /// Most characters of a tensor's name that are kept.
 const MAX_NAME: usize = 200;
 
-/// The tensors of a subgraph; each comes into the graph the first time something names it.
+/// The tensors of a subgraph, and the graph they make; each comes into it the first time something names it.
 pub(crate) struct Tensors<'a> {
+    /// The graph, as far as it is read.
+    pub(crate) graph: Graph,
+    /// What is given or written so far.
+    written: BTreeSet<TensorId>,
+    /// Whether shapes of inputs are other than the file says, so that those behind them will be, too.
+    pub(crate) resized: bool,
     buffers: Option<Vector<'a, schema::Buffer<'a>>>,
     tables: Option<Vector<'a, schema::Tensor<'a>>>,
     /// By index in the file, once imported.
     imported: Vec<Option<TensorId>>,
     /// By index in the file, so that tensors of one buffer share its bytes.
     data: Vec<Option<Arc<[u8]>>>,
-    arena: Arena<Tensor>,
+    /// By index in the file, those tensors that are variables and were named.
+    variables: Vec<Option<VariableId>>,
     /// How many scales may still come: no file has more than bytes, unless tensors share them.
     scales_left: usize,
 }
@@ -38,18 +42,16 @@ impl<'a> Tensors<'a> {
         tables: Option<Vector<'a, schema::Tensor<'a>>>,
     ) -> Self {
         Self {
+            graph: Graph::default(),
+            written: BTreeSet::new(),
+            resized: false,
             buffers,
             tables,
             imported: vec![None; tables.map_or(0, |t| t.len())],
             data: vec![None; buffers.map_or(0, |b| b.len())],
-            arena: Arena::default(),
+            variables: vec![None; tables.map_or(0, |t| t.len())],
             scales_left: file.len(),
         }
-    }
-
-    /// The tensors that were named.
-    pub(crate) fn finish(self) -> Arena<Tensor> {
-        self.arena
     }
 
     /// The tensor of an index of the file.
@@ -58,10 +60,79 @@ impl<'a> Tensors<'a> {
         if let Some(id) = self.imported[slot] {
             return Ok(id);
         }
+        if table.is_variable()?.unwrap_or(0) != 0 {
+            let name = name(slot, &table)?;
+            return Err(unsupported_form(format!("`{name}` keeps state")));
+        }
         let tensor = self.read(slot, table)?;
-        let id = self.arena.push(tensor);
+        let id = self.graph.tensors.push(tensor);
         self.imported[slot] = Some(id);
         Ok(id)
+    }
+
+    /// The variable that the tensor of an index of the file is, every byte of it `initial` at first.
+    pub(crate) fn variable(&mut self, index: i32, initial: u8) -> Result<VariableId, ImportError> {
+        let (slot, table) = self.table(index)?;
+        if let Some(id) = self.variables[slot] {
+            return Ok(id);
+        }
+        if table.is_variable()?.unwrap_or(0) == 0 {
+            let name = name(slot, &table)?;
+            return Err(unsupported_form(format!("`{name}` keeps no state")));
+        }
+        let tensor = self.read(slot, table)?;
+        check_size(&tensor)?;
+        let id = self.graph.variables.push(Variable {
+            initial: vec![initial; tensor.bytes()].into(),
+            name: tensor.name,
+            ty: tensor.ty,
+            shape: tensor.shape,
+            quantization: tensor.quantization,
+        });
+        self.variables[slot] = Some(id);
+        Ok(id)
+    }
+
+    /// Says what the shape of an output is by the law of its operator. That must be what the file says, unless
+    /// the file leaves it open or inputs were resized.
+    pub(crate) fn set_shape(&mut self, index: i32, due: Vec<u32>) -> Result<(), ImportError> {
+        let id = self.import(index)?;
+        let open = self.resized || self.is_open(index)?;
+        let tensor = &mut self.graph.tensors[id];
+        if open {
+            tensor.shape = due;
+            check_size(tensor)
+        } else if tensor.shape == due {
+            Ok(())
+        } else {
+            Err(unsupported_form(format!(
+                "`{}` has the shape {:?} where {due:?} is due",
+                tensor.name, tensor.shape
+            )))
+        }
+    }
+
+    /// Whether the file leaves a dimension of a tensor open.
+    pub(crate) fn is_open(&self, index: i32) -> Result<bool, ImportError> {
+        let (_, table) = self.table(index)?;
+        let mut dims = [table.shape()?, table.shape_signature()?]
+            .into_iter()
+            .flatten()
+            .flat_map(|dims| dims.iter().collect::<Vec<_>>());
+        Ok(dims.any(|d| d.is_none_or(|d| d < 0)))
+    }
+
+    /// Notes that a tensor is given or written here, and nowhere else.
+    pub(crate) fn write(&mut self, id: TensorId) -> Result<(), ImportError> {
+        let tensor = &self.graph.tensors[id];
+        if tensor.data.is_none() && self.written.insert(id) {
+            Ok(())
+        } else {
+            let name = &tensor.name;
+            Err(unsupported_form(format!(
+                "`{name}` is given or written twice"
+            )))
+        }
     }
 
     /// The name of the tensor of an index of the file.
@@ -72,13 +143,20 @@ impl<'a> Tensors<'a> {
 
     /// What is known of a tensor that was imported.
     pub(crate) fn get(&self, id: TensorId) -> &Tensor {
-        &self.arena[id]
+        &self.graph.tensors[id]
     }
 
-    /// The elements of a constant of I32 or I64, of which there are at most `most`.
+    /// The elements of a constant of I32 or I64, of which there are at most `most`. An operator's result is
+    /// one if it was folded.
     pub(crate) fn integers(&mut self, index: i32, most: usize) -> Result<Vec<i64>, ImportError> {
         let (slot, table) = self.table(index)?;
-        let Tensor { name, ty, data, .. } = self.read(slot, table)?;
+        let (name, ty, data) = if let Some(id) = self.imported[slot] {
+            let tensor = &self.graph.tensors[id];
+            (tensor.name.clone(), tensor.ty, tensor.data.clone())
+        } else {
+            let tensor = self.read(slot, table)?;
+            (tensor.name, tensor.ty, tensor.data)
+        };
         let data = data.ok_or_else(|| unsupported_form(format!("`{name}` is not constant")))?;
         let of_i32 = |b: &[u8]| Some(i64::from(i32::from_le_bytes(b.try_into().ok()?)));
         let of_i64 = |b: &[u8]| Some(i64::from_le_bytes(b.try_into().ok()?));
@@ -98,14 +176,52 @@ impl<'a> Tensors<'a> {
         }
     }
 
+    /// Checks that the shape of an input is known: that no dimension but the first is left open, unless
+    /// `shape` gives them all. The first is the batch, for which the file has a concrete number beside.
+    pub(crate) fn fix(&mut self, index: i32, shape: Option<&[u32]>) -> Result<(), ImportError> {
+        let Some(shape) = shape else {
+            return self.expect_fixed(index);
+        };
+        let (slot, table) = self.table(index)?;
+        let name = name(slot, &table)?;
+        let signature = match table.shape_signature()?.filter(|s| s.len() > 0) {
+            Some(signature) => Some(signature),
+            None => table.shape()?,
+        };
+        let open: Vec<i32> = signature.iter().flat_map(Vector::iter).flatten().collect();
+        let fits = |(open, is): (&i32, &u32)| *open < 0 || u32::try_from(*open) == Ok(*is);
+        if open.len() != shape.len() || !open.iter().zip(shape).all(fits) {
+            return Err(unsupported_form(format!(
+                "`{name}` has the shape {open:?} and cannot be given as {shape:?}"
+            )));
+        }
+        let mut tensor = self.read_of_shape(slot, table, shape.to_vec())?;
+        tensor.data = None;
+        let id = self.graph.tensors.push(tensor);
+        self.imported[slot] = Some(id);
+        self.resized |= table.shape()?.is_none_or(|s| {
+            !s.iter()
+                .flatten()
+                .map(i64::from)
+                .eq(shape.iter().map(|d| i64::from(*d)))
+        });
+        Ok(())
+    }
+
     /// Checks that no dimension of a tensor but the first is left open. That one is the batch, for which
     /// the file has a concrete number beside.
-    pub(crate) fn expect_fixed(&self, index: i32) -> Result<(), ImportError> {
+    fn expect_fixed(&self, index: i32) -> Result<(), ImportError> {
         let (slot, table) = self.table(index)?;
-        let Some(signature) = table.shape_signature()? else {
-            return Ok(());
+        let signature = match table.shape_signature()?.filter(|s| s.len() > 0) {
+            Some(signature) => signature,
+            None => match table.shape()? {
+                Some(shape) => shape,
+                None => return Ok(()),
+            },
         };
-        if signature.iter().skip(1).any(|d| d == Some(-1)) {
+        let dims = table.shape()?;
+        let is_open = |dims: Vector<i32>| dims.iter().skip(1).any(|d| d == Some(-1));
+        if is_open(signature) || dims.is_some_and(is_open) {
             return Err(unsupported_form(format!(
                 "a dimension of `{}` is not fixed: {:?}",
                 name(slot, &table)?,
@@ -126,12 +242,19 @@ impl<'a> Tensors<'a> {
     }
 
     fn read(&mut self, slot: usize, table: schema::Tensor<'a>) -> Result<Tensor, ImportError> {
+        let shape = shape(&table, &name(slot, &table)?)?;
+        self.read_of_shape(slot, table, shape)
+    }
+
+    fn read_of_shape(
+        &mut self,
+        slot: usize,
+        table: schema::Tensor<'a>,
+        shape: Vec<u32>,
+    ) -> Result<Tensor, ImportError> {
         let name = name(slot, &table)?;
         let ty = schema::element(table.element()?.unwrap_or(0))
             .map_err(|ty| unsupported_form(format!("the elements of `{name}` are of type {ty}")))?;
-        if table.is_variable()?.unwrap_or(0) != 0 {
-            return Err(unsupported_form(format!("`{name}` keeps state")));
-        }
         if table.sparsity()?.is_some() {
             return Err(unsupported_form(format!("`{name}` is sparse")));
         }
@@ -139,7 +262,7 @@ impl<'a> Tensors<'a> {
             return Err(unsupported_form(format!("`{name}` lies in another file")));
         }
         let tensor = Tensor {
-            shape: shape(&table, &name)?,
+            shape,
             quantization: self.quantization(&table, &name)?,
             data: self.data(table.buffer()?.unwrap_or(0), &name)?,
             name,
@@ -241,6 +364,12 @@ pub(crate) fn name(slot: usize, table: &schema::Tensor) -> Result<String, Import
     Ok(String::from_utf8_lossy(kept).into_owned())
 }
 
+/// Checks that a tensor is neither empty nor too large.
+pub(crate) fn check_size(tensor: &Tensor) -> Result<(), ImportError> {
+    rune_ir::op::check_shape(&tensor.name, &tensor.shape).map_err(unsupported_form)
+}
+
+/// The shape; a dimension that is open counts as 1 until the law of the operator says what it is.
 fn shape(table: &schema::Tensor, name: &str) -> Result<Vec<u32>, ImportError> {
     let Some(shape) = table.shape()? else {
         return Ok(Vec::new());
@@ -253,7 +382,7 @@ fn shape(table: &schema::Tensor, name: &str) -> Result<Vec<u32>, ImportError> {
     }
     let dims: Vec<i32> = shape.iter().flatten().collect();
     dims.iter()
-        .map(|d| u32::try_from(*d))
+        .map(|d| if *d == -1 { Ok(1) } else { u32::try_from(*d) })
         .collect::<Result<_, _>>()
-        .map_err(|_| unsupported_form(format!("a dimension of `{name}` is not fixed: {dims:?}")))
+        .map_err(|_| unsupported_form(format!("`{name}` has the dimensions {dims:?}")))
 }

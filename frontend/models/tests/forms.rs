@@ -14,10 +14,7 @@ const EXPECTED: &[(&str, &str)] = &[
         "open dimension",
         "R0503: a dimension of `x` is not fixed: [2, -1]",
     ),
-    (
-        "no dimension",
-        "R0503: operator 0 (RELU, writes `y`): a dimension of `y` is not fixed: [2, -1]",
-    ),
+    ("no dimension", ""),
     ("empty tensor", "R0503: `x` of shape [2, 0] is empty"),
     (
         "huge tensor",
@@ -82,7 +79,7 @@ const EXPECTED: &[(&str, &str)] = &[
     ),
     (
         "another window",
-        "R0503: operator 0 (CONV_2D, writes `y`): its window gives 2 columns, but its output has 4",
+        "R0503: operator 0 (CONV_2D, writes `y`): `y` has the shape [1, 4, 4, 1] where [1, 4, 2, 1] is due",
     ),
     (
         "hybrid",
@@ -110,11 +107,11 @@ const EXPECTED: &[(&str, &str)] = &[
     ),
     (
         "another reshape",
-        "R0503: operator 0 (RESHAPE, writes `y`): it reshapes to [-1, 2], but its output has the shape [6]",
+        "R0503: operator 0 (RESHAPE, writes `y`): `y` has the shape [6] where [3, 2] is due",
     ),
     (
         "another padding",
-        "R0503: operator 0 (PAD, writes `y`): it puts [1, 2] elements around the shape [2] and gets [6]",
+        "R0503: operator 0 (PAD, writes `y`): `y` has the shape [6] where [5] is due",
     ),
     (
         "padding not constant",

@@ -14,9 +14,9 @@ fn every_operator_matches_the_reference_kernels() {
             let fault = match import(&case.model) {
                 Err(error) => Some(error.to_string()),
                 Ok(graph) => {
-                    let mut calls = case.calls.iter();
+                    let (mut calls, mut state) = (case.calls.iter(), graph.state());
                     calls.find_map(|call| {
-                        let outputs = graph.evaluate(&call.inputs);
+                        let outputs = graph.run(&call.inputs, &mut state);
                         vectors::differences(&graph, &outputs, &call.outputs)
                     })
                 }

@@ -22,7 +22,8 @@ mod reshape;
 mod softmax;
 mod window;
 
-use crate::graph::{Graph, Node};
+use crate::graph::{Graph, Node, State};
+pub use operand::check_shape;
 pub(crate) use operand::check_size;
 use pool_2d::Pool;
 
@@ -142,6 +143,13 @@ impl Op {
     }
 }
 
+impl Op {
+    /// Whether evaluation surely ends, in a time that the sizes of the operands bound.
+    pub const fn ends(&self) -> bool {
+        true
+    }
+}
+
 /// Checks every law that evaluation and code generation rely on: number, types, shapes and quantisation
 /// of the operands, and attributes that fit them.
 ///
@@ -174,13 +182,22 @@ pub fn check(graph: &Graph, node: &Node) -> Result<(), String> {
     }
 }
 
-/// The bytes of the node's one output, given those of each input in order (`None` for one left out).
+/// The bytes of each output, given those of each input in order (`None` for one left out). Changes the
+/// variables that the node names.
 ///
 /// # Panics
-/// A node that does not pass [`check`], or a value that is not as long as its tensor.
-pub fn evaluate(graph: &Graph, node: &Node, values: &[Option<&[u8]>]) -> Vec<u8> {
+/// A node that does not pass [`check`], a value that is not as long as its tensor, or the state of another
+/// graph.
+pub fn evaluate(
+    graph: &Graph,
+    node: &Node,
+    values: &[Option<&[u8]>],
+    state: &mut State,
+) -> Vec<Vec<u8>> {
     let value = |index: usize| values[index].expect("an operand that is present has a value");
-    match &node.op {
+    // Families with more than one result, or with state, return from here.
+    let _ = state;
+    let result = match &node.op {
         Op::FullyConnected { activation } => {
             fully_connected::evaluate(graph, node, *activation, values)
         }
@@ -217,5 +234,6 @@ pub fn evaluate(graph: &Graph, node: &Node, values: &[Option<&[u8]>]) -> Vec<u8>
         Op::Quantize => quantize::quantize(graph, node, value(0)),
         Op::Dequantize => quantize::dequantize(graph, node, value(0)),
         Op::Pad { before } => pad::evaluate(graph, node, before, value(0)),
-    }
+    };
+    vec![result]
 }

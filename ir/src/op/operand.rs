@@ -1,34 +1,54 @@
 //! A node's operands for its law and its evaluation: who they are, and their elements as numbers.
 
 use crate::{
-    graph::{DataType, Graph, Node, Tensor, TensorId},
+    graph::{DataType, Graph, Node, Tensor, TensorId, Variable, VariableId},
     quant,
-    ty::MAX_ELEMENTS,
+    ty::{ElementType, MAX_ELEMENTS},
 };
 
 /// The operands of one node whose count, ids and sizes are right.
 pub(super) struct Operands<'a> {
     /// In the operator's order.
     pub(super) inputs: Vec<Option<&'a Tensor>>,
-    /// The one result.
+    /// The first result, and for most operators the only one.
     pub(super) output: &'a Tensor,
+    /// Every result.
+    pub(super) outputs: Vec<&'a Tensor>,
+    /// What is kept between calls.
+    pub(super) variables: Vec<&'a Variable>,
 }
 
 impl<'a> Operands<'a> {
-    /// The operands of `node`, of which there are `least` to `most` inputs and one output.
+    /// The operands of `node`, of which there are `least` to `most` inputs, one output and no variable.
     pub(super) fn new(
         graph: &'a Graph,
         node: &Node,
+        inputs: (usize, usize),
+    ) -> Result<Self, String> {
+        Self::of(graph, node, inputs, (1, 1), 0)
+    }
+
+    /// The operands of `node`, of which there are `least` to `most` inputs (the first `least` of them
+    /// present), so many outputs, at least one, and `variables` variables.
+    pub(super) fn of(
+        graph: &'a Graph,
+        node: &Node,
         (least, most): (usize, usize),
+        (least_outputs, most_outputs): (usize, usize),
+        variables: usize,
     ) -> Result<Self, String> {
         let given = node.inputs.len();
         if !(least..=most).contains(&given) || node.inputs[..least].contains(&None) {
             let given = node.inputs.iter().flatten().count();
             return Err(format!("it has {given} inputs, which is not its number"));
         }
-        let [output] = node.outputs[..] else {
+        if !(least_outputs..=most_outputs).contains(&node.outputs.len()) || node.outputs.is_empty()
+        {
             return Err(format!("it has {} outputs", node.outputs.len()));
-        };
+        }
+        if node.variables.len() != variables {
+            return Err(format!("it has {} variables", node.variables.len()));
+        }
         let tensor = |id: TensorId| {
             let tensor = graph
                 .tensors
@@ -37,13 +57,28 @@ impl<'a> Operands<'a> {
             check_size(tensor)?;
             Ok::<_, String>(tensor)
         };
+        let variable = |id: &VariableId| {
+            let there = graph.variables.get(*id);
+            there.ok_or_else(|| format!("it names variable {id:?}, which is not there"))
+        };
+        let outputs: Vec<&Tensor> = node
+            .outputs
+            .iter()
+            .map(|id| tensor(*id))
+            .collect::<Result<_, _>>()?;
         Ok(Self {
             inputs: node
                 .inputs
                 .iter()
                 .map(|id| id.map(tensor).transpose())
                 .collect::<Result<_, _>>()?,
-            output: tensor(output)?,
+            output: outputs[0],
+            outputs,
+            variables: node
+                .variables
+                .iter()
+                .map(variable)
+                .collect::<Result<_, _>>()?,
         })
     }
 
@@ -74,20 +109,21 @@ impl<'a> Operands<'a> {
 
 /// No dimension is 0, and there are no more elements than any tensor may have.
 pub(crate) fn check_size(tensor: &Tensor) -> Result<(), String> {
-    let elements = tensor
-        .shape
+    check_shape(&tensor.name, &tensor.shape)
+}
+
+/// Checks that no dimension of a shape is 0, and that there are no more elements than any tensor may have.
+///
+/// # Errors
+/// A sentence about the tensor that has the shape, by its name.
+pub fn check_shape(name: &str, shape: &[u32]) -> Result<(), String> {
+    let elements = shape
         .iter()
         .try_fold(1u64, |n, d| n.checked_mul(u64::from(*d)));
     match elements {
-        Some(0) => Err(format!(
-            "`{}` of shape {:?} is empty",
-            tensor.name, tensor.shape
-        )),
+        Some(0) => Err(format!("`{name}` of shape {shape:?} is empty")),
         Some(1..=MAX_ELEMENTS) => Ok(()),
-        _ => Err(format!(
-            "`{}` of shape {:?} is too large",
-            tensor.name, tensor.shape
-        )),
+        _ => Err(format!("`{name}` of shape {shape:?} is too large")),
     }
 }
 
@@ -179,6 +215,51 @@ fn words(bytes: &[u8]) -> impl Iterator<Item = [u8; 4]> {
     bytes
         .chunks_exact(4)
         .map(|c| c.try_into().expect("chunks of four bytes"))
+}
+
+/// The elements of a tensor of any integer type, or of truth values. U64 above 2^63 wrap.
+pub(super) fn wide_integers(ty: DataType, bytes: &[u8]) -> Vec<i64> {
+    fn each<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> i64) -> Vec<i64> {
+        bytes.as_chunks().0.iter().map(|b| read(*b)).collect()
+    }
+    match ty {
+        DataType::Bool => each(bytes, |[b]| i64::from(b != 0)),
+        DataType::Element(element) => match element {
+            ElementType::U8 => each(bytes, |[b]| b.into()),
+            ElementType::I8 => each(bytes, |[b]| (b as i8).into()),
+            ElementType::U16 => each(bytes, |b| u16::from_le_bytes(b).into()),
+            ElementType::I16 => each(bytes, |b| i16::from_le_bytes(b).into()),
+            ElementType::U32 => each(bytes, |b| u32::from_le_bytes(b).into()),
+            ElementType::I32 => each(bytes, |b| i32::from_le_bytes(b).into()),
+            ElementType::U64 | ElementType::I64 => each(bytes, i64::from_le_bytes),
+            ElementType::F32 | ElementType::F64 | ElementType::Utf8 => {
+                unreachable!("{ty} is no integer type")
+            }
+        },
+    }
+}
+
+/// The bytes of a tensor of any integer type or of truth values: of each element as many of the lowest as
+/// the type has.
+pub(super) fn wide_integer_bytes(ty: DataType, elements: impl IntoIterator<Item = i64>) -> Vec<u8> {
+    let size = ty.size() as usize;
+    let bytes = |x: i64| x.to_le_bytes().into_iter().take(size);
+    elements.into_iter().flat_map(bytes).collect()
+}
+
+/// The least and greatest value of an integer type.
+pub(super) fn integer_range(ty: DataType) -> (i64, i64) {
+    let bits = ty.size() * 8;
+    match ty {
+        DataType::Bool => (0, 1),
+        DataType::Element(
+            ElementType::U8 | ElementType::U16 | ElementType::U32 | ElementType::U64,
+        ) => (
+            0,
+            i64::try_from(u64::MAX >> (64 - bits)).unwrap_or(i64::MAX),
+        ),
+        DataType::Element(_) => (i64::MIN >> (64 - bits), i64::MAX >> (64 - bits)),
+    }
 }
 
 /// The elements of an I8 or U8 tensor.

@@ -385,6 +385,7 @@ fn model(path: &str) -> Graph {
     let output = graph.tensors.push(tensor(ty, quantization));
     let mut node = |op, from, to| {
         graph.nodes.push(Node {
+            variables: Vec::new(),
             op,
             inputs: vec![Some(from)],
             outputs: vec![to],
@@ -400,11 +401,13 @@ fn model(path: &str) -> Graph {
             };
             let inner = graph.tensors.push(tensor(DataType::I8, Some(scale)));
             graph.nodes.push(Node {
+                variables: Vec::new(),
                 op: Op::Quantize,
                 inputs: vec![Some(input)],
                 outputs: vec![inner],
             });
             graph.nodes.push(Node {
+                variables: Vec::new(),
                 op: Op::Dequantize,
                 inputs: vec![Some(inner)],
                 outputs: vec![output],

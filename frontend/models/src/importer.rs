@@ -1,0 +1,252 @@
+//! A model's subgraphs as graphs: operators in turn, each with the shapes of what it writes; those on
+//! constants are folded where shapes of others hang on them.
+
+use rune_ir::{
+    arena::Arena,
+    graph::{Graph, GraphError, Node, TensorId, Variable},
+    op,
+};
+
+use crate::{
+    Imported,
+    error::{ImportError, ImportErrorKind, unreadable, unsupported_form},
+    flatbuffer::Vector,
+    operator::{self, Read},
+    schema,
+    tensor::{Tensors, check_size},
+};
+
+/// Most inputs or outputs of a model.
+const MAX_ENDS: usize = 64;
+/// Most operators, those of a subgraph counted each time it is used.
+const MAX_OPERATORS: usize = 1 << 16;
+/// Most subgraphs inside each other.
+const MAX_DEPTH: usize = 8;
+/// Most bytes of a result that is folded here rather than by the compiler's passes: shapes, axes and the like.
+const FOLDED: usize = 1024;
+
+/// What all subgraphs of a file share.
+pub(crate) struct Importer<'a> {
+    file: &'a [u8],
+    codes: Vector<'a, schema::OperatorCode<'a>>,
+    buffers: Option<Vector<'a, schema::Buffer<'a>>>,
+    subgraphs: Vector<'a, schema::SubGraph<'a>>,
+    /// The variables of all, while no subgraph is being read.
+    variables: Arena<Variable>,
+    /// What is not supported, so far.
+    faults: Vec<ImportError>,
+    pub(crate) warnings: Vec<String>,
+    operators_left: usize,
+    depth: usize,
+}
+
+impl<'a> Importer<'a> {
+    pub(crate) fn new(file: &'a [u8], model: &schema::Model<'a>) -> Result<Self, ImportError> {
+        Ok(Self {
+            file,
+            codes: model
+                .operator_codes()?
+                .ok_or_else(|| unreadable("it has no operator codes"))?,
+            buffers: model.buffers()?,
+            subgraphs: model
+                .subgraphs()?
+                .ok_or_else(|| unreadable("it has no subgraph"))?,
+            variables: Arena::default(),
+            faults: Vec::new(),
+            warnings: Vec::new(),
+            operators_left: MAX_OPERATORS,
+            depth: 0,
+        })
+    }
+
+    /// The first subgraph, and those its operators name.
+    pub(crate) fn whole(mut self, shapes: &[Option<Vec<u32>>]) -> Result<Imported, ImportError> {
+        let graph = self.subgraph(0, shapes)?;
+        let mut faults = self.faults.into_iter();
+        if let Some(first) = faults.next() {
+            return Err(ImportError {
+                others: faults.map(|f| f.message).collect(),
+                ..first
+            });
+        }
+        let mut graph = graph;
+        graph.variables = self.variables;
+        graph
+            .check()
+            .map_err(|GraphError { node, message }| match node {
+                Some(node) => unsupported_form(format!(
+                    "operator {node} ({}): {message}",
+                    graph.nodes[node].op.name()
+                )),
+                None => unsupported_form(message),
+            })?;
+        Ok(Imported {
+            graph,
+            warnings: self.warnings,
+        })
+    }
+
+    /// A subgraph whose inputs have these shapes, as far as they are given. Faults of its operators are kept
+    /// for [`whole`](Self::whole) to tell, so that the graph may be none.
+    pub(crate) fn subgraph(
+        &mut self,
+        index: usize,
+        shapes: &[Option<Vec<u32>>],
+    ) -> Result<Graph, ImportError> {
+        let subgraph = self
+            .subgraphs
+            .get(index)
+            .ok_or_else(|| unreadable(format!("subgraph {index} is not in the file")))?;
+        if self.depth == MAX_DEPTH {
+            return Err(unsupported_form(format!(
+                "more than {MAX_DEPTH} subgraphs lie inside each other"
+            )));
+        }
+        self.depth += 1;
+        let mut tensors = Tensors::new(self.file, self.buffers, subgraph.tensors()?);
+        tensors.graph.variables = std::mem::take(&mut self.variables);
+        let inputs = ends(subgraph.inputs()?, "input")?;
+        for (place, input) in inputs.iter().enumerate() {
+            tensors.fix(*input, shapes.get(place).and_then(Option::as_deref))?;
+        }
+        tensors.graph.inputs = import_all(&mut tensors, &inputs)?;
+        for id in tensors.graph.inputs.clone() {
+            check_size(tensors.get(id))?;
+            tensors.write(id)?;
+        }
+        if let Some(operators) = subgraph.operators()? {
+            for (position, operator) in operators.iter().enumerate() {
+                let operator = operator.ok_or_else(|| {
+                    unreadable(format!("operator {position} points outside the file"))
+                })?;
+                self.operators_left = self.operators_left.checked_sub(1).ok_or_else(|| {
+                    unsupported_form(format!("it has more than {MAX_OPERATORS} operators"))
+                })?;
+                match self.operator(&mut tensors, position, operator) {
+                    Err(fault) if fault.kind != ImportErrorKind::Unreadable => {
+                        self.faults.push(fault);
+                    }
+                    other => other?,
+                }
+            }
+        }
+        if self.faults.is_empty() {
+            let outputs = ends(subgraph.outputs()?, "output")?;
+            tensors.graph.outputs = import_all(&mut tensors, &outputs)?;
+        }
+        self.depth -= 1;
+        let mut graph = tensors.graph;
+        self.variables = std::mem::take(&mut graph.variables);
+        Ok(graph)
+    }
+
+    /// Reads one operator into the graph of `tensors`.
+    fn operator(
+        &mut self,
+        tensors: &mut Tensors<'a>,
+        position: usize,
+        operator: schema::Operator<'a>,
+    ) -> Result<(), ImportError> {
+        let codes = self.codes;
+        let code = operator.opcode_index()?.unwrap_or(0);
+        let code = codes.get(code as usize).ok_or_else(|| {
+            unreadable(format!(
+                "operator {position} is of code {code}, which is not there"
+            ))
+        })?;
+        let name = operator::describe(tensors, position, &operator, &code)?;
+        let in_place = |e: ImportError| ImportError {
+            message: format!("{name}: {}", e.message),
+            ..e
+        };
+        let Some(read) = operator::reader(&operator::operator_name(&code)?) else {
+            return Err(ImportError {
+                kind: ImportErrorKind::UnsupportedOperator,
+                message: format!("{name} is not supported"),
+                advice: None,
+                others: Vec::new(),
+            });
+        };
+        let mut reader = operator::Reader::new(self, tensors, operator)?;
+        let node = match read(&mut reader).map_err(in_place)? {
+            Read::Op(op) => reader.node(op).map_err(in_place)?,
+            Read::Values(values) => {
+                let outputs = reader.results().map_err(in_place)?;
+                return define(tensors, &outputs, values).map_err(in_place);
+            }
+            Read::Done => return Ok(()),
+        };
+        let graph = &mut tensors.graph;
+        op::check(graph, &node).map_err(|message| in_place(unsupported_form(message)))?;
+        if let Some(values) = folded(graph, &node) {
+            return define(tensors, &node.outputs, values).map_err(in_place);
+        }
+        let outputs = node.outputs.clone();
+        graph.nodes.push(node);
+        let mut outputs = outputs.into_iter();
+        outputs.try_for_each(|id| tensors.write(id).map_err(in_place))
+    }
+}
+
+/// Makes constants of what an operator writes.
+fn define(
+    tensors: &mut Tensors,
+    outputs: &[TensorId],
+    values: Vec<Vec<u8>>,
+) -> Result<(), ImportError> {
+    for (id, value) in outputs.iter().zip(values) {
+        tensors.write(*id)?;
+        let tensor = &mut tensors.graph.tensors[*id];
+        if value.len() != tensor.bytes() {
+            return Err(unsupported_form(format!(
+                "`{}` has {} bytes where {} are due",
+                tensor.name,
+                tensor.bytes(),
+                value.len()
+            )));
+        }
+        tensor.data = Some(value.into());
+    }
+    Ok(())
+}
+
+/// What a node computes, if its inputs are constant and its results small.
+fn folded(graph: &Graph, node: &Node) -> Option<Vec<Vec<u8>>> {
+    if !node.variables.is_empty() || !node.op.ends() {
+        return None;
+    }
+    let constant = |id: &Option<TensorId>| match id {
+        None => Some(None),
+        Some(id) => graph.tensors[*id].data.as_deref().map(Some),
+    };
+    let values: Vec<Option<&[u8]>> = node.inputs.iter().map(constant).collect::<Option<_>>()?;
+    let bytes: usize = node
+        .outputs
+        .iter()
+        .map(|id| graph.tensors[*id].bytes())
+        .sum();
+    (bytes <= FOLDED).then(|| op::evaluate(graph, node, &values, &mut graph.state()))
+}
+
+/// The inputs or outputs of a subgraph, by their tensors' indices.
+fn ends(indices: Option<Vector<i32>>, what: &str) -> Result<Vec<i32>, ImportError> {
+    let indices: Vec<i32> = indices
+        .iter()
+        .flat_map(Vector::iter)
+        .flatten()
+        .take(MAX_ENDS + 1)
+        .collect();
+    if indices.len() > MAX_ENDS {
+        return Err(unsupported_form(format!(
+            "the model has more than {MAX_ENDS} {what}s"
+        )));
+    }
+    if indices.is_empty() {
+        return Err(unsupported_form(format!("the model has no {what}")));
+    }
+    Ok(indices)
+}
+
+fn import_all(tensors: &mut Tensors, indices: &[i32]) -> Result<Vec<TensorId>, ImportError> {
+    indices.iter().map(|index| tensors.import(*index)).collect()
+}
