@@ -8,7 +8,7 @@ use rune_ir::{
 };
 
 use crate::{
-    Imported,
+    Imported, Open,
     error::{ImportError, ImportErrorKind, unreadable, unsupported_form},
     flatbuffer::Vector,
     operator::{self, Read},
@@ -84,6 +84,23 @@ impl<'a> Importer<'a> {
             graph,
             warnings: self.warnings,
         })
+    }
+
+    /// What the first subgraph leaves open of its inputs, if it does.
+    pub(crate) fn open(&self) -> Result<Option<Open>, ImportError> {
+        let subgraph = self
+            .subgraphs
+            .get(0)
+            .ok_or_else(|| unreadable("its first subgraph points outside the file"))?;
+        let mut tensors = Tensors::new(self.file, self.buffers, subgraph.tensors()?);
+        let inputs = ends(subgraph.inputs()?, "input")?;
+        let inputs: Vec<_> = inputs
+            .into_iter()
+            .map(|index| tensors.open_type(index))
+            .collect::<Result<_, _>>()?;
+        let open = inputs.iter().any(|(_, dims)| dims.contains(&None));
+        let outputs = ends(subgraph.outputs()?, "output")?.len();
+        Ok(open.then_some(Open { inputs, outputs }))
     }
 
     /// A subgraph whose inputs have these shapes, as far as they are given. Faults of its operators are kept

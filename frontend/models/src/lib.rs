@@ -17,7 +17,7 @@ pub use outline::{Outline, OutlineOperator, OutlineTensor, outline};
 
 use error::unreadable;
 use flatbuffer::Field;
-use rune_ir::graph::Graph;
+use rune_ir::graph::{DataType, Graph};
 
 /// A model that was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +46,24 @@ pub fn import(file: &[u8]) -> Result<Graph, ImportError> {
 pub fn import_with(file: &[u8], shapes: &[Option<Vec<u32>>]) -> Result<Imported, ImportError> {
     let model = root(file)?;
     importer::Importer::new(file, &model)?.whole(shapes)
+}
+
+/// The inputs of a model whose file leaves dimensions of some open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// The element type of each input and its dimensions, `None` for one that is open.
+    pub inputs: Vec<(DataType, Vec<Option<u32>>)>,
+    /// How many outputs it has.
+    pub outputs: usize,
+}
+
+/// What a file leaves open; `None` where it fixes every dimension of its inputs.
+///
+/// # Errors
+/// A damaged file, or an input of a form that is not supported.
+pub fn open(file: &[u8]) -> Result<Option<Open>, ImportError> {
+    let model = root(file)?;
+    importer::Importer::new(file, &model)?.open()
 }
 
 /// The root table of a TensorFlow Lite file.

@@ -184,11 +184,7 @@ impl<'a> Tensors<'a> {
         };
         let (slot, table) = self.table(index)?;
         let name = name(slot, &table)?;
-        let signature = match table.shape_signature()?.filter(|s| s.len() > 0) {
-            Some(signature) => Some(signature),
-            None => table.shape()?,
-        };
-        let open: Vec<i32> = signature.iter().flat_map(Vector::iter).flatten().collect();
+        let open = self.signature(slot, &table)?;
         let fits = |(open, is): (&i32, &u32)| *open < 0 || u32::try_from(*open) == Ok(*is);
         if open.len() != shape.len() || !open.iter().zip(shape).all(fits) {
             return Err(unsupported_form(format!(
@@ -210,6 +206,33 @@ impl<'a> Tensors<'a> {
 
     /// Checks that no dimension of a tensor but the first is left open. That one is the batch, for which
     /// the file has a concrete number beside.
+    /// The type of a tensor, `None` for a dimension that the file leaves open.
+    pub(crate) fn open_type(
+        &mut self,
+        index: i32,
+    ) -> Result<(DataType, Vec<Option<u32>>), ImportError> {
+        let (slot, table) = self.table(index)?;
+        let dims = self.signature(slot, &table)?;
+        let ty = self.read(slot, table)?.ty;
+        Ok((ty, dims.iter().map(|d| u32::try_from(*d).ok()).collect()))
+    }
+
+    /// The dimensions of a tensor, below 0 for one that the file leaves open.
+    fn signature(&self, slot: usize, table: &schema::Tensor) -> Result<Vec<i32>, ImportError> {
+        let dims = match table.shape_signature()?.filter(|s| s.len() > 0) {
+            Some(signature) => Some(signature),
+            None => table.shape()?,
+        };
+        match dims {
+            Some(dims) if dims.len() > MAX_RANK => {
+                let name = name(slot, table)?;
+                let rank = dims.len();
+                Err(unsupported_form(format!("`{name}` has {rank} dimensions")))
+            }
+            dims => Ok(dims.iter().flat_map(Vector::iter).flatten().collect()),
+        }
+    }
+
     fn expect_fixed(&self, index: i32) -> Result<(), ImportError> {
         let (slot, table) = self.table(index)?;
         let signature = match table.shape_signature()?.filter(|s| s.len() > 0) {

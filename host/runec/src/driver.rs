@@ -12,6 +12,7 @@ use rune_ir::{
     env::{Env, Unbuilt},
     pipeline::{Pipeline, Stage, StageKind},
 };
+use rune_models::ImportError;
 use rune_runefile::{
     Format, Layer, Tree,
     lint::{self, Subject},
@@ -329,14 +330,8 @@ fn load(
                 return Loaded::Failed;
             }
             StageKind::Model { path, bytes } => {
-                let imported = request.memo.model(bytes).map(Loaded::Model);
-                (
-                    path,
-                    imported.map_err(|error| {
-                        let message = format!("cannot use model `{}`: {error}", path.value);
-                        advised(error.kind.code(), message, error.advice)
-                    }),
-                )
+                let imported = request.memo.model(bytes);
+                (path, imported.map_err(|error| refused(&path.value, error)))
             }
             StageKind::Block(path) => {
                 let block = blocks
@@ -363,11 +358,22 @@ fn fault(code: Code, message: String) -> Fault {
     Arc::new(move |span| Diagnostic::new(code, span, message.clone()).at("this file"))
 }
 
-/// A file that is at fault as a whole, and what to do about it.
-fn advised(code: Code, message: String, advice: Option<&'static str>) -> Fault {
-    let fault = fault(code, message);
-    Arc::new(move |span| fault(span).maybe_hint(advice.map(str::to_owned)))
+/// A model that cannot be used: everything that is wrong with it, and what to do about it.
+fn refused(path: &str, error: ImportError) -> Fault {
+    let message = format!("cannot use model `{path}`: {}", error.message);
+    let fault = fault(error.kind.code(), message);
+    Arc::new(move |span| {
+        let (shown, rest) = error.others.split_at(error.others.len().min(FAULTS));
+        let mut diagnostic = shown.iter().fold(fault(span), Diagnostic::note);
+        if !rest.is_empty() {
+            diagnostic = diagnostic.note(format!("and {} more like these", rest.len()));
+        }
+        diagnostic.maybe_hint(error.advice.map(str::to_owned))
+    })
 }
+
+/// Most faults of a model that are told, beside the first.
+const FAULTS: usize = 20;
 
 /// A block of the catalogue, of a folder of sources, or of a file.
 fn read_block(path: &str, env: &dyn Env, request: &Request<'_>) -> Result<Arc<Block>, Fault> {

@@ -144,7 +144,8 @@ impl Interface {
                 inputs: None,
                 outputs: None,
             },
-            Loaded::Block(_) | Loaded::None => Self {
+            // What is open there may be anything.
+            Loaded::Block(_) | Loaded::Open(_) | Loaded::None => Self {
                 inputs: known(&analysis.inputs[id]),
                 outputs: known(&analysis.outputs[id]),
             },

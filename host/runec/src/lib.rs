@@ -15,6 +15,7 @@ pub mod inspect;
 mod interface;
 pub mod lsp;
 pub mod memo;
+mod model;
 mod parallel;
 pub mod picture;
 pub mod reference;

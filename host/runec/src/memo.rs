@@ -17,12 +17,14 @@ use rune_blocks::{BlockError, Wasmi};
 use rune_ir::{
     args::Bound,
     block::{Block, BlockEngine, InitError, Instance, RunningBlock, Snapshot},
+    check::Loaded,
     diag::{Diagnostic, FileId},
-    graph::Graph,
     ty::Dim,
 };
 use rune_models::ImportError;
 use rune_runefile::{Format, Lines, Tree};
+
+use crate::model;
 
 /// Imported models, read blocks, what blocks answered, and the bytes of files. Clones share all of it, and
 /// threads may.
@@ -54,7 +56,7 @@ struct Shared {
 
 /// SHA-256 of the bytes of a file.
 type Digest = [u8; 32];
-type Model = Result<Arc<Graph>, ImportError>;
+type Model = Result<Loaded, ImportError>;
 type ReadBlock = Result<Arc<Block>, BlockError>;
 
 /// How often work was done that is done once: for tests, and for the curious.
@@ -268,15 +270,15 @@ impl Memo {
     ///
     /// # Errors
     /// As [`rune_models::import`].
-    pub fn model(&self, bytes: &Arc<[u8]>) -> Result<Arc<Graph>, ImportError> {
+    pub fn model(&self, bytes: &Arc<[u8]>) -> Result<Loaded, ImportError> {
         let digest = self.digest(bytes);
         if let Some(known) = lock(&self.shared.models).get(&digest) {
             return known.clone();
         }
         self.shared.counts.models.fetch_add(1, Ordering::Relaxed);
-        let graph = rune_models::import(bytes).map(Arc::new);
-        lock(&self.shared.models).insert(digest, graph.clone(), bytes.len());
-        graph
+        let loaded = model::load(bytes);
+        lock(&self.shared.models).insert(digest, loaded.clone(), bytes.len());
+        loaded
     }
 
     /// Reads a block.

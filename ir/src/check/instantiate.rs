@@ -79,7 +79,8 @@ pub(super) fn stages(
                     }
                 }
             }
-            (StageKind::Model { path, bytes }, Loaded::Model(graph)) => {
+            (StageKind::Model { path, bytes }, Loaded::Model(_) | Loaded::Open(_)) => {
+                let graph = types.models[id].as_ref()?;
                 if let Err(error) = graph.check() {
                     found.push(
                         Diagnostic::new(

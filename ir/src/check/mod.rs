@@ -7,7 +7,7 @@ mod infer;
 mod instantiate;
 mod structure;
 
-use std::{ops::RangeInclusive, sync::Arc};
+use std::{fmt, ops::RangeInclusive, sync::Arc};
 
 use rune_abi::{CapabilityKind, OutputKind};
 
@@ -16,7 +16,7 @@ use crate::{
     args::{ArgSpec, Bound, BoundArg, bind},
     block::{Block, BlockEngine, Instance, Many, Signature, Snapshot},
     diag::{Code, Diagnostic, has_errors},
-    graph::Graph,
+    graph::{DataType, Graph},
     pipeline::{Edge, Pipeline, Stage, StageId, StageKind},
     ty::{PartialType, TensorType},
 };
@@ -30,8 +30,32 @@ pub enum Loaded {
     Block(Arc<Block>),
     /// A model.
     Model(Arc<Graph>),
+    /// A model whose file leaves dimensions of its inputs open.
+    Open(Arc<dyn OpenModel>),
     /// Its file could not be read, which has been reported; nothing more is said about this stage.
     Failed,
+}
+
+/// A model whose file leaves dimensions of its inputs open: the pipeline's types fix them.
+pub trait OpenModel: fmt::Debug + Send + Sync {
+    /// The element type of each input and its dimensions, `None` for one that is open.
+    fn inputs(&self) -> &[(DataType, Vec<Option<u32>>)];
+    /// How many outputs it has.
+    fn outputs(&self) -> usize;
+    /// The model with these shapes of its inputs.
+    ///
+    /// # Errors
+    /// Why it does not take them.
+    fn with(&self, shapes: &[Vec<u32>]) -> Result<Arc<Graph>, String>;
+}
+
+impl dyn OpenModel {
+    /// The model with every open dimension 1, to tell of where no pipeline says what they are.
+    pub fn smallest(&self) -> Option<Arc<Graph>> {
+        let one = |dims: &Vec<Option<u32>>| dims.iter().map(|d| d.unwrap_or(1)).collect();
+        let shapes: Vec<Vec<u32>> = self.inputs().iter().map(|(_, dims)| one(dims)).collect();
+        self.with(&shapes).ok()
+    }
 }
 
 /// All that is known of a pipeline after checking it, be it right or wrong.
@@ -233,7 +257,10 @@ pub fn specs(stage: &Stage, loaded: &Loaded) -> Option<Vec<ArgSpec>> {
         }
         (StageKind::Block(_), Loaded::Block(block)) => block.signature.args.clone(),
         (StageKind::Model { .. }, _) => Vec::new(),
-        (StageKind::Block(_), Loaded::None | Loaded::Model(_) | Loaded::Failed) => return None,
+        (
+            StageKind::Block(_),
+            Loaded::None | Loaded::Model(_) | Loaded::Open(_) | Loaded::Failed,
+        ) => return None,
     })
 }
 
@@ -281,6 +308,10 @@ impl Arity {
             (_, Loaded::Model(graph)) => {
                 let count = graph.inputs.len();
                 (Some(count..=count), Some(graph.outputs.len()))
+            }
+            (_, Loaded::Open(model)) => {
+                let count = model.inputs().len();
+                (Some(count..=count), Some(model.outputs()))
             }
             (_, Loaded::None | Loaded::Failed) => (None, None),
         };

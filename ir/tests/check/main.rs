@@ -102,6 +102,55 @@ fn an_argument_decides_its_dimension() {
 }
 
 #[test]
+fn the_pipeline_fixes_what_a_model_leaves_open() {
+    let open = |given: &str, model: &str| {
+        new()
+            .stage("x", "RAW", "", given, "")
+            .stage("m", &format!("open {model}"), "x", "", "")
+            .out("m")
+    };
+    for (given, model, types) in [
+        (
+            "F32[5, 4]",
+            "F32[_, 4] -> F32[_, 2]",
+            "F32[5, 4] -> F32[5, 2]",
+        ),
+        // A batch of 1 is added where the rest fits.
+        ("F32[4]", "F32[_, 4] -> F32[_, 2]", "F32[1, 4] -> F32[1, 2]"),
+        (
+            "F32[9, 7, 3]",
+            "F32[_, _, _, 3] -> F32[_, _]",
+            "F32[1, 9, 7, 3] -> F32[1, 9]",
+        ),
+        // What nobody says is 1.
+        ("", "F32[_, 4] -> F32[_, 2]", "F32[1, 4] -> F32[1, 2]"),
+    ] {
+        assert_eq!(open(given, model).types("m"), types, "{given} into {model}");
+    }
+    assert_eq!(open("F32[5, 3]", "F32[_, 4] -> F32[_, 2]").codes(), "R0302");
+    let refused = || open("F32[13, 4]", "F32[_, 4] -> F32[_, 2]");
+    assert_eq!(refused().codes(), "R0503");
+    let found = refused().check(&[]).found;
+    assert!(found[0].message.contains("bad luck"), "{found:?}");
+    // A later model is fixed by an earlier.
+    let chain = new()
+        .stage("x", "RAW", "", "F32[6, 4]", "")
+        .stage("a", "open F32[_, 4] -> F32[_, 2]", "x", "", "")
+        .stage("b", "open F32[_, 2] -> F32[_, 1]", "a", "", "")
+        .out("b");
+    assert_eq!(chain.types("b"), "F32[6, 2] -> F32[6, 1]");
+    // Types that are written for it fix it too, and its outputs are checked.
+    let written = |types: &str| {
+        new()
+            .stage("x", "RAW", "", "", "")
+            .stage("m", "open F32[_, 4] -> F32[_, 2]", "x", types, "")
+            .out("m")
+    };
+    assert_eq!(written("F32[3, 4] -> _").types("m"), "F32[3, 4] -> F32[3, 2]");
+    assert_eq!(written("F32[3, 4] -> F32[3, 1]").codes(), "R0305");
+}
+
+#[test]
 fn two_inputs_of_one_variable_are_both_shown() {
     let two = |a: &str, b: &str| {
         new()

@@ -52,7 +52,16 @@ pub fn load(operator: &str) -> Vec<Case> {
 
 /// The names and bytes of the models of `testsuite/ops/import.forms`; `forms.py` beside it makes them.
 pub fn forms() -> Vec<(String, Vec<u8>)> {
-    let file = fs::read(workspace().join("testsuite/ops/import.forms")).unwrap();
+    named("import.forms")
+}
+
+/// The names and bytes of the models of `testsuite/ops/open.forms`; `open_shapes.py` beside it makes them.
+pub fn open_forms() -> Vec<(String, Vec<u8>)> {
+    named("open.forms")
+}
+
+fn named(file: &str) -> Vec<(String, Vec<u8>)> {
+    let file = fs::read(workspace().join("testsuite/ops").join(file)).unwrap();
     let mut rest = &file[..];
     let mut forms = Vec::new();
     while !rest.is_empty() {

@@ -79,7 +79,7 @@ impl<'a> Subject<'a> {
     pub(crate) fn model(&self, id: StageId) -> Option<&'a Graph> {
         match &self.loaded[id] {
             Loaded::Model(graph) => Some(graph),
-            Loaded::None | Loaded::Block(_) | Loaded::Failed => None,
+            Loaded::None | Loaded::Block(_) | Loaded::Open(_) | Loaded::Failed => None,
         }
     }
 

@@ -58,7 +58,7 @@ fn page(analysis: &Analysis, part: &Part<'_>) -> Option<String> {
         What::Kind { role, word, .. } => words::kind_page(*role, word),
         What::Block(_) => match analysis.loaded(stage_here(analysis, part)?.0) {
             Loaded::Block(block) => Some(reference::page(&block.signature)),
-            Loaded::None | Loaded::Model(_) | Loaded::Failed => None,
+            Loaded::None | Loaded::Model(_) | Loaded::Open(_) | Loaded::Failed => None,
         },
         What::File(path) => match stage_here(analysis, part) {
             Some((id, _)) => model_page(analysis, path, id),
@@ -188,7 +188,12 @@ fn file_page(analysis: &Analysis, path: &str) -> Option<String> {
 
 /// A model: inputs and outputs, operators and parameters.
 fn model_page(analysis: &Analysis, path: &str, id: StageId) -> Option<String> {
-    let Loaded::Model(graph) = analysis.loaded(id) else {
+    let graph = match analysis.loaded(id) {
+        Loaded::Model(graph) => Some(graph.clone()),
+        Loaded::Open(model) => model.smallest(),
+        Loaded::None | Loaded::Block(_) | Loaded::Failed => None,
+    };
+    let Some(graph) = graph else {
         return file_page(analysis, path);
     };
     let mut page = format!("**{path}** (model)\n");
@@ -212,7 +217,7 @@ fn model_page(analysis: &Analysis, path: &str, id: StageId) -> Option<String> {
             }
         }
     }
-    let (operators, parameters) = (operators(graph), parameters(graph));
+    let (operators, parameters) = (operators(&graph), parameters(&graph));
     let _ = write!(
         page,
         "\n\nOperators: {operators}. Parameters: {parameters}."

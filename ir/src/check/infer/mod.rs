@@ -8,6 +8,7 @@
 
 mod block;
 mod capability;
+mod model;
 mod report;
 mod seed;
 mod shape;
@@ -23,6 +24,7 @@ use crate::{
         structure::{Structure, readers},
     },
     diag::{Code, Diagnostic, Span},
+    graph::Graph,
     pipeline::{Pipeline, Stage, StageId, StageKind},
     ty::{Dim, ElementType, PartialType, TensorType},
 };
@@ -39,6 +41,8 @@ pub(super) struct Types {
     pub(super) outputs: Side<Stage, Vec<TensorType>>,
     /// What each block's type variables are bound to.
     pub(super) variables: Side<Stage, Vec<ElementType>>,
+    /// The graph of each model, its open dimensions fixed.
+    pub(super) models: Side<Stage, Option<Arc<Graph>>>,
     /// Inputs and outputs of each block in the rank its signature says; those above may be written in another.
     pub(super) ports: Side<Stage, [Vec<TensorType>; 2]>,
 }
@@ -94,6 +98,8 @@ struct Inference<'a> {
     inputs: Side<Stage, Vec<Known>>,
     outputs: Side<Stage, Vec<Known>>,
     variables: Side<Stage, Variables>,
+    /// The graph of each model, once its dimensions are known.
+    models: Side<Stage, Option<Arc<Graph>>>,
     /// Stages about which an error was reported; nothing more is said about them.
     silent: Side<Stage, bool>,
     /// The `shape` of some block is yet to run.
@@ -155,7 +161,13 @@ pub(super) fn infer(
                 elements: vec![None; block.signature.types.len()],
                 ..Variables::default()
             },
-            Loaded::None | Loaded::Model(_) | Loaded::Failed => Variables::default(),
+            Loaded::None | Loaded::Model(_) | Loaded::Open(_) | Loaded::Failed => {
+                Variables::default()
+            }
+        }),
+        models: Side::new(&pipeline.stages, |id, _| match &loaded[id] {
+            Loaded::Model(graph) => Some(graph.clone()),
+            Loaded::None | Loaded::Block(_) | Loaded::Open(_) | Loaded::Failed => None,
         }),
         silent: Side::new(&pipeline.stages, |id, s| {
             let fed = Arity::new(s, &loaded[id], &args[id]).is_fed(s.inputs.len());
@@ -200,7 +212,7 @@ impl Inference<'_> {
                 if (0..self.inputs[id].len()).any(|index| self.backward(id, index)) {
                     self.backward.insert(position);
                 }
-            } else if !self.default_types() {
+            } else if !self.default_types() && !self.default_dims() {
                 return;
             }
         }
@@ -322,6 +334,9 @@ impl Inference<'_> {
             (StageKind::Block(path), Loaded::Block(block)) => {
                 self.block(id, block, &path.value, path.span);
             }
+            (StageKind::Model { path, .. }, Loaded::Open(model)) => {
+                self.open_model(id, &model.clone(), &path.value, path.span);
+            }
             (_, _) => {}
         }
     }
@@ -427,6 +442,7 @@ impl Inference<'_> {
             [End::Input, End::Output].map(|end| self.signature_types(id, end))
         });
         Some(Types {
+            models: self.models.clone(),
             ports,
             inputs: Side::new(&self.pipeline.stages, |id, _| take(&self.inputs[id])),
             outputs: Side::new(&self.pipeline.stages, |id, _| take(&self.outputs[id])),

@@ -6,9 +6,8 @@ use super::{End, Inference, Known, Why, shape::merge_declared};
 use crate::{
     check::{Arity, Loaded, check_size, structure::plural},
     diag::{Code, Diagnostic, Span},
-    graph::DataType,
     pipeline::{StageId, StageKind},
-    ty::{PartialType, TensorType},
+    ty::PartialType,
 };
 
 impl Inference<'_> {
@@ -16,31 +15,15 @@ impl Inference<'_> {
     pub(super) fn seed(&mut self) {
         for id in self.order.clone() {
             let stage = &self.pipeline.stages[id];
-            if let Loaded::Model(graph) = &self.loaded[id] {
-                let graph = graph.clone();
-                let StageKind::Model { path, .. } = &stage.kind else {
-                    continue;
-                };
-                for (end, ids) in [(End::Input, &graph.inputs), (End::Output, &graph.outputs)] {
-                    for (i, tensor) in ids.iter().enumerate().take(self.ends(id, end).len()) {
-                        let tensor = &graph.tensors[*tensor];
-                        let DataType::Element(element) = tensor.ty else {
-                            self.boolean(id, end, i, path.span);
-                            continue;
-                        };
-                        let ty = TensorType::new(element, &tensor.shape);
-                        let why = Why {
-                            span: path.span,
-                            text: "is in the model's file".to_owned(),
-                            through: Arc::default(),
-                        };
-                        self.ends_mut(id, end)[i] = Known {
-                            ty: ty.into(),
-                            why_element: Some(why.clone()),
-                            why_dims: Some(why),
-                            declared: None,
-                        };
+            if let StageKind::Model { path, .. } = &stage.kind {
+                match &self.loaded[id] {
+                    Loaded::Model(graph) => {
+                        let graph = graph.clone();
+                        self.of_graph(id, End::Input, &graph, path.span);
+                        self.of_graph(id, End::Output, &graph, path.span);
                     }
+                    Loaded::Open(model) => self.of_open_model(id, &model.clone(), path.span),
+                    Loaded::None | Loaded::Block(_) | Loaded::Failed => {}
                 }
             }
             self.declare(id, End::Input);
@@ -53,7 +36,7 @@ impl Inference<'_> {
     }
 
     /// Says that a model has a port of truth values, which no stage gives or takes.
-    fn boolean(&mut self, id: StageId, end: End, index: usize, span: Span) {
+    pub(super) fn boolean(&mut self, id: StageId, end: End, index: usize, span: Span) {
         let name = &self.pipeline.stages[id].name.value;
         let side = if end == End::Input { "input" } else { "output" };
         self.found.push(
