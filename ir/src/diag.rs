@@ -412,6 +412,7 @@ codes! {
     ModelUnreadable "R0501" "model-unreadable" Error "a model file is damaged or not a model"
     UnsupportedOperator "R0502" "unsupported-operator" Error "a model uses an operator this compiler does not have"
     UnsupportedModel "R0503" "unsupported-model" Error "a model uses a form of an operator this compiler does not have"
+    RepairedModel "R0504" "repaired-model" Warning "a model's file says something that cannot be meant"
     BlockInvalid "R0601" "block-invalid" Error "a block is not a valid block"
     BlockInit "R0602" "block-init" Error "a block refused its arguments or types"
     BlockAddress "R0603" "block-address" Error "a block's init depends on its address"

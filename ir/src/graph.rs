@@ -159,6 +159,9 @@ pub struct Graph {
     pub inputs: Vec<TensorId>,
     /// What the caller gets.
     pub outputs: Vec<TensorId>,
+    /// What its file says that cannot be meant, and how it was read, each as a sentence without a capital or
+    /// a stop.
+    pub repairs: Vec<String>,
 }
 
 /// A law of [`Graph`] that does not hold.

@@ -14,7 +14,7 @@ use runec::{
 };
 
 /// The files that examples name, and where their content lies in the repository.
-const FILES: [(&str, &str); 16] = [
+const FILES: [(&str, &str); 17] = [
     (
         "broken.wasm",
         "frontend/blocks/tests/fixtures/no-section.wasm",
@@ -26,12 +26,13 @@ const FILES: [(&str, &str); 16] = [
     ("hashes.wasm", "frontend/blocks/tests/fixtures/faulty.wasm"),
     ("smooth.wasm", "frontend/blocks/tests/fixtures/smooth.wasm"),
     ("digits.tflite", "examples/digits/digits.tflite"),
-    ("exported.tflite", "testsuite/ui/tanh.tflite"),
+    ("exported.tflite", "testsuite/ui/strange.tflite"),
     ("gesture.rune", "testsuite/fixtures/keeper.wasm"),
     ("gesture.tflite", "examples/gesture/gesture.tflite"),
-    ("int16.tflite", "testsuite/ui/int16.tflite"),
+    ("mixed.tflite", "testsuite/ui/mixed.tflite"),
     ("keyword.tflite", "examples/keyword/keyword.tflite"),
     ("model.tflite", "examples/paper/example.tflite"),
+    ("old.tflite", "testsuite/ui/old.tflite"),
     ("newer.tflite", "examples/gesture/gesture.tflite"),
     ("no-sources/README.md", "testsuite/ui/no-sources/README.md"),
     ("part.tflite", "testsuite/ui/truncated.tflite"),

@@ -159,7 +159,7 @@ fn damaged_models() {
     let mut models: Vec<(String, Vec<u8>, usize)> = Vec::new();
     for operator in vectors::operators() {
         for case in vectors::load(&operator) {
-            models.push((case.name, case.model, case.inputs.len()));
+            models.push((case.name, case.model, case.calls[0].inputs.len()));
         }
     }
     // As often as an operator's, so that damage falls on what only whole models have.

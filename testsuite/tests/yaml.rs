@@ -52,7 +52,8 @@ fn world() -> Overlay {
     let two = two
         .into_iter()
         .find(|case| {
-            case.inputs.len() == 2 && case.inputs.iter().all(|i| i.len() == case.output.len())
+            let call = &case.calls[0];
+            call.inputs.len() == 2 && call.inputs.iter().all(|i| i.len() == call.outputs[0].len())
         })
         .expect("some addition has two inputs alike");
     Overlay::new(root().join("examples/sine"))

@@ -1,18 +1,23 @@
-"""Makes the models of `models.rune`: the sine example with its operator or its element type changed.
+"""Makes the models of `models.rune`: examples of ours with an operator, an element type or a detail changed.
 
-Needs tensorflow (see examples/requirements.txt) for its reader and writer of the format.
+    pip install ai-edge-litert==2.3.0 flatbuffers==25.12.19 numpy==2.4.6
+    python make_models.py
 """
 import pathlib
+import sys
 
 import flatbuffers
-from tensorflow.lite.python import schema_py_generated as schema
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 
 HERE = pathlib.Path(__file__).parent
-SOURCE = (HERE / "../../examples/sine/sine.tflite").read_bytes()
+sys.path.append(str(HERE / "../ops"))
+
+from forge import I8, I32, SAME, Tensor, options, table  # noqa: E402
 
 
-def model():
-    return schema.ModelT.InitFromPackedBuf(SOURCE, 0)
+def model(path="sine/sine.tflite"):
+    return schema.ModelT.InitFromPackedBuf((HERE / "../../examples" / path).read_bytes(), 0)
 
 
 def write(name, changed):
@@ -21,15 +26,26 @@ def write(name, changed):
     (HERE / name).write_bytes(bytes(builder.Output()))
 
 
-tanh = model()
-for code in tanh.operatorCodes:
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.TANH
-for operator in tanh.subgraphs[0].operators:
-    operator.builtinOptionsType, operator.builtinOptions = 0, None
-write("tanh.tflite", tanh)
+# Each layer is another operator, none of which is supported.
+strange = model()
+names = ["LSH_PROJECTION", "RNN", "MATRIX_DIAG"]
+strange.operatorCodes = []
+for index, operator in enumerate(strange.subgraphs[0].operators):
+    code = schema.OperatorCodeT()
+    code.builtinCode = getattr(schema.BuiltinOperator, names[index % len(names)])
+    code.deprecatedBuiltinCode = code.builtinCode
+    strange.operatorCodes.append(code)
+    operator.opcodeIndex, operator.builtinOptionsType, operator.builtinOptions = index, 0, None
+write("strange.tflite", strange)
 
-int16 = model()
-for tensor in int16.subgraphs[0].tensors:
-    if tensor.buffer == 0 or int16.buffers[tensor.buffer].data is None:
+mixed = model()
+for tensor in mixed.subgraphs[0].tensors:
+    if tensor.buffer == 0 or mixed.buffers[tensor.buffer].data is None:
         tensor.type = schema.TensorType.INT16
-write("int16.tflite", int16)
+write("mixed.tflite", mixed)
+
+# As the first converters wrote: the dimension of the weights' scales on the bias, too.
+x, y = Tensor(I8, [1, 4, 4, 1], 0.5, 3), Tensor(I8, [1, 4, 4, 2], 0.25, -4)
+weights = Tensor(I8, data=np.arange(-9, 9, dtype=I8).reshape(2, 3, 3, 1), scale=[0.1, 0.2])
+bias = Tensor(I32, data=np.array([7, -7], I32), scale=[0.05, 0.1], axis=3)
+write("old.tflite", table("CONV_2D", options("Conv2D", padding=SAME, strideH=1, strideW=1), [x, weights, bias, y]))

@@ -94,13 +94,7 @@ impl Model {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             random: Random::new(seed),
-            graph: Graph {
-                variables: Arena::default(),
-                tensors: Arena::default(),
-                nodes: Vec::new(),
-                inputs: Vec::new(),
-                outputs: Vec::new(),
-            },
+            graph: Graph::default(),
         }
     }
 

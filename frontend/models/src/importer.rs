@@ -8,7 +8,7 @@ use rune_ir::{
 };
 
 use crate::{
-    Imported, Open,
+    Open,
     error::{ImportError, ImportErrorKind, unreadable, unsupported_form},
     flatbuffer::Vector,
     operator::{self, Read},
@@ -35,7 +35,7 @@ pub(crate) struct Importer<'a> {
     variables: Arena<Variable>,
     /// What is not supported, so far.
     faults: Vec<ImportError>,
-    pub(crate) warnings: Vec<String>,
+    repairs: Vec<String>,
     operators_left: usize,
     depth: usize,
 }
@@ -53,14 +53,14 @@ impl<'a> Importer<'a> {
                 .ok_or_else(|| unreadable("it has no subgraph"))?,
             variables: Arena::default(),
             faults: Vec::new(),
-            warnings: Vec::new(),
+            repairs: Vec::new(),
             operators_left: MAX_OPERATORS,
             depth: 0,
         })
     }
 
     /// The first subgraph, and those its operators name.
-    pub(crate) fn whole(mut self, shapes: &[Option<Vec<u32>>]) -> Result<Imported, ImportError> {
+    pub(crate) fn whole(mut self, shapes: &[Option<Vec<u32>>]) -> Result<Graph, ImportError> {
         let graph = self.subgraph(0, shapes)?;
         let mut faults = self.faults.into_iter();
         if let Some(first) = faults.next() {
@@ -80,10 +80,8 @@ impl<'a> Importer<'a> {
                 )),
                 None => unsupported_form(message),
             })?;
-        Ok(Imported {
-            graph,
-            warnings: self.warnings,
-        })
+        graph.repairs = self.repairs;
+        Ok(graph)
     }
 
     /// What the first subgraph leaves open of its inputs, if it does.
@@ -154,6 +152,7 @@ impl<'a> Importer<'a> {
         self.depth -= 1;
         let mut graph = tensors.graph;
         self.variables = std::mem::take(&mut graph.variables);
+        self.repairs.append(&mut graph.repairs);
         Ok(graph)
     }
 

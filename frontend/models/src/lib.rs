@@ -19,15 +19,6 @@ use error::unreadable;
 use flatbuffer::Field;
 use rune_ir::graph::{DataType, Graph};
 
-/// A model that was read.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Imported {
-    /// What it computes.
-    pub graph: Graph,
-    /// What of the file was put right, each as a sentence without a capital or a stop.
-    pub warnings: Vec<String>,
-}
-
 /// Reads a TensorFlow Lite model. Only tensors that its inputs, outputs and operators name are in the graph;
 /// constants that are but attributes (the shape of a RESHAPE, the paddings of a PAD) are not.
 ///
@@ -35,7 +26,7 @@ pub struct Imported {
 /// A damaged file, by the table and its offset; every operator, or form of one, that is not supported, by
 /// the operator's position, its name and the tensor it writes; a tensor of a form that is not, by its name.
 pub fn import(file: &[u8]) -> Result<Graph, ImportError> {
-    Ok(import_with(file, &[])?.graph)
+    import_with(file, &[])
 }
 
 /// As [`import`], with the shape of each input for which `shapes` has one. Those agree with the dimensions that
@@ -43,7 +34,7 @@ pub fn import(file: &[u8]) -> Result<Graph, ImportError> {
 ///
 /// # Errors
 /// As [`import`]; and a shape that does not agree.
-pub fn import_with(file: &[u8], shapes: &[Option<Vec<u32>>]) -> Result<Imported, ImportError> {
+pub fn import_with(file: &[u8], shapes: &[Option<Vec<u32>>]) -> Result<Graph, ImportError> {
     let model = root(file)?;
     importer::Importer::new(file, &model)?.whole(shapes)
 }

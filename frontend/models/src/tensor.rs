@@ -285,8 +285,8 @@ impl<'a> Tensors<'a> {
             return Err(unsupported_form(format!("`{name}` lies in another file")));
         }
         let tensor = Tensor {
+            quantization: self.quantization(&table, &name, shape.len())?,
             shape,
-            quantization: self.quantization(&table, &name)?,
             data: self.data(table.buffer()?.unwrap_or(0), &name)?,
             name,
             ty,
@@ -310,6 +310,7 @@ impl<'a> Tensors<'a> {
         &mut self,
         table: &schema::Tensor,
         name: &str,
+        rank: usize,
     ) -> Result<Option<Quantization>, ImportError> {
         let Some(table) = table.quantization()? else {
             return Ok(None);
@@ -343,13 +344,32 @@ impl<'a> Tensors<'a> {
             [one] => vec![one; scale.len()],
             _ => zero_point,
         };
-        // Old converters give even a bias of one dimension an axis beyond it; operators that care check.
-        let axis = table.quantized_dimension()?.unwrap_or(0).max(0) as u32;
+        let axis = self.axis(&table, name, scale.len(), rank)?;
         Ok(Some(Quantization {
             scale,
             zero_point,
             axis,
         }))
+    }
+
+    /// The dimension along which scales differ. Old converters write that of the weights on a bias, too, which
+    /// has fewer: where just one dimension remains, that one is meant.
+    fn axis(
+        &mut self,
+        table: &schema::QuantizationParameters,
+        name: &str,
+        scales: usize,
+        rank: usize,
+    ) -> Result<u32, ImportError> {
+        let axis = table.quantized_dimension()?.unwrap_or(0);
+        if scales > 1 && rank == 1 && axis != 0 {
+            self.graph.repairs.push(format!(
+                "the scales of `{name}` lie along dimension {axis}, of which it has not so many; dimension 0 is meant"
+            ));
+            return Ok(0);
+        }
+        // Operators to which it matters check it.
+        Ok(axis.max(0) as u32)
     }
 
     fn data(&mut self, buffer: u32, name: &str) -> Result<Option<Arc<[u8]>>, ImportError> {

@@ -22,7 +22,7 @@ fn given_dimensions_make_the_fixed_model() {
         assert_eq!(open(fixed), Ok(None), "{name}");
         let fits = |(open, is): (&Option<u32>, &u32)| open.is_none_or(|open| open == *is);
         assert!(left.inputs[0].1.iter().zip(*shape).all(fits), "{name}");
-        let resized = import_with(file, &[Some(shape.to_vec())]).unwrap().graph;
+        let resized = import_with(file, &[Some(shape.to_vec())]).unwrap();
         let fixed = import(fixed).unwrap();
         let input: Vec<u8> = (0..shape.iter().product::<u32>())
             .flat_map(|i| ((i as f32).sin() * 3.0).to_le_bytes())

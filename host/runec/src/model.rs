@@ -50,7 +50,7 @@ const KEPT: usize = 8;
 impl OpenFile {
     fn import(&self, shapes: &[Vec<u32>]) -> Result<Graph, ImportError> {
         let shapes: Vec<Option<Vec<u32>>> = shapes.iter().cloned().map(Some).collect();
-        rune_models::import_with(&self.bytes, &shapes).map(|imported| imported.graph)
+        rune_models::import_with(&self.bytes, &shapes)
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
         structure::Structure,
     },
     diag::{Code, Diagnostic, Span},
+    graph::Graph,
     pipeline::{Pipeline, Stage, StageKind},
 };
 
@@ -92,6 +93,7 @@ pub(super) fn stages(
                     );
                     continue;
                 }
+                found.extend(repaired(graph, &path.value, path.span));
                 TypedKind::Model {
                     path: path.value.clone(),
                     graph: graph.clone(),
@@ -110,6 +112,23 @@ pub(super) fn stages(
         });
     }
     (!late).then_some(stages)
+}
+
+/// Most repairs of one model that are told.
+const REPAIRS: usize = 8;
+
+/// Says what of a model's file was put right.
+fn repaired(graph: &Graph, path: &str, span: Span) -> Option<Diagnostic> {
+    let (first, others) = graph.repairs.split_first()?;
+    let message = format!("model `{path}` is read otherwise than it is written: {first}");
+    let diagnostic = Diagnostic::new(Code::RepairedModel, span, message).at("this file");
+    let (shown, rest) = others.split_at(others.len().min(REPAIRS));
+    let diagnostic = shown.iter().fold(diagnostic, Diagnostic::note);
+    Some(if rest.is_empty() {
+        diagnostic
+    } else {
+        diagnostic.note(format!("and {} more like these", rest.len()))
+    })
 }
 
 /// Parameters that have a value, by name.

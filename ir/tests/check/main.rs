@@ -146,7 +146,10 @@ fn the_pipeline_fixes_what_a_model_leaves_open() {
             .stage("m", "open F32[_, 4] -> F32[_, 2]", "x", types, "")
             .out("m")
     };
-    assert_eq!(written("F32[3, 4] -> _").types("m"), "F32[3, 4] -> F32[3, 2]");
+    assert_eq!(
+        written("F32[3, 4] -> _").types("m"),
+        "F32[3, 4] -> F32[3, 2]"
+    );
     assert_eq!(written("F32[3, 4] -> F32[3, 1]").codes(), "R0305");
 }
 
