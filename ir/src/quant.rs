@@ -4,9 +4,16 @@
 //! Both the evaluator and the code generator start from these numbers; what they then do with them,
 //! rounding above all, each writes for itself.
 
+mod elementwise;
+
 use crate::{
     graph::{DataType, Graph, Node, Quantization, Tensor},
     op::{Activation, Op},
+};
+pub use elementwise::{
+    COMPARISON_SHIFT, Lookup, PowersParams, ProductParams, SIGMOID, SigmoidParams, SlopeParams,
+    SumParams, comparison_params, lookup, power_of_two, powers_params, product_params, reciprocal,
+    rectifier_range, slope_params, sum_params,
 };
 
 /// A real factor above zero as `multiplier * 2^(shift - 31)`, with 2^30 <= `multiplier` < 2^31; or
@@ -91,15 +98,28 @@ pub fn element_range(ty: DataType) -> Result<(i32, i32), String> {
 /// # Errors
 /// A tensor that is not quantised per tensor.
 pub fn activation_range(tensor: &Tensor, activation: Activation) -> Result<(i32, i32), String> {
+    let (least, most) = match activation {
+        Activation::None => (None, None),
+        Activation::Relu => (Some(0.0), None),
+        Activation::ReluN1To1 => (Some(-1.0), Some(1.0)),
+        Activation::Relu6 => (Some(0.0), Some(6.0)),
+    };
+    real_range(tensor, least, most)
+}
+
+/// As [`activation_range`], with the bounds as reals.
+fn real_range(
+    tensor: &Tensor,
+    lower: Option<f32>,
+    upper: Option<f32>,
+) -> Result<(i32, i32), String> {
     let (scale, zero_point) = affine(tensor)?;
     let (least, most) = element_range(tensor.ty)?;
     let quantize = |real: f32| (libm::roundf(real / scale) as i32).saturating_add(zero_point);
-    Ok(match activation {
-        Activation::None => (least, most),
-        Activation::Relu => (least.max(quantize(0.0)), most),
-        Activation::ReluN1To1 => (least.max(quantize(-1.0)), most.min(quantize(1.0))),
-        Activation::Relu6 => (least.max(quantize(0.0)), most.min(quantize(6.0))),
-    })
+    Ok((
+        lower.map_or(least, |real| least.max(quantize(real))),
+        upper.map_or(most, |real| most.min(quantize(real))),
+    ))
 }
 
 /// The scale and zero point of a tensor quantised as a whole.
@@ -254,56 +274,6 @@ pub fn linear_params(graph: &Graph, node: &Node) -> Result<LinearParams, String>
     })
 }
 
-/// What a quantised ADD computes with. Each input, less its zero point, is shifted left by
-/// [`LEFT_SHIFT`](Self::`LEFT_SHIFT`) and requantised; their sum is requantised again, the output's zero
-/// point is added and the result clamped. All rounding is [`Rounding::Twice`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AddParams {
-    /// Zero point and factor of each input.
-    pub inputs: [(i32, Requantization); 2],
-    /// Factor of the sum.
-    pub output: Requantization,
-    /// Added to the requantised sum.
-    pub output_zero_point: i32,
-    /// What the result is clamped to.
-    pub range: (i32, i32),
-}
-
-impl AddParams {
-    /// Bits of headroom that inputs are given.
-    pub const LEFT_SHIFT: u32 = 20;
-}
-
-/// The parameters of an ADD on I8 or U8.
-///
-/// # Errors
-/// Says which operand's quantisation is unfit; or that the output's scale is so small that the sum
-/// would have to grow.
-pub fn add_params(graph: &Graph, node: &Node, activation: Activation) -> Result<AddParams, String> {
-    let (a_scale, a_zero_point) = affine(operand(graph, node, 0)?)?;
-    let (b_scale, b_zero_point) = affine(operand(graph, node, 1)?)?;
-    let output = result(graph, node)?;
-    let (output_scale, output_zero_point) = affine(output)?;
-    let twice_greatest = f64::from(2.0 * a_scale.max(b_scale));
-    let factor = |scale: f32| Requantization::new(f64::from(scale) / twice_greatest);
-    let sum = twice_greatest / f64::from((1 << AddParams::LEFT_SHIFT) as f32 * output_scale);
-    if sum >= 1.0 {
-        return Err(format!(
-            "the scale {output_scale:e} of `{}` is too small for those of the inputs",
-            output.name
-        ));
-    }
-    Ok(AddParams {
-        inputs: [
-            (a_zero_point, factor(a_scale)?),
-            (b_zero_point, factor(b_scale)?),
-        ],
-        output: Requantization::new(sum)?,
-        output_zero_point,
-        range: activation_range(output, activation)?,
-    })
-}
-
 /// What an integer operator that only changes scale computes with:
 /// `clamp(requantise(x - input_zero_point) + output_zero_point)`, with [`Rounding::Twice`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -318,8 +288,9 @@ pub struct RescaleParams {
     pub range: (i32, i32),
 }
 
-/// The parameters of a QUANTIZE from integers, or of a RELU or RELU6 on I8 or U8 (`activation` says
-/// which). The quotient of the scales is taken in f64 for QUANTIZE, and rounded to f32 for the others.
+/// The parameters of a QUANTIZE from integers, of an ABS, or of a rectifier on quantised integers (RELU and
+/// RELU6 as `activation` says). The quotient of the scales is taken in f64 for QUANTIZE, and rounded to f32
+/// for the others.
 ///
 /// # Errors
 /// Says which operand's quantisation is unfit.
@@ -340,7 +311,10 @@ pub fn rescale_params(
         input_zero_point,
         requantization: Requantization::new(factor)?,
         output_zero_point,
-        range: activation_range(output, activation)?,
+        range: match node.op {
+            Op::Unary(_) => rectifier_range(graph, node)?,
+            _ => activation_range(output, activation)?,
+        },
     })
 }
 
@@ -381,38 +355,6 @@ pub fn softmax_params(graph: &Graph, node: &Node, beta: f32) -> Result<SoftmaxPa
         left_shift,
         least_difference: -((greatest >> left_shift) as i32),
     })
-}
-
-/// The results of a LOGISTIC on I8 or U8 for each input byte, as bytes of the output's type.
-///
-/// The function is taken in f32 of the dequantised input, its exponential rounded correctly (f64's,
-/// rounded to f32); the result times the f32 reciprocal of the output's scale is rounded, halves away
-/// from zero.
-///
-/// # Errors
-/// Says which operand's quantisation is unfit.
-pub fn logistic_table(graph: &Graph, node: &Node) -> Result<[u8; 256], String> {
-    let input = operand(graph, node, 0)?;
-    let output = result(graph, node)?;
-    let (input_scale, input_zero_point) = affine(input)?;
-    let (output_scale, output_zero_point) = affine(output)?;
-    let (least, most) = element_range(output.ty)?;
-    let mut table = [0; 256];
-    for (byte, entry) in (0..=u8::MAX).zip(&mut table) {
-        let x = if input.ty == DataType::I8 {
-            i32::from(byte as i8)
-        } else {
-            i32::from(byte)
-        };
-        let real = input_scale * (x - input_zero_point) as f32;
-        let exponential = libm::exp(-f64::from(real)) as f32;
-        let logistic = 1.0 / (1.0 + exponential);
-        let rescaled = libm::roundf(logistic * (1.0 / output_scale)) as i32;
-        *entry = rescaled
-            .saturating_add(output_zero_point)
-            .clamp(least, most) as u8;
-    }
-    Ok(table)
 }
 
 pub(crate) fn operand<'g>(

@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Formatter};
 
 use crate::{
     graph::{DataType, Graph, Node, Tensor, TensorId, VariableId},
-    op::{Activation, Op, Window},
+    op::{Activation, Op, Unary, Window},
 };
 
 /// Most elements of a constant that are written out, and most scales.
@@ -121,9 +121,12 @@ impl Display for Constant<'_> {
 
 fn write_attributes(f: &mut Formatter<'_>, op: &Op) -> fmt::Result {
     match op {
-        Op::FullyConnected { activation } | Op::Add { activation } => {
-            write_activation(f, *activation)
-        }
+        Op::FullyConnected { activation }
+        | Op::Add { activation }
+        | Op::Binary { activation, .. } => write_activation(f, *activation),
+        Op::Unary(Unary::LeakyRelu { alpha }) => write!(f, " alpha {alpha}"),
+        Op::Unary(Unary::Gelu { approximate: true }) => f.write_str(" approximate"),
+        Op::Unary(_) | Op::AddN | Op::Select { .. } => Ok(()),
         Op::Conv2d { window, activation } | Op::DepthwiseConv2d { window, activation } => {
             write_window(f, window)?;
             write_activation(f, *activation)

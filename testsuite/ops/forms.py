@@ -111,8 +111,8 @@ def code(number, custom=None):
     return change
 
 
-form("unknown operator", changed(relu, code(tfl.BuiltinOperator.TANH)))
-form("operator above 127", changed(relu, code(tfl.BuiltinOperator.GELU)))
+form("unknown operator", changed(relu, code(tfl.BuiltinOperator.LSH_PROJECTION)))
+form("operator above 127", changed(relu, code(tfl.BuiltinOperator.BUCKETIZE)))
 form("custom operator", changed(relu, code(tfl.BuiltinOperator.CUSTOM, "Telescope")))
 
 

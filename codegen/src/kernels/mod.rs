@@ -4,28 +4,32 @@
 //! Every schedule gives the bits of `rune_ir`'s evaluation: an f32 sum is never reordered, vectors hold
 //! independent outputs. Integer arithmetic is derived here anew from the laws in `rune_ir::op`.
 
-mod add;
+mod binary;
 mod canonical;
 mod conv;
 mod depthwise;
 mod element;
-mod elementwise;
 mod exp;
 mod float;
 mod geometry;
 mod integer;
 mod linear;
+mod map;
 mod pad;
 mod pool;
+mod quotient;
+mod real;
 mod requantize;
 mod softmax;
+mod transcendental;
+mod unary;
 
 use std::fmt;
 
 use rune_ir::{
     arena::{Arena, Side},
     graph::{DataType, Graph, Node, Tensor, TensorId, Variable},
-    op::{Activation, Op},
+    op::{Activation, Binary, Op},
 };
 
 pub(crate) use canonical::canonicalise;
@@ -159,12 +163,16 @@ impl<'a> Context<'a> {
                 activation,
             } => pool::average(self, node, window, *size, *activation)?,
             Op::Softmax { beta } => softmax::softmax(self, node, *beta)?,
-            Op::Add { activation } => add::add(self, node, *activation)?,
-            Op::Relu => elementwise::relu(self, node, Activation::Relu)?,
-            Op::Relu6 => elementwise::relu(self, node, Activation::Relu6)?,
-            Op::Logistic => elementwise::logistic(self, node)?,
-            Op::Quantize => elementwise::quantize(self, node)?,
-            Op::Dequantize => elementwise::dequantize(self, node)?,
+            Op::Add { activation } => binary::binary(self, node, Binary::Add, *activation)?,
+            Op::Binary { op, activation } => binary::binary(self, node, *op, *activation)?,
+            Op::Unary(op) => unary::unary(self, node, *op)?,
+            Op::AddN => unary::add_n(self, node)?,
+            Op::Select { rows } => unary::select(self, node, *rows),
+            Op::Relu => unary::relu(self, node, Activation::Relu)?,
+            Op::Relu6 => unary::relu(self, node, Activation::Relu6)?,
+            Op::Logistic => unary::logistic(self, node)?,
+            Op::Quantize => unary::quantize(self, node)?,
+            Op::Dequantize => unary::dequantize(self, node)?,
             Op::Pad { before } => pad::pad(self, node, before)?,
         }])
     }

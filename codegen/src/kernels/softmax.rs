@@ -160,7 +160,7 @@ fn wide(x: Expr) -> Expr {
 /// 1 / (1 + x) for an I32 x in 0..1, as an I64; both without integer bits.
 ///
 /// Newton's method on half of 1 + x, from 48/17 - 32/17 of it, in numbers with 2 integer bits.
-fn reciprocal(f: &mut Builder, x: Expr) -> Expr {
+pub(super) fn reciprocal(f: &mut Builder, x: Expr) -> Expr {
     const BITS: i64 = 29;
     const FORTY_EIGHT_17THS: i64 = 1_515_870_810;
     const THIRTY_TWO_17THS: i64 = 1_010_580_540;

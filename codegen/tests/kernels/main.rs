@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod elementwise;
 mod machine;
 mod random;
 mod text;

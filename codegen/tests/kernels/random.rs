@@ -56,8 +56,12 @@ impl Random {
 
     /// The bytes of elements of a type; `wild` floats include the odd ones.
     pub(crate) fn bytes(&mut self, ty: DataType, elements: usize, wild: bool) -> Vec<u8> {
+        if ty == DataType::Bool {
+            return (0..elements).map(|_| self.next() as u8 & 1).collect();
+        }
         if ty != DataType::F32 {
-            return (0..elements).map(|_| self.next() as u8).collect();
+            let bytes = elements * ty.size() as usize;
+            return (0..bytes).map(|_| self.next() as u8).collect();
         }
         let odd = [
             f32::NAN,
@@ -115,12 +119,18 @@ impl Model {
         })
     }
 
-    /// Scale and zero point for a whole tensor of 8-bit integers; none for others.
+    /// Scale and zero point for a whole tensor of 8-bit or 16-bit integers; none for others.
     pub(crate) fn affine(&mut self, ty: DataType) -> Option<Quantization> {
         let zero_point = if ty == DataType::I8 {
             self.random.within(0, 255) as i32 - 128
         } else if ty == DataType::U8 {
             self.random.within(0, 255) as i32
+        } else if ty == DataType::I16 {
+            return Some(Quantization {
+                scale: vec![self.random.scale() / 200.0],
+                zero_point: vec![0],
+                axis: 0,
+            });
         } else {
             return None;
         };

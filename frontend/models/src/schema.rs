@@ -113,9 +113,25 @@ tables! { 'a
         0 beta: f32,
     }
 
-    /// Number 11 of `builtin_options_type`.
+    /// Number 11 of `builtin_options_type`; number 28, `SubOptions`, has the same fields.
     AddOptions {
         0 fused_activation_function: i8,
+        1 pot_scale_int16: u8,
+    }
+
+    /// Number 21 of `builtin_options_type`; number 29, `DivOptions`, has the same field.
+    MulOptions {
+        0 fused_activation_function: i8,
+    }
+
+    /// Number 75 of `builtin_options_type`.
+    LeakyReluOptions {
+        0 alpha: f32,
+    }
+
+    /// Number 116 of `builtin_options_type`.
+    GeluOptions {
+        0 approximate: u8,
     }
 
     /// Number 17 of `builtin_options_type`.

@@ -47,11 +47,11 @@ const EXPECTED: &[(&str, &str)] = &[
     ),
     (
         "unknown operator",
-        "R0502: operator 0 (TANH, writes `y`) is not supported",
+        "R0502: operator 0 (LSH_PROJECTION, writes `y`) is not supported",
     ),
     (
         "operator above 127",
-        "R0502: operator 0 (GELU, writes `y`) is not supported",
+        "R0502: operator 0 (BUCKETIZE, writes `y`) is not supported",
     ),
     (
         "custom operator",

@@ -18,7 +18,8 @@ pub(super) fn at_least(x: f32, bound: f32) -> f32 {
     if x < bound { bound } else { x }
 }
 
-fn at_most(x: f32, bound: f32) -> f32 {
+/// `x`, or `bound` if that is less.
+pub(super) fn at_most(x: f32, bound: f32) -> f32 {
     if bound < x { bound } else { x }
 }
 
@@ -50,6 +51,11 @@ pub(super) fn requantize(x: i32, factor: Requantization, rounding: Rounding) -> 
             divide_by_power(high_mul(shifted, multiplier), (-shift).max(0) as u32)
         }
     }
+}
+
+/// `x` + `zero_point` clamped to `range`, which fits the type of the result.
+pub(super) fn offset_and_clamp(x: i32, zero_point: i32, (least, most): (i32, i32)) -> i64 {
+    (i64::from(x) + i64::from(zero_point)).clamp(least.into(), most.into())
 }
 
 #[cfg(test)]

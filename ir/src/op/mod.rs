@@ -6,26 +6,31 @@
 //! on f32 is rounded by itself (nothing is fused), and a NaN that an operator computes is stored as the
 //! canonical one (RESHAPE and PAD copy what they are given).
 
-mod add;
+mod add_n;
 mod arithmetic;
+mod binary;
+mod broadcast;
 mod conv_2d;
 mod depthwise_conv_2d;
 mod fully_connected;
 mod linear;
-mod logistic;
 mod operand;
 mod pad;
 mod pool_2d;
 mod quantize;
-mod relu;
+mod real;
 mod reshape;
+mod select;
 mod softmax;
+mod unary;
 mod window;
 
 use crate::graph::{Graph, Node, State};
+pub use binary::Binary;
 pub use operand::check_shape;
 pub(crate) use operand::check_size;
 use pool_2d::Pool;
+pub use unary::Unary;
 
 /// A function applied to the result of another operator before it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -99,10 +104,26 @@ pub enum Op {
         /// The factor in the exponent.
         beta: f32,
     },
-    /// Inputs: a, b, of shapes that broadcast to the output's.
+    /// Inputs: a, b, of shapes that broadcast to the output's. Output: a + b.
     Add {
         /// Applied to the result.
         activation: Activation,
+    },
+    /// Inputs: a, b, of shapes that broadcast to the output's.
+    Binary {
+        /// The function of two elements.
+        op: Binary,
+        /// Applied to the result of SUB, MUL and DIV; the others have none.
+        activation: Activation,
+    },
+    /// Input: x. Output: a function of each element, of the same shape.
+    Unary(Unary),
+    /// Inputs: two tensors or more. Output: their sum, of the same shape.
+    AddN,
+    /// Inputs: condition, a, b, of shapes that broadcast to the output's.
+    Select {
+        /// Whether the condition has one element for each index of the first dimension.
+        rows: bool,
     },
     /// Input: x. Output: max(x, 0), of the same shape.
     Relu,
@@ -133,6 +154,11 @@ impl Op {
             Self::Reshape => "RESHAPE",
             Self::Softmax { .. } => "SOFTMAX",
             Self::Add { .. } => "ADD",
+            Self::Binary { op, .. } => op.name(),
+            Self::Unary(op) => op.name(),
+            Self::AddN => "ADD_N",
+            Self::Select { rows: true } => "SELECT",
+            Self::Select { rows: false } => "SELECT_V2",
             Self::Relu => "RELU",
             Self::Relu6 => "RELU6",
             Self::Logistic => "LOGISTIC",
@@ -172,10 +198,14 @@ pub fn check(graph: &Graph, node: &Node) -> Result<(), String> {
         } => pool_2d::check(graph, node, window, *size, *activation),
         Op::Reshape => reshape::check(graph, node),
         Op::Softmax { beta } => softmax::check(graph, node, *beta),
-        Op::Add { activation } => add::check(graph, node, *activation),
-        Op::Relu => relu::check(graph, node, Activation::Relu),
-        Op::Relu6 => relu::check(graph, node, Activation::Relu6),
-        Op::Logistic => logistic::check(graph, node),
+        Op::Add { activation } => binary::check(graph, node, Binary::Add, *activation),
+        Op::Binary { op, activation } => binary::check(graph, node, *op, *activation),
+        Op::Unary(op) => unary::check(graph, node, *op),
+        Op::AddN => add_n::check(graph, node),
+        Op::Select { rows } => select::check(graph, node, *rows),
+        Op::Relu => unary::check_relu(graph, node, Activation::Relu),
+        Op::Relu6 => unary::check_relu(graph, node, Activation::Relu6),
+        Op::Logistic => unary::check_logistic(graph, node),
         Op::Quantize => quantize::check_quantize(graph, node),
         Op::Dequantize => quantize::check_dequantize(graph, node),
         Op::Pad { before } => pad::check(graph, node, before),
@@ -227,10 +257,19 @@ pub fn evaluate(
         ),
         Op::Reshape => reshape::evaluate(value(0)),
         Op::Softmax { beta } => softmax::evaluate(graph, node, *beta, value(0)),
-        Op::Add { activation } => add::evaluate(graph, node, *activation, [value(0), value(1)]),
-        Op::Relu => relu::evaluate(graph, node, Activation::Relu, value(0)),
-        Op::Relu6 => relu::evaluate(graph, node, Activation::Relu6, value(0)),
-        Op::Logistic => logistic::evaluate(graph, node, value(0)),
+        Op::Add { activation } => {
+            let values = [value(0), value(1)];
+            binary::evaluate(graph, node, Binary::Add, *activation, values)
+        }
+        Op::Binary { op, activation } => {
+            binary::evaluate(graph, node, *op, *activation, [value(0), value(1)])
+        }
+        Op::Unary(op) => unary::evaluate(graph, node, *op, value(0)),
+        Op::AddN => add_n::evaluate(graph, node, values),
+        Op::Select { rows } => select::evaluate(graph, node, *rows, [value(0), value(1), value(2)]),
+        Op::Relu => unary::relu(graph, node, Activation::Relu, value(0)),
+        Op::Relu6 => unary::relu(graph, node, Activation::Relu6, value(0)),
+        Op::Logistic => unary::logistic(graph, node, value(0)),
         Op::Quantize => quantize::quantize(graph, node, value(0)),
         Op::Dequantize => quantize::dequantize(graph, node, value(0)),
         Op::Pad { before } => pad::evaluate(graph, node, before, value(0)),

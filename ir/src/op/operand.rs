@@ -136,6 +136,15 @@ pub(super) fn number(tensor: &Tensor) -> Result<(), String> {
     }
 }
 
+/// The element type is one of these.
+pub(super) fn one_of(tensor: &Tensor, types: &[DataType]) -> Result<(), String> {
+    if types.contains(&tensor.ty) {
+        Ok(())
+    } else {
+        Err(format!("`{}` is of type {}", tensor.name, tensor.ty))
+    }
+}
+
 /// Both have one element type.
 pub(super) fn same_type(a: &Tensor, b: &Tensor) -> Result<(), String> {
     if a.ty == b.ty {

@@ -3,7 +3,7 @@
 //! From F32: x / scale, rounded to nearest with halves away from zero, plus the zero point, clamped; NaN
 //! gives the zero point. From integers: requantised with two roundings. To F32: scale * (x - zero point).
 
-use super::{Activation, operand, operand::Operands, relu};
+use super::{Activation, arithmetic, operand, operand::Operands, unary};
 use crate::{
     graph::{DataType, Graph, Node},
     quant,
@@ -13,9 +13,13 @@ pub(super) fn check_quantize(graph: &Graph, node: &Node) -> Result<(), String> {
     let operands = Operands::new(graph, node, (1, 1))?;
     let (x, output) = (operands.input(0), operands.output);
     operand::same_shape(x, output)?;
-    operand::number(x)?;
-    quant::affine(output)?;
-    if x.ty != DataType::F32 {
+    let integers = [DataType::I8, DataType::U8, DataType::I16, DataType::I32];
+    if x.ty == DataType::F32 {
+        operand::one_of(output, &integers[..3])?;
+        quant::affine(output)?;
+    } else {
+        operand::one_of(x, &integers)?;
+        operand::one_of(output, &integers)?;
         quant::rescale_params(graph, node, Activation::None)?;
     }
     Ok(())
@@ -26,14 +30,14 @@ pub(super) fn quantize(graph: &Graph, node: &Node, value: &[u8]) -> Vec<u8> {
     let (x, output) = (operands.input(0), operands.output);
     if x.ty == DataType::F32 {
         let (scale, zero_point) = quant::affine(output).expect("checked");
-        let quantized = operand::floats(value)
-            .into_iter()
-            .map(|x| (libm::roundf(x / scale) as i32).saturating_add(zero_point));
         let range = quant::element_range(output.ty).expect("checked");
-        operand::small_integer_bytes(quantized, range)
+        let quantized = operand::floats(value).into_iter().map(|x| {
+            let rounded = libm::roundf(x / scale) as i32;
+            arithmetic::offset_and_clamp(rounded, zero_point, range)
+        });
+        operand::wide_integer_bytes(output.ty, quantized)
     } else {
-        let x = operand::small_integers(x.ty, value);
-        relu::rescale(graph, node, Activation::None, x)
+        unary::rescale(graph, node, Activation::None, false, value)
     }
 }
 
@@ -44,6 +48,7 @@ pub(super) fn check_dequantize(graph: &Graph, node: &Node) -> Result<(), String>
     if output.ty != DataType::F32 {
         return Err(format!("`{}` is of type {}", output.name, output.ty));
     }
+    operand::one_of(x, &[DataType::I8, DataType::U8, DataType::I16])?;
     quant::affine(x)?;
     Ok(())
 }
@@ -52,8 +57,8 @@ pub(super) fn dequantize(graph: &Graph, node: &Node, value: &[u8]) -> Vec<u8> {
     let operands = Operands::new(graph, node, (1, 1)).expect("checked");
     let x = operands.input(0);
     let (scale, zero_point) = quant::affine(x).expect("checked");
-    let reals = operand::small_integers(x.ty, value)
+    let reals = operand::wide_integers(x.ty, value)
         .into_iter()
-        .map(|x| scale * (x - zero_point) as f32);
+        .map(|x| scale * (x as i32 - zero_point) as f32);
     operand::float_bytes(reals)
 }

@@ -120,7 +120,7 @@ pub fn differences(graph: &Graph, actual: &[Vec<u8>], expected: &[Vec<u8>]) -> O
 }
 
 /// What is wrong with the value of output `index`, given what it should be: integers are equal; F32 are
-/// within 1e-5 of the greater of the element and the greatest element.
+/// within 1e-5 of the greater of the element and the greatest finite element, infinite alike, or both NaN.
 pub fn difference(graph: &Graph, index: usize, actual: &[u8], expected: &[u8]) -> Option<String> {
     let ty = graph.tensors[graph.outputs[index]].ty;
     if ty != DataType::F32 {
@@ -138,9 +138,16 @@ pub fn difference(graph: &Graph, index: usize, actual: &[u8], expected: &[u8]) -
     if actual.len() != expected.len() {
         return Some(format!("{} elements, not {}", actual.len(), expected.len()));
     }
-    let greatest = expected.iter().fold(0.0f32, |m, e| m.max(e.abs()));
-    // Written so that NaN differs from everything.
-    let close = |a: f32, e: f32| (a - e).abs() <= 1e-5 * e.abs().max(greatest);
+    let finite = expected.iter().filter(|e| e.is_finite());
+    let greatest = finite.fold(0.0f32, |m, e| m.max(e.abs()));
+    let close = |a: f32, e: f32| {
+        if e.is_finite() {
+            // Written so that NaN differs from everything.
+            (a - e).abs() <= 1e-5 * e.abs().max(greatest)
+        } else {
+            a == e || a.is_nan() && e.is_nan()
+        }
+    };
     let at = (0..actual.len()).find(|i| !close(actual[*i], expected[*i]))?;
     Some(format!(
         "element {at} is {}, not {}",
