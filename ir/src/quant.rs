@@ -5,6 +5,11 @@
 //! rounding above all, each writes for itself.
 
 mod elementwise;
+mod embedding;
+mod sampling;
+
+pub use embedding::row_scales;
+pub use sampling::{Blend, Sampling};
 
 use crate::{
     graph::{DataType, Graph, Node, Quantization, Tensor},

@@ -147,6 +147,7 @@ fn write_attributes(f: &mut Formatter<'_>, op: &Op) -> fmt::Result {
         }
         Op::Softmax { beta } => write!(f, " beta {beta}"),
         Op::Pad { before } => write!(f, " before {before:?}"),
+        Op::Movement(movement) => write!(f, "{movement}"),
         Op::Reshape | Op::Relu | Op::Relu6 | Op::Logistic | Op::Quantize | Op::Dequantize => Ok(()),
     }
 }

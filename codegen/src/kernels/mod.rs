@@ -7,19 +7,22 @@
 mod binary;
 mod canonical;
 mod conv;
+mod copy;
 mod depthwise;
 mod element;
 mod exp;
 mod float;
+mod gather;
 mod geometry;
 mod integer;
 mod linear;
 mod map;
-mod pad;
+mod movement;
 mod pool;
 mod quotient;
 mod real;
 mod requantize;
+mod resize;
 mod softmax;
 mod transcendental;
 mod unary;
@@ -173,7 +176,8 @@ impl<'a> Context<'a> {
             Op::Logistic => unary::logistic(self, node)?,
             Op::Quantize => unary::quantize(self, node)?,
             Op::Dequantize => unary::dequantize(self, node)?,
-            Op::Pad { before } => pad::pad(self, node, before)?,
+            Op::Pad { before } => movement::pad(self, node, before),
+            Op::Movement(movement) => movement::kernel(self, node, movement)?,
         }])
     }
 

@@ -35,6 +35,11 @@ impl Ty {
         !matches!(self, Self::I32 | Self::I64 | Self::F32 | Self::F64)
     }
 
+    /// Whether it is a float, or a vector of them.
+    pub(super) fn is_float(self) -> bool {
+        matches!(self, Self::F32 | Self::F64 | Self::F32x4)
+    }
+
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::I32 => "i32",

@@ -155,15 +155,17 @@ impl Kernel {
     }
 }
 
-/// Whether bytes are copied to a buffer.
+/// Whether bytes are moved to a buffer of floats.
 fn moves(body: &[Stmt], buffer: BufferId) -> bool {
     body.iter().any(|statement| match statement {
         Stmt::Copy { to, .. } => to.buffer == buffer,
+        // What is no float was not computed as one.
+        Stmt::Store(_, to, value) => to.buffer == buffer && !value.ty().is_float(),
         Stmt::For { body, .. } => moves(body, buffer),
         Stmt::If {
             then, otherwise, ..
         } => moves(then, buffer) || moves(otherwise, buffer),
         Stmt::While { before, body, .. } => moves(before, buffer) || moves(body, buffer),
-        Stmt::Let(..) | Stmt::Set(..) | Stmt::Store(..) | Stmt::Fill { .. } => false,
+        Stmt::Let(..) | Stmt::Set(..) | Stmt::Fill { .. } => false,
     })
 }

@@ -5,6 +5,7 @@
 
 mod elementwise;
 mod machine;
+mod movement;
 mod random;
 mod text;
 #[path = "../../../frontend/models/tests/vectors/mod.rs"]

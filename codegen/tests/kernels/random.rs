@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use rune_ir::{
-    arena::Arena,
     graph::{DataType, Graph, Node, Quantization, Tensor, TensorId},
     op::{Activation, Op, Window},
 };
@@ -58,6 +57,14 @@ impl Random {
     pub(crate) fn bytes(&mut self, ty: DataType, elements: usize, wild: bool) -> Vec<u8> {
         if ty == DataType::Bool {
             return (0..elements).map(|_| self.next() as u8 & 1).collect();
+        }
+        if !wild && [DataType::I32, DataType::I64].contains(&ty) {
+            // As indices are.
+            let size = ty.size() as usize;
+            let small = (0..elements).map(|_| i64::from(self.within(0, 20)) - 4);
+            return small
+                .flat_map(|n| n.to_le_bytes().into_iter().take(size))
+                .collect();
         }
         if ty != DataType::F32 {
             let bytes = elements * ty.size() as usize;
@@ -183,19 +190,58 @@ impl Model {
         &mut self.graph.tensors[id].quantization
     }
 
+    /// Input with the type and quantisation of another tensor.
+    pub(crate) fn input_like(&mut self, other: TensorId, shape: &[u32]) -> TensorId {
+        let id = self.output_like(other, shape);
+        self.graph.inputs.push(id);
+        id
+    }
+
+    /// Constant with the type and quantisation of another tensor.
+    pub(crate) fn constant_like(
+        &mut self,
+        other: TensorId,
+        shape: &[u32],
+        data: Vec<u8>,
+    ) -> TensorId {
+        let id = self.output_like(other, shape);
+        self.graph.tensors[id].data = Some(data.into());
+        id
+    }
+
+    /// So many scales along the first dimension, without zero points.
+    pub(crate) fn scales(&mut self, id: TensorId, count: u32) {
+        let scale = (0..count).map(|_| self.random.scale()).collect();
+        *self.quantization(id) = Some(Quantization {
+            scale,
+            zero_point: vec![0; count as usize],
+            axis: 0,
+        });
+    }
+
     pub(crate) fn finish(
-        mut self,
+        self,
         op: Op,
         inputs: Vec<Option<TensorId>>,
         output: TensorId,
     ) -> (Graph, Random) {
+        self.finish_all(op, inputs, vec![output])
+    }
+
+    /// As [`finish`](Self::finish), with any number of outputs.
+    pub(crate) fn finish_all(
+        mut self,
+        op: Op,
+        inputs: Vec<Option<TensorId>>,
+        outputs: Vec<TensorId>,
+    ) -> (Graph, Random) {
+        self.graph.outputs.clone_from(&outputs);
         self.graph.nodes.push(Node {
             variables: Vec::new(),
             op,
             inputs,
-            outputs: vec![output],
+            outputs,
         });
-        self.graph.outputs.push(output);
         (self.graph, self.random)
     }
 

@@ -37,6 +37,8 @@ pub(crate) struct Importer<'a> {
     faults: Vec<ImportError>,
     repairs: Vec<String>,
     operators_left: usize,
+    /// How many bytes of constants may still be computed: so many for each byte of the file.
+    constants_left: usize,
     depth: usize,
 }
 
@@ -55,6 +57,7 @@ impl<'a> Importer<'a> {
             faults: Vec::new(),
             repairs: Vec::new(),
             operators_left: MAX_OPERATORS,
+            constants_left: file.len() * MAX_GROWTH,
             depth: 0,
         })
     }
@@ -156,6 +159,15 @@ impl<'a> Importer<'a> {
         Ok(graph)
     }
 
+    /// Counts constants that are computed here, if there may be so many.
+    fn may_define(&mut self, values: &[Vec<u8>]) -> bool {
+        let left = self
+            .constants_left
+            .checked_sub(values.iter().map(Vec::len).sum());
+        self.constants_left = left.unwrap_or(self.constants_left);
+        left.is_some()
+    }
+
     /// Reads one operator into the graph of `tensors`.
     fn operator(
         &mut self,
@@ -188,13 +200,20 @@ impl<'a> Importer<'a> {
             Read::Op(op) => reader.node(op).map_err(in_place)?,
             Read::Values(values) => {
                 let outputs = reader.results().map_err(in_place)?;
+                if !self.may_define(&values) {
+                    return Err(in_place(unsupported_form(
+                        "the file makes too many constants of little",
+                    )));
+                }
                 return define(tensors, &outputs, values).map_err(in_place);
             }
             Read::Done => return Ok(()),
         };
         let graph = &mut tensors.graph;
         op::check(graph, &node).map_err(|message| in_place(unsupported_form(message)))?;
-        if let Some(values) = folded(graph, &node) {
+        if let Some(values) = folded(graph, &node)
+            && self.may_define(&values)
+        {
             return define(tensors, &node.outputs, values).map_err(in_place);
         }
         let outputs = node.outputs.clone();
@@ -203,6 +222,9 @@ impl<'a> Importer<'a> {
         outputs.try_for_each(|id| tensors.write(id).map_err(in_place))
     }
 }
+
+/// Most bytes of computed constants for each byte of the file.
+const MAX_GROWTH: usize = 6;
 
 /// Makes constants of what an operator writes.
 fn define(

@@ -134,9 +134,73 @@ tables! { 'a
         0 approximate: u8,
     }
 
+    /// Number 10 of `builtin_options_type`.
+    ConcatenationOptions {
+        0 axis: i32,
+        1 fused_activation_function: i8,
+    }
+
+    /// Number 15 of `builtin_options_type`.
+    ResizeBilinearOptions {
+        2 align_corners: u8,
+        3 half_pixel_centers: u8,
+    }
+
     /// Number 17 of `builtin_options_type`.
     ReshapeOptions {
         0 new_shape: Vector<'a, i32>,
+    }
+
+    /// Number 19 of `builtin_options_type`.
+    SpaceToDepthOptions {
+        0 block_size: i32,
+    }
+
+    /// Number 23 of `builtin_options_type`.
+    GatherOptions {
+        0 axis: i32,
+        1 batch_dims: i32,
+    }
+
+    /// Number 30 of `builtin_options_type`.
+    SqueezeOptions {
+        0 squeeze_dims: Vector<'a, i32>,
+    }
+
+    /// Number 32 of `builtin_options_type`.
+    StridedSliceOptions {
+        0 begin_mask: i32,
+        1 end_mask: i32,
+        2 ellipsis_mask: i32,
+        3 new_axis_mask: i32,
+        4 shrink_axis_mask: i32,
+        5 offset: u8,
+    }
+
+    /// Number 59 of `builtin_options_type`.
+    PackOptions {
+        1 axis: i32,
+    }
+
+    /// Number 64 of `builtin_options_type`.
+    UnpackOptions {
+        1 axis: i32,
+    }
+
+    /// Number 74 of `builtin_options_type`.
+    ResizeNearestNeighborOptions {
+        0 align_corners: u8,
+        1 half_pixel_centers: u8,
+    }
+
+    /// Number 77 of `builtin_options_type`.
+    MirrorPadOptions {
+        0 mode: i8,
+    }
+
+    /// Number 94 of `builtin_options_type`.
+    DepthToSpaceOptions {
+        0 block_size: i32,
     }
 }
 

@@ -150,14 +150,23 @@ impl<'a> Tensors<'a> {
     /// one if it was folded.
     pub(crate) fn integers(&mut self, index: i32, most: usize) -> Result<Vec<i64>, ImportError> {
         let (slot, table) = self.table(index)?;
-        let (name, ty, data) = if let Some(id) = self.imported[slot] {
-            let tensor = &self.graph.tensors[id];
-            (tensor.name.clone(), tensor.ty, tensor.data.clone())
-        } else {
-            let tensor = self.read(slot, table)?;
-            (tensor.name, tensor.ty, tensor.data)
+        let Tensor {
+            name,
+            ty,
+            data,
+            shape,
+            ..
+        } = match self.imported[slot] {
+            Some(id) => self.graph.tensors[id].clone(),
+            None => self.read(slot, table)?,
         };
-        let data = data.ok_or_else(|| unsupported_form(format!("`{name}` is not constant")))?;
+        let is_empty = shape.contains(&0);
+        let data = match data {
+            Some(data) => data,
+            // The shape of a scalar has no data.
+            None if is_empty => [].into(),
+            None => return Err(unsupported_form(format!("`{name}` is not constant"))),
+        };
         let of_i32 = |b: &[u8]| Some(i64::from(i32::from_le_bytes(b.try_into().ok()?)));
         let of_i64 = |b: &[u8]| Some(i64::from_le_bytes(b.try_into().ok()?));
         let elements: Option<Vec<_>> = if ty == DataType::I32 {

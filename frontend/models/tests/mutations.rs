@@ -87,7 +87,8 @@ fn damaged_files_are_errors_or_sound_graphs() {
                 evaluate_if_small(&graph, &mut random);
                 // A description also reads tensors that nothing names, which may be the damaged ones.
                 if let Ok(outline) = outline(&file) {
-                    assert_eq!(outline.operators.len(), graph.nodes.len());
+                    // Operators on constants are folded.
+                    assert!(outline.operators.len() >= graph.nodes.len());
                     assert!(outline.operators.iter().all(|o| o.known));
                 }
             }

@@ -4,7 +4,7 @@
 //! fully-connected weights OI. Integer arithmetic is that of TFLite's *reference* kernels, bit for bit.
 //! The order of every f32 sum is part of the operator's definition and said in its file; every operation
 //! on f32 is rounded by itself (nothing is fused), and a NaN that an operator computes is stored as the
-//! canonical one (RESHAPE and PAD copy what they are given).
+//! canonical one (operators that only move elements copy what they are given).
 
 mod add_n;
 mod arithmetic;
@@ -14,6 +14,7 @@ mod conv_2d;
 mod depthwise_conv_2d;
 mod fully_connected;
 mod linear;
+mod movement;
 mod operand;
 mod pad;
 mod pool_2d;
@@ -27,6 +28,7 @@ mod window;
 
 use crate::graph::{Graph, Node, State};
 pub use binary::Binary;
+pub use movement::{Movement, Stretch};
 pub use operand::check_shape;
 pub(crate) use operand::check_size;
 use pool_2d::Pool;
@@ -135,11 +137,14 @@ pub enum Op {
     Quantize,
     /// Input: a quantised integer. Output: f32 of the same shape.
     Dequantize,
-    /// Input: x. Output: x with elements added around it: zero, or the zero point.
+    /// Inputs: x, and the value of what is added or none: zero, or the zero point. Output: x with elements
+    /// added around it.
     Pad {
         /// Elements before each dimension; those after follow from the output's shape.
         before: Vec<u32>,
     },
+    /// Of those that move elements, any other.
+    Movement(Movement),
 }
 
 impl Op {
@@ -165,6 +170,7 @@ impl Op {
             Self::Quantize => "QUANTIZE",
             Self::Dequantize => "DEQUANTIZE",
             Self::Pad { .. } => "PAD",
+            Self::Movement(movement) => movement.name(),
         }
     }
 }
@@ -209,6 +215,7 @@ pub fn check(graph: &Graph, node: &Node) -> Result<(), String> {
         Op::Quantize => quantize::check_quantize(graph, node),
         Op::Dequantize => quantize::check_dequantize(graph, node),
         Op::Pad { before } => pad::check(graph, node, before),
+        Op::Movement(movement) => movement.check(graph, node),
     }
 }
 
@@ -272,7 +279,11 @@ pub fn evaluate(
         Op::Logistic => unary::logistic(graph, node, value(0)),
         Op::Quantize => quantize::quantize(graph, node, value(0)),
         Op::Dequantize => quantize::dequantize(graph, node, value(0)),
-        Op::Pad { before } => pad::evaluate(graph, node, before, value(0)),
+        Op::Pad { before } => {
+            let fill = values.get(1).copied().flatten();
+            pad::evaluate(graph, node, before, value(0), fill)
+        }
+        Op::Movement(movement) => return movement.evaluate(graph, node, values),
     };
     vec![result]
 }

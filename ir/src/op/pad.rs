@@ -1,59 +1,45 @@
-//! PAD: x in a larger tensor, the rest of which is zero (F32: +0.0; integers: the zero point, which is
-//! the same for x and the result).
+//! PAD and PADV2: x in a larger tensor, the rest of which is one value: that of the second input where
+//! there is one, else zero (F32: +0.0; of quantised integers the zero point).
 
-use super::{operand, operand::Operands};
-use crate::{
-    graph::{DataType, Graph, Node},
-    quant,
+use super::{
+    movement::index::{self, moved_or_filled, one_meaning},
+    operand,
+    operand::Operands,
 };
+use crate::graph::{Graph, Node};
 
 pub(super) fn check(graph: &Graph, node: &Node, before: &[u32]) -> Result<(), String> {
-    let operands = Operands::new(graph, node, (1, 1))?;
+    let operands = Operands::new(graph, node, (1, 2))?;
     let (x, output) = (operands.input(0), operands.output);
-    let fits = |((from, to), before): ((&u32, &u32), &u32)| {
-        u64::from(*from) + u64::from(*before) <= u64::from(*to)
-    };
-    let rank = x.shape.len();
-    if output.shape.len() != rank
-        || before.len() != rank
-        || !x.shape.iter().zip(&output.shape).zip(before).all(fits)
-    {
-        return Err(format!(
-            "`{}` of shape {:?} with {before:?} elements before it does not fit {:?}",
-            x.name, x.shape, output.shape
-        ));
-    }
-    if operands.number()? != DataType::F32 {
-        operand::same_affine(x, output)?;
+    operand::same_type(x, output)?;
+    one_meaning(x, output)?;
+    index::fits(x, output, before)?;
+    if let Some(fill) = operands.optional(1) {
+        operand::same_type(fill, output)?;
+        one_meaning(fill, output)?;
+        if fill.elements() != 1 {
+            return Err(format!("`{}` is no single element", fill.name));
+        }
     }
     Ok(())
 }
 
-pub(super) fn evaluate(graph: &Graph, node: &Node, before: &[u32], value: &[u8]) -> Vec<u8> {
-    let operands = Operands::new(graph, node, (1, 1)).expect("checked");
+pub(super) fn evaluate(
+    graph: &Graph,
+    node: &Node,
+    before: &[u32],
+    value: &[u8],
+    fill: Option<&[u8]>,
+) -> Vec<u8> {
+    let operands = Operands::new(graph, node, (1, 2)).expect("checked");
     let (x, output) = (operands.input(0), operands.output);
-    let size = output.ty.size() as usize;
-    let fill = if output.ty == DataType::F32 {
-        0
-    } else {
-        quant::affine(output).expect("checked").1 as u8
-    };
-    let mut padded = vec![fill; output.bytes()];
-    for (at, element) in value.chunks_exact(size).enumerate() {
-        let place = place(at, &x.shape, before, &output.shape);
-        padded[place * size..][..size].copy_from_slice(element);
-    }
-    padded
-}
-
-/// The index, in a tensor of shape `outer`, of element `index` of a tensor of shape `inner` that lies in
-/// it behind `before` elements of each dimension.
-fn place(mut index: usize, inner: &[u32], before: &[u32], outer: &[u32]) -> usize {
-    let (mut place, mut stride) = (0, 1);
-    for ((inner, before), outer) in inner.iter().zip(before).zip(outer).rev() {
-        place += (index % *inner as usize + *before as usize) * stride;
-        index /= *inner as usize;
-        stride *= *outer as usize;
-    }
-    place
+    let zero = index::zero(output);
+    moved_or_filled(x, value, &output.shape, fill.unwrap_or(&zero), |index| {
+        let dims = index.iter().zip(before).zip(&x.shape);
+        dims.map(|((i, before), dim)| {
+            let inner = i.checked_sub(*before as usize)?;
+            (inner < *dim as usize).then_some(inner)
+        })
+        .collect()
+    })
 }

@@ -5,6 +5,8 @@ mod elementwise;
 mod linear;
 mod movement;
 mod reduction;
+mod shapes;
+mod slicing;
 
 use rune_ir::{
     graph::{Node, Tensor, TensorId, VariableId},
@@ -44,6 +46,8 @@ pub(crate) fn reader(name: &str) -> Option<ReadOp> {
         linear::reader,
         reduction::reader,
         movement::reader,
+        slicing::reader,
+        shapes::reader,
         elementwise::reader,
     ];
     families.into_iter().find_map(|family| family(name))
