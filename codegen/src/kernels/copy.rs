@@ -324,17 +324,24 @@ fn transpose(
             shifted(&to, a * across.to + i * element),
         )
     };
-    f.range("a", 0, across_squares, lanes, |f, a| {
+    // Squares side by side, up to the 64 bytes of a cache line, before those below them.
+    let abreast = [4, 2]
+        .into_iter()
+        .find(|n| across_squares % (n * lanes) == 0);
+    let abreast = abreast.unwrap_or(1);
+    f.range("a", 0, across_squares, lanes * abreast, |f, a| {
         f.range("i", 0, inner_squares, lanes, |f, i| {
-            let (from, to) = place(a, i);
-            let rows = (0..lanes).map(|row| {
-                let at = from.plus(row * inner.from as u32);
-                Expr::Load(Load::Whole(Ty::I8x16), at)
+            f.each("b", abreast, |f, b| {
+                let (from, to) = place(&(a + b * lanes), i);
+                let rows = (0..lanes).map(|row| {
+                    let at = from.plus(row * inner.from as u32);
+                    Expr::Load(Load::Whole(Ty::I8x16), at)
+                });
+                let rows: Vec<Expr> = rows.map(|x| f.value("x", x)).collect();
+                for (row, value) in (0..).zip(transposed(f, rows, element)) {
+                    f.store(Store::Whole, to.plus(row * across.to), value);
+                }
             });
-            let rows: Vec<Expr> = rows.map(|x| f.value("x", x)).collect();
-            for (row, value) in (0..).zip(transposed(f, rows, element)) {
-                f.store(Store::Whole, to.plus(row * across.to), value);
-            }
         });
     });
     let mut rest = |across_from: u32, across_count: u32, inner_from: u32, inner_count: u32| {

@@ -31,8 +31,8 @@ pub(super) fn kernel(
         Movement::BroadcastTo => broadcast(context, node),
         Movement::SpaceToDepth { block } => depth(context, node, *block, false),
         Movement::DepthToSpace { block } => depth(context, node, *block, true),
-        Movement::SpaceToBatchNd { block, before } => batches(context, node, block, before, false),
-        Movement::BatchToSpaceNd { block, before } => batches(context, node, block, before, true),
+        Movement::SpaceToBatchNd { block, before } => batches(context, node, block, before, false)?,
+        Movement::BatchToSpaceNd { block, before } => batches(context, node, block, before, true)?,
         Movement::ResizeBilinear { sampling } => resize::bilinear(context, node, *sampling),
         Movement::ResizeNearestNeighbor { sampling } => nearest(context, node, *sampling),
         Movement::Gather { axis, batch_dims } => gather::gather(context, node, *axis, *batch_dims),
@@ -296,14 +296,18 @@ fn depth(context: &mut Context, node: &Node, block: u32, back: bool) -> Kernel {
     m.f.finish()
 }
 
-/// `SPACE_TO_BATCH_ND`, or `BATCH_TO_SPACE_ND` where `back`: a box for each position in a block.
+/// Most positions in the blocks of padded or cropped dimensions: each has code of its own.
+const MOST_POSITIONS: u32 = 256;
+
+/// `SPACE_TO_BATCH_ND`, or `BATCH_TO_SPACE_ND` where `back`: where nothing is added or left out one box, else
+/// a box for each position in a block.
 fn batches(
     context: &mut Context,
     node: &Node,
     block: &[u32],
     before: &[u32],
     back: bool,
-) -> Kernel {
+) -> Result<Kernel, String> {
     let name = if back {
         "batch_to_space_nd"
     } else {
@@ -313,52 +317,67 @@ fn batches(
     let (from, to) = m.strides();
     let (wide, many) = if back { (m.y, m.x) } else { (m.x, m.y) };
     let (wide_strides, many_strides) = if back { (&to, &from) } else { (&from, &to) };
-    let covers = |d: usize| before[d] == 0 && wide.shape[1 + d] == many.shape[1 + d] * block[d];
-    if !back && !(0..block.len()).all(covers) {
+    let direction = |(count, wide, many): (u32, u32, u32)| {
+        let (from, to) = if back { (many, wide) } else { (wide, many) };
+        dim(count, from, to)
+    };
+    let spatial = block.len();
+    let batch = (wide.shape[0], wide_strides[0], many_strides[0]);
+    let row = wide.shape[1 + spatial..].iter().product();
+    let row = (row, m.element, m.element);
+    let exact = |d: usize| before[d] == 0 && wide.shape[1 + d] == many.shape[1 + d] * block[d];
+    if (0..spatial).all(exact) {
+        let mut dims = vec![batch, row];
+        let mut position = wide.shape[0] * many_strides[0];
+        for d in (0..spatial).rev() {
+            dims.push((block[d], wide_strides[1 + d], position));
+            position *= block[d];
+            let step = wide_strides[1 + d] * block[d];
+            dims.push((many.shape[1 + d], step, many_strides[1 + d]));
+        }
+        let dims = dims.into_iter().map(direction).collect();
+        m.boxes(context, 0, 0, dims);
+        return Ok(m.f.finish());
+    }
+    let positions = block.iter().product::<u32>();
+    if positions > MOST_POSITIONS {
+        return Err(format!(
+            "its blocks of {block:?} have more than {MOST_POSITIONS} positions, and do not fill the shape"
+        ));
+    }
+    if !back {
         let to = start(m.to);
-        copy::fill(&mut m.f, &to, m.y.bytes() as u32, &zero(m.y), context.simd);
+        let zero = zero(m.y);
+        copy::fill(&mut m.f, &to, m.y.bytes() as u32, &zero, context.simd);
     }
-    let (batch, positions) = (wide.shape[0], block.iter().product::<u32>());
     for position in 0..positions {
-        let (mut many_at, mut wide_at) = (position * batch * many_strides[0], 0);
-        let mut dims = vec![(batch, wide_strides[0], many_strides[0])];
+        let (mut many_at, mut wide_at) = (position * batch.0 * many_strides[0], 0);
+        let mut dims = vec![batch, row];
         let mut rest = position;
-        let mut shifts = vec![0; block.len()];
-        for d in (0..block.len()).rev() {
-            shifts[d] = rest % block[d];
-            rest /= block[d];
-        }
-        for d in 0..block.len() {
-            // The many `first..end` lie inside: element e of them is e * block + shift - before.
-            let first = before[d].saturating_sub(shifts[d]).div_ceil(block[d]);
-            let end = (wide.shape[1 + d] + before[d])
-                .saturating_sub(shifts[d])
-                .div_ceil(block[d])
-                .min(many.shape[1 + d]);
+        for d in (0..spatial).rev() {
+            let (block, before) = (block[d], before[d]);
+            let shift = rest % block;
+            rest /= block;
+            // Those inside: element e of the many is e * block + shift - before of the wide.
+            let first = before.saturating_sub(shift).div_ceil(block);
+            let end = (wide.shape[1 + d] + before).saturating_sub(shift);
+            let end = end.div_ceil(block).min(many.shape[1 + d]);
             let count = end.saturating_sub(first);
-            dims.push((count, wide_strides[1 + d] * block[d], many_strides[1 + d]));
+            dims.push((count, wide_strides[1 + d] * block, many_strides[1 + d]));
             many_at += first * many_strides[1 + d];
-            wide_at +=
-                (first * block[d] + shifts[d]).saturating_sub(before[d]) * wide_strides[1 + d];
+            wide_at += (first * block + shift).saturating_sub(before) * wide_strides[1 + d];
         }
-        let row = wide.shape[1 + block.len()..].iter().product();
-        dims.push((row, m.element, m.element));
-        if dims.iter().any(|(count, ..)| *count == 0) {
-            continue;
+        if dims.iter().all(|(count, ..)| *count > 0) {
+            let dims = dims.into_iter().map(direction).collect();
+            let (from, to) = if back {
+                (many_at, wide_at)
+            } else {
+                (wide_at, many_at)
+            };
+            m.boxes(context, from, to, dims);
         }
-        let dims = dims.into_iter().map(|(count, wide, many)| {
-            let (from, to) = if back { (many, wide) } else { (wide, many) };
-            dim(count, from, to)
-        });
-        let dims = dims.collect();
-        let (from, to) = if back {
-            (many_at, wide_at)
-        } else {
-            (wide_at, many_at)
-        };
-        m.boxes(context, from, to, dims);
     }
-    m.f.finish()
+    Ok(m.f.finish())
 }
 
 /// The bytes of what stands for zero: the zero point of a quantised tensor, else zeros.

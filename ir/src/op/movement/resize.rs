@@ -11,12 +11,21 @@ use crate::{
     quant::{Blend, Sampling},
 };
 
+/// Most rows or columns of a result: there are tables of both.
+const MOST: usize = 1 << 16;
+
 fn images<'g>(graph: &'g Graph, node: &Node) -> Result<(&'g Tensor, &'g Tensor), String> {
     let (x, output) = one_to_one(graph, node)?;
     let [batch, _, _, depth] = operand::dims::<4>(x)?;
     let [_, rows, columns, _] = operand::dims::<4>(output)?;
     let due = [batch, rows, columns, depth].map(|d| d as u32);
     operand::shape(output, &due)?;
+    if rows.max(columns) > MOST {
+        return Err(format!(
+            "`{}` of shape {:?} has more than {MOST} rows or columns",
+            output.name, output.shape
+        ));
+    }
     Ok((x, output))
 }
 
