@@ -316,9 +316,10 @@ pub fn rescale_params(
         input_zero_point,
         requantization: Requantization::new(factor)?,
         output_zero_point,
-        range: match node.op {
-            Op::Unary(_) => rectifier_range(graph, node)?,
-            _ => activation_range(output, activation)?,
+        range: if matches!(node.op, Op::Unary(_)) {
+            rectifier_range(graph, node)?
+        } else {
+            activation_range(output, activation)?
         },
     })
 }

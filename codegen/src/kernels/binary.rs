@@ -32,21 +32,24 @@ pub(super) fn binary(
     }
     let bytes = a.ty == DataType::I8 || a.ty == DataType::U8;
     let quantized = bytes || a.ty == DataType::I16 && a.quantization.is_some();
-    match op {
-        Binary::AddPowers | Binary::SubPowers => powers(context, node, op, activation),
-        Binary::Add | Binary::Sub | Binary::SquaredDifference if quantized => {
-            sum(context, node, op, activation)
-        }
-        Binary::Mul if quantized => product(context, node, activation),
-        Binary::Div if quantized => quotient::quotient(context, node, activation),
-        Binary::Prelu => slope(context, node),
-        Binary::Equal | Binary::NotEqual if quantized && a.quantization.is_some() => {
-            compare_scaled(context, node, op)
-        }
-        _ if op.is_comparison() && bytes && a.quantization.is_some() => {
-            compare_scaled(context, node, op)
-        }
-        _ => Ok(plain(context, node, op, activation)),
+    let scaled = a.quantization.is_some();
+    let is = |ops: &[Binary]| ops.contains(&op);
+    if is(&[Binary::AddPowers, Binary::SubPowers]) {
+        powers(context, node, op, activation)
+    } else if is(&[Binary::Add, Binary::Sub, Binary::SquaredDifference]) && quantized {
+        sum(context, node, op, activation)
+    } else if op == Binary::Mul && quantized {
+        product(context, node, activation)
+    } else if op == Binary::Div && quantized {
+        quotient::quotient(context, node, activation)
+    } else if op == Binary::Prelu {
+        slope(context, node)
+    } else if is(&[Binary::Equal, Binary::NotEqual]) && quantized && scaled
+        || op.is_comparison() && bytes && scaled
+    {
+        compare_scaled(context, node, op)
+    } else {
+        Ok(plain(context, node, op, activation))
     }
 }
 
@@ -400,13 +403,13 @@ fn sum_of(f: &mut Builder, params: &SumParams, op: Binary, inputs: Vec<Expr>) ->
         scaled.push(f.value("scaled", x));
     }
     let [a, b] = [0, 1].map(|i: usize| scaled[i].clone());
-    let sum = match op {
-        Binary::Add => a + b,
-        Binary::Sub => a - b,
-        _ => {
-            let difference = f.value("difference", a - b);
-            difference.clone() * difference
-        }
+    let sum = if op == Binary::Add {
+        a + b
+    } else if op == Binary::Sub {
+        a - b
+    } else {
+        let difference = f.value("difference", a - b);
+        difference.clone() * difference
     };
     requantize(f, sum, &factor(ty, params.output), Rounding::Twice)
 }
@@ -458,7 +461,7 @@ fn product(context: &mut Context, node: &Node, activation: Activation) -> Result
         range,
     } = params;
     let scalar = map::elements(context, node, |f, inputs| {
-        let [a, b] = less(inputs, zero_points);
+        let [a, b] = less(&inputs, zero_points);
         let result = scaled(f, a * b, requantization);
         offset_and_clamp(f, result, output_zero_point, range)
     });
@@ -482,7 +485,7 @@ fn product(context: &mut Context, node: &Node, activation: Activation) -> Result
 }
 
 /// Two inputs less their zero points.
-pub(super) fn less(inputs: Vec<Expr>, zero_points: [i32; 2]) -> [Expr; 2] {
+pub(super) fn less(inputs: &[Expr], zero_points: [i32; 2]) -> [Expr; 2] {
     [0, 1].map(|i: usize| {
         let x = inputs[i].clone();
         if zero_points[i] == 0 {
@@ -497,7 +500,7 @@ pub(super) fn less(inputs: Vec<Expr>, zero_points: [i32; 2]) -> [Expr; 2] {
 fn slope(context: &mut Context, node: &Node) -> Result<Kernel, String> {
     let params = quant::slope_params(context.graph, node)?;
     let scalar = map::elements(context, node, |f, inputs| {
-        let [x, slope] = less(inputs, params.zero_points);
+        let [x, slope] = less(&inputs, params.zero_points);
         let x = f.value("x", x);
         let above = scaled(f, x.clone(), params.above);
         let below = scaled(f, x.clone() * slope, params.below);

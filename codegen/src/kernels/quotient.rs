@@ -37,7 +37,7 @@ pub(super) fn quotient(
             quant::affine(y)?.0,
         ];
         let scalar = map::elements(context, node, |f, inputs| {
-            let result = of_reals(f, scales, inputs);
+            let result = of_reals(f, scales, &inputs);
             offset_and_clamp(f, result, params.output_zero_point, params.range)
         });
         let step = Step {
@@ -66,7 +66,7 @@ pub(super) fn quotient(
     });
     let scalar = map::elements(context, node, |f, inputs| {
         let byte = inputs[1].clone() & Expr::I32(255);
-        let [a, b] = less(inputs, params.zero_points);
+        let [a, b] = less(&inputs, params.zero_points);
         let b = f.value("b", b);
         let [multiplier, exponent] = if let Some(table) = table {
             let at = element(table, &f.index("entry", byte), ENTRY);
@@ -139,7 +139,7 @@ fn by_reciprocal(
 
 /// The quotient of the reals that two I16 stand for, as an integer of the third scale; 0 where the divisor is
 /// 0.
-fn of_reals(f: &mut Builder, scales: [f32; 3], inputs: Vec<Expr>) -> Expr {
+fn of_reals(f: &mut Builder, scales: [f32; 3], inputs: &[Expr]) -> Expr {
     let [a, b] = less(inputs, [0, 0]);
     let b = f.value("b", b);
     let real = |x: Expr, scale: f32| Expr::f32(scale) * Expr::op(Op::F32ConvertI32S, [x]);

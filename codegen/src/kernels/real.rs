@@ -67,7 +67,18 @@ pub(super) fn binary(f: &mut Builder, op: Binary, a: Expr, b: Expr) -> Expr {
             a.clone().or_else(above, a * b)
         }
         Binary::Pow => pow(f, a, b),
-        _ => unreachable!("{} gives no real", op.name()),
+        Binary::AddPowers
+        | Binary::SubPowers
+        | Binary::Equal
+        | Binary::NotEqual
+        | Binary::Greater
+        | Binary::GreaterEqual
+        | Binary::Less
+        | Binary::LessEqual
+        | Binary::LogicalAnd
+        | Binary::LogicalOr
+        | Binary::BitwiseXor
+        | Binary::RightShift => unreachable!("{} gives no real", op.name()),
     }
 }
 

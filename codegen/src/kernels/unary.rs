@@ -88,36 +88,31 @@ pub(super) fn dequantize(context: &mut Context, node: &Node) -> Result<Kernel, S
 pub(super) fn unary(context: &mut Context, node: &Node, op: Unary) -> Result<Kernel, String> {
     let name = op.name().to_lowercase();
     let x = context.tensor(node, 0);
-    match op {
-        Unary::ZerosLike => {
-            let (y, to) = context.output(node);
-            let mut f = Builder::new(&name);
-            f.operand(Role::Write, "y", to);
-            f.fill(element(to, &Affine::from(0), 1), 0, y.bytes() as u32);
-            Ok(f.finish())
-        }
-        Unary::Cast => {
-            let to = output_of(context, node).ty;
-            let kernel = map_scalars(context, node, &name, |f, x| cast(f, x, to));
-            Ok(kernel)
-        }
-        _ if x.ty == DataType::F32 => {
-            let vectors = real::in_vectors(op);
-            Ok(map_floats(context, node, &name, vectors, |f, x| {
-                real::unary(f, op, x)
-            }))
-        }
-        Unary::Neg | Unary::LogicalNot | Unary::Sign => {
-            Ok(map_scalars(context, node, &name, |f, x| plain(f, op, x)))
-        }
-        Unary::Abs if x.ty == DataType::I32 || x.quantization.is_none() => {
-            Ok(map_scalars(context, node, &name, |f, x| plain(f, op, x)))
-        }
-        Unary::Abs | Unary::ReluN1To1 | Unary::Relu0To1 => {
-            rescale(context, node, &name, Activation::None, op == Unary::Abs)
-        }
-        Unary::LeakyRelu { .. } => leaky(context, node),
-        _ => look_up(context, node, &name),
+    let is = |ops: &[Unary]| ops.contains(&op);
+    if op == Unary::ZerosLike {
+        let (y, to) = context.output(node);
+        let mut f = Builder::new(&name);
+        f.operand(Role::Write, "y", to);
+        f.fill(element(to, &Affine::from(0), 1), 0, y.bytes() as u32);
+        Ok(f.finish())
+    } else if op == Unary::Cast {
+        let to = output_of(context, node).ty;
+        Ok(map_scalars(context, node, &name, |f, x| cast(f, x, to)))
+    } else if x.ty == DataType::F32 {
+        let vectors = real::in_vectors(op);
+        Ok(map_floats(context, node, &name, vectors, |f, x| {
+            real::unary(f, op, x)
+        }))
+    } else if is(&[Unary::Neg, Unary::LogicalNot, Unary::Sign])
+        || op == Unary::Abs && (x.ty == DataType::I32 || x.quantization.is_none())
+    {
+        Ok(map_scalars(context, node, &name, |f, x| plain(f, op, x)))
+    } else if is(&[Unary::Abs, Unary::ReluN1To1, Unary::Relu0To1]) {
+        rescale(context, node, &name, Activation::None, op == Unary::Abs)
+    } else if matches!(op, Unary::LeakyRelu { .. }) {
+        leaky(context, node)
+    } else {
+        look_up(context, node, &name)
     }
 }
 
@@ -125,17 +120,16 @@ pub(super) fn unary(context: &mut Context, node: &Node, op: Unary) -> Result<Ker
 fn plain(f: &mut Builder, op: Unary, x: Expr) -> Expr {
     let zero = Expr::constant(x.ty(), 0);
     let x = f.value("x", x);
-    match op {
-        Unary::Neg => zero - x,
-        Unary::LogicalNot => Expr::op(Op::I32Eqz, [x]),
-        Unary::Sign => {
-            let above = zero.clone().lt(x.clone());
-            above - x.lt(zero)
-        }
-        _ => {
-            let below = x.clone().lt(zero.clone());
-            (zero - x.clone()).or_else(below, x)
-        }
+    if op == Unary::Neg {
+        zero - x
+    } else if op == Unary::LogicalNot {
+        Expr::op(Op::I32Eqz, [x])
+    } else if op == Unary::Sign {
+        let above = zero.clone().lt(x.clone());
+        above - x.lt(zero)
+    } else {
+        let below = x.clone().lt(zero.clone());
+        (zero - x.clone()).or_else(below, x)
     }
 }
 
@@ -144,10 +138,12 @@ fn cast(f: &mut Builder, x: Expr, to: DataType) -> Expr {
     let x = f.value("x", x);
     let is = |ty: Ty| x.ty() == ty;
     if to == DataType::F32 {
-        return match x.ty() {
-            Ty::F32 => canonical(f, x),
-            Ty::I64 => Expr::op(Op::F32ConvertI64S, [x]),
-            _ => Expr::op(Op::F32ConvertI32S, [x]),
+        return if is(Ty::F32) {
+            canonical(f, x)
+        } else if is(Ty::I64) {
+            Expr::op(Op::F32ConvertI64S, [x])
+        } else {
+            Expr::op(Op::F32ConvertI32S, [x])
         };
     }
     if to == DataType::Bool {

@@ -122,20 +122,23 @@ enum Way {
 
 fn way(a: &Tensor, op: Binary) -> Way {
     let bytes = a.ty == DataType::I8 || a.ty == DataType::U8;
-    let quantized = bytes || a.ty == DataType::I16 && a.quantization.is_some();
-    match op {
-        Binary::AddPowers | Binary::SubPowers => Way::Powers,
-        Binary::Add | Binary::Sub | Binary::SquaredDifference if quantized => Way::Sum,
-        Binary::Mul | Binary::Div if quantized => Way::Product,
-        Binary::Prelu => Way::Slope,
-        // The reference kernels compare I16 by size as they are.
-        Binary::Equal | Binary::NotEqual if quantized && a.quantization.is_some() => Way::Compare,
-        Binary::Greater | Binary::GreaterEqual | Binary::Less | Binary::LessEqual
-            if bytes && a.quantization.is_some() =>
-        {
-            Way::Compare
-        }
-        _ => Way::Plain,
+    let wide = a.ty == DataType::I16 && a.quantization.is_some();
+    let is = |ops: &[Binary]| ops.contains(&op);
+    if is(&[Binary::AddPowers, Binary::SubPowers]) {
+        Way::Powers
+    } else if op == Binary::Prelu {
+        Way::Slope
+    } else if is(&[Binary::Add, Binary::Sub, Binary::SquaredDifference]) && (bytes || wide) {
+        Way::Sum
+    } else if is(&[Binary::Mul, Binary::Div]) && (bytes || wide) {
+        Way::Product
+    } else if op.is_comparison() && bytes && a.quantization.is_some() {
+        Way::Compare
+    } else if is(&[Binary::Equal, Binary::NotEqual]) && wide {
+        // By size the reference kernels compare I16 as they are.
+        Way::Compare
+    } else {
+        Way::Plain
     }
 }
 
@@ -254,12 +257,12 @@ pub(super) fn evaluate(
             let scales = [a, b, output].map(|t| quant::affine(t).expect("checked").0);
             let results = small.map(|(a, b)| {
                 let (a, b) = (a - params.zero_points[0], b - params.zero_points[1]);
-                let result = match op {
-                    Binary::Mul => {
-                        arithmetic::requantize(a * b, params.requantization, Rounding::Twice)
-                    }
-                    _ if as_reals => quotient_of_reals(scales, a, b),
-                    _ => quotient(&params, a, b),
+                let result = if op == Binary::Mul {
+                    arithmetic::requantize(a * b, params.requantization, Rounding::Twice)
+                } else if as_reals {
+                    quotient_of_reals(scales, a, b)
+                } else {
+                    quotient(&params, a, b)
                 };
                 arithmetic::offset_and_clamp(result, params.output_zero_point, params.range)
             });
@@ -371,10 +374,12 @@ fn sum(
     };
     let results = pairs.map(|(a, b)| {
         let (a, b) = (scaled(a, 0), scaled(b, 1));
-        let sum = match op {
-            Binary::Add => a.wrapping_add(b),
-            Binary::Sub => a.wrapping_sub(b),
-            _ => a.wrapping_sub(b).wrapping_mul(a.wrapping_sub(b)),
+        let sum = if op == Binary::Add {
+            a.wrapping_add(b)
+        } else if op == Binary::Sub {
+            a.wrapping_sub(b)
+        } else {
+            a.wrapping_sub(b).wrapping_mul(a.wrapping_sub(b))
         };
         let result = arithmetic::requantize(sum, params.output, Rounding::Twice);
         arithmetic::offset_and_clamp(result, params.output_zero_point, params.range)

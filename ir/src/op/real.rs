@@ -117,21 +117,34 @@ pub(super) fn binary(op: Binary, a: f32, b: f32) -> f32 {
             }
         }
         Binary::Pow => power(a, b),
-        _ => unreachable!("{} gives no real", op.name()),
+        Binary::AddPowers
+        | Binary::SubPowers
+        | Binary::Equal
+        | Binary::NotEqual
+        | Binary::Greater
+        | Binary::GreaterEqual
+        | Binary::Less
+        | Binary::LessEqual
+        | Binary::LogicalAnd
+        | Binary::LogicalOr
+        | Binary::BitwiseXor
+        | Binary::RightShift => unreachable!("{} gives no real", op.name()),
     }
 }
 
 /// A comparison of two f32.
 pub(super) fn compare(op: Binary, a: f32, b: f32) -> bool {
-    match op {
-        Binary::Equal => a == b,
-        Binary::NotEqual => a != b,
-        Binary::Greater => a > b,
-        Binary::GreaterEqual => a >= b,
-        Binary::Less => a < b,
-        Binary::LessEqual => a <= b,
-        _ => unreachable!("{} is no comparison", op.name()),
-    }
+    let (less, equal, greater) = (a < b, a == b, a > b);
+    let holds = [
+        (Binary::Equal, equal),
+        (Binary::NotEqual, !equal),
+        (Binary::Greater, greater),
+        (Binary::GreaterEqual, greater || equal),
+        (Binary::Less, less),
+        (Binary::LessEqual, less || equal),
+    ];
+    let of = holds.into_iter().find(|(comparison, _)| *comparison == op);
+    of.expect("a comparison").1
 }
 
 /// The sine of `x` a quarter turn times `quarters` further: x less the nearest whole number n of quarter turns,
@@ -182,7 +195,7 @@ fn quarter_turns(x: f32) -> (i64, f64) {
     let bytes = &TWO_OVER_PI[first / 8..first / 8 + 12];
     let window = bytes.iter().fold(0, |w, b| w << 8 | u128::from(*b));
     // The turns with 62 bits behind the point, modulo 4.
-    let turns = ((m << (first % 8)) * window >> 32) as u64;
+    let turns = (((m << (first % 8)) * window) >> 32) as u64;
     let n = (turns.wrapping_add(1 << 61) >> 62) as i64;
     let left = turns.wrapping_sub((n as u64) << 62) as i64;
     let angle = left as f64 * (std::f64::consts::FRAC_PI_2 / (1u64 << 62) as f64);

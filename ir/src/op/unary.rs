@@ -164,18 +164,18 @@ enum Way {
 }
 
 fn way(x: &Tensor, op: Unary) -> Way {
-    match op {
-        Unary::Neg | Unary::LogicalNot | Unary::ZerosLike | Unary::Cast
-            if x.ty != DataType::F32 =>
-        {
-            Way::Plain
-        }
-        _ if x.ty == DataType::F32 => Way::Real,
-        _ if x.ty == DataType::I32 => Way::Plain,
-        Unary::Abs if x.quantization.is_none() => Way::Plain,
-        Unary::Abs | Unary::ReluN1To1 | Unary::Relu0To1 => Way::Rescale,
-        Unary::LeakyRelu { .. } => Way::Slope,
-        _ => Way::Lookup,
+    let plain = [Unary::Neg, Unary::LogicalNot, Unary::ZerosLike, Unary::Cast].contains(&op);
+    let bends = [Unary::Abs, Unary::ReluN1To1, Unary::Relu0To1].contains(&op);
+    if x.ty == DataType::F32 {
+        Way::Real
+    } else if plain || x.ty == DataType::I32 || op == Unary::Abs && x.quantization.is_none() {
+        Way::Plain
+    } else if bends {
+        Way::Rescale
+    } else if matches!(op, Unary::LeakyRelu { .. }) {
+        Way::Slope
+    } else {
+        Way::Lookup
     }
 }
 
@@ -215,13 +215,17 @@ pub(super) fn evaluate(graph: &Graph, node: &Node, op: Unary, value: &[u8]) -> V
 }
 
 fn plain(op: Unary, x: i64) -> i64 {
-    match op {
-        Unary::Abs => x.wrapping_abs(),
-        Unary::Neg => x.wrapping_neg(),
-        Unary::Sign => x.signum(),
-        Unary::LogicalNot => i64::from(x == 0),
-        Unary::ZerosLike => 0,
-        _ => unreachable!("{} of integers is no plain function", op.name()),
+    if op == Unary::Abs {
+        x.wrapping_abs()
+    } else if op == Unary::Neg {
+        x.wrapping_neg()
+    } else if op == Unary::Sign {
+        x.signum()
+    } else if op == Unary::LogicalNot {
+        i64::from(x == 0)
+    } else {
+        assert_eq!(op, Unary::ZerosLike, "a function of integers as they are");
+        0
     }
 }
 

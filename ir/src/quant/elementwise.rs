@@ -30,7 +30,7 @@ pub struct SumParams {
 /// Says which operand's quantisation is unfit; or that the output's scale is so small that the sum
 /// would have to grow.
 pub fn sum_params(graph: &Graph, node: &Node, activation: Activation) -> Result<SumParams, String> {
-    let second = if node.inputs.len() > 1 { 1 } else { 0 };
+    let second = usize::from(node.inputs.len() > 1);
     let (a_scale, a_zero_point) = affine(operand(graph, node, 0)?)?;
     let (b_scale, b_zero_point) = affine(operand(graph, node, second)?)?;
     let output = result(graph, node)?;
@@ -267,9 +267,10 @@ pub fn slope_params(graph: &Graph, node: &Node) -> Result<SlopeParams, String> {
     let output = result(graph, node)?;
     let (output_scale, output_zero_point) = affine(output)?;
     wide_are_symmetric(graph, node)?;
-    let (slope, slope_zero_point) = match node.op {
-        Op::Unary(Unary::LeakyRelu { alpha }) => (alpha, 0),
-        _ => affine(operand(graph, node, 1)?)?,
+    let (slope, slope_zero_point) = if let Op::Unary(Unary::LeakyRelu { alpha }) = node.op {
+        (alpha, 0)
+    } else {
+        affine(operand(graph, node, 1)?)?
     };
     let below = scale * slope / output_scale;
     Ok(SlopeParams {
@@ -304,11 +305,15 @@ pub fn comparison_params(graph: &Graph, node: &Node) -> Result<[(i32, Requantiza
 /// A node that is none, or an output that is not quantised as a whole.
 pub fn rectifier_range(graph: &Graph, node: &Node) -> Result<(i32, i32), String> {
     let output = result(graph, node)?;
-    match node.op {
-        Op::Unary(Unary::ReluN1To1) => activation_range(output, Activation::ReluN1To1),
-        Op::Unary(Unary::Relu0To1) => real_range(output, Some(0.0), Some(1.0)),
-        Op::Unary(Unary::Abs) => element_range(output.ty),
-        _ => Err(format!("{} is no rectifier", node.op.name())),
+    let is = |op: Unary| node.op == Op::Unary(op);
+    if is(Unary::ReluN1To1) {
+        activation_range(output, Activation::ReluN1To1)
+    } else if is(Unary::Relu0To1) {
+        real_range(output, Some(0.0), Some(1.0))
+    } else if is(Unary::Abs) {
+        element_range(output.ty)
+    } else {
+        Err(format!("{} is no rectifier", node.op.name()))
     }
 }
 
@@ -372,11 +377,7 @@ fn sigmoid_params(graph: &Graph, node: &Node) -> Result<SigmoidParams, String> {
     if power_of_two(output) != Some(-15) {
         return Err(format!("the scale of `{}` is not 1/32768", output.name));
     }
-    let halves = if matches!(node.op, Op::Logistic) {
-        0
-    } else {
-        1
-    };
+    let halves = i32::from(node.op != Op::Logistic);
     if let Some(exponent @ 0..) = power_of_two(input).map(|e| e + 12)
         && exponent <= halves
     {
@@ -417,24 +418,47 @@ pub fn lookup(graph: &Graph, node: &Node) -> Result<Lookup, String> {
     let (output_scale, output_zero_point) = affine(output)?;
     let (least, _) = element_range(output.ty)?;
     let wide = input.ty == DataType::I16;
-    let function = match node.op {
-        Op::Logistic | Op::Unary(Unary::Tanh) if wide => {
-            return sigmoid_params(graph, node).map(Lookup::Sigmoid);
-        }
-        Op::Unary(Unary::HardSwish) => return hard_swish_table(graph, node).map(Lookup::Bytes),
-        Op::Unary(Unary::Rsqrt) if !wide => return rsqrt_table(graph, node).map(Lookup::Bytes),
-        Op::Logistic => Function::Logistic,
-        Op::Unary(Unary::Tanh) => Function::Tanh,
-        Op::Unary(Unary::Exp) => Function::Exp,
-        Op::Unary(Unary::Log) => Function::Log {
-            otherwise: (least - output_zero_point) as f32 * output_scale,
-        },
-        Op::Unary(Unary::Rsqrt) => Function::Rsqrt {
-            otherwise: 32767.0 * output_scale,
-        },
-        Op::Unary(Unary::Elu) => Function::Elu,
-        Op::Unary(Unary::Gelu { approximate }) => Function::Gelu { approximate },
-        _ => return Err(format!("{} is no function of a real", node.op.name())),
+    let op = if let Op::Unary(op) = node.op {
+        Some(op)
+    } else {
+        None
+    };
+    let logistic = node.op == Op::Logistic;
+    if wide && (logistic || op == Some(Unary::Tanh)) {
+        return sigmoid_params(graph, node).map(Lookup::Sigmoid);
+    }
+    if op == Some(Unary::HardSwish) {
+        return hard_swish_table(graph, node).map(Lookup::Bytes);
+    }
+    if op == Some(Unary::Rsqrt) && !wide {
+        return rsqrt_table(graph, node).map(Lookup::Bytes);
+    }
+    let functions = [
+        (Unary::Tanh, Function::Tanh),
+        (Unary::Exp, Function::Exp),
+        (
+            Unary::Log,
+            Function::Log {
+                otherwise: (least - output_zero_point) as f32 * output_scale,
+            },
+        ),
+        (
+            Unary::Rsqrt,
+            Function::Rsqrt {
+                otherwise: 32767.0 * output_scale,
+            },
+        ),
+        (Unary::Elu, Function::Elu),
+    ];
+    let simple = functions.into_iter().find(|(of, _)| op == Some(*of));
+    let function = if let Some((_, function)) = simple {
+        function
+    } else if let Some(Unary::Gelu { approximate }) = op {
+        Function::Gelu { approximate }
+    } else if logistic {
+        Function::Logistic
+    } else {
+        return Err(format!("{} is no function of a real", node.op.name()));
     };
     if wide {
         wide_are_symmetric(graph, node)?;
@@ -524,7 +548,7 @@ fn word_table(graph: &Graph, node: &Node, function: Function) -> Result<Box<[i16
         } else {
             // Half of the error in the middle of the step is taken off.
             let here = libm::roundf(scaled(sample(i)));
-            let interpolated = libm::roundf((scaled(sample(i + 1)) + here) / 2.0);
+            let interpolated = libm::roundf((scaled(sample(i + 1)) + here) * 0.5);
             let middle = libm::roundf(scaled(sample(i) + step / 2.0));
             here - libm::roundf((interpolated - middle) / 2.0)
         };

@@ -15,15 +15,7 @@ use crate::{
 pub(super) fn reader(name: &str) -> Option<ReadOp> {
     Some(match name {
         "ABS" => |r| r.unary(Unary::Abs),
-        "ADD" => |r| {
-            r.sum(
-                11,
-                Op::Add {
-                    activation: Activation::None,
-                },
-                Binary::AddPowers,
-            )
-        },
+        "ADD" => |r| r.sum(11, Binary::Add, Binary::AddPowers),
         "ADD_N" => |r| r.same_shape(Op::AddN),
         "BITWISE_XOR" => |r| r.binary(Binary::BitwiseXor),
         "CAST" => |r| r.unary(Unary::Cast),
@@ -84,13 +76,7 @@ pub(super) fn reader(name: &str) -> Option<ReadOp> {
         "SQRT" => |r| r.unary(Unary::Sqrt),
         "SQUARE" => |r| r.unary(Unary::Square),
         "SQUARED_DIFFERENCE" => |r| r.binary(Binary::SquaredDifference),
-        "SUB" => |r| {
-            let op = Op::Binary {
-                op: Binary::Sub,
-                activation: Activation::None,
-            };
-            r.sum(28, op, Binary::SubPowers)
-        },
+        "SUB" => |r| r.sum(28, Binary::Sub, Binary::SubPowers),
         "TANH" => |r| r.unary(Unary::Tanh),
         "ZEROS_LIKE" => |r| r.unary(Unary::ZerosLike),
         _ => return None,
@@ -129,7 +115,7 @@ impl Reader<'_, '_> {
     }
 
     /// ADD or SUB: `general`, or `powers` where the file asks for it and all scales are powers of two.
-    fn sum(&mut self, options: u8, general: Op, powers: Binary) -> Result<Read, ImportError> {
+    fn sum(&mut self, options: u8, general: Binary, powers: Binary) -> Result<Read, ImportError> {
         let options: Option<schema::AddOptions> = self.options(options)?;
         let (mut fused, mut asked) = (None, true);
         if let Some(options) = options {
@@ -143,18 +129,16 @@ impl Reader<'_, '_> {
             fits &= quant::power_of_two(self.input(input)?).is_some();
         }
         fits &= quant::power_of_two(self.output()?).is_some();
-        let op = match general {
-            _ if fits => Op::Binary {
-                op: powers,
-                activation: fused,
-            },
-            Op::Binary { op, .. } => Op::Binary {
-                op,
-                activation: fused,
-            },
-            _ => Op::Add { activation: fused },
-        };
-        Ok(Read::Op(op))
+        let activation = fused;
+        Ok(Read::Op(if fits {
+            let op = powers;
+            Op::Binary { op, activation }
+        } else if general == Binary::Add {
+            Op::Add { activation }
+        } else {
+            let op = general;
+            Op::Binary { op, activation }
+        }))
     }
 
     /// SELECT: with a condition of one element for each row, or as `SELECT_V2` has it.
