@@ -4,7 +4,7 @@
 //! approximation of exp(r), and the result scaled by 2^k. Every case is computed without branches and
 //! selected: for k = 0 the reduction leaves x as it is.
 
-use crate::nest::{Builder, Expr, Op};
+use crate::nest::{Builder, Expr, Op, Ty};
 
 const LN2_HIGH: f32 = f32::from_bits(0x3f31_7200);
 const LN2_LOW: f32 = f32::from_bits(0x35bf_be8e);
@@ -20,23 +20,67 @@ const TINY: f32 = f32::from_bits(0x3900_0000);
 const OVERFLOW: f32 = f32::from_bits(0x42b1_7218);
 const UNDERFLOW: f32 = f32::from_bits(0xc2cf_f1b5);
 
-/// exp(x) of an F32; some NaN for NaN.
+/// The instruction for one f32, or that for four.
+pub(super) fn either(x: &Expr, one: Op, four: Op) -> Op {
+    if x.ty() == Ty::F32x4 { four } else { one }
+}
+
+/// Whether `x`, F32 or F32x4, is above a bound.
+pub(super) fn above(x: &Expr, bound: f32) -> Expr {
+    let op = either(x, Op::F32Gt, Op::F32x4Gt);
+    Expr::op(op, [x.clone(), Expr::real(x.ty(), bound)])
+}
+
+/// Whether `x`, F32 or F32x4, is at least a bound.
+pub(super) fn at_least(x: &Expr, bound: f32) -> Expr {
+    let op = either(x, Op::F32Ge, Op::F32x4Ge);
+    Expr::op(op, [x.clone(), Expr::real(x.ty(), bound)])
+}
+
+/// The size of `x`, F32 or F32x4.
+pub(super) fn size_of(f: &mut Builder, x: &Expr) -> Expr {
+    let op = either(x, Op::F32Abs, Op::F32x4Abs);
+    f.value("size", Expr::op(op, [x.clone()]))
+}
+
+/// `size` with the sign of `like`, F32 or F32x4 both.
+pub(super) fn signed(size: Expr, like: &Expr) -> Expr {
+    if like.ty() == Ty::F32 {
+        return Expr::op(Op::F32Copysign, [size, like.clone()]);
+    }
+    let magnitude = Expr::constant(Ty::I32x4, i32::MAX.into());
+    size.or_else(magnitude, like.clone())
+}
+
+/// `x` cut off to an integer, and that as an F32 again, or F32x4.
+pub(super) fn cut_off(f: &mut Builder, x: Expr) -> [Expr; 2] {
+    let cut = either(&x, Op::I32TruncSatF32S, Op::I32x4TruncSatF32x4S);
+    let convert = either(&x, Op::F32ConvertI32S, Op::F32x4ConvertI32x4S);
+    let k = f.value("k", Expr::op(cut, [x]));
+    let multiple = f.value("kf", Expr::op(convert, [k.clone()]));
+    [k, multiple]
+}
+
+/// The F32 or F32x4 of these bits.
+pub(super) fn of_bits(bits: Expr) -> Expr {
+    if bits.ty() == Ty::I32 {
+        Expr::op(Op::F32ReinterpretI32, [bits])
+    } else {
+        bits.lanes(Ty::F32x4)
+    }
+}
+
+/// exp(x) of an F32, or of each lane of an F32x4; some NaN for NaN.
 pub(super) fn expf(f: &mut Builder, x: Expr) -> Expr {
-    let real = Expr::f32;
+    let ty = x.ty();
+    let real = |value: f32| Expr::real(ty, value);
     let x = f.value("x", x);
-    let size = f.value("size", Expr::op(Op::F32Abs, [x.clone()]));
-    let above = |bound: f32| Expr::op(Op::F32Gt, [size.clone(), real(bound)]);
-    let signed = |value: f32| Expr::op(Op::F32Copysign, [real(value), x.clone()]);
+    let size = size_of(f, &x);
     // Halves away from zero; its absolute value is at most 150 where it matters.
-    let nearest = x.clone() * real(INVERSE_LN2) + signed(0.5);
-    let one = signed(1.0).or_else(above(HALF_LN2), real(0.0));
-    let k = Expr::op(
-        Op::I32TruncSatF32S,
-        [nearest.or_else(above(THREE_HALF_LN2), one)],
-    );
-    let k = f.value("k", k);
-    let multiple = Expr::op(Op::F32ConvertI32S, [k.clone()]);
-    let multiple = f.value("kf", multiple);
+    let nearest = x.clone() * real(INVERSE_LN2) + signed(real(0.5), &x);
+    let one = signed(real(1.0), &x).or_else(above(&size, HALF_LN2), real(0.0));
+    let k = nearest.or_else(above(&size, THREE_HALF_LN2), one);
+    let [k, multiple] = cut_off(f, k);
     let high = f.value("hi", x.clone() - multiple.clone() * real(LN2_HIGH));
     let low = f.value("lo", multiple * real(LN2_LOW));
     let r = f.value("r", high.clone() - low.clone());
@@ -46,24 +90,28 @@ pub(super) fn expf(f: &mut Builder, x: Expr) -> Expr {
     let fraction = r * c.clone() / (real(2.0) - c);
     let y = (fraction - low + high) + real(1.0);
     let scaled = scale(f, y, &k);
-    let tiny = Expr::op(Op::F32Le, [size, real(TINY)]);
+    let tiny = Expr::op(either(&size, Op::F32Le, Op::F32x4Le), [size, real(TINY)]);
     let result = f.value("exp", (x.clone() + real(1.0)).or_else(tiny, scaled));
-    let overflow = Expr::op(Op::F32Ge, [x.clone(), real(OVERFLOW)]);
+    let overflow = at_least(&x, OVERFLOW);
     let result = f.value("exp", real(f32::INFINITY).or_else(overflow, result));
-    let underflow = Expr::op(Op::F32Le, [x, real(UNDERFLOW)]);
+    let underflow = Expr::op(either(&x, Op::F32Le, Op::F32x4Le), [x, real(UNDERFLOW)]);
     real(0.0).or_else(underflow, result)
 }
 
 /// `y` * 2^`k` for a `y` near 1 and a `k` in -150..=128, rounded once: where 2^k is not a normal number, a
 /// power that leaves `y` exact goes first.
 fn scale(f: &mut Builder, y: Expr, k: &Expr) -> Expr {
-    let large = f.value("large", Expr::I32(127).lt(k.clone()));
-    let small = f.value("small", k.clone().lt(Expr::I32(-126)));
-    let power = |exponent: i32| Expr::f32(f32::from_bits((exponent + 127).cast_unsigned() << 23));
+    let integer = |value| Expr::constant(k.ty(), value);
+    let large = f.value("large", integer(127).lt(k.clone()));
+    let small = f.value("small", k.clone().lt(integer(-126)));
+    let power = |exponent: i32| {
+        let power = f32::from_bits((exponent + 127).cast_unsigned() << 23);
+        Expr::real(y.ty(), power)
+    };
     let first = power(127).or_else(large.clone(), power(-102).or_else(small.clone(), power(0)));
-    let taken = Expr::I32(127).or_else(large, Expr::I32(-102).or_else(small, Expr::I32(0)));
-    let rest = (k.clone() - taken + Expr::I32(127)) << Expr::I32(23);
-    y * first * Expr::op(Op::F32ReinterpretI32, [rest])
+    let taken = integer(127).or_else(large, integer(-102).or_else(small, integer(0)));
+    let rest = (k.clone() - taken + integer(127)) << Expr::I32(23);
+    y * first * of_bits(rest)
 }
 
 #[cfg(test)]
@@ -75,7 +123,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::nest::{Address, Affine, Buffer, Load, Role, Store, Ty};
+    use crate::nest::{Address, Affine, Buffer, Load, Role, Store};
 
     /// A module whose function `f` replaces the f32 at address 0 by its exponential.
     fn module() -> Vec<u8> {

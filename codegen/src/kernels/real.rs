@@ -100,6 +100,10 @@ pub(super) fn in_vectors(op: Unary) -> bool {
             | Unary::HardSwish
             | Unary::Sign
             | Unary::Cast
+            | Unary::Exp
+            | Unary::Elu
+            | Unary::Tanh
+            | Unary::Gelu { approximate: true }
     )
 }
 

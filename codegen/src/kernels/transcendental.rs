@@ -3,7 +3,7 @@
 //!
 //! What a function does with a NaN is to give some NaN.
 
-use super::exp::expf;
+use super::exp::{above, at_least, cut_off, either, expf, of_bits, signed, size_of};
 use crate::nest::{Builder, Expr, Op};
 
 const LN2_HIGH: f32 = f32::from_bits(0x3f31_7180);
@@ -15,22 +15,6 @@ fn real(value: f32) -> Expr {
 
 fn double(value: f64) -> Expr {
     Expr::f64(value)
-}
-
-fn above(x: &Expr, bound: Expr) -> Expr {
-    Expr::op(Op::F32Gt, [x.clone(), bound])
-}
-
-fn at_least(x: &Expr, bound: Expr) -> Expr {
-    Expr::op(Op::F32Ge, [x.clone(), bound])
-}
-
-fn size_of(f: &mut Builder, x: &Expr) -> Expr {
-    f.value("size", Expr::op(Op::F32Abs, [x.clone()]))
-}
-
-fn signed(size: Expr, like: &Expr) -> Expr {
-    Expr::op(Op::F32Copysign, [size, like.clone()])
 }
 
 /// c0 + x * (c1 + x * (c2 + ...)).
@@ -47,31 +31,32 @@ fn series(x: &Expr, coefficients: &[f64]) -> Expr {
     inner.fold(double(*last), |sum, c| double(*c) + x.clone() * sum)
 }
 
-/// 2^k of an I32 in the range of normal numbers, as an F32.
+/// 2^k of integers in the range of normal numbers, as F32 or F32x4.
 fn power_of_two(k: Expr) -> Expr {
-    let bits = (k << Expr::I32(23)) + Expr::I32(127 << 23);
-    Expr::op(Op::F32ReinterpretI32, [bits])
+    let one = Expr::constant(k.ty(), 127 << 23);
+    of_bits((k << Expr::I32(23)) + one)
 }
 
-/// exp(x) - 1 of an x of at most 80.
+/// exp(x) - 1 of an x of at most 80, F32 or F32x4.
 pub(super) fn expm1(f: &mut Builder, x: Expr) -> Expr {
     const INVERSE_LN2: f32 = f32::from_bits(0x3fb8_aa3b);
     const Q1: f32 = f32::from_bits(0xbd08_8868);
     const Q2: f32 = f32::from_bits(0x3acf_3010);
-    /// 0.5 ln 2 and 1.5 ln 2.
+    /// 0.5 ln 2 and 1.5 ln 2: above these k is not 0, and not of size 1.
     const HALF_LN2: f32 = f32::from_bits(0x3eb1_7218);
     const THREE_HALF_LN2: f32 = f32::from_bits(0x3f85_1592);
     /// Below this x is the result.
     const TINY: f32 = f32::from_bits(0x3300_0000);
     /// From 27 ln 2 on below zero the result is -1.
     const FAR: f32 = f32::from_bits(0x4195_b844);
+    let ty = x.ty();
+    let real = |value: f32| Expr::real(ty, value);
     let x = f.value("x", x);
     let size = size_of(f, &x);
     let nearest = real(INVERSE_LN2) * x.clone() + signed(real(0.5), &x);
-    let one = signed(real(1.0), &x).or_else(above(&size, real(HALF_LN2)), real(0.0));
-    let k = nearest.or_else(at_least(&size, real(THREE_HALF_LN2)), one);
-    let k = f.value("k", Expr::op(Op::I32TruncSatF32S, [k]));
-    let multiple = f.value("kf", Expr::op(Op::F32ConvertI32S, [k.clone()]));
+    let one = signed(real(1.0), &x).or_else(above(&size, HALF_LN2), real(0.0));
+    let k = nearest.or_else(at_least(&size, THREE_HALF_LN2), one);
+    let [k, multiple] = cut_off(f, k);
     let high = f.value("hi", x.clone() - multiple.clone() * real(LN2_HIGH));
     let low = f.value("lo", multiple * real(LN2_LOW));
     let r = f.value("r", high.clone() - low.clone());
@@ -87,52 +72,58 @@ pub(super) fn expm1(f: &mut Builder, x: Expr) -> Expr {
     let e = r.clone() * (e - lost.clone()) - lost - square;
     let e = f.value("e", e);
     let difference = f.value("d", r.clone() - e.clone());
-    let k_is = |value: i32| k.clone().equals(Expr::I32(value));
+    let integer = |value| Expr::constant(k.ty(), value);
     let minus_one = real(0.5) * difference.clone() - real(0.5);
     let one = (real(-2.0) * (e.clone() - (r.clone() + real(0.5)))).or_else(
         r.clone().lt(real(-0.25)),
         real(1.0) + real(2.0) * difference.clone(),
     );
     let power = f.value("power", power_of_two(k.clone()));
-    let inverse = f.value("inverse", power_of_two(Expr::I32(0) - k.clone()));
+    let inverse = f.value("inverse", power_of_two(integer(0) - k.clone()));
     let outside = (difference.clone() + real(1.0)) * power.clone() - real(1.0);
+    let outside = f.value("outside", outside);
     let below_23 = (difference + (real(1.0) - inverse.clone())) * power.clone();
     let above_23 = (r - (e + inverse) + real(1.0)) * power;
-    let inside = below_23.or_else(k.clone().lt(Expr::I32(23)), above_23);
-    let is_outside = k.clone().lt(Expr::I32(0)) | Expr::I32(56).lt(k.clone());
-    let result = f.value("expm1", outside.or_else(is_outside, inside));
-    let result = f.value("expm1", one.or_else(k_is(1), result));
-    let result = f.value("expm1", minus_one.or_else(k_is(-1), result));
-    let result = f.value("expm1", result.or_else(above(&size, real(HALF_LN2)), near));
+    let result = below_23.or_else(k.clone().lt(integer(23)), above_23);
+    let result = f.value(
+        "expm1",
+        outside.clone().or_else(integer(56).lt(k.clone()), result),
+    );
+    let result = f.value("expm1", outside.or_else(k.clone().lt(integer(0)), result));
+    let result = f.value("expm1", one.or_else(k.clone().equals(integer(1)), result));
+    let is_minus_one = k.clone().equals(integer(-1));
+    let result = f.value("expm1", minus_one.or_else(is_minus_one, result));
+    let result = f.value("expm1", result.or_else(above(&size, HALF_LN2), near));
     let tiny = size.clone().lt(real(TINY));
     let result = f.value("expm1", x.clone().or_else(tiny, result));
-    let far = at_least(&size, real(FAR)) & x.lt(real(0.0));
-    real(-1.0).or_else(far, result)
+    let of_far = f.value("expm1", real(-1.0).or_else(x.lt(real(0.0)), result.clone()));
+    of_far.or_else(at_least(&size, FAR), result)
 }
 
-/// tanh(x).
+/// tanh(x), F32 or F32x4.
 pub(super) fn tanh(f: &mut Builder, x: Expr) -> Expr {
-    /// log(3) / 2, log(5/3) / 2, and the least normal number.
+    /// log(3) / 2, and log(5/3) / 2.
     const LARGE: f32 = f32::from_bits(0x3f0c_9f54);
     const MIDDLE: f32 = f32::from_bits(0x3e82_c578);
+    let ty = x.ty();
+    let real = |value: f32| Expr::real(ty, value);
+    let minus = |x: Expr| Expr::op(either(&x, Op::F32Neg, Op::F32x4Neg), [x]);
     let x = f.value("x", x);
     let size = size_of(f, &x);
-    let large = f.value("large", above(&size, real(LARGE)));
-    let middle = f.value("middle", above(&size, real(MIDDLE)));
-    let far = f.value("far", above(&size, real(10.0)));
-    let kept = f.value("kept", real(10.0).or_else(far.clone(), size.clone()));
-    let twice = real(2.0) * kept;
-    let twice = f.value("twice", twice);
-    let minus = Expr::op(Op::F32Neg, [twice.clone()]);
-    let argument = twice.or_else(middle.clone(), minus);
+    let large = f.value("large", above(&size, LARGE));
+    let middle = f.value("middle", above(&size, MIDDLE));
+    let far = f.value("far", above(&size, 10.0));
+    let kept = real(10.0).or_else(far.clone(), size.clone());
+    let twice = f.value("twice", real(2.0) * kept);
+    let argument = twice.clone().or_else(middle.clone(), minus(twice));
     let t = expm1(f, argument);
     let t = f.value("t", t);
     let denominator = f.value("denominator", t.clone() + real(2.0));
     let of_large = real(1.0) - real(2.0) / denominator.clone();
-    let over = t.clone().or_else(middle, Expr::op(Op::F32Neg, [t]));
+    let over = t.clone().or_else(middle, minus(t));
     let result = of_large.or_else(large, over / denominator);
     let result = f.value("tanh", real(1.0).or_else(far, result));
-    let normal = at_least(&size, real(f32::MIN_POSITIVE));
+    let normal = at_least(&size, f32::MIN_POSITIVE);
     signed(result.or_else(normal, size), &x)
 }
 
@@ -168,7 +159,7 @@ pub(super) fn ln(f: &mut Builder, x: Expr) -> Expr {
     let zero = x.clone().equals(real(0.0));
     let result = f.value("ln", real(f32::NEG_INFINITY).or_else(zero, result));
     // Below zero, and of NaN, there is none.
-    result.or_else(at_least(&x, real(0.0)), real(f32::NAN))
+    result.or_else(at_least(&x, 0.0), real(f32::NAN))
 }
 
 /// 1 - erf(x).
@@ -287,7 +278,7 @@ pub(super) fn erfc(f: &mut Builder, x: Expr) -> Expr {
                     let second = expf(f, rest);
                     let second = f.value("second", second);
                     let value = f.value("value", first * second / size.clone());
-                    let far = at_least(&size, real(28.0));
+                    let far = at_least(&size, 28.0);
                     f.set(&result, real(0.0).or_else(far, value));
                 },
             );
@@ -323,7 +314,7 @@ pub(super) fn sine(f: &mut Builder, x: Expr, quarters: i64) -> Expr {
     let n = f.accumulator("n", Expr::I64(0));
     let y = f.accumulator("y", double(0.0));
     f.branch(
-        at_least(&size, real(FAR)),
+        at_least(&size, FAR),
         |f| {
             let (turns, rest) = far_from_zero(f, &x, &size);
             f.set(&n, turns);
@@ -496,7 +487,7 @@ pub(super) fn pow(f: &mut Builder, a: Expr, b: Expr) -> Expr {
     let minus = Expr::op(Op::F32Neg, [result.clone()]);
     let result = f.value("pow", minus.or_else(odd & sign, result));
     // There is none of a number below zero if b is not whole.
-    let below = a.clone().lt(real(0.0)) & above(&a, real(f32::NEG_INFINITY));
+    let below = a.clone().lt(real(0.0)) & above(&a, f32::NEG_INFINITY);
     let none = below & Expr::op(Op::I32Eqz, [integer]) & b_size.clone().lt(real(f32::INFINITY));
     let numbers = a.clone().equals(a.clone()) & b.clone().equals(b.clone());
     let result = f.value("pow", real(f32::NAN).or_else(none, result));
@@ -553,7 +544,7 @@ pub(super) fn remainder(f: &mut Builder, a: Expr, b: Expr) -> Expr {
     let signs = b.clone().lt(real(0.0)) ^ rest.clone().lt(real(0.0));
     let moved = rest.clone() + b.clone();
     let result = f.value("mod", moved.or_else(some & signs, rest));
-    let defined = a_size.lt(real(f32::INFINITY)) & above(&b_size, real(0.0));
+    let defined = a_size.lt(real(f32::INFINITY)) & above(&b_size, 0.0);
     let defined = defined & b.clone().equals(b);
     result.or_else(defined, real(f32::NAN))
 }

@@ -14,7 +14,7 @@ use super::{
     Context,
     binary::scaled,
     element::{self, element},
-    exp::expf,
+    exp::{either, expf},
     float::{activate, canonical},
     linear::vectors,
     map::{self, Input, Step},
@@ -47,14 +47,16 @@ pub(super) fn logistic(context: &mut Context, node: &Node) -> Result<Kernel, Str
     if context.tensor(node, 0).ty != DataType::F32 {
         return look_up(context, node, "logistic");
     }
-    Ok(map_floats(context, node, "logistic", false, |f, x| {
+    Ok(map_floats(context, node, "logistic", true, |f, x| {
+        let ty = x.ty();
+        let real = |value: f32| Expr::real(ty, value);
         let x = f.value("x", x);
         // Far below zero the exponential itself is the result.
-        let small = f.value("small", x.clone().lt(Expr::f32(-9.0)));
-        let minus = Expr::op(Op::F32Neg, [x.clone()]);
+        let small = f.value("small", x.clone().lt(real(-9.0)));
+        let minus = Expr::op(either(&x, Op::F32Neg, Op::F32x4Neg), [x.clone()]);
         let e = expf(f, x.or_else(small.clone(), minus));
         let e = f.value("e", e);
-        let logistic = Expr::f32(1.0) / (e.clone() + Expr::f32(1.0));
+        let logistic = real(1.0) / (e.clone() + real(1.0));
         e.or_else(small, logistic)
     }))
 }
