@@ -252,6 +252,10 @@ def prelu():
                 v.case(f"{name_of(dtype)} {name} {i}", None, tensors)
         q = affine(dtype), affine(dtype), affine(dtype)
         binary(v, f"{name_of(dtype)} computed slope", dtype, ([4, 6], [6]), q)
+    # Slopes of i16 are bytes.
+    for x, alpha in [([2, 3, 4], [4]), ([3, 20], [3, 1]), ([40], [1])]:
+        tensors = [Tensor(I16, x, 0.0003, 0), Tensor(I8, alpha, random.uniform(0.001, 0.02), zero_point(I8)), Tensor(I16, x, 0.0002, 0)]
+        v.case(f"int16 and int8 {x}", None, tensors, oracle=micro)
     v.write()
 
 
@@ -547,6 +551,11 @@ def cast():
         for to in types:
             values = np.array(far, F32) if of == F32 else draw(BOOL, [9]) if of == BOOL else every(of, 24)[:64]
             unary(v, f"{name_of(of)} to {name_of(to)}", values, opts=options("Cast"), to=to)
+    for other in [np.uint16, np.uint32]:
+        for ty in [F32, I8, I32, I64, BOOL]:
+            values = np.array(far + [4294967040.0], F32) if ty == F32 else draw(BOOL, [9]) if ty == BOOL else every(ty, 24)[:64]
+            unary(v, f"{name_of(ty)} to {name_of(other)}", values, opts=options("Cast"), to=other)
+            unary(v, f"{name_of(other)} to {name_of(ty)}", every(other, 24), opts=options("Cast"), to=ty)
     unary(v, "float32 to int8 of rank 3", draw(F32, [2, 3, 20], 60), opts=options("Cast"), to=I8)
     unary(v, "int8 to float32 of rank 3", draw(I8, [2, 3, 20]), opts=options("Cast"), to=F32)
     v.write()

@@ -98,8 +98,9 @@ pub(super) fn unary(context: &mut Context, node: &Node, op: Unary) -> Result<Ker
         f.fill(element(to, &Affine::from(0), 1), 0, y.bytes() as u32);
         Ok(f.finish())
     } else if op == Unary::Cast {
-        let to = output_of(context, node).ty;
-        Ok(map_scalars(context, node, &name, |f, x| cast(f, x, to)))
+        let (from, to) = (x.ty, output_of(context, node).ty);
+        let function = |f: &mut Builder, x| cast(f, x, from, to);
+        Ok(map_scalars(context, node, &name, function))
     } else if x.ty == DataType::F32 {
         let vectors = real::in_vectors(op);
         Ok(map_floats(context, node, &name, vectors, |f, x| {
@@ -136,7 +137,7 @@ fn plain(f: &mut Builder, op: Unary, x: Expr) -> Expr {
 }
 
 /// A number as one of type `to`; an F32 may be a NaN that is not canonical.
-fn cast(f: &mut Builder, x: Expr, to: DataType) -> Expr {
+fn cast(f: &mut Builder, x: Expr, from: DataType, to: DataType) -> Expr {
     let x = f.value("x", x);
     let is = |ty: Ty| x.ty() == ty;
     if to == DataType::F32 {
@@ -144,6 +145,8 @@ fn cast(f: &mut Builder, x: Expr, to: DataType) -> Expr {
             canonical(f, x)
         } else if is(Ty::I64) {
             Expr::op(Op::F32ConvertI64S, [x])
+        } else if from == DataType::U32 {
+            Expr::op(Op::F32ConvertI32U, [x])
         } else {
             Expr::op(Op::F32ConvertI32S, [x])
         };
@@ -163,8 +166,21 @@ fn cast(f: &mut Builder, x: Expr, to: DataType) -> Expr {
             let cut = Expr::op(Op::I64TruncSatF32S, [x]);
             return cut.or_else(number, Expr::I64(i64::MAX));
         }
+        if to == DataType::U32 {
+            let cut = f.value("cut", Expr::op(Op::I64TruncSatF32S, [x]));
+            let most = Expr::I64(u32::MAX.into());
+            let over = most.clone().lt(cut.clone());
+            let cut = f.value("cut", most.clone().or_else(over, cut));
+            let below = cut.clone().lt(Expr::I64(0));
+            let cut = Expr::I64(0).or_else(below, cut).or_else(number, most);
+            return Expr::op(Op::I32WrapI64, [cut]);
+        }
         let cut = Expr::op(Op::I32TruncSatF32S, [x]);
-        let (least, most) = quant::element_range(to).unwrap_or((i32::MIN, i32::MAX));
+        let (least, most) = if to == DataType::U16 {
+            (0, i32::from(u16::MAX))
+        } else {
+            quant::element_range(to).expect("an integer type")
+        };
         let cut = if to == DataType::I32 {
             cut
         } else {
@@ -174,6 +190,7 @@ fn cast(f: &mut Builder, x: Expr, to: DataType) -> Expr {
     }
     match (is(Ty::I64), to == DataType::I64) {
         (true, false) => Expr::op(Op::I32WrapI64, [x]),
+        (false, true) if from == DataType::U32 => Expr::op(Op::I64ExtendI32U, [x]),
         (false, true) => Expr::op(Op::I64ExtendI32S, [x]),
         _ => x,
     }

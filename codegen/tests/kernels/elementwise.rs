@@ -198,7 +198,8 @@ fn unary() {
 #[test]
 fn casts() {
     check(150, |mut m| {
-        let types = [&NUMBERS[..], &[DataType::Bool]].concat();
+        let others = [DataType::Bool, DataType::U16, DataType::U32];
+        let types = [&NUMBERS[..], &others].concat();
         let (from, to) = (m.random.pick(&types), m.random.pick(&types));
         let full = shape(&mut m);
         let x = m.input(from, &full);

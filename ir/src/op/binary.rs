@@ -156,7 +156,11 @@ pub(super) fn check(
     const I64: DataType = DataType::I64;
     let operands = Operands::new(graph, node, (2, 2))?;
     let (a, b, output) = (operands.input(0), operands.input(1), operands.output);
-    operand::same_type(a, b)?;
+    // The slopes of I16 are bytes.
+    let of_bytes = op == Binary::Prelu && a.ty == I16 && b.ty == I8;
+    if !of_bytes {
+        operand::same_type(a, b)?;
+    }
     if op.is_comparison() {
         operand::one_of(output, &[DataType::Bool])?;
     } else {
@@ -226,8 +230,9 @@ pub(super) fn evaluate(
             operand::float_bytes(results.map(|x| arithmetic::activate(activation, x)))
         };
     }
-    let integers = values.map(|value| operand::wide_integers(a.ty, value));
-    let pairs = pairs().map(|[i, j]| (integers[0][i], integers[1][j]));
+    let of_a = operand::wide_integers(a.ty, values[0]);
+    let of_b = operand::wide_integers(b.ty, values[1]);
+    let pairs = pairs().map(|[i, j]| (of_a[i], of_b[j]));
     let small = pairs.clone().map(|(a, b)| (a as i32, b as i32));
     let results: Vec<i64> = match way(a, op) {
         Way::Plain => {

@@ -109,7 +109,8 @@ pub(super) fn check(graph: &Graph, node: &Node, op: Unary) -> Result<(), String>
     let (x, output) = (operands.input(0), operands.output);
     operand::same_shape(x, output)?;
     if op == Unary::Cast {
-        let types = [F32, I8, U8, I16, I32, I64, DataType::Bool];
+        let (u16, u32) = (DataType::U16, DataType::U32);
+        let types = [F32, I8, U8, I16, u16, I32, u32, I64, DataType::Bool];
         operand::one_of(x, &types)?;
         return operand::one_of(output, &types);
     }
