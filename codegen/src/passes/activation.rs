@@ -9,7 +9,7 @@
 
 use rune_ir::{
     graph::{DataType, Graph, Node},
-    op::{Activation, Op},
+    op::{Activation, Binary, Op},
     quant,
 };
 
@@ -69,7 +69,11 @@ fn own_activation(op: &mut Op) -> Option<&mut Activation> {
     | Op::DepthwiseConv2d { activation, .. }
     | Op::MaxPool2d { activation, .. }
     | Op::AveragePool2d { activation, .. }
-    | Op::Add { activation } = op
+    | Op::Add { activation }
+    | Op::Binary {
+        op: Binary::Sub | Binary::Mul | Binary::Div,
+        activation,
+    } = op
     {
         Some(activation)
     } else {
@@ -113,6 +117,29 @@ mod tests {
         t3: f32[1, 3, 3, 2] = CONV_2D(t0, t1) relu
         output t3
         ");
+    }
+
+    #[test]
+    fn relu_goes_into_a_product_and_not_into_a_maximum() {
+        let made = |op| {
+            let mut b = Builder::default();
+            let x = b.input(&[4]);
+            let activation = Activation::None;
+            let product = b.node(Op::Binary { op, activation }, &[x, x], &[4]);
+            let y = b.node(Op::Relu, &[product], &[4]);
+            b.finish(&[y])
+        };
+        insta::assert_snapshot!(before_and_after(fuse, made(Binary::Mul)), @r"
+        input t0: f32[4]
+        t1: f32[4] = MUL(t0, t0)
+        t2: f32[4] = RELU(t1)
+        output t2
+        =>
+        input t0: f32[4]
+        t2: f32[4] = MUL(t0, t0) relu
+        output t2
+        ");
+        assert_unchanged(fuse, made(Binary::Maximum));
     }
 
     #[test]
