@@ -75,9 +75,9 @@ fn compare(name: &str, graph: &Graph) {
     let kept = fs::read(kept).unwrap();
     let length = graph.tensors[graph.outputs[0]].bytes();
     assert_eq!(kept.len(), 100 * length);
-    let mut state = 1;
+    let (mut random, mut state) = (1, graph.state());
     for (index, expected) in kept.chunks_exact(length).enumerate() {
-        let output = graph.evaluate(&[draw(&mut state, graph)]);
+        let output = graph.run(&[draw(&mut random, graph)], &mut state);
         let difference = vectors::difference(graph, 0, &output[0], expected);
         assert_eq!(difference, None, "{name}, input {index}");
     }

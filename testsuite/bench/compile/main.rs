@@ -32,7 +32,8 @@ RUN x model serial
 fn main() {
     let args: Vec<String> = env::args().skip(1).collect();
     match &args[..] {
-        [word, file] if word == "--one" => return one(Path::new(file)),
+        [word, file] if word == "--time" => return time(Path::new(file)),
+        [word, file] if word == "--memory" => return memory(Path::new(file)),
         [word, ..] if word == "--phases" => return phases(),
         _ => {}
     }
@@ -47,9 +48,9 @@ fn main() {
             let model = family.model(kilobytes * 1000);
             let path = folder.join("model.tflite");
             fs::write(&path, &model).expect("the model can be written");
-            let mut runs: Vec<(f64, f64)> = (0..RUNS).map(|_| run(&path)).collect();
-            runs.sort_by(|a, b| a.0.total_cmp(&b.0));
-            let (median, least, memory) = (runs[RUNS / 2].0, runs[0].0, runs[RUNS / 2].1);
+            let mut times: Vec<f64> = (0..RUNS).map(|_| run("--time", &path)).collect();
+            times.sort_by(f64::total_cmp);
+            let (median, least, memory) = (times[RUNS / 2], times[0], run("--memory", &path));
             let megabytes = model.len() as f64 / 1e6;
             println!(
                 "| {} | {} | {median:.1} | {least:.1} | {:.1} | {:.1} | {:.1} |",
@@ -69,37 +70,44 @@ fn main() {
     let _ = fs::remove_dir_all(&folder);
 }
 
-/// Compiles in a process of its own: milliseconds, and KB of memory on top of a process that has done nothing.
-fn run(path: &Path) -> (f64, f64) {
+/// What a process of its own prints of one compilation.
+fn run(word: &str, path: &Path) -> f64 {
     let output = Command::new(env::current_exe().expect("this program has a path"))
-        .arg("--one")
+        .arg(word)
         .arg(path)
         .output()
         .expect("this program runs again");
     assert!(output.status.success(), "{output:?}");
     let text = String::from_utf8_lossy(&output.stdout);
-    let numbers: Vec<f64> = text
-        .split_whitespace()
-        .filter_map(|n| n.parse().ok())
-        .collect();
-    let [time, before, after] = numbers[..] else {
-        panic!("it printed `{text}`")
-    };
-    (time, after - before)
+    text.trim().parse().expect("it prints a number")
 }
 
-/// Compiles the model once, from its file to a rune.
-fn one(path: &Path) {
-    let before = peak();
+/// Prints how many milliseconds the first compilation of a process takes, from the model's file to a rune.
+fn time(path: &Path) {
     let start = Instant::now();
+    compile(path);
+    println!("{}", start.elapsed().as_secs_f64() * 1e3);
+}
+
+/// Prints how many KB a compilation takes on top of what one without a model took.
+fn memory(path: &Path) {
+    let without = "FROM runicos/base\nCAPABILITY<F32[4]> RAW x\nOUT SERIAL\nRUN x serial\n";
+    let small = engines::compile_text(without, &Overlay::new("."), &Options::default());
+    assert!(small.output.is_some(), "{}", engines::rendered(&small));
+    let before = peak();
+    compile(path);
+    println!("{}", peak() - before);
+}
+
+fn compile(path: &Path) {
     let model = fs::read(path).expect("the model can be read");
     let world = Overlay::new(".").with("./model.tflite", model);
     let compiled = engines::compile_text(RUNEFILE, &world, &Options::default());
-    let time = start.elapsed().as_secs_f64() * 1e3;
-    if compiled.output.is_none() {
-        panic!("{}", engines::rendered(&compiled));
-    }
-    println!("{time} {before} {}", peak());
+    assert!(
+        compiled.output.is_some(),
+        "{}",
+        engines::rendered(&compiled)
+    );
 }
 
 /// The most memory this process has had, in KB.

@@ -9,6 +9,8 @@ use crate::flatbuffer::{Field, Node, file, i32s};
 pub(crate) enum Family {
     /// `FULLY_CONNECTED` of 256 by 256, int8; the more bytes, the more layers.
     Deep,
+    /// `FULLY_CONNECTED` of 16 by 16, int8: as many layers as a file has kilobytes.
+    Many,
     /// Three layers `FULLY_CONNECTED`, int8; the more bytes, the wider.
     Wide,
     /// `CONV_2D` of 3 by 3 with 64 channels on 8 by 8, int8, a scale for each channel.
@@ -34,12 +36,13 @@ const FULLY_CONNECTED: (u32, u8) = (9, 8);
 
 impl Family {
     /// All of them.
-    pub(crate) const ALL: [Self; 4] = [Self::Deep, Self::Wide, Self::Conv, Self::Float];
+    pub(crate) const ALL: [Self; 5] = [Self::Deep, Self::Many, Self::Wide, Self::Conv, Self::Float];
 
     /// Its name on the command line and in the table.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Deep => "fully-connected-deep",
+            Self::Many => "fully-connected-many",
             Self::Wide => "fully-connected-wide",
             Self::Conv => "conv-int8",
             Self::Float => "conv-f32",
@@ -50,13 +53,14 @@ impl Family {
     pub(crate) fn model(self, bytes: usize) -> Vec<u8> {
         let width = match self {
             Self::Deep => 256,
+            Self::Many => 16,
             Self::Wide => (bytes / 3).isqrt().next_multiple_of(16),
             Self::Conv => 64,
             Self::Float => 32,
         };
         let (operator, options, shape, weights, kind): (_, Node, Vec<usize>, Vec<usize>, _) =
             match self {
-                Self::Deep | Self::Wide => (
+                Self::Deep | Self::Many | Self::Wide => (
                     FULLY_CONNECTED,
                     Node::Table(vec![(0, Field::Byte(1))]),
                     vec![1, width],
@@ -76,7 +80,10 @@ impl Family {
                 ),
             };
         let layer = weights.iter().product::<usize>() * kind.bytes;
-        let layers = (bytes / layer).max(1);
+        let layers = match self {
+            Self::Many => bytes / 1000,
+            Self::Deep | Self::Wide | Self::Conv | Self::Float => (bytes / layer).max(1),
+        };
         let mut chain = Chain::new(operator.0);
         let mut random = Random::new(7);
         let affine = |scale: f32| (kind.code == INT8.code).then_some((scale, 1));
@@ -92,13 +99,13 @@ impl Family {
                 Some(values(&mut random, layer, &kind)),
             );
             let bias_kind = if scale { INT32 } else { FLOAT32 };
+            // No two biases are the same either.
             let bias = chain.tensor(
                 &format!("b{i}"),
                 &[width],
                 &bias_kind,
                 scale.then_some((0.0005, channels)),
-                // Small numbers of either type.
-                Some(vec![0; 4 * width]),
+                Some(small(&mut random, width, &bias_kind)),
             );
             let next = chain.tensor(&format!("x{i}"), &shape, &kind, affine(0.05), None);
             chain.operator(&[last, filter, bias], next, operator.1, &options);
@@ -115,6 +122,16 @@ fn values(random: &mut Random, bytes: usize, kind: &Kind) -> Vec<u8> {
     }
     let mut value = || random.word() as f32 / (1_u64 << 32) as f32 - 0.5;
     (0..bytes / 4).flat_map(|_| value().to_le_bytes()).collect()
+}
+
+/// Biases: small integers, or floats from -0.5 to 0.5.
+fn small(random: &mut Random, count: usize, kind: &Kind) -> Vec<u8> {
+    if kind.code == FLOAT32.code {
+        return values(random, 4 * count, kind);
+    }
+    (0..count)
+        .flat_map(|_| (random.below(2001) as i32 - 1000).to_le_bytes())
+        .collect()
 }
 
 /// A model that grows at its end.
