@@ -123,11 +123,7 @@ pub(crate) fn module(
                     .expect("every import a step needs is there") as u32
             },
             kernel: &|step| {
-                first_kernel
-                    + kernels
-                        .iter()
-                        .position(|k| *k == step)
-                        .expect("the step is a kernel") as u32
+                first_kernel + kernels.binary_search(&step).expect("the step is a kernel") as u32
             },
             block: &|step| {
                 let instance = &linked.instances[block_instance(program, step)];

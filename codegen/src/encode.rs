@@ -82,17 +82,9 @@ pub(crate) fn encode(sections: &Sections<'_>) -> Vec<u8> {
         elements.active(None, &first, Elements::Functions(sections.table.into()));
         module.section(&elements);
     }
-    let mut code = CodeSection::new();
-    for body in sections.bodies {
-        code.raw(body);
-    }
-    module.section(&code);
-    let mut data = DataSection::new();
-    for (address, bytes) in sections.data {
-        let address = ConstExpr::i32_const(address.cast_signed());
-        data.active(0, &address, bytes.iter().copied());
-    }
-    module.section(&data);
+    // The large sections are made one after the other, so that they do not take memory at the same time.
+    module.section(&code(sections.bodies));
+    module.section(&data(sections.data));
     for (name, bytes) in [
         (section::MANIFEST, sections.manifest),
         (section::GRAPH, sections.graph.as_bytes()),
@@ -103,6 +95,23 @@ pub(crate) fn encode(sections: &Sections<'_>) -> Vec<u8> {
         });
     }
     module.finish()
+}
+
+fn code(bodies: &[Vec<u8>]) -> CodeSection {
+    let mut code = CodeSection::new();
+    for body in bodies {
+        code.raw(body);
+    }
+    code
+}
+
+fn data(segments: &[(u32, Vec<u8>)]) -> DataSection {
+    let mut data = DataSection::new();
+    for (address, bytes) in segments {
+        let address = ConstExpr::i32_const(address.cast_signed());
+        data.active(0, &address, bytes.iter().copied());
+    }
+    data
 }
 
 fn table(slots: u32) -> TableSection {

@@ -53,6 +53,8 @@ pub struct Options {
     pub bases: Vec<rune_abi::Base>,
     /// Whether the rune tells its host when each stage begins and ends.
     pub marks: bool,
+    /// Whether the steps and loop nests are wanted as text.
+    pub text: bool,
 }
 
 impl Default for Options {
@@ -62,6 +64,7 @@ impl Default for Options {
             simd: Simd::On,
             bases: Vec::new(),
             marks: false,
+            text: false,
         }
     }
 }
@@ -73,7 +76,7 @@ pub struct Output {
     pub wasm: Vec<u8>,
     /// Its manifest.
     pub manifest: rune_abi::Manifest,
-    /// Its steps and loop nests, as text.
+    /// Its steps and loop nests as text, if they are wanted.
     pub text: String,
     /// What it costs, and which stage each byte is for.
     pub report: report::Report,
@@ -104,7 +107,10 @@ pub fn compile(verified: &Verified, options: &Options) -> Result<Output, Box<Dia
     Ok(Output {
         wasm,
         manifest,
-        text: program.text(verified),
+        text: options
+            .text
+            .then(|| program.text(verified))
+            .unwrap_or_default(),
         report,
     })
 }

@@ -3,7 +3,8 @@
     pip install ai-edge-litert==2.3.0 numpy==2.4.6
     python generate.py ../../../shared/models
 
-`<name>.outputs` is the bytes of the 100 outputs, one after the other. The inputs are not kept: one
+`<name>.outputs` is the bytes of the 100 outputs, one after the other; what a model keeps between calls goes on
+through all of them. The inputs are not kept: one
 xorshift32 generator (shifts 13, 17, 5; first state 1) for each model gives one number for each element, in
 order. I8 and U8 take its lowest byte; F32 its upper 24 bits as a fraction f in 0..1, as 8 * f - 4.
 """
@@ -18,8 +19,10 @@ MODELS = {
     "sine": "sine/sinemodel.tflite",
     "sine_int8": "sine/hello_world_int8.tflite",
     "gesture": "gesture/model.tflite",
+    "gesture_quantized": "gesture/model_quantized.tflite",
     "kws": "kws/kws_ref_model.tflite",
     "anomaly": "anomaly/ad01_int8.tflite",
+    "lstm": "lstm/trained_lstm_int8.tflite",
 }
 
 

@@ -13,6 +13,7 @@ fn steps_and_shape() {
         let options = Options {
             level: Level::O1,
             simd: Simd::Off,
+            text: true,
             ..Options::default()
         };
         let compiled = engines::compile(&path, &options);

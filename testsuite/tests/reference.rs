@@ -20,7 +20,7 @@ use rune_testsuite::{
     engines::{self, Feed, Outcome},
     overlay::Overlay,
     random::Random,
-    reference_models, root,
+    reference_models, root, skip,
 };
 use serde_json::{Value, json};
 
@@ -33,6 +33,12 @@ const MODELS: &[(&str, &str)] = &[
     ("anomaly", "anomaly/ad01_int8.tflite"),
 ];
 
+/// The same of models that the compiler may refuse still: one it takes belongs in the list above.
+const LATER: &[(&str, &str)] = &[
+    ("gesture_quantized", "gesture/model_quantized.tflite"),
+    ("lstm", "lstm/trained_lstm_int8.tflite"),
+];
+
 /// Random inputs there are outputs of.
 const INPUTS: usize = 100;
 
@@ -41,7 +47,7 @@ fn reference_models_give_what_litert_gave() {
     let Some(models) = reference_models("reference_models_give_what_litert_gave") else {
         return;
     };
-    for (name, path) in MODELS {
+    for (name, path) in MODELS.iter().chain(LATER) {
         let world = Overlay::new(".").with("./model.tflite", fs::read(models.join(path)).unwrap());
         let kept = fs::read(root().join(format!("testsuite/models/{name}.outputs"))).unwrap();
         let expected: Vec<&[u8]> = kept.chunks_exact(kept.len() / INPUTS).collect();
@@ -49,6 +55,10 @@ fn reference_models_give_what_litert_gave() {
             let text = b"FROM runicos/base\nCAPABILITY RAW x\nMODEL ./model.tflite m\nOUT SERIAL\nRUN x m serial\n";
             let compiled = runec::compile("Runefile", name, text, &world, &options);
             let rendered = engines::rendered(&compiled);
+            if compiled.output.is_none() && LATER.iter().any(|(later, _)| later == name) {
+                skip(name, rendered.lines().next().unwrap_or_default());
+                continue;
+            }
             assert!(compiled.diagnostics.is_empty(), "{name}:\n{rendered}");
             let output = compiled.output.unwrap();
             // The slow variants share the arithmetic that the fast one is tested on in full.

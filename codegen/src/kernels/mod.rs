@@ -6,6 +6,7 @@
 
 mod binary;
 mod canonical;
+mod constants;
 mod conv;
 mod copy;
 mod depthwise;
@@ -37,6 +38,8 @@ use rune_ir::{
 };
 
 pub(crate) use canonical::canonicalise;
+
+use constants::Constants;
 
 use crate::nest::{Buffer, BufferId, Kernel};
 
@@ -98,7 +101,8 @@ pub fn compile(
             initial: Some(variable.initial.to_vec()),
         })
     });
-    compile_body(graph, inputs, &variables, buffers, simd)
+    let mut constants = Constants::of(buffers);
+    compile_body(graph, inputs, &variables, buffers, &mut constants, simd)
 }
 
 /// As [`compile`], of a graph whose variables have their places.
@@ -107,6 +111,7 @@ fn compile_body(
     inputs: &[BufferId],
     variables: &Side<Variable, BufferId>,
     buffers: &mut Arena<Buffer>,
+    constants: &mut Constants,
     simd: Simd,
 ) -> Result<Compiled, Unsupported> {
     let mut places = Side::filled(&graph.tensors, None);
@@ -116,6 +121,7 @@ fn compile_body(
     let mut context = Context {
         graph,
         buffers,
+        constants,
         places,
         variables,
         simd,
@@ -137,6 +143,7 @@ fn compile_body(
 struct Context<'a> {
     graph: &'a Graph,
     buffers: &'a mut Arena<Buffer>,
+    constants: &'a mut Constants,
     places: Side<Tensor, Option<BufferId>>,
     variables: &'a Side<Variable, BufferId>,
     simd: Simd,
@@ -212,17 +219,7 @@ impl<'a> Context<'a> {
 
     /// A constant; an equal one there already is serves again.
     fn constant(&mut self, name: &str, data: Vec<u8>) -> BufferId {
-        let same = |b: &Buffer| b.data.as_ref() == Some(&data) && b.align >= 16;
-        if let Some((id, _)) = self.buffers.iter().find(|(_, b)| same(b)) {
-            return id;
-        }
-        self.buffers.push(Buffer {
-            name: name.to_owned(),
-            bytes: data.len() as u32,
-            align: 16,
-            data: Some(data),
-            initial: None,
-        })
+        self.constants.buffer(self.buffers, name, data)
     }
 
     /// Memory that one kernel needs while it runs.
@@ -238,8 +235,15 @@ impl<'a> Context<'a> {
 
     /// The kernels of a graph inside an operator, which reads `inputs`.
     fn body(&mut self, graph: &Graph, inputs: &[BufferId]) -> Result<Compiled, String> {
-        compile_body(graph, inputs, self.variables, self.buffers, self.simd)
-            .map_err(|error| error.to_string())
+        compile_body(
+            graph,
+            inputs,
+            self.variables,
+            self.buffers,
+            self.constants,
+            self.simd,
+        )
+        .map_err(|error| error.to_string())
     }
 
     /// What a node keeps between calls, and where that is.

@@ -58,15 +58,27 @@ fn draw(state: &mut u32, graph: &Graph) -> Vec<u8> {
 /// Compares 100 random inputs of the model with the outputs kept of it.
 fn check(name: &str, path: &str) {
     let Some(bytes) = model(path) else { return };
-    let graph = import(&bytes).unwrap();
+    compare(name, &import(&bytes).unwrap());
+}
+
+/// The same for a model that may be in `models_out_of_reach_are_refused_by_name` still.
+fn check_if_in_reach(name: &str, path: &str) {
+    let Some(bytes) = model(path) else { return };
+    match import(&bytes) {
+        Ok(graph) => compare(name, &graph),
+        Err(error) => eprintln!("{name}: skipped: {error}"),
+    }
+}
+
+fn compare(name: &str, graph: &Graph) {
     let kept = vectors::workspace().join(format!("testsuite/models/{name}.outputs"));
     let kept = fs::read(kept).unwrap();
     let length = graph.tensors[graph.outputs[0]].bytes();
     assert_eq!(kept.len(), 100 * length);
-    let mut state = 1;
+    let (mut random, mut state) = (1, graph.state());
     for (index, expected) in kept.chunks_exact(length).enumerate() {
-        let output = graph.evaluate(&[draw(&mut state, &graph)]);
-        let difference = vectors::difference(&graph, 0, &output[0], expected);
+        let output = graph.run(&[draw(&mut random, graph)], &mut state);
+        let difference = vectors::difference(graph, 0, &output[0], expected);
         assert_eq!(difference, None, "{name}, input {index}");
     }
 }
@@ -94,6 +106,16 @@ fn kws() {
 #[test]
 fn anomaly() {
     check("anomaly", "anomaly/ad01_int8.tflite");
+}
+
+#[test]
+fn gesture_quantized() {
+    check_if_in_reach("gesture_quantized", "gesture/model_quantized.tflite");
+}
+
+#[test]
+fn lstm() {
+    check_if_in_reach("lstm", "lstm/trained_lstm_int8.tflite");
 }
 
 #[test]

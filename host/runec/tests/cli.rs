@@ -232,7 +232,10 @@ fn emit_ir_writes_the_steps_and_loops() {
     assert_eq!(said(&output).0, 0);
     assert_eq!(names(&folder), ["Runefile", "emit.ir"]);
     let input = Input::open(&folder).unwrap();
-    let options = Options::default();
+    let options = Options {
+        text: true,
+        ..Options::default()
+    };
     let compiled = runec::compile(
         &input.path,
         &input.name,

@@ -118,6 +118,7 @@ fn build(args: &Args, reporter: &mut Reporter<'_>) -> Result<Option<String>, Str
             SimdArg::Off => Simd::Off,
             SimdArg::Relaxed => Simd::Relaxed,
         },
+        text: args.emit.contains(&Emit::Ir),
         ..Options::default()
     };
     let recorder = args
