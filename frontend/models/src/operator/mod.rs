@@ -1,6 +1,8 @@
 //! Operators of the file as nodes: attributes out of options, constant operands and shapes. Families of them
 //! have files of their own; this is what these share.
 
+mod control;
+mod detection;
 mod elementwise;
 mod linear;
 mod movement;
@@ -49,6 +51,8 @@ pub(crate) fn reader(name: &str) -> Option<ReadOp> {
         slicing::reader,
         shapes::reader,
         elementwise::reader,
+        control::reader,
+        detection::reader,
     ];
     families.into_iter().find_map(|family| family(name))
 }
