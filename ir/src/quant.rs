@@ -10,6 +10,13 @@ mod sampling;
 
 pub use embedding::row_scales;
 pub use sampling::{Blend, Sampling};
+mod reduction;
+
+pub use reduction::{
+    LogSoftmaxParams, ReducedProductParams, ReducedSumParams, RunningSumParams, Softmax16Params,
+    log_softmax_params, reduced_product_params, reduced_sum_params, running_sum_params,
+    softmax16_params,
+};
 
 use crate::{
     graph::{DataType, Graph, Node, Quantization, Tensor},

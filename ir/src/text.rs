@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Formatter};
 
 use crate::{
     graph::{DataType, Graph, Node, Tensor, TensorId, VariableId},
-    op::{Activation, Op, Unary, Window},
+    op::{Activation, Along, Detection, Op, Unary, Window},
 };
 
 /// Most elements of a constant that are written out, and most scales.
@@ -140,17 +140,69 @@ fn write_attributes(f: &mut Formatter<'_>, op: &Op) -> fmt::Result {
             window,
             size,
             activation,
+        }
+        | Op::L2Pool2d {
+            window,
+            size,
+            activation,
         } => {
             write!(f, " size {}x{}", size[0], size[1])?;
             write_window(f, window)?;
             write_activation(f, *activation)
         }
         Op::Softmax { beta } => write!(f, " beta {beta}"),
+        Op::Reduce(reduce) => write!(f, " axes {:?}", reduce.axes),
+        Op::Along(along) => write_along(f, along),
+        Op::Normalize(_) => Ok(()),
+        Op::Detection(detection) => write_detection(f, detection),
+        Op::Control(control) => {
+            let [first, second] = control.graphs().map(|graph| graph.nodes.len());
+            write!(f, " of {first} and {second} operators")
+        }
+        Op::Access(_) => Ok(()),
         Op::Pad { before } => write!(f, " before {before:?}"),
         Op::Movement(movement) => write!(f, "{movement}"),
         Op::Signal(signal) => write!(f, "{signal}"),
         Op::Reshape | Op::Relu | Op::Relu6 | Op::Logistic | Op::Quantize | Op::Dequantize => Ok(()),
     }
+}
+
+fn write_along(f: &mut Formatter<'_>, along: &Along) -> fmt::Result {
+    match along {
+        Along::Arg { axis, .. } => write!(f, " axis {axis}"),
+        Along::CumSum {
+            axis,
+            exclusive,
+            reverse,
+        } => {
+            write!(f, " axis {axis}")?;
+            f.write_str(if *exclusive { " exclusive" } else { "" })?;
+            f.write_str(if *reverse { " reverse" } else { "" })
+        }
+        Along::TopK => Ok(()),
+    }
+}
+
+fn write_detection(f: &mut Formatter<'_>, detection: &Detection) -> fmt::Result {
+    let Detection {
+        scales,
+        classes,
+        most,
+        classes_each,
+        per_class,
+        regular,
+        score,
+        overlap,
+    } = detection;
+    if *regular {
+        write!(f, " regular, {per_class} per class")?;
+    } else {
+        write!(f, " fast, {classes_each} classes each")?;
+    }
+    write!(
+        f,
+        " up to {most} of {classes} classes, score {score}, overlap {overlap}, scales {scales:?}"
+    )
 }
 
 /// The numbers of a window that are not those of the plainest one.

@@ -19,6 +19,8 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 HERE = pathlib.Path(__file__).parent
 F32, I8, U8, I16, I32, I64 = np.float32, np.int8, np.uint8, np.int16, np.int32, np.int64
 BOOL = np.bool_
+# What VAR_HANDLE gives: which variable it is.
+RESOURCE = np.dtype("V4")
 TYPES = {
     np.dtype(F32): tfl.TensorType.FLOAT32,
     np.dtype(np.float16): tfl.TensorType.FLOAT16,
@@ -31,6 +33,7 @@ TYPES = {
     np.dtype(np.uint32): tfl.TensorType.UINT32,
     np.dtype(I64): tfl.TensorType.INT64,
     np.dtype(BOOL): tfl.TensorType.BOOL,
+    RESOURCE: tfl.TensorType.RESOURCE,
 }
 NONE, RELU, RELU_N1_TO_1, RELU6 = 0, 1, 2, 3
 SAME, VALID = 0, 1
@@ -64,43 +67,107 @@ class Tensor:
         return table
 
 
+class Model:
+    """A model being made, of subgraphs that share operator codes and buffers."""
+
+    def __init__(self):
+        self.codes, self.subgraphs, self.buffers = [], [], [tfl.BufferT()]
+
+    def subgraph(self):
+        """A new subgraph; the first is the main one."""
+        self.subgraphs.append(Subgraph(self))
+        return self.subgraphs[-1]
+
+    def code(self, operator, custom):
+        """The index of an operator code, which is added once."""
+        names = [(c.builtinCode, c.customCode) for c in self.codes]
+        wanted = (tfl.BuiltinOperator.CUSTOM, operator) if custom else (getattr(tfl.BuiltinOperator, operator), None)
+        if wanted in names:
+            return names.index(wanted)
+        code = tfl.OperatorCodeT()
+        code.builtinCode, code.customCode = wanted
+        code.deprecatedBuiltinCode = min(code.builtinCode, 127)
+        self.codes.append(code)
+        return len(names)
+
+    def table(self):
+        root = tfl.ModelT()
+        root.version, root.operatorCodes, root.buffers = 3, self.codes, self.buffers
+        root.subgraphs = [subgraph.table for subgraph in self.subgraphs]
+        return root
+
+    def pack(self):
+        return pack(self.table())
+
+
+class Subgraph:
+    """A subgraph being made: tensors are named by their indices."""
+
+    def __init__(self, model):
+        self.model, self.index, self.table = model, len(model.subgraphs), tfl.SubGraphT()
+        self.table.tensors, self.table.operators = [], []
+        self.table.inputs, self.table.outputs = [], []
+
+    def tensor(self, tensor, name=None):
+        index, buffer = len(self.table.tensors), 0
+        if tensor.data is not None:
+            content = tfl.BufferT()
+            content.data = np.frombuffer(tensor.data.tobytes(), np.uint8)
+            self.model.buffers.append(content)
+            buffer = len(self.model.buffers) - 1
+        self.table.tensors.append(tensor.table(name or f"t{index}", buffer))
+        return index
+
+    def input(self, tensor):
+        self.table.inputs.append(self.tensor(tensor))
+        return self.table.inputs[-1]
+
+    def constant(self, values, *affine):
+        return self.tensor(Tensor(values.dtype, None, *affine, data=values))
+
+    def operator(self, operator, options, inputs, outputs, custom=None):
+        """Adds an operator from tensors to tensors. A custom one has options of its own, as bytes."""
+        step = tfl.OperatorT()
+        step.opcodeIndex = self.model.code(operator, custom is not None)
+        step.inputs, step.outputs = inputs, outputs
+        if options is not None:
+            kind = type(options).__name__.removesuffix("T")
+            step.builtinOptionsType, step.builtinOptions = getattr(tfl.BuiltinOptions, kind), options
+        if custom is not None:
+            step.customOptions = list(custom)
+        self.table.operators.append(step)
+
+    def call(self, operator, options, inputs, *results, custom=None):
+        """Adds an operator and new tensors for its results, whose indices are handed back."""
+        outputs = [self.tensor(result) for result in results]
+        self.operator(operator, options, inputs, outputs, custom)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def give(self, *outputs):
+        self.table.outputs = list(outputs)
+
+
 def table(operator, options, tensors, outputs=1, custom=None):
     """A model with one operator; the last `outputs` tensors are its outputs. A custom operator has the
     name `operator` and its options as bytes in `custom`."""
-    subgraph, buffers = tfl.SubGraphT(), [tfl.BufferT()]
-    subgraph.tensors, inputs = [], []
+    made = Model()
+    subgraph = made.subgraph()
+    indices = []
     first_output = len(tensors) - outputs
     for index, tensor in enumerate(tensors):
         if tensor is None:
-            inputs.append(-1)
+            indices.append(-1)
             continue
-        if tensor.data is not None:
-            buffer = tfl.BufferT()
-            buffer.data = np.frombuffer(tensor.data.tobytes(), np.uint8)
-            buffers.append(buffer)
-        inputs.append(len(subgraph.tensors))
         name = ["x", "w", "b", *(f"x{n}" for n in range(3, 99))][index]
         if index >= first_output:
             name = "y" if outputs == 1 else f"y{index - first_output}"
-        subgraph.tensors.append(tensor.table(name, len(buffers) - 1 if tensor.data is not None else 0))
-    step, code, root = tfl.OperatorT(), tfl.OperatorCodeT(), tfl.ModelT()
-    step.inputs, step.outputs = inputs[:first_output], inputs[first_output:]
-    subgraph.inputs = [
-        i for i, t in zip(step.inputs, tensors) if t is not None and t.data is None and not t.variable
+        indices.append(subgraph.tensor(tensor, name))
+    subgraph.operator(operator, options, indices[:first_output], indices[first_output:], custom)
+    subgraph.table.inputs = [
+        i for i, t in zip(indices[:first_output], tensors) if t is not None and t.data is None and not t.variable
     ]
-    subgraph.outputs = step.outputs
-    subgraph.operators = [step]
-    if options is not None:
-        kind = type(options).__name__.removesuffix("T")
-        step.builtinOptionsType, step.builtinOptions = getattr(tfl.BuiltinOptions, kind), options
-    if custom is not None:
-        code.builtinCode, code.customCode = tfl.BuiltinOperator.CUSTOM, operator
-        step.customOptions = list(custom)
-    else:
-        code.builtinCode = getattr(tfl.BuiltinOperator, operator)
-    code.deprecatedBuiltinCode = min(code.builtinCode, 127)
-    root.version, root.operatorCodes, root.subgraphs, root.buffers = 3, [code], [subgraph], buffers
-    return root
+    subgraph.give(*indices[first_output:])
+    return made.table()
 
 
 def pack(root):

@@ -2,7 +2,7 @@
 
 use rune_ir::{graph::DataType, ty::ElementType};
 
-use crate::nest::{Address, Affine, BufferId, Expr, Load, Store, Ty};
+use crate::nest::{Address, Affine, BufferId, Builder, Expr, Load, Store, Ty};
 
 /// Element `i` of a buffer of elements of so many bytes.
 pub(super) fn element(buffer: BufferId, i: &Affine, bytes: u32) -> Address {
@@ -41,4 +41,14 @@ pub(super) fn store(ty: DataType) -> Store {
 /// Element `i` of a tensor of type `ty` at `buffer`.
 pub(super) fn get(ty: DataType, buffer: BufferId, i: &Affine) -> Expr {
     Expr::Load(load(ty), element(buffer, i, ty.size()))
+}
+
+/// The element of type `ty` at a place.
+pub(super) fn at(ty: DataType, place: &Address) -> Expr {
+    Expr::Load(load(ty), place.clone())
+}
+
+/// Writes an element of type `ty` at a place.
+pub(super) fn put(f: &mut Builder, ty: DataType, place: &Address, value: Expr) {
+    f.store(store(ty), place.clone(), value);
 }

@@ -344,7 +344,7 @@ pub(super) fn narrow(
 }
 
 /// Writes the first `count` bytes of a vector.
-fn store_bytes(f: &mut Builder, to: &Address, bytes: Expr, count: u32) {
+pub(super) fn store_bytes(f: &mut Builder, to: &Address, bytes: Expr, count: u32) {
     if count == 16 {
         f.store(Store::Whole, to.clone(), bytes);
         return;

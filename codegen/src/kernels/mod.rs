@@ -4,14 +4,18 @@
 //! Every schedule gives the bits of `rune_ir`'s evaluation: an f32 sum is never reordered, vectors hold
 //! independent outputs. Integer arithmetic is derived here anew from the laws in `rune_ir::op`.
 
+mod along;
 mod binary;
 mod canonical;
 mod constants;
+mod control;
 mod conv;
 mod copy;
 mod depthwise;
+mod detection;
 mod element;
 mod exp;
+mod fixed;
 mod float;
 mod gather;
 mod geometry;
@@ -22,8 +26,10 @@ mod movement;
 mod pool;
 mod quotient;
 mod real;
+mod reduce;
 mod requantize;
 mod resize;
+mod rows;
 mod signal;
 mod softmax;
 mod transcendental;
@@ -187,6 +193,17 @@ impl<'a> Context<'a> {
             Op::Pad { before } => movement::pad(self, node, before),
             Op::Movement(movement) => movement::kernel(self, node, movement)?,
             Op::Signal(signal) => signal::kernel(self, node, signal),
+            Op::L2Pool2d {
+                window,
+                size,
+                activation,
+            } => pool::l2(self, node, window, *size, *activation)?,
+            Op::Reduce(reduce) => reduce::reduce(self, node, reduce)?,
+            Op::Along(along) => along::along(self, node, *along)?,
+            Op::Normalize(normalize) => rows::normalize(self, node, *normalize)?,
+            Op::Detection(detection) => detection::detection(self, node, detection),
+            Op::Control(control) => control::control(self, node, control)?,
+            Op::Access(access) => control::access(self, node, *access),
         }])
     }
 

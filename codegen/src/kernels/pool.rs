@@ -1,4 +1,4 @@
-//! `MAX_POOL_2D` and `AVERAGE_POOL_2D`: for each position and channel, a loop over the taps inside.
+//! `MAX_POOL_2D`, `AVERAGE_POOL_2D` and `L2_POOL_2D`: for each position and channel, a loop over the taps inside.
 //!
 //! Vectors hold neighbouring channels: four of f32, sixteen bytes of a maximum. Integer averages are
 //! scalar.
@@ -10,10 +10,9 @@ use rune_ir::{
 };
 
 use super::{
-    Context,
+    Context, element,
     float::{activate, at_least, canonical},
     geometry::{Geometry, Tile},
-    is_signed,
     linear::vectors,
     requantize::clamp,
 };
@@ -38,20 +37,23 @@ pub(super) fn max(
 ) -> Result<Kernel, String> {
     let (y, _) = context.output(node);
     if y.ty == DataType::F32 {
-        let pool = |ty| -> Box<dyn Pool> {
-            Box::new(Floats {
-                ty,
-                activation,
-                average: false,
-            })
-        };
-        let widths = [(4, pool(Ty::F32x4)), (1, pool(Ty::F32))];
+        let widths = floats(Taken::Greatest, activation);
         return kernel(context, node, "max_pool_2d", window, size, &widths);
     }
     let range = quant::activation_range(y, activation)?;
-    let signed = is_signed(y);
-    let pool = |ty| -> Box<dyn Pool> { Box::new(Largest { ty, signed, range }) };
-    let widths = [(16, pool(Ty::I8x16)), (1, pool(Ty::I32))];
+    let pool = |ty| -> Box<dyn Pool> {
+        Box::new(Largest {
+            ty,
+            element: y.ty,
+            range,
+        })
+    };
+    let vector = if y.ty == DataType::I16 {
+        (8, pool(Ty::I16x8))
+    } else {
+        (16, pool(Ty::I8x16))
+    };
+    let widths = [vector, (1, pool(Ty::I32))];
     kernel(context, node, "max_pool_2d", window, size, &widths)
 }
 
@@ -64,20 +66,40 @@ pub(super) fn average(
 ) -> Result<Kernel, String> {
     let (y, _) = context.output(node);
     if y.ty == DataType::F32 {
-        let pool = |ty| -> Box<dyn Pool> {
-            Box::new(Floats {
-                ty,
-                activation,
-                average: true,
-            })
-        };
-        let widths = [(4, pool(Ty::F32x4)), (1, pool(Ty::F32))];
+        let widths = floats(Taken::Mean, activation);
         return kernel(context, node, "average_pool_2d", window, size, &widths);
     }
     let range = quant::activation_range(y, activation)?;
-    let signed = is_signed(y);
-    let widths: [(u32, Box<dyn Pool>); 1] = [(1, Box::new(Mean { signed, range }))];
+    let mean = Mean {
+        element: y.ty,
+        range,
+    };
+    let widths: [(u32, Box<dyn Pool>); 1] = [(1, Box::new(mean))];
     kernel(context, node, "average_pool_2d", window, size, &widths)
+}
+
+/// `L2_POOL_2D`, of f32 alone.
+pub(super) fn l2(
+    context: &mut Context,
+    node: &Node,
+    window: &Window,
+    size: [u32; 2],
+    activation: Activation,
+) -> Result<Kernel, String> {
+    let widths = floats(Taken::Length, activation);
+    kernel(context, node, "l2_pool_2d", window, size, &widths)
+}
+
+/// A pool of f32 in its widths.
+fn floats(pool: Taken, activation: Activation) -> [(u32, Box<dyn Pool>); 2] {
+    [(4, Ty::F32x4), (1, Ty::F32)].map(|(width, ty)| -> (u32, Box<dyn Pool>) {
+        let floats = Floats {
+            ty,
+            activation,
+            pool,
+        };
+        (width, Box::new(floats))
+    })
 }
 
 /// The kernel of a pool that takes channels in these widths, the largest first and last 1.
@@ -141,29 +163,42 @@ fn kernel(
     Ok(f.finish())
 }
 
-/// The maximum or the mean of F32 or F32x4.
+/// What is taken of a window.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    Greatest,
+    Mean,
+    /// The root of the mean of squares.
+    Length,
+}
+
+/// A pool of F32 or F32x4.
 struct Floats {
     ty: Ty,
     activation: Activation,
-    average: bool,
+    pool: Taken,
 }
 
 impl Pool for Floats {
     fn start(&self) -> Expr {
-        Expr::real(self.ty, if self.average { 0.0 } else { f32::MIN })
+        let greatest = self.pool == Taken::Greatest;
+        Expr::real(self.ty, if greatest { f32::MIN } else { 0.0 })
     }
 
     fn add(&self, f: &mut Builder, sum: Expr, at: Address) -> Expr {
         let x = Expr::Load(Load::Whole(self.ty), at);
-        if self.average {
-            sum + x
-        } else {
-            at_least(sum, f.value("x", x))
+        match self.pool {
+            Taken::Greatest => at_least(sum, f.value("x", x)),
+            Taken::Mean => sum + x,
+            Taken::Length => {
+                let x = f.value("x", x);
+                sum + x.clone() * x
+            }
         }
     }
 
     fn finish(&self, f: &mut Builder, sum: Expr, count: Expr, to: Address) {
-        let pooled = if !self.average {
+        let pooled = if self.pool == Taken::Greatest {
             sum
         } else if let Expr::I32(count) = count {
             sum / Expr::real(self.ty, count as f32)
@@ -175,27 +210,39 @@ impl Pool for Floats {
                 count
             }
         };
+        let root = if self.ty.is_vector() {
+            Op::F32x4Sqrt
+        } else {
+            Op::F32Sqrt
+        };
+        let pooled = if self.pool == Taken::Length {
+            Expr::op(root, [pooled])
+        } else {
+            pooled
+        };
         let activated = activate(f, self.activation, pooled);
         let result = canonical(f, activated);
         f.store(Store::Whole, to, result);
     }
 }
 
-/// The maximum of bytes, I32 or I8x16.
+/// The maximum of I8, U8 or I16, as I32, I8x16 or I16x8.
 struct Largest {
     ty: Ty,
-    signed: bool,
+    element: DataType,
     range: (i32, i32),
 }
 
 impl Largest {
     /// The greater, or the less, of two vectors.
     fn op(&self, greater: bool) -> Op {
-        match (self.signed, greater) {
-            (true, true) => Op::I8x16MaxS,
-            (true, false) => Op::I8x16MinS,
-            (false, true) => Op::I8x16MaxU,
-            (false, false) => Op::I8x16MinU,
+        match (self.element, greater) {
+            (DataType::I8, true) => Op::I8x16MaxS,
+            (DataType::I8, false) => Op::I8x16MinS,
+            (DataType::I16, true) => Op::I16x8MaxS,
+            (DataType::I16, false) => Op::I16x8MinS,
+            (_, true) => Op::I8x16MaxU,
+            (_, false) => Op::I8x16MinU,
         }
     }
 }
@@ -208,8 +255,7 @@ impl Pool for Largest {
 
     fn add(&self, f: &mut Builder, sum: Expr, at: Address) -> Expr {
         if self.ty == Ty::I32 {
-            let load = byte_load(self.signed);
-            let x = f.value("x", Expr::Load(load, at));
+            let x = f.value("x", element::at(self.element, &at));
             let less = x.clone().lt(sum.clone());
             sum.or_else(less, x)
         } else {
@@ -222,7 +268,7 @@ impl Pool for Largest {
         let most = Expr::constant(self.ty, self.range.1.into());
         if self.ty == Ty::I32 {
             let more = most.clone().lt(sum.clone());
-            f.store(Store::I8, to, most.or_else(more, sum));
+            element::put(f, self.element, &to, most.or_else(more, sum));
         } else {
             let result = Expr::op(self.op(false), [sum, most]);
             f.store(Store::Whole, to, result);
@@ -230,9 +276,9 @@ impl Pool for Largest {
     }
 }
 
-/// The mean of bytes, halves away from zero.
+/// The mean of integers, halves away from zero.
 struct Mean {
-    signed: bool,
+    element: DataType,
     range: (i32, i32),
 }
 
@@ -242,7 +288,7 @@ impl Pool for Mean {
     }
 
     fn add(&self, _: &mut Builder, sum: Expr, at: Address) -> Expr {
-        sum + Expr::Load(byte_load(self.signed), at)
+        sum + element::at(self.element, &at)
     }
 
     fn finish(&self, f: &mut Builder, sum: Expr, count: Expr, to: Address) {
@@ -252,10 +298,6 @@ impl Pool for Mean {
         let rounding = half.clone().or_else(positive, Expr::I32(0) - half);
         let mean = (sum + rounding) / count;
         let result = clamp(f, mean, self.range);
-        f.store(Store::I8, to, result);
+        element::put(f, self.element, &to, result);
     }
-}
-
-fn byte_load(signed: bool) -> Load {
-    if signed { Load::I8 } else { Load::U8 }
 }

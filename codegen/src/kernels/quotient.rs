@@ -10,10 +10,10 @@ use super::{
     Context,
     binary::{less, name},
     element::element,
+    fixed::reciprocal,
     map::{self, Step},
     real::rounded,
     requantize::offset_and_clamp,
-    softmax::reciprocal,
 };
 use crate::nest::{Builder, Expr, Kernel, Load, Op, Ty};
 

@@ -2,28 +2,30 @@
 //!
 //! f32: exponentials are kept in the result until their sum is known. Integers, in gemmlowp's fixed point
 //! (a number with n integer bits is an i32 over 2^(31 - n)): the exponential of each of the 256
-//! differences is a table made here; only the reciprocal of their sum is computed at run time.
+//! differences of bytes is a table made here; only the reciprocal of their sum is computed at run time.
+//! I16: both functions are tables, between whose entries lie straight lines.
 
 use rune_ir::{
     graph::{DataType, Node},
-    quant::{self, SoftmaxParams},
+    quant::{self, Rounding, SoftmaxParams},
 };
 
 use super::{
-    Context,
+    Context, element,
     exp::expf,
+    fixed::{reciprocal, wide},
     float::{at_least, canonical},
     is_signed,
-    requantize::clamp,
+    requantize::{Factor, FactorExprs, clamp, requantize},
 };
 use crate::nest::{Address, Affine, BufferId, Builder, Expr, Kernel, Load, Op, Role, Store, Ty};
 
 /// Integer bits of a sum of exponentials.
-const SUM_BITS: u32 = 12;
+pub(super) const SUM_BITS: u32 = 12;
 
 pub(super) fn softmax(context: &mut Context, node: &Node, beta: f32) -> Result<Kernel, String> {
     let (x, from) = context.input(node, 0);
-    let (_, to) = context.output(node);
+    let (y, to) = context.output(node);
     let depth = *x.shape.last().ok_or("it has no dimension")?;
     let rows = x.elements() as u32 / depth;
     let mut f = Builder::new("softmax");
@@ -33,6 +35,8 @@ pub(super) fn softmax(context: &mut Context, node: &Node, beta: f32) -> Result<K
         f.each("row", rows, |f, row| {
             float_row(f, (from, to), row, depth, beta);
         });
+    } else if x.ty == DataType::I16 {
+        wide_rows(context, node, &mut f, beta)?;
     } else {
         let params = quant::softmax_params(context.graph, node, beta)?;
         let table = (0..256).flat_map(|d| exponential(-d, params).to_le_bytes());
@@ -44,6 +48,7 @@ pub(super) fn softmax(context: &mut Context, node: &Node, beta: f32) -> Result<K
             to,
             table,
             signed: is_signed(x),
+            result: y.ty,
             depth,
         };
         f.each("row", rows, |f, index| row.write(f, index));
@@ -94,6 +99,8 @@ struct IntegerRow {
     /// The exponential of minus each index.
     table: BufferId,
     signed: bool,
+    /// The type of results.
+    result: DataType,
     depth: u32,
 }
 
@@ -138,7 +145,13 @@ impl IntegerRow {
         let zeros = f.value("zeros", Expr::op(Op::I32Clz, [sum.clone()]));
         let fraction = (sum << zeros.clone()) & Expr::I32(i32::MAX);
         let reciprocal = reciprocal(f, fraction);
-        let shift = Expr::I32(SUM_BITS as i32 + 31 - 8) - zeros;
+        let bits = 8 * self.result.size() as i32;
+        let (least, most) = match self.result {
+            DataType::U8 => (0, 255),
+            DataType::I8 => (-128, 127),
+            _ => (-32768, 32767),
+        };
+        let shift = Expr::I32(SUM_BITS as i32 + 31 - bits) - zeros;
         let shift = f.value("shift", Expr::op(Op::I64ExtendI32S, [shift]));
         let half = Expr::op(Op::I64Shl, [Expr::I64(1), shift.clone()]) >> Expr::I64(1);
         let half = f.value("half", half);
@@ -147,47 +160,92 @@ impl IntegerRow {
             let product = wide(e) * reciprocal.clone() + Expr::I64(1 << 30);
             let scaled = ((product >> Expr::I64(31)) + half.clone()) >> shift.clone();
             let result = Expr::op(Op::I32WrapI64, [scaled]) + Expr::I32(least);
-            let result = clamp(f, result, (least, least + 255));
-            f.store(Store::I8, self.at(self.to, row, i), result);
+            let result = clamp(f, result, (least, most));
+            let index = row * self.depth + i;
+            let at = element::element(self.to, &index, self.result.size());
+            element::put(f, self.result, &at, result);
         });
     }
 }
 
-fn wide(x: Expr) -> Expr {
-    Expr::op(Op::I64ExtendI32S, [x])
+/// The rows of a SOFTMAX on I16.
+fn wide_rows(context: &mut Context, node: &Node, f: &mut Builder, beta: f32) -> Result<(), String> {
+    let (x, from) = context.input(node, 0);
+    let (_, to) = context.output(node);
+    let depth = *x.shape.last().ok_or("it has no dimension")?;
+    let params = quant::softmax16_params(context.graph, node, beta)?;
+    let mut table = |name, entries: Vec<i16>| {
+        let bytes = entries.into_iter().flat_map(i16::to_le_bytes);
+        context.constant(name, bytes.collect())
+    };
+    let exponentials = table("exponentials", params.exponentials);
+    let reciprocals = table("reciprocals", params.reciprocals);
+    f.operand(Role::Read, "exponentials", exponentials);
+    f.operand(Role::Read, "reciprocals", reciprocals);
+    f.operand(Role::Write, "y", to);
+    let factor = Factor::new(params.requantization, Rounding::Twice);
+    let factor = FactorExprs::constant(Ty::I32, factor);
+    f.each("row", x.elements() as u32 / depth, |f, row| {
+        let get = |buffer, i: &Affine| element::get(x.ty, buffer, &(row * depth + i));
+        let to_at = |i: &Affine| element::element(to, &(row * depth + i), 2);
+        let greatest = f.accumulator("greatest", Expr::I32(-32768));
+        f.each("i", depth, |f, i| {
+            let x = f.value("x", get(from, i));
+            let more = greatest.clone().lt(x.clone());
+            f.set(&greatest, x.or_else(more, greatest.clone()));
+        });
+        let sum = f.accumulator("sum", Expr::I32(0));
+        f.each("i", depth, |f, i| {
+            let difference = get(from, i) - greatest.clone();
+            let scaled = requantize(f, difference, &factor, Rounding::Twice);
+            // A scaled difference is not above 0, so that this cannot overflow.
+            let e = look_up(f, exponentials, scaled + Expr::I32(32767));
+            element::put(f, DataType::I16, &to_at(i), e.clone());
+            f.set(&sum, sum.clone() + e);
+        });
+        // The highest bit moved to bit 30, and then sixteen bits kept.
+        let zeros = f.value("zeros", Expr::op(Op::I32Clz, [sum.clone()]));
+        let normal = wide(sum << (zeros.clone() - Expr::I32(1))) + Expr::I64(1 << 13);
+        let normal = Expr::op(Op::I32WrapI64, [normal >> Expr::I64(14)]);
+        let reciprocal = look_up(f, reciprocals, normal - Expr::I32((1 << 15) + (1 << 16)));
+        let reciprocal = f.value("reciprocal", wide(reciprocal));
+        let shift = f.value("shift", wide(Expr::I32(31) - zeros));
+        let half = Expr::op(Op::I64Shl, [Expr::I64(1), shift.clone()]) >> Expr::I64(1);
+        let half = f.value("half", half);
+        f.each("i", depth, |f, i| {
+            let product = wide(get(to, i)) * reciprocal.clone() + half.clone();
+            let result = Expr::op(Op::I32WrapI64, [product >> shift.clone()]);
+            let result = clamp(f, result, (0, 32767));
+            element::put(f, DataType::I16, &to_at(i), result);
+        });
+    });
+    Ok(())
 }
 
-/// 1 / (1 + x) for an I32 x in 0..1, as an I64; both without integer bits.
-///
-/// Newton's method on half of 1 + x, from 48/17 - 32/17 of it, in numbers with 2 integer bits.
-pub(super) fn reciprocal(f: &mut Builder, x: Expr) -> Expr {
-    const BITS: i64 = 29;
-    const FORTY_EIGHT_17THS: i64 = 1_515_870_810;
-    const THIRTY_TWO_17THS: i64 = 1_010_580_540;
-    let high = |a: Expr, b: Expr| (a * b + Expr::I64(1 << 30)) >> Expr::I64(31);
-    let half = wide((x >> Expr::I32(1)) + Expr::I32(1 << 30));
-    let half = f.value("denominator", half);
-    let start = high(half.clone(), Expr::I64(-THIRTY_TWO_17THS)) + Expr::I64(FORTY_EIGHT_17THS);
-    let guess = f.accumulator("guess", start);
-    f.each("step", 3, |f, _| {
-        let error = Expr::I64(1 << BITS) - high(half.clone(), guess.clone());
-        let correction = high(guess.clone(), error) * Expr::I64(4);
-        f.set(&guess, guess.clone() + correction);
-    });
-    // 1 itself does not fit and becomes the greatest number.
-    let doubled = f.value("doubled", guess * Expr::I64(2));
-    let most = Expr::I64(i32::MAX.into());
-    let over = Expr::op(Op::I64LtS, [most.clone(), doubled.clone()]);
-    f.value("reciprocal", most.or_else(over, doubled))
+/// The value of a table at `x`, brought into I16, on the line between two entries.
+fn look_up(f: &mut Builder, table: BufferId, x: Expr) -> Expr {
+    let x = clamp(f, x, (-32768, 32767));
+    let x = f.value("x", x);
+    let index = f.index("entry", (x.clone() >> Expr::I32(7)) + Expr::I32(256));
+    let entry = |index: &Affine| element::get(DataType::I16, table, index);
+    let base = f.value("base", entry(&index));
+    let slope = entry(&(&index + 1)) - base.clone();
+    let part = slope * (x & Expr::I32(127)) + Expr::I32(64);
+    f.value("line", base + (part >> Expr::I32(7)))
 }
 
 /// The exponential of a difference of two inputs, not above zero, without integer bits.
-fn exponential(difference: i32, params: SoftmaxParams) -> i32 {
+pub(super) fn exponential(difference: i32, params: SoftmaxParams) -> i32 {
     if difference < params.least_difference {
         return 0;
     }
-    let scaled = (i64::from(difference) << params.left_shift) as i32;
-    exponential_of_fixed(high(scaled, params.multiplier))
+    exponential_of_fixed(scaled_difference(difference, params))
+}
+
+/// A difference of two inputs in fixed point with 5 integer bits.
+pub(super) fn scaled_difference(difference: i32, params: SoftmaxParams) -> i32 {
+    let shifted = (i64::from(difference) << params.left_shift) as i32;
+    high(shifted, params.multiplier)
 }
 
 /// (a * b + 2^30) >> 31; never of twice the least integer here.

@@ -1,10 +1,12 @@
 //! A model's subgraphs as graphs: operators in turn, each with the shapes of what it writes; those on
 //! constants are folded where shapes of others hang on them.
 
+use std::collections::BTreeMap;
+
 use rune_ir::{
     arena::Arena,
-    graph::{Graph, GraphError, Node, TensorId, Variable},
-    op,
+    graph::{Graph, GraphError, Node, TensorId, Variable, VariableId},
+    op::{self, share_variables},
 };
 
 use crate::{
@@ -13,7 +15,7 @@ use crate::{
     flatbuffer::Vector,
     operator::{self, Read},
     schema,
-    tensor::{Tensors, check_size},
+    tensor::{Handle, Tensors, check_size},
 };
 
 /// Most inputs or outputs of a model.
@@ -34,7 +36,11 @@ pub(crate) struct Importer<'a> {
     buffers: Option<Vector<'a, schema::Buffer<'a>>>,
     subgraphs: Vector<'a, schema::SubGraph<'a>>,
     /// The variables of all, while no subgraph is being read.
-    variables: Arena<Variable>,
+    pub(crate) variables: Arena<Variable>,
+    /// Those that VAR_HANDLE names, by container and name.
+    pub(crate) named_variables: BTreeMap<Handle, VariableId>,
+    /// How many graphs are inside operators.
+    pub(crate) bodies: usize,
     /// What is not supported, so far.
     faults: Vec<ImportError>,
     repairs: Vec<String>,
@@ -59,6 +65,8 @@ impl<'a> Importer<'a> {
                 .subgraphs()?
                 .ok_or_else(|| unreadable("it has no subgraph"))?,
             variables: Arena::default(),
+            named_variables: BTreeMap::new(),
+            bodies: 0,
             faults: Vec::new(),
             repairs: Vec::new(),
             operators_left: MAX_OPERATORS,
@@ -83,6 +91,11 @@ impl<'a> Importer<'a> {
         self.behind
     }
 
+    /// Whether something was found that is not supported, so that graphs may be none.
+    pub(crate) fn has_faults(&self) -> bool {
+        !self.faults.is_empty()
+    }
+
     /// The first subgraph, and those its operators name.
     pub(crate) fn whole(mut self, shapes: &[Option<Vec<u32>>]) -> Result<Graph, ImportError> {
         let graph = self.subgraph(0, shapes)?;
@@ -95,6 +108,7 @@ impl<'a> Importer<'a> {
         }
         let mut graph = graph;
         graph.variables = self.variables;
+        share_variables(&mut graph);
         graph
             .check()
             .map_err(|GraphError { node, message }| match node {
@@ -115,13 +129,13 @@ impl<'a> Importer<'a> {
             .get(0)
             .ok_or_else(|| unreadable("its first subgraph points outside the file"))?;
         let mut tensors = Tensors::new(self.file, self.buffers, subgraph.tensors()?);
-        let inputs = ends(subgraph.inputs()?, "input")?;
+        let inputs = ends(subgraph.inputs()?, "input", 0)?;
         let inputs: Vec<_> = inputs
             .into_iter()
             .map(|index| tensors.open_type(index))
             .collect::<Result<_, _>>()?;
         let open = inputs.iter().any(|(_, dims)| dims.contains(&None));
-        let outputs = ends(subgraph.outputs()?, "output")?.len();
+        let outputs = ends(subgraph.outputs()?, "output", 0)?.len();
         Ok(open.then_some(Open { inputs, outputs }))
     }
 
@@ -144,7 +158,7 @@ impl<'a> Importer<'a> {
         self.depth += 1;
         let mut tensors = Tensors::new(self.file, self.buffers, subgraph.tensors()?);
         tensors.graph.variables = std::mem::take(&mut self.variables);
-        let inputs = ends(subgraph.inputs()?, "input")?;
+        let inputs = ends(subgraph.inputs()?, "input", index)?;
         for (place, input) in inputs.iter().enumerate() {
             tensors.fix(*input, shapes.get(place).and_then(Option::as_deref))?;
         }
@@ -171,7 +185,7 @@ impl<'a> Importer<'a> {
             }
         }
         if self.faults.is_empty() {
-            let outputs = ends(subgraph.outputs()?, "output")?;
+            let outputs = ends(subgraph.outputs()?, "output", index)?;
             tensors.graph.outputs = import_all(&mut tensors, &outputs)?;
         }
         self.depth -= 1;
@@ -293,8 +307,12 @@ fn folded(graph: &Graph, node: &Node) -> Option<Vec<Vec<u8>>> {
     (bytes <= FOLDED).then(|| op::evaluate(graph, node, &values, &mut graph.state()))
 }
 
-/// The inputs or outputs of a subgraph, by their tensors' indices.
-fn ends(indices: Option<Vector<i32>>, what: &str) -> Result<Vec<i32>, ImportError> {
+/// The inputs or outputs of a subgraph, by their tensors' indices. Only the first must have some.
+fn ends(
+    indices: Option<Vector<i32>>,
+    what: &str,
+    subgraph: usize,
+) -> Result<Vec<i32>, ImportError> {
     let indices: Vec<i32> = indices
         .iter()
         .flat_map(Vector::iter)
@@ -306,7 +324,7 @@ fn ends(indices: Option<Vector<i32>>, what: &str) -> Result<Vec<i32>, ImportErro
             "the model has more than {MAX_ENDS} {what}s"
         )));
     }
-    if indices.is_empty() {
+    if indices.is_empty() && subgraph == 0 {
         return Err(unsupported_form(format!("the model has no {what}")));
     }
     Ok(indices)

@@ -146,6 +146,11 @@ tables! { 'a
         3 half_pixel_centers: u8,
     }
 
+    /// Number 12 of `builtin_options_type`.
+    L2NormOptions {
+        0 fused_activation_function: i8,
+    }
+
     /// Number 17 of `builtin_options_type`.
     ReshapeOptions {
         0 new_shape: Vector<'a, i32>,
@@ -201,6 +206,40 @@ tables! { 'a
     /// Number 94 of `builtin_options_type`.
     DepthToSpaceOptions {
         0 block_size: i32,
+    }
+
+    /// Number 27 of `builtin_options_type`.
+    ReducerOptions {
+        0 keep_dims: u8,
+    }
+
+    /// Number 92 of `builtin_options_type`.
+    IfOptions {
+        0 then_subgraph_index: i32,
+        1 else_subgraph_index: i32,
+    }
+
+    /// Number 93 of `builtin_options_type`.
+    WhileOptions {
+        0 cond_subgraph_index: i32,
+        1 body_subgraph_index: i32,
+    }
+
+    /// Number 102 of `builtin_options_type`.
+    CumsumOptions {
+        0 exclusive: u8,
+        1 reverse: u8,
+    }
+
+    /// Number 103 of `builtin_options_type`.
+    CallOnceOptions {
+        0 init_subgraph_index: i32,
+    }
+
+    /// Number 111 of `builtin_options_type`.
+    VarHandleOptions {
+        0 container: Vector<'a, u8>,
+        1 shared_name: Vector<'a, u8>,
     }
 }
 

@@ -1,6 +1,9 @@
 //! Tensors of the file, and which of them the graph has.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use rune_ir::graph::{DataType, Graph, Quantization, Tensor, TensorId, Variable, VariableId};
 
@@ -15,12 +18,17 @@ const MAX_RANK: usize = 8;
 /// Most characters of a tensor's name that are kept.
 const MAX_NAME: usize = 200;
 
+/// How VAR_HANDLE names a variable: by container and name.
+pub(crate) type Handle = (Vec<u8>, Vec<u8>);
+
 /// The tensors of a subgraph, and the graph they make; each comes into it the first time something names it.
 pub(crate) struct Tensors<'a> {
     /// The graph, as far as it is read.
     pub(crate) graph: Graph,
     /// What is given or written so far.
     written: BTreeSet<TensorId>,
+    /// The variables that tensors stand for, by the tensors' indices in the file.
+    pub(crate) handles: BTreeMap<i32, Handle>,
     /// Whether shapes of inputs are other than the file says, so that those behind them will be, too.
     pub(crate) resized: bool,
     buffers: Option<Vector<'a, schema::Buffer<'a>>>,
@@ -44,6 +52,7 @@ impl<'a> Tensors<'a> {
         Self {
             graph: Graph::default(),
             written: BTreeSet::new(),
+            handles: BTreeMap::new(),
             resized: false,
             buffers,
             tables,
@@ -105,6 +114,25 @@ impl<'a> Tensors<'a> {
         });
         self.variables[slot] = Some(id);
         Ok(id)
+    }
+
+    /// A new variable of the type and shape of a tensor, all zeros at first.
+    pub(crate) fn variable_like(
+        &mut self,
+        index: i32,
+        name: String,
+    ) -> Result<VariableId, ImportError> {
+        let id = self.import(index)?;
+        let tensor = &self.graph.tensors[id];
+        check_size(tensor)?;
+        let variable = Variable {
+            name,
+            ty: tensor.ty,
+            shape: tensor.shape.clone(),
+            quantization: tensor.quantization.clone(),
+            initial: vec![0; tensor.bytes()].into(),
+        };
+        Ok(self.graph.variables.push(variable))
     }
 
     /// Says what the shape of an output is by the law of its operator. That must be what the file says, unless

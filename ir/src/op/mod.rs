@@ -7,23 +7,34 @@
 //! canonical one (operators that only move elements copy what they are given).
 
 mod add_n;
+mod along;
+mod arg;
 mod arithmetic;
 mod binary;
 mod broadcast;
+mod control;
 mod conv_2d;
+mod cumsum;
 mod depthwise_conv_2d;
+mod detection;
+mod fixed;
 mod fully_connected;
+mod l2_normalization;
 mod linear;
+mod log_softmax;
 mod movement;
+mod normalize;
 mod operand;
 mod pad;
 mod pool_2d;
 mod quantize;
 mod real;
+mod reduce;
 mod reshape;
 mod select;
 pub mod signal;
 mod softmax;
+mod top_k;
 mod unary;
 mod window;
 
@@ -35,6 +46,13 @@ pub(crate) use operand::check_size;
 use pool_2d::Pool;
 use signal::Signal;
 pub use unary::Unary;
+pub use {
+    along::Along,
+    control::{Access, Control, share_variables},
+    detection::Detection,
+    normalize::Normalize,
+    reduce::{Reduce, Reduction},
+};
 
 /// A function applied to the result of another operator before it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -149,6 +167,27 @@ pub enum Op {
     Movement(Movement),
     /// A signal operator.
     Signal(Signal),
+    /// Input: x [n, h, w, c]. Output: [n, oh, ow, c]; the root of the mean of squares.
+    L2Pool2d {
+        /// How the window moves.
+        window: Window,
+        /// Rows and columns of the window.
+        size: [u32; 2],
+        /// Applied to the result.
+        activation: Activation,
+    },
+    /// MEAN, SUM and their like.
+    Reduce(Reduce),
+    /// What goes along one dimension.
+    Along(Along),
+    /// What makes each row of the same row.
+    Normalize(Normalize),
+    /// Chooses boxes.
+    Detection(Detection),
+    /// Runs other graphs.
+    Control(Control),
+    /// Reads or changes a variable.
+    Access(Access),
 }
 
 impl Op {
@@ -176,14 +215,25 @@ impl Op {
             Self::Pad { .. } => "PAD",
             Self::Movement(movement) => movement.name(),
             Self::Signal(signal) => signal.name(),
+            Self::L2Pool2d { .. } => "L2_POOL_2D",
+            Self::Reduce(reduce) => reduce.name(),
+            Self::Along(along) => along.name(),
+            Self::Normalize(normalize) => normalize.name(),
+            Self::Detection(_) => "TFLite_Detection_PostProcess",
+            Self::Control(control) => control.name(),
+            Self::Access(access) => access.name(),
         }
     }
 }
 
 impl Op {
     /// Whether evaluation surely ends, in a time that the sizes of the operands bound.
-    pub const fn ends(&self) -> bool {
-        true
+    pub fn ends(&self) -> bool {
+        if let Self::Control(control) = self {
+            control.ends()
+        } else {
+            true
+        }
     }
 }
 
@@ -201,12 +251,17 @@ pub fn check(graph: &Graph, node: &Node) -> Result<(), String> {
             window,
             size,
             activation,
-        }
-        | Op::AveragePool2d {
+        } => pool_2d::check(graph, node, Pool::Max, window, *size, *activation),
+        Op::AveragePool2d {
             window,
             size,
             activation,
-        } => pool_2d::check(graph, node, window, *size, *activation),
+        } => pool_2d::check(graph, node, Pool::Average, window, *size, *activation),
+        Op::L2Pool2d {
+            window,
+            size,
+            activation,
+        } => pool_2d::check(graph, node, Pool::L2, window, *size, *activation),
         Op::Reshape => reshape::check(graph, node),
         Op::Softmax { beta } => softmax::check(graph, node, *beta),
         Op::Add { activation } => binary::check(graph, node, Binary::Add, *activation),
@@ -222,6 +277,12 @@ pub fn check(graph: &Graph, node: &Node) -> Result<(), String> {
         Op::Pad { before } => pad::check(graph, node, before),
         Op::Movement(movement) => movement.check(graph, node),
         Op::Signal(signal) => signal.check(graph, node),
+        Op::Reduce(reduce) => reduce.check(graph, node),
+        Op::Along(along) => along.check(graph, node),
+        Op::Normalize(normalize) => normalize.check(graph, node),
+        Op::Detection(detection) => detection.check(graph, node),
+        Op::Control(control) => control.check(graph, node),
+        Op::Access(access) => access.check(graph, node),
     }
 }
 
@@ -290,6 +351,19 @@ pub fn evaluate(
         }
         Op::Movement(movement) => return movement.evaluate(graph, node, values),
         Op::Signal(signal) => return signal.evaluate(graph, node, values, state),
+        Op::L2Pool2d {
+            window,
+            size,
+            activation,
+        } => pool_2d::evaluate(graph, node, Pool::L2, window, *size, *activation, value(0)),
+        Op::Reduce(reduce) => reduce.evaluate(graph, node, value(0)),
+        Op::Along(along) => return along.evaluate(graph, node, value(0)),
+        Op::Normalize(normalize) => normalize.evaluate(graph, node, value(0)),
+        Op::Detection(detection) => {
+            return detection.evaluate(graph, node, [value(0), value(1), value(2)]);
+        }
+        Op::Control(control) => return control.evaluate(values, state),
+        Op::Access(access) => return access.evaluate(node, values, state),
     };
     vec![result]
 }

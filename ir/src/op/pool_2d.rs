@@ -1,9 +1,10 @@
-//! `MAX_POOL_2D` and `AVERAGE_POOL_2D`: one number for each window, of the taps inside the tensor.
+//! `MAX_POOL_2D`, `AVERAGE_POOL_2D` and `L2_POOL_2D`: one number for each window, of the taps inside the
+//! tensor.
 //!
 //! Every window has at least one. F32 maximum: from the least finite number up, so NaN taps are passed
-//! over. F32 average: the sum from +0.0 in the order row, column, divided by the count. Integer average:
-//! the sum divided by the count, halves away from zero. Input and output of integers have one scale and
-//! zero point.
+//! over. F32 average: the sum from +0.0 in the order row, column, divided by the count; L2, of F32 alone:
+//! the square root of such an average of squares. Integer average: the sum divided by the count, halves
+//! away from zero. Input and output of integers have one scale and zero point.
 
 use super::{Activation, Window, arithmetic, operand, operand::Operands};
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     quant,
 };
 
-/// Most taps of a window of integers, so that their sum fits 31 bits.
+/// Most taps of a window of bytes, so that their sum fits 31 bits.
 const MAX_TAPS: u64 = 1 << 23;
 
 /// The number taken of a window.
@@ -19,11 +20,14 @@ const MAX_TAPS: u64 = 1 << 23;
 pub(super) enum Pool {
     Max,
     Average,
+    /// The root of the average square.
+    L2,
 }
 
 pub(super) fn check(
     graph: &Graph,
     node: &Node,
+    pool: Pool,
     window: &Window,
     size: [u32; 2],
     activation: Activation,
@@ -41,14 +45,22 @@ pub(super) fn check(
         size.map(|s| s as usize),
         [out_height, out_width],
     )?;
-    if operands.number()? != DataType::F32 {
-        let taps = u64::from(size[0]) * u64::from(size[1]);
-        if taps > MAX_TAPS {
-            return Err(format!("its window has {taps} taps, more than {MAX_TAPS}"));
-        }
-        operand::same_affine(operands.input(0), operands.output)?;
-        quant::activation_range(operands.output, activation)?;
+    operand::same_type(operands.input(0), operands.output)?;
+    if operands.output.ty == DataType::F32 {
+        return Ok(());
     }
+    if pool == Pool::L2 {
+        return operand::one_of(operands.output, &[DataType::F32]);
+    }
+    let types = [DataType::I8, DataType::U8, DataType::I16];
+    operand::one_of(operands.output, &types)?;
+    let taps = u64::from(size[0]) * u64::from(size[1]);
+    let most = MAX_TAPS >> (8 * (operands.output.ty.size() - 1));
+    if taps > most {
+        return Err(format!("its window has {taps} taps, more than {most}"));
+    }
+    operand::same_affine(operands.input(0), operands.output)?;
+    quant::activation_range(operands.output, activation)?;
     Ok(())
 }
 
@@ -86,17 +98,24 @@ pub(super) fn evaluate(
                     let (sum, count) = taps.fold((0.0, 0), |(sum, n), x| (sum + x, n + 1));
                     sum / count as f32
                 }
+                Pool::L2 => {
+                    let (sum, count) = taps.fold((0.0, 0), |(sum, n), x| (sum + x * x, n + 1));
+                    libm::sqrtf(sum / count as f32)
+                }
             };
             arithmetic::activate(activation, pooled)
         }))
     } else {
-        let x = operand::small_integers(ty, value);
+        let x: Vec<i32> = operand::wide_integers(ty, value)
+            .into_iter()
+            .map(|x| x as i32)
+            .collect();
         let range = quant::activation_range(operands.output, activation).expect("checked");
         let integers = results.map(|i| {
             let taps = taps(i).map(|at| x[at]);
             match pool {
                 Pool::Max => taps.max().expect("a window has a tap inside"),
-                Pool::Average => {
+                Pool::Average | Pool::L2 => {
                     let (sum, count) = taps.fold((0, 0), |(sum, n), x| (sum + x, n + 1));
                     if sum > 0 {
                         (sum + count / 2) / count
@@ -106,6 +125,7 @@ pub(super) fn evaluate(
                 }
             }
         });
-        operand::small_integer_bytes(integers, range)
+        let (least, most) = range;
+        operand::wide_integer_bytes(ty, integers.map(|x| x.clamp(least, most).into()))
     }
 }

@@ -1,7 +1,9 @@
 //! Operators of the file as nodes: attributes out of options, constant operands and shapes. Families of them
 //! have files of their own; this is what these share.
 
+mod control;
 mod decode;
+mod detection;
 mod elementwise;
 mod linear;
 mod movement;
@@ -53,6 +55,8 @@ pub(crate) fn reader(name: &str) -> Option<ReadOp> {
         elementwise::reader,
         signal::reader,
         decode::reader,
+        control::reader,
+        detection::reader,
     ];
     families.into_iter().find_map(|family| family(name))
 }
