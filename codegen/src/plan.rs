@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rune_ir::{
     arena::Side,
-    layout::{Lifetime, place},
+    layout::{ALIGN, Lifetime, place},
     ty::ElementType,
 };
 
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Alignment of the regions, and of every tensor's vector loads.
-const REGION: u64 = 16;
+const REGION: u64 = ALIGN as u64;
 
 /// The addresses of a rune.
 pub(crate) struct Plan {
@@ -30,6 +30,10 @@ pub(crate) struct Plan {
     pub(crate) arena: u32,
     /// When each buffer of the arena is in use.
     pub(crate) lives: Vec<(BufferId, Lifetime)>,
+    /// The most bytes of the arena in use in one step.
+    pub(crate) bound: u64,
+    /// Whether no plan has a smaller arena.
+    pub(crate) is_least: bool,
     /// First byte of the buffers that are constant.
     pub(crate) constants_at: u32,
     /// First byte of read-only data that is not a buffer: blocks', names, the manifest.
@@ -95,6 +99,8 @@ pub(crate) fn plan(program: &Program, stack_bytes: u32, state_bytes: u32) -> Opt
         kept,
         arena: arena as u32,
         lives,
+        bound: layout.bound,
+        is_least: layout.proven,
         constants_at: constants_at as u32,
         readonly: readonly as u32,
         address,
@@ -147,11 +153,11 @@ fn lifetimes(program: &Program) -> Vec<(BufferId, Lifetime)> {
         .filter_map(|(id, span)| {
             let (first, last) = (*span)?;
             let buffer = &program.buffers[id];
+            debug_assert!(buffer.align <= ALIGN, "the plan aligns to {ALIGN} bytes");
             Some((
                 id,
                 Lifetime {
                     bytes: buffer.bytes,
-                    align: buffer.align,
                     first,
                     last,
                 },
