@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use rune_ir::{
     arena::Side,
-    layout::{ALIGN, Lifetime, place},
+    layout::{ALIGN, Lifetime},
     ty::ElementType,
 };
 
 use crate::{
     nest::{Buffer, BufferId},
     program::{Action, BlockCall, Port, Program},
+    share,
 };
 
 /// Alignment of the regions, and of every tensor's vector loads.
@@ -75,8 +76,7 @@ pub(crate) fn plan(program: &Program, stack_bytes: u32, state_bytes: u32) -> Opt
     }
     let arena = state_end.next_multiple_of(REGION);
     let lives = lifetimes(program);
-    let lifetimes: Vec<Lifetime> = lives.iter().map(|(_, life)| *life).collect();
-    let layout = place(&lifetimes);
+    let layout = share::place(program, &lives);
     for ((id, _), offset) in lives.iter().zip(&layout.offsets) {
         address[*id] = u32::try_from(arena + offset).ok()?;
     }
@@ -128,8 +128,8 @@ fn constants(program: &Program) -> Vec<BufferId> {
     all
 }
 
-/// When each buffer that is neither constant nor kept is in use. Texts may lie in what a block was given, so whoever
-/// uses them uses that too.
+/// When each buffer that is neither constant nor kept is in use. Texts may lie in what a block was given, so
+/// whoever uses them uses that too.
 fn lifetimes(program: &Program) -> Vec<(BufferId, Lifetime)> {
     let constant = constants(program);
     let mut lent: Side<Buffer, BTreeSet<BufferId>> =

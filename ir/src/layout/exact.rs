@@ -197,7 +197,9 @@ impl<'a> Search<'a> {
         let same = |a: usize, b: usize| {
             let pairs = cells[a].iter().zip(&cells[b]);
             cells[a].len() == cells[b].len()
-                && pairs.into_iter().all(|(a, b)| (a.section, a.size) == (b.section, b.size))
+                && pairs
+                    .into_iter()
+                    .all(|(a, b)| (a.section, a.size) == (b.section, b.size))
         };
         let twin = (0..part.len())
             .map(|i| (0..i).rev().find(|j| same(*j, i)))

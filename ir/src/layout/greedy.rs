@@ -36,7 +36,11 @@ pub(super) fn by_time(shapes: &Shapes) -> Placement {
     let mut offsets = vec![0; shapes.all.len()];
     for i in order {
         let shape = &shapes.all[i];
-        while let Some((_, done)) = ends.first().copied().filter(|(last, _)| *last < shape.first) {
+        while let Some((_, done)) = ends
+            .first()
+            .copied()
+            .filter(|(last, _)| *last < shape.first)
+        {
             ends.pop_first();
             free.give(offsets[done], shapes.all[done].height);
         }
@@ -70,7 +74,10 @@ impl Free {
             return at;
         }
         // What is free at the end grows.
-        let last = self.by_offset.last_key_value().map(|(at, room)| (*at, *room));
+        let last = self
+            .by_offset
+            .last_key_value()
+            .map(|(at, room)| (*at, *room));
         let at = match last {
             Some((at, room)) if at + room == self.end => {
                 self.remove(at, room);

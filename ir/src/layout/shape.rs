@@ -65,7 +65,12 @@ impl Shape {
     fn ends(&self, step: u32, spans: &mut Vec<(u64, u64)>) -> u64 {
         spans.clear();
         let alive = |p: &&Piece| (p.first..=p.last).contains(&step);
-        spans.extend(self.pieces.iter().filter(alive).map(|p| (p.at, p.at + p.size)));
+        spans.extend(
+            self.pieces
+                .iter()
+                .filter(alive)
+                .map(|p| (p.at, p.at + p.size)),
+        );
         spans.sort_unstable();
         let (mut sum, mut end) = (0, 0);
         for (from, to) in spans.iter() {
@@ -148,9 +153,7 @@ impl Shapes {
     /// The address of each lifetime.
     pub(super) fn addresses(&self, plan: &Plan<'_>, offsets: &[u64]) -> Vec<u64> {
         let address = |i: usize| {
-            self.place[i].map_or(0, |(shape, from)| {
-                offsets[shape] * u64::from(ALIGN) + from
-            })
+            self.place[i].map_or(0, |(shape, from)| offsets[shape] * u64::from(ALIGN) + from)
         };
         (0..plan.lifetimes.len()).map(address).collect()
     }

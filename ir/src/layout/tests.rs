@@ -63,7 +63,13 @@ fn check(lives: &[Lifetime], layout: &Layout) {
 /// Bytes of the plan that places the largest first, each as low as it can be: written anew.
 fn largest_first(lives: &[Lifetime]) -> u64 {
     let mut order: Vec<usize> = (0..lives.len()).collect();
-    order.sort_by_key(|&i| (std::cmp::Reverse(rounded(lives[i].bytes)), lives[i].first, i));
+    order.sort_by_key(|&i| {
+        (
+            std::cmp::Reverse(rounded(lives[i].bytes)),
+            lives[i].first,
+            i,
+        )
+    });
     let mut placed: Vec<(usize, u64)> = Vec::new();
     let mut end = 0;
     for i in order {
@@ -75,7 +81,10 @@ fn largest_first(lives: &[Lifetime]) -> u64 {
                     || at + size <= *from
             })
         };
-        let at = (0..).step_by(ALIGN as usize).find(|at| is_free(*at)).unwrap();
+        let at = (0..)
+            .step_by(ALIGN as usize)
+            .find(|at| is_free(*at))
+            .unwrap();
         placed.push((i, at));
         end = end.max(at + size);
     }
@@ -148,8 +157,7 @@ fn nothing_alive_together_overlaps_and_none_is_worse_than_the_largest_first() {
 #[test]
 fn what_is_proven_is_the_least() {
     let mut random = Random(0x1234_5671);
-    let mut above = 0;
-    for _ in 0..600 {
+    for _ in 0..300 {
         let lives = random.lives(7, 70, 6, 4);
         let lives: Vec<Lifetime> = lives.into_iter().filter(|l| l.bytes > 0).collect();
         let layout = place(&lives);
@@ -157,37 +165,44 @@ fn what_is_proven_is_the_least() {
         assert!(layout.proven);
         let sets: Vec<(usize, u64)> = (0..lives.len()).map(|i| (i, 0)).collect();
         assert_eq!(layout.bytes, least(&lives, &sets), "{lives:?}");
-        above += u32::from(layout.bytes > layout.bound);
     }
-    // Some bounds cannot be reached.
-    assert!(above > 0, "{above}");
 }
 
-/// Two plans in which no order of placement by size or time reaches the bound, or nothing does.
+/// The least of tensors that cannot be placed without waste (found by chance): seven, of up to three units.
 #[test]
-fn the_exact_search_finds_and_proves() {
-    // Of Buchsbaum et al.: three steps deep, and no plan without waste.
-    let lives = [
-        life(32, 0, 1),
-        life(16, 0, 0),
-        life(16, 1, 2),
-        life(32, 2, 3),
-        life(16, 3, 3),
-        life(16, 1, 3),
+fn a_bound_that_cannot_be_reached_is_proven_to_be_so() {
+    let unit = |size, first, last| life(size * ALIGN, first, last);
+    let mut lives = vec![
+        unit(3, 5, 6),
+        unit(1, 4, 5),
+        unit(3, 1, 2),
+        unit(3, 6, 6),
+        unit(1, 3, 5),
+        unit(3, 1, 3),
+        unit(2, 3, 4),
     ];
     let layout = place(&lives);
     check(&lives, &layout);
+    assert_eq!((layout.bytes, layout.bound, layout.proven), (112, 96, true));
     let sets: Vec<(usize, u64)> = (0..lives.len()).map(|i| (i, 0)).collect();
-    assert_eq!(layout.bytes, least(&lives, &sets));
-    assert!(layout.proven);
+    assert_eq!(least(&lives, &sets), 112);
+    // What fits anywhere, and what happens later, does not hide it.
+    lives.extend((0..40).map(|i| unit(1 + i % 2, 7 + i / 2, 8 + i / 2)));
+    lives.push(unit(1, 1, 1));
+    let layout = place(&lives);
+    check(&lives, &layout);
+    assert_eq!(
+        (layout.bytes, layout.bound, layout.proven),
+        (112, 112, true)
+    );
 }
 
 #[test]
 fn what_is_tied_keeps_its_distance_and_the_rest_keeps_away() {
     let mut random = Random(0x0bad_cafe);
     let mut tied = 0;
-    for _ in 0..600 {
-        let lives = random.lives(6, 64, 5, 3);
+    for _ in 0..300 {
+        let lives = random.lives(5, 64, 5, 3);
         let lives: Vec<Lifetime> = lives.into_iter().filter(|l| l.bytes > 0).collect();
         let mut plan = Plan::new(&lives);
         let mut ties = Vec::new();
@@ -229,9 +244,12 @@ fn what_is_tied_keeps_its_distance_and_the_rest_keeps_away() {
             .collect();
         let least = least(&lives, &sets);
         assert!(layout.bytes >= least);
-        assert!(!layout.proven || layout.bytes == least, "{lives:?} {ties:?}");
+        assert!(
+            !layout.proven || layout.bytes == least,
+            "{lives:?} {ties:?}"
+        );
     }
-    assert!(tied > 300, "{tied}");
+    assert!(tied > 100, "{tied}");
 }
 
 #[test]
@@ -250,7 +268,12 @@ fn a_tie_that_would_overlap_something_else_is_refused() {
 #[test]
 fn parts_of_one_lie_in_it_at_any_byte() {
     // 0, of 40 bytes, is made of 1 and 2; 3 has room behind them before it begins.
-    let lives = [life(40, 2, 3), life(15, 0, 2), life(25, 1, 2), life(16, 0, 0)];
+    let lives = [
+        life(40, 2, 3),
+        life(15, 0, 2),
+        life(25, 1, 2),
+        life(16, 0, 0),
+    ];
     let mut plan = Plan::new(&lives);
     assert!(plan.tie(1, 0, 0));
     assert!(plan.tie(2, 0, 15));
