@@ -12,6 +12,7 @@ pub mod graph;
 pub mod kernels;
 pub mod link;
 mod memory;
+pub mod model;
 pub mod nest;
 pub mod passes;
 mod plan;
