@@ -104,7 +104,7 @@ fn buffer(name: String, bytes: u32) -> Buffer {
 }
 
 /// The kernels between a step for each input and one that takes the outputs, and what to call them all.
-fn program(
+pub(crate) fn program(
     mut buffers: Arena<Buffer>,
     feeds: &[BufferId],
     compiled: Compiled,

@@ -418,3 +418,166 @@ impl<'k> Accesses<'k> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rune_ir::arena::Arena;
+
+    use super::*;
+    use crate::nest::{Buffer, Builder};
+
+    fn buffers() -> [BufferId; 2] {
+        let mut arena: Arena<Buffer> = Arena::default();
+        ["x", "y"].map(|name| {
+            arena.push(Buffer {
+                name: name.to_owned(),
+                bytes: 1024,
+                align: 16,
+                data: None,
+                initial: None,
+            })
+        })
+    }
+
+    fn place(buffer: BufferId, offset: impl Into<Affine>) -> Address {
+        Address {
+            buffer,
+            offset: offset.into(),
+        }
+    }
+
+    fn byte(buffer: BufferId, offset: impl Into<Affine>) -> Expr {
+        Expr::Load(Load::U8, place(buffer, offset))
+    }
+
+    /// Whether `y` may lie over `x` in a kernel with this body.
+    fn allows(body: impl FnOnce(&mut Builder, BufferId, BufferId)) -> bool {
+        let [x, y] = buffers();
+        let mut f = Builder::new("test");
+        f.operand(Role::Read, "x", x);
+        f.operand(Role::Write, "y", y);
+        body(&mut f, x, y);
+        f.finish().may_replace(x, y)
+    }
+
+    #[test]
+    fn what_is_read_before_it_is_written_may_be_replaced() {
+        // In vectors, then one by one.
+        assert!(allows(|f, x, y| {
+            f.range("i", 0, 96, 16, |f, i| {
+                let v = Expr::Load(Load::Whole(Ty::I8x16), place(x, i));
+                f.store(Store::Whole, place(y, i), v);
+            });
+            f.range("i", 96, 100, 1, |f, i| f.store(Store::I8, place(y, i), byte(x, i)));
+        }));
+        // Every other byte of each row, rows of other lengths.
+        assert!(allows(|f, x, y| {
+            f.each("r", 8, |f, r| {
+                f.each("c", 4, |f, c| {
+                    let sum = byte(x, r * 16 + c * 2) + byte(x, r * 16 + c * 2 + 1u32);
+                    f.store(Store::I8, place(y, r * 4 + c), sum);
+                });
+            });
+        }));
+        // All of it first.
+        assert!(allows(|f, x, y| {
+            let sum = f.accumulator("sum", Expr::I32(0));
+            f.each("i", 9, |f, i| f.set(&sum, sum.clone() + byte(x, i)));
+            f.each("i", 9, |f, i| f.store(Store::I8, place(y, i), sum.clone()));
+        }));
+        // Four bytes become one.
+        assert!(allows(|f, x, y| {
+            f.each("i", 9, |f, i| {
+                let v = Expr::Load(Load::Whole(Ty::I32), place(x, i * 4));
+                f.store(Store::I8, place(y, i), v);
+            });
+        }));
+    }
+
+    #[test]
+    fn what_is_read_later_may_not() {
+        // One byte becomes four.
+        assert!(!allows(|f, x, y| {
+            f.each("i", 9, |f, i| f.store(Store::Whole, place(y, i * 4), byte(x, i)));
+        }));
+        // The other way round.
+        assert!(!allows(|f, x, y| {
+            f.each("i", 9, |f, i| {
+                let back = f.index("back", Expr::I32(8) - Expr::from(i));
+                f.store(Store::I8, place(y, i), byte(x, back));
+            });
+        }));
+        // Rows and columns swapped.
+        assert!(!allows(|f, x, y| {
+            f.each("r", 4, |f, r| {
+                f.each("c", 4, |f, c| f.store(Store::I8, place(y, c * 4 + r), byte(x, r * 4 + c)));
+            });
+        }));
+        // The neighbour before, which is gone.
+        assert!(!allows(|f, x, y| {
+            f.range("i", 1, 9, 1, |f, i| {
+                let sum = byte(x, i) + byte(x, i + -1);
+                f.store(Store::I8, place(y, i), sum);
+            });
+        }));
+        // The same value for all.
+        assert!(!allows(|f, x, y| {
+            f.each("i", 9, |f, i| f.store(Store::I8, place(y, i), byte(x, 0)));
+        }));
+        // All of it twice.
+        assert!(!allows(|f, x, y| {
+            f.each("r", 2, |f, _| {
+                f.each("i", 9, |f, i| f.store(Store::I8, place(y, i), byte(x, i)));
+            });
+        }));
+        // As often as something says that is not known.
+        assert!(!allows(|f, x, y| {
+            let n = f.index("n", byte(x, 0));
+            f.range("i", 0, n, 1, |f, i| f.store(Store::I8, place(y, i), byte(x, i)));
+        }));
+        // Something that the kernel does not write, or write only.
+        let [x, y] = buffers();
+        let mut f = Builder::new("test");
+        f.operand(Role::Read, "x", x);
+        f.operand(Role::Keep, "y", y);
+        f.store(Store::I8, place(y, 0), byte(x, 0));
+        let kernel = f.finish();
+        assert!(!kernel.may_replace(x, y) && !kernel.may_replace(y, x));
+    }
+
+    #[test]
+    fn moves_are_found_and_left_out_where_they_do_nothing() {
+        let [x, y] = buffers();
+        let straight = |f: &mut Builder| {
+            f.operand(Role::Read, "x", x);
+            f.operand(Role::Write, "y", y);
+            // Twenty bytes, the last vector over the one before it.
+            for at in [0, 4] {
+                let v = Expr::Load(Load::Whole(Ty::I8x16), place(x, at));
+                f.store(Store::Whole, place(y, at + 32), v);
+            }
+            f.copy(place(y, 100), place(x, 200), 300);
+        };
+        let mut f = Builder::new("test");
+        straight(&mut f);
+        let mut kernel = f.finish();
+        let part = |from_at, to_at, bytes| Move {
+            from: x,
+            from_at,
+            to: y,
+            to_at,
+            bytes,
+        };
+        assert_eq!(kernel.moves(), [part(200, 100, 300), part(0, 32, 20)]);
+        kernel.settle(&|b| if b == x { 132 } else { 100 });
+        assert_eq!(kernel.moves(), [part(200, 100, 300)]);
+        kernel.settle(&|b| if b == x { 0 } else { 100 });
+        assert!(kernel.is_empty());
+        // What something else writes too is not moved, nor what goes there turn by turn.
+        let mut f = Builder::new("test");
+        straight(&mut f);
+        f.each("i", 2, |f, i| f.store(Store::I8, place(y, i + 51u32), Expr::I32(0)));
+        f.fill(place(y, 399), 0, 1);
+        assert_eq!(f.finish().moves(), []);
+    }
+}

@@ -11,6 +11,8 @@ mod exact;
 mod greedy;
 mod shape;
 
+use std::collections::BTreeSet;
+
 use shape::Shapes;
 
 /// What every address is a multiple of, and every size rounded up to.
@@ -69,6 +71,8 @@ pub struct Plan<'l> {
     distance: Vec<i64>,
     /// The members of each set, at the index it is named after.
     members: Vec<Vec<usize>>,
+    /// What may overlap while in use: a lifetime, one it may lie in, and how far behind the begin of that.
+    allowed: BTreeSet<(usize, usize, u32)>,
 }
 
 impl<'l> Plan<'l> {
@@ -79,12 +83,18 @@ impl<'l> Plan<'l> {
             set: (0..lifetimes.len()).collect(),
             distance: vec![0; lifetimes.len()],
             members: (0..lifetimes.len()).map(|i| vec![i]).collect(),
+            allowed: BTreeSet::new(),
         }
     }
 
-    /// Lets `inner` lie `at` bytes behind the begin of `host`, and overlap with it also while both are in
-    /// use. Whether that is possible: not if they have another distance already, nor if it would lay one of
-    /// them over something else in use that was tied before, nor if too many are tied already.
+    /// Lets `inner` overlap with `host` while both are in use, if it lies `at` bytes behind its begin.
+    pub fn allow(&mut self, inner: usize, host: usize, at: u32) {
+        self.allowed.insert((inner, host, at));
+    }
+
+    /// [Allows](Self::allow) `inner` to lie `at` bytes behind the begin of `host`, and keeps it there.
+    /// Whether that is possible: not if they have another distance already, nor if it would lay something
+    /// else over one that it is not allowed to overlap with, nor if too many are tied already.
     pub fn tie(&mut self, inner: usize, host: usize, at: u32) -> bool {
         let (moved, kept) = (self.set[inner], self.set[host]);
         // By how much the set of `inner` moves.
@@ -92,14 +102,20 @@ impl<'l> Plan<'l> {
         if moved == kept {
             return by == 0;
         }
+        self.allow(inner, host, at);
         if self.members[moved].len() + self.members[kept].len() > MOST_TIED {
             return false;
         }
         let is_apart = |&(a, b): &(usize, usize)| {
-            (a, b) == (inner, host)
-                || !self.lifetimes[a].meets(&self.lifetimes[b])
-                || self.ends(a, by).0 >= self.ends(b, 0).1
-                || self.ends(b, 0).0 >= self.ends(a, by).1
+            let (a_ends, b_ends) = (self.ends(a, by), self.ends(b, 0));
+            let is_allowed = |inner, host, at: i64| {
+                u32::try_from(at).is_ok_and(|at| self.allowed.contains(&(inner, host, at)))
+            };
+            !self.lifetimes[a].meets(&self.lifetimes[b])
+                || a_ends.0 >= b_ends.1
+                || b_ends.0 >= a_ends.1
+                || is_allowed(a, b, a_ends.0 - b_ends.0)
+                || is_allowed(b, a, b_ends.0 - a_ends.0)
         };
         let pairs = self.members[moved]
             .iter()

@@ -201,17 +201,20 @@ fn a_bound_that_cannot_be_reached_is_proven_to_be_so() {
 fn what_is_tied_keeps_its_distance_and_the_rest_keeps_away() {
     let mut random = Random(0x0bad_cafe);
     let mut tied = 0;
-    for _ in 0..300 {
+    for _ in 0..120 {
         let lives = random.lives(5, 64, 5, 3);
         let lives: Vec<Lifetime> = lives.into_iter().filter(|l| l.bytes > 0).collect();
         let mut plan = Plan::new(&lives);
-        let mut ties = Vec::new();
+        let (mut ties, mut allowed) = (Vec::new(), Vec::new());
         for _ in 0..4 {
             let count = lives.len().max(1) as u32;
             let (a, b) = (random.below(count) as usize, random.below(count) as usize);
             let at = random.below(3) * ALIGN;
-            if a != b && a < lives.len() && b < lives.len() && plan.tie(a, b, at) {
-                ties.push((a, b, at));
+            if a != b && a < lives.len() && b < lives.len() {
+                allowed.push((a, b, at));
+                if plan.tie(a, b, at) {
+                    ties.push((a, b, at));
+                }
             }
         }
         tied += ties.len();
@@ -223,10 +226,11 @@ fn what_is_tied_keeps_its_distance_and_the_rest_keeps_away() {
             for (j, b) in lives.iter().enumerate().skip(i + 1) {
                 let is_apart = layout.offsets[i] + u64::from(a.bytes) <= layout.offsets[j]
                     || layout.offsets[j] + u64::from(b.bytes) <= layout.offsets[i];
-                let is_tied = ties
-                    .iter()
-                    .any(|(a, b, _)| (*a, *b) == (i, j) || (*a, *b) == (j, i));
-                assert!(!a.meets(b) || is_apart || is_tied, "{lives:?} {ties:?}");
+                let is_allowed = allowed.iter().any(|&(a, b, at)| {
+                    let pair = (a, b) == (i, j) || (a, b) == (j, i);
+                    pair && layout.offsets[a] == layout.offsets[b] + u64::from(at)
+                });
+                assert!(!a.meets(b) || is_apart || is_allowed, "{lives:?} {ties:?}");
             }
         }
         assert!(layout.bytes >= layout.bound);
@@ -249,7 +253,7 @@ fn what_is_tied_keeps_its_distance_and_the_rest_keeps_away() {
             "{lives:?} {ties:?}"
         );
     }
-    assert!(tied > 100, "{tied}");
+    assert!(tied > 50, "{tied}");
 }
 
 #[test]
@@ -262,6 +266,29 @@ fn a_tie_that_would_overlap_something_else_is_refused() {
     assert!(!plan.tie(0, 1, 16));
     assert!(!plan.tie(2, 0, 16));
     assert!(plan.tie(2, 1, 32));
+    assert_eq!(plan.place().bytes, 64);
+}
+
+#[test]
+fn two_sets_may_meet_in_what_is_allowed() {
+    // 1 and 3 are written over 0 and 2; 0 and 2 lie in 4, 1 and 3 in 5.
+    let lives = [
+        life(32, 1, 2),
+        life(32, 2, 4),
+        life(32, 1, 3),
+        life(32, 3, 4),
+        life(64, 0, 1),
+        life(64, 4, 5),
+    ];
+    let tie_all = |plan: &mut Plan<'_>| {
+        let halves = [(0, 4, 0), (2, 4, 32), (1, 5, 0), (3, 5, 32)];
+        halves.iter().all(|(a, b, at)| plan.tie(*a, *b, *at))
+    };
+    let mut plan = Plan::new(&lives);
+    assert!(tie_all(&mut plan));
+    assert!(!plan.tie(1, 0, 0));
+    plan.allow(3, 2, 0);
+    assert!(plan.tie(1, 0, 0) && plan.tie(3, 2, 0));
     assert_eq!(plan.place().bytes, 64);
 }
 

@@ -167,7 +167,7 @@ impl<'f> Plot<'f> {
                  <text class=\"mark end\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
                 left - 8.0,
                 y + 3.5,
-                size(address)
+                mark(address)
             );
         }
         if self.step >= LINED {
@@ -367,6 +367,19 @@ fn size(bytes: u64) -> String {
     }
 }
 
+/// As [`size`], with the digits that tell one mark of an address from the next.
+fn mark(address: u64) -> String {
+    let (unit, word) = match address {
+        0 => return "0".to_owned(),
+        1..=1023 => (1, "B"),
+        1024..=1_048_575 => (1 << 10, "KiB"),
+        _ => (1 << 20, "MiB"),
+    };
+    let number = format!("{:.2}", address as f64 / f64::from(unit));
+    let number = number.trim_end_matches('0').trim_end_matches('.');
+    format!("{number} {word}")
+}
+
 /// A power of two of which the height has one to eight.
 fn tick(top: u64) -> u64 {
     (top / 8 + 1).next_power_of_two().min(top.max(1))
@@ -450,6 +463,9 @@ mod tests {
         for top in [1, 2, 3, 7, 16, 80, 1000, 23_040, 65_536, 1 << 31] {
             let marks = top / tick(top);
             assert!((1..=8).contains(&marks), "{top}: {marks}");
+        }
+        for (address, text) in [(0, "0"), (768, "768 B"), (1024, "1 KiB"), (1280, "1.25 KiB"), (3 << 19, "1.5 MiB")] {
+            assert_eq!(mark(address), text);
         }
     }
 
