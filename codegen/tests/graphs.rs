@@ -160,7 +160,12 @@ fn draw(seed: u64) -> (Graph, Random) {
     };
     for _ in 0..=d.random.below(2) {
         let ty = d.random.pick(&[DataType::F32, DataType::I8, DataType::U8]);
-        let shape = [1, 1 + d.random.below(7), 1 + d.random.below(7), 1 + d.random.below(6)];
+        let shape = [
+            1,
+            1 + d.random.below(7),
+            1 + d.random.below(7),
+            1 + d.random.below(6),
+        ];
         let input = d.tensor(ty, &shape.map(|n| n as u32));
         d.graph.inputs.push(input);
         d.known.push(input);
@@ -305,7 +310,10 @@ fn write(mut caller: wasmi::Caller<'_, World>, _: i32, record: i32) -> i32 {
     let mut at = record as usize;
     for _ in 0..caller.data().count {
         let (from, length, rank) = (word(at), word(at + 4), word(at + 8));
-        caller.data_mut().outputs.push(bytes[from..from + length].to_vec());
+        caller
+            .data_mut()
+            .outputs
+            .push(bytes[from..from + length].to_vec());
         at += 12 + 4 * rank;
     }
     0
@@ -318,7 +326,11 @@ fn whole_runes_agree_with_the_evaluator() {
         let (graph, mut random) = draw(seed);
         graph.check().unwrap();
         let verified = verified(&graph);
-        for (level, simd) in [(Level::O0, Simd::On), (Level::O1, Simd::On), (Level::O1, Simd::Off)] {
+        for (level, simd) in [
+            (Level::O0, Simd::On),
+            (Level::O1, Simd::On),
+            (Level::O1, Simd::Off),
+        ] {
             let options = Options {
                 level,
                 simd,

@@ -26,12 +26,17 @@ impl Kernel {
     /// reads and nobody needs afterwards: whether it reads each byte of `input` before it writes that of
     /// `output`. `false` where that cannot be told from the loops.
     pub fn may_replace(&self, input: BufferId, output: BufferId) -> bool {
-        let has = |role, buffer| self.operands.iter().any(|o| (o.role, o.buffer) == (role, buffer));
+        let has = |role, buffer| {
+            self.operands
+                .iter()
+                .any(|o| (o.role, o.buffer) == (role, buffer))
+        };
         if !has(Role::Read, input) || !has(Role::Write, output) {
             return false;
         }
         let nest = Accesses::of(&self.body);
-        let (Some(reads), Some(writes)) = (nest.of_buffer(input, false), nest.of_buffer(output, true))
+        let (Some(reads), Some(writes)) =
+            (nest.of_buffer(input, false), nest.of_buffer(output, true))
         else {
             return false;
         };
@@ -66,7 +71,8 @@ impl Kernel {
         let distance = |m: &Move| i64::from(m.to_at) - i64::from(m.from_at);
         found.sort_by_key(|m| (m.from, m.to, distance(m), m.from_at));
         found.dedup_by(|next, last| {
-            let joins = (next.from, next.to, distance(next)) == (last.from, last.to, distance(last))
+            let joins = (next.from, next.to, distance(next))
+                == (last.from, last.to, distance(last))
                 && next.from_at <= last.from_at + last.bytes;
             if joins {
                 let end = (next.from_at + next.bytes).max(last.from_at + last.bytes);
@@ -103,9 +109,13 @@ pub(super) fn moved(statement: &Stmt) -> Option<(&Address, &Address, u32)> {
                 (Load::Whole(_), Store::Whole)
                 | (Load::I8 | Load::U8, Store::I8)
                 | (Load::I16 | Load::U16, Store::I16) => true,
-                (Load::Zero32(_) | Load::Zero64(_), Store::Lane { bytes: lane, lane: 0 }) => {
-                    u32::from(*lane) == bytes
-                }
+                (
+                    Load::Zero32(_) | Load::Zero64(_),
+                    Store::Lane {
+                        bytes: lane,
+                        lane: 0,
+                    },
+                ) => u32::from(*lane) == bytes,
                 _ => false,
             };
             is_plain.then_some((to, from, bytes))
@@ -123,7 +133,8 @@ pub(super) fn moved(statement: &Stmt) -> Option<(&Address, &Address, u32)> {
 fn settle(body: &mut Vec<Stmt>, address: &dyn Fn(BufferId) -> u32) {
     body.retain_mut(|statement| {
         if let Some((to, from, _)) = moved(statement) {
-            let place = |at: &Address| i64::from(address(at.buffer)) + i64::from(at.offset.constant);
+            let place =
+                |at: &Address| i64::from(address(at.buffer)) + i64::from(at.offset.constant);
             return to.offset.terms != from.offset.terms || place(to) != place(from);
         }
         match statement {
@@ -390,7 +401,10 @@ impl<'k> Accesses<'k> {
 
     /// Whether nothing but the moves of one distance writes where they go to.
     fn writes_only(&self, moved: &Move) -> bool {
-        let (from, to) = (i64::from(moved.to_at), i64::from(moved.to_at) + i64::from(moved.bytes));
+        let (from, to) = (
+            i64::from(moved.to_at),
+            i64::from(moved.to_at) + i64::from(moved.bytes),
+        );
         let Some(writes) = self.of_buffer(moved.to, true) else {
             return false;
         };
@@ -468,7 +482,9 @@ mod tests {
                 let v = Expr::Load(Load::Whole(Ty::I8x16), place(x, i));
                 f.store(Store::Whole, place(y, i), v);
             });
-            f.range("i", 96, 100, 1, |f, i| f.store(Store::I8, place(y, i), byte(x, i)));
+            f.range("i", 96, 100, 1, |f, i| {
+                f.store(Store::I8, place(y, i), byte(x, i));
+            });
         }));
         // Every other byte of each row, rows of other lengths.
         assert!(allows(|f, x, y| {
@@ -498,7 +514,9 @@ mod tests {
     fn what_is_read_later_may_not() {
         // One byte becomes four.
         assert!(!allows(|f, x, y| {
-            f.each("i", 9, |f, i| f.store(Store::Whole, place(y, i * 4), byte(x, i)));
+            f.each("i", 9, |f, i| {
+                f.store(Store::Whole, place(y, i * 4), byte(x, i));
+            });
         }));
         // The other way round.
         assert!(!allows(|f, x, y| {
@@ -510,7 +528,9 @@ mod tests {
         // Rows and columns swapped.
         assert!(!allows(|f, x, y| {
             f.each("r", 4, |f, r| {
-                f.each("c", 4, |f, c| f.store(Store::I8, place(y, c * 4 + r), byte(x, r * 4 + c)));
+                f.each("c", 4, |f, c| {
+                    f.store(Store::I8, place(y, c * 4 + r), byte(x, r * 4 + c));
+                });
             });
         }));
         // The neighbour before, which is gone.
@@ -533,7 +553,9 @@ mod tests {
         // As often as something says that is not known.
         assert!(!allows(|f, x, y| {
             let n = f.index("n", byte(x, 0));
-            f.range("i", 0, n, 1, |f, i| f.store(Store::I8, place(y, i), byte(x, i)));
+            f.range("i", 0, n, 1, |f, i| {
+                f.store(Store::I8, place(y, i), byte(x, i));
+            });
         }));
         // Something that the kernel does not write, or write only.
         let [x, y] = buffers();
@@ -576,7 +598,9 @@ mod tests {
         // What something else writes too is not moved, nor what goes there turn by turn.
         let mut f = Builder::new("test");
         straight(&mut f);
-        f.each("i", 2, |f, i| f.store(Store::I8, place(y, i + 51u32), Expr::I32(0)));
+        f.each("i", 2, |f, i| {
+            f.store(Store::I8, place(y, i + 51u32), Expr::I32(0));
+        });
         f.fill(place(y, 399), 0, 1);
         assert_eq!(f.finish().moves(), []);
     }

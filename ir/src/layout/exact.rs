@@ -20,37 +20,42 @@ const MOST: usize = 200;
 pub(super) fn search(shapes: &Shapes, conflicts: &Conflicts, best: &mut Placement) -> bool {
     // The bound is where the answer most often lies.
     match below(shapes, conflicts, shapes.bound, &mut (WORK / 4)) {
-        Some(Some(found)) => {
+        Answer::Found(found) => {
             *best = found;
             return true;
         }
-        Some(None) if best.height == shapes.bound + 1 => return true,
-        Some(None) | None => {}
+        Answer::Impossible if best.height == shapes.bound + 1 => return true,
+        Answer::Impossible | Answer::Unknown => {}
     }
     let mut work = WORK;
     loop {
         match below(shapes, conflicts, best.height - 1, &mut work) {
-            Some(Some(found)) => *best = found,
-            Some(None) => return true,
-            None => return false,
+            Answer::Found(found) => *best = found,
+            Answer::Impossible => return true,
+            Answer::Unknown => return false,
         }
     }
 }
 
-/// A placement not higher than `height`, or `Some(None)`: there is none; or `None`: too much work.
-fn below(
-    shapes: &Shapes,
-    conflicts: &Conflicts,
-    height: u64,
-    work: &mut u64,
-) -> Option<Option<Placement>> {
+/// What a search for a placement of some height comes to.
+enum Answer {
+    /// This one.
+    Found(Placement),
+    /// There is none.
+    Impossible,
+    /// Too much work to tell.
+    Unknown,
+}
+
+/// Looks for a placement not higher than `height`.
+fn below(shapes: &Shapes, conflicts: &Conflicts, height: u64, work: &mut u64) -> Answer {
     let (kept, aside) = reduce(shapes, conflicts, height);
     let mut offsets: Vec<Option<u64>> = vec![None; shapes.all.len()];
     let mut numbers: Vec<Option<usize>> = vec![None; shapes.all.len()];
     for part in parts(shapes, kept) {
         let is_flat = |i: &usize| shapes.all[*i].is_flat();
         if part.len() > MOST || !part.iter().all(is_flat) {
-            return None;
+            return Answer::Unknown;
         }
         let mut search = Search::new(shapes, conflicts, &part, &mut numbers, height, work);
         match search.run(0, 0) {
@@ -59,8 +64,8 @@ fn below(
                     offsets[*i] = Some(at);
                 }
             }
-            Some(false) => return Some(None),
-            None => return None,
+            Some(false) => return Answer::Impossible,
+            None => return Answer::Unknown,
         }
     }
     for i in aside.into_iter().rev() {
@@ -69,7 +74,7 @@ fn below(
     let offsets: Vec<u64> = offsets.into_iter().map(|o| o.unwrap_or(0)).collect();
     let tops = offsets.iter().zip(&shapes.all).map(|(at, s)| at + s.height);
     let height = tops.max().unwrap_or(0);
-    Some(Some(Placement { offsets, height }))
+    Answer::Found(Placement { offsets, height })
 }
 
 /// Sets shapes aside that find a place below `height` wherever those are that are left; in this order,

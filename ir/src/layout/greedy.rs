@@ -142,6 +142,9 @@ pub(super) fn search(shapes: &Shapes, conflicts: &Conflicts, best: &mut Placemen
     search.climb(winner.1, best);
 }
 
+/// What an order goes by, the greatest first: of a shape and its weight, the height of what it meets.
+type Measure = fn(&Shape, u64) -> (u64, u64);
+
 /// Orders by several measures, that of the size first.
 fn orders(shapes: &Shapes, conflicts: &Conflicts) -> impl Iterator<Item = Vec<usize>> {
     let weight = |i: usize| -> u64 {
@@ -149,8 +152,7 @@ fn orders(shapes: &Shapes, conflicts: &Conflicts) -> impl Iterator<Item = Vec<us
         others.map(|c| shapes.all[c.other as usize].height).sum()
     };
     let weights: Vec<u64> = (0..shapes.all.len()).map(weight).collect();
-    type Key = (u64, u64);
-    let measures: [fn(&Shape, u64) -> Key; 6] = [
+    let measures: [Measure; 6] = [
         |s, _| (s.height, !u64::from(s.first)),
         |s, _| (s.height.saturating_mul(s.steps()), s.height),
         |s, _| (s.steps(), s.height),

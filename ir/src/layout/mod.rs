@@ -3,7 +3,7 @@
 //! The plan is as small as the most that is alive at once, its [bound](Layout::bound), whenever one of
 //! these finds such a plan: greedy placement in several orders, the largest first among them (Pisarchyk
 //! and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020); a search that moves
-//! what lies on top to the front; and an exact search by rising addresses (after Moffitt, "MiniMalloc",
+//! what lies on top to the front; and an exact search by rising addresses (after Moffitt, "`MiniMalloc`",
 //! 2023), which may also prove that there is none. All are bounded by counted work, never by time, so
 //! the same lifetimes get the same plan everywhere.
 

@@ -68,7 +68,10 @@ pub(crate) fn run(args: &Args) -> u8 {
     };
     if let Some(path) = &args.output {
         let status = match &model.compiled {
-            Ok(footprint) => cmd::put(&picture::memory::draw(&model.title(), footprint), Some(path)),
+            Ok(footprint) => cmd::put(
+                &picture::memory::draw(&model.title(), footprint),
+                Some(path),
+            ),
             Err(reason) => {
                 complain(&format!("cannot draw {shown}: {reason}"));
                 cli::ERRORS
@@ -259,7 +262,11 @@ fn arena(footprint: &Footprint) -> String {
     if arena == bound {
         return format!("{bytes} bytes, no more than are in use at once");
     }
-    let optimum = if footprint.is_least { ", the optimum" } else { "" };
+    let optimum = if footprint.is_least {
+        ", the optimum"
+    } else {
+        ""
+    };
     let ratio = *arena as f64 / (*bound).max(1) as f64;
     format!(
         "{bytes} bytes{optimum}; {} are in use at once (ratio {ratio:.3})",

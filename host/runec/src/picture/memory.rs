@@ -182,7 +182,10 @@ impl<'f> Plot<'f> {
     }
 
     fn tensor(&self, out: &mut String, tensor: &Resident) {
-        let (x, y) = (self.x(tensor.first), self.y(tensor.offset + u64::from(tensor.bytes)));
+        let (x, y) = (
+            self.x(tensor.first),
+            self.y(tensor.offset + u64::from(tensor.bytes)),
+        );
         let width = self.x(tensor.last) + self.step - x;
         // A few bytes among many are seen too.
         let height = (self.y(tensor.offset) - y).max(2.5);
@@ -360,9 +363,9 @@ fn size(bytes: u64) -> String {
     match bytes {
         0 => "0".to_owned(),
         1..=1023 => format!("{bytes} B"),
-        1024..=1_048_575 if bytes % 1024 == 0 => format!("{kib:.0} KiB"),
+        1024..=1_048_575 if bytes.is_multiple_of(1024) => format!("{kib:.0} KiB"),
         1024..=1_048_575 => format!("{kib:.1} KiB"),
-        _ if bytes % (1 << 20) == 0 => format!("{:.0} MiB", kib / 1024.0),
+        _ if bytes.is_multiple_of(1 << 20) => format!("{:.0} MiB", kib / 1024.0),
         _ => format!("{:.1} MiB", kib / 1024.0),
     }
 }
@@ -426,7 +429,9 @@ mod tests {
             constants: 12_345,
             state: 0,
             code: 999,
-            steps: ["input", "conv_2d", "softmax", "output"].map(str::to_owned).to_vec(),
+            steps: ["input", "conv_2d", "softmax", "output"]
+                .map(str::to_owned)
+                .to_vec(),
             tensors: vec![
                 tensor("x<1>", 0, 2048, 0, 1),
                 tensor("model/conv2d/a very long name;more", 2048, 1000, 1, 2),
@@ -455,7 +460,10 @@ mod tests {
     #[test]
     fn nothing_is_a_picture_too() {
         let text = draw("", &Footprint::default());
-        assert!(text.ends_with("</svg>\n") && !text.contains("NaN"), "{text}");
+        assert!(
+            text.ends_with("</svg>\n") && !text.contains("NaN"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -464,7 +472,13 @@ mod tests {
             let marks = top / tick(top);
             assert!((1..=8).contains(&marks), "{top}: {marks}");
         }
-        for (address, text) in [(0, "0"), (768, "768 B"), (1024, "1 KiB"), (1280, "1.25 KiB"), (3 << 19, "1.5 MiB")] {
+        for (address, text) in [
+            (0, "0"),
+            (768, "768 B"),
+            (1024, "1 KiB"),
+            (1280, "1.25 KiB"),
+            (3 << 19, "1.5 MiB"),
+        ] {
             assert_eq!(mark(address), text);
         }
     }
