@@ -69,7 +69,7 @@ pub(crate) fn module(
         .steps
         .iter()
         .enumerate()
-        .filter(|(_, s)| matches!(s.action, Action::Kernel(_)))
+        .filter(|(_, s)| matches!(&s.action, Action::Kernel(kernel) if !kernel.is_empty()))
         .map(|(i, _)| i)
         .collect();
     let first_linked = first_kernel + kernels.len() as u32;

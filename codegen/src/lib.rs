@@ -12,13 +12,18 @@ pub mod graph;
 pub mod kernels;
 pub mod link;
 mod memory;
+pub mod model;
 pub mod nest;
 pub mod passes;
 mod plan;
 mod program;
 pub mod report;
+mod share;
+
+use std::sync::Arc;
 
 use rune_ir::{
+    block::Block,
     check::{TypedKind, Verified},
     diag::{Code, Diagnostic, Span},
 };
@@ -88,13 +93,14 @@ pub struct Output {
 /// The one thing that keeps it from being a rune: a block that cannot be linked, or too much memory.
 pub fn compile(verified: &Verified, options: &Options) -> Result<Output, Box<Diagnostic>> {
     let mut manifest = describe::manifest(verified, options)?;
-    let program = program::build(verified, options)
+    let mut program = program::build(verified, options)
         .map_err(|(stage, error)| unsupported(verified, stage, &error))?;
-    let selection = link::select(&requests(&program, verified))
+    let selection = link::select(&requests(&program.blocks, &program.steps, verified))
         .map_err(|error| blame(verified, &program, &error))?;
     let whole = verified.pipeline().whole;
     let plan = plan::plan(&program, selection.stack_bytes(), selection.state_bytes())
         .ok_or_else(|| too_large(whole))?;
+    share::settle(&mut program.steps, &plan);
     let (wasm, report) = emit::module(
         &program,
         verified,
@@ -116,16 +122,19 @@ pub fn compile(verified: &Verified, options: &Options) -> Result<Output, Box<Dia
 }
 
 /// One request per block, its instances in the order of the steps.
-fn requests<'a>(program: &'a program::Program, verified: &'a Verified) -> Vec<link::Request<'a>> {
-    let mut requests: Vec<link::Request<'a>> = program
-        .blocks
+fn requests<'a>(
+    blocks: &'a [Arc<Block>],
+    steps: &[program::Step],
+    verified: &'a Verified,
+) -> Vec<link::Request<'a>> {
+    let mut requests: Vec<link::Request<'a>> = blocks
         .iter()
         .map(|b| link::Request {
             object: &b.object,
             instances: Vec::new(),
         })
         .collect();
-    for step in &program.steps {
+    for step in steps {
         if let (
             program::Action::Block(call),
             TypedKind::Block {

@@ -4,17 +4,18 @@ use std::collections::BTreeSet;
 
 use rune_ir::{
     arena::Side,
-    layout::{Lifetime, place},
+    layout::{ALIGN, Lifetime},
     ty::ElementType,
 };
 
 use crate::{
     nest::{Buffer, BufferId},
     program::{Action, BlockCall, Port, Program},
+    share,
 };
 
 /// Alignment of the regions, and of every tensor's vector loads.
-const REGION: u64 = 16;
+const REGION: u64 = ALIGN as u64;
 
 /// The addresses of a rune.
 pub(crate) struct Plan {
@@ -30,6 +31,10 @@ pub(crate) struct Plan {
     pub(crate) arena: u32,
     /// When each buffer of the arena is in use.
     pub(crate) lives: Vec<(BufferId, Lifetime)>,
+    /// The most bytes of the arena in use in one step.
+    pub(crate) bound: u64,
+    /// Whether no plan has a smaller arena.
+    pub(crate) is_least: bool,
     /// First byte of the buffers that are constant.
     pub(crate) constants_at: u32,
     /// First byte of read-only data that is not a buffer: blocks', names, the manifest.
@@ -71,8 +76,7 @@ pub(crate) fn plan(program: &Program, stack_bytes: u32, state_bytes: u32) -> Opt
     }
     let arena = state_end.next_multiple_of(REGION);
     let lives = lifetimes(program);
-    let lifetimes: Vec<Lifetime> = lives.iter().map(|(_, life)| *life).collect();
-    let layout = place(&lifetimes);
+    let layout = share::place(program, &lives);
     for ((id, _), offset) in lives.iter().zip(&layout.offsets) {
         address[*id] = u32::try_from(arena + offset).ok()?;
     }
@@ -95,6 +99,8 @@ pub(crate) fn plan(program: &Program, stack_bytes: u32, state_bytes: u32) -> Opt
         kept,
         arena: arena as u32,
         lives,
+        bound: layout.bound,
+        is_least: layout.proven,
         constants_at: constants_at as u32,
         readonly: readonly as u32,
         address,
@@ -122,8 +128,8 @@ fn constants(program: &Program) -> Vec<BufferId> {
     all
 }
 
-/// When each buffer that is neither constant nor kept is in use. Texts may lie in what a block was given, so whoever
-/// uses them uses that too.
+/// When each buffer that is neither constant nor kept is in use. Texts may lie in what a block was given, so
+/// whoever uses them uses that too.
 fn lifetimes(program: &Program) -> Vec<(BufferId, Lifetime)> {
     let constant = constants(program);
     let mut lent: Side<Buffer, BTreeSet<BufferId>> =
@@ -147,11 +153,11 @@ fn lifetimes(program: &Program) -> Vec<(BufferId, Lifetime)> {
         .filter_map(|(id, span)| {
             let (first, last) = (*span)?;
             let buffer = &program.buffers[id];
+            debug_assert!(buffer.align <= ALIGN, "the plan aligns to {ALIGN} bytes");
             Some((
                 id,
                 Lifetime {
                     bytes: buffer.bytes,
-                    align: buffer.align,
                     first,
                     last,
                 },

@@ -307,39 +307,63 @@ fn peak(
     owners: &BTreeMap<crate::nest::BufferId, usize>,
     costs: &mut [Cost],
 ) -> Peak {
-    let mut change = vec![0i64; program.steps.len() + 1];
-    for (_, life) in &plan.lives {
-        change[life.first as usize] += i64::from(life.bytes);
-        change[life.last as usize + 1] -= i64::from(life.bytes);
-    }
-    let mut alive = 0;
-    let mut most: Option<(i64, usize)> = None;
-    for (step, change) in change.iter().enumerate().take(program.steps.len()) {
-        alive += change;
-        if alive > most.map_or(0, |(bytes, _)| bytes) {
-            most = Some((alive, step));
+    let mut order: Vec<usize> = (0..plan.lives.len()).collect();
+    order.sort_by_key(|i| plan.lives[*i].1.first);
+    let mut begins = order.into_iter().peekable();
+    let mut alive: Vec<usize> = Vec::new();
+    let mut most: Option<(u64, usize, Vec<usize>)> = None;
+    for step in 0..program.steps.len() {
+        alive.retain(|i| plan.lives[*i].1.last as usize >= step);
+        while let Some(next) = begins.next_if(|i| plan.lives[*i].1.first as usize <= step) {
+            alive.push(next);
+        }
+        let bytes = covered(plan, &alive);
+        if bytes > most.as_ref().map_or(0, |(bytes, ..)| *bytes) {
+            most = Some((bytes, step, alive.clone()));
         }
     }
-    let Some((_, step)) = most else {
+    let Some((_, step, mut alive)) = most else {
         return Peak::default();
     };
-    let mut buffers = Vec::new();
-    for (id, life) in &plan.lives {
-        if (life.first..=life.last).contains(&(step as u32)) && life.bytes > 0 {
-            if let Some(stage) = owners.get(id) {
-                costs[*stage].arena += life.bytes;
-            }
-            buffers.push(Live {
-                name: program.buffers[*id].name.clone(),
-                bytes: life.bytes,
-            });
+    alive.retain(|i| plan.lives[*i].1.bytes > 0);
+    alive.sort_by_key(|i| plan.address(plan.lives[*i].0));
+    let (mut buffers, mut end) = (Vec::new(), 0);
+    for index in alive {
+        let (id, life) = &plan.lives[index];
+        let from = plan.address(*id);
+        // What lies in another counts once.
+        let to = (from + life.bytes).max(end);
+        if let Some(stage) = owners.get(id) {
+            costs[*stage].arena += to - from.max(end);
         }
+        end = to;
+        buffers.push(Live {
+            name: program.buffers[*id].name.clone(),
+            bytes: life.bytes,
+        });
     }
     buffers.sort_by_key(|b| std::cmp::Reverse(b.bytes));
     Peak {
         stage: verified.stages()[program.steps[step].stage].name.clone(),
         buffers,
     }
+}
+
+/// Bytes that these of the plan's lives lie in together.
+fn covered(plan: &Plan, lives: &[usize]) -> u64 {
+    let mut spans: Vec<(u64, u64)> = lives
+        .iter()
+        .map(|i| {
+            let (id, life) = &plan.lives[*i];
+            let at = u64::from(plan.address(*id));
+            (at, at + u64::from(life.bytes))
+        })
+        .collect();
+    spans.sort_unstable();
+    let add = |(sum, end): (u64, u64), (from, to): (u64, u64)| {
+        (sum + to.saturating_sub(end.max(from)), end.max(to))
+    };
+    spans.into_iter().fold((0, 0), add).0
 }
 
 impl Report {

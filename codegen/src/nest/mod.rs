@@ -10,6 +10,7 @@ mod affine;
 mod builder;
 mod expr;
 mod lower;
+mod overlap;
 mod rename;
 mod text;
 
@@ -19,6 +20,7 @@ use rune_ir::arena::Id;
 pub use affine::{Address, Affine, View};
 pub use builder::Builder;
 pub use expr::{Expr, Lanes, Load, Op, Store, Ty};
+pub use overlap::Move;
 
 /// Names one buffer of a rune.
 pub type BufferId = Id<Buffer>;
@@ -158,7 +160,7 @@ impl Kernel {
 /// Whether bytes are moved to a buffer of floats.
 fn moves(body: &[Stmt], buffer: BufferId) -> bool {
     body.iter().any(|statement| match statement {
-        Stmt::Copy { to, .. } => to.buffer == buffer,
+        _ if overlap::moved(statement).is_some_and(|(to, ..)| to.buffer == buffer) => true,
         // What is no float was not computed as one.
         Stmt::Store(_, to, value) => to.buffer == buffer && !value.ty().is_float(),
         Stmt::For { body, .. } => moves(body, buffer),
@@ -166,6 +168,6 @@ fn moves(body: &[Stmt], buffer: BufferId) -> bool {
             then, otherwise, ..
         } => moves(then, buffer) || moves(otherwise, buffer),
         Stmt::While { before, body, .. } => moves(before, buffer) || moves(body, buffer),
-        Stmt::Let(..) | Stmt::Set(..) | Stmt::Fill { .. } => false,
+        Stmt::Let(..) | Stmt::Set(..) | Stmt::Fill { .. } | Stmt::Copy { .. } => false,
     })
 }

@@ -26,11 +26,22 @@ pub(crate) struct Machine {
     pub(crate) module: Vec<u8>,
     addresses: BTreeMap<BufferId, u32>,
     pages: u32,
+    /// How many results lie over an operand.
+    pub(crate) overlaid: usize,
 }
 
 impl Machine {
     /// Compiles a graph and validates the module with exactly the features its kernels claim.
     pub(crate) fn new(graph: &Graph, simd: Simd) -> Result<Self, Unsupported> {
+        Self::with(graph, simd, false)
+    }
+
+    /// As [`new`](Self::new), but each result lies over an operand where its kernel allows that.
+    pub(crate) fn overlaid(graph: &Graph, simd: Simd) -> Result<Self, Unsupported> {
+        Self::with(graph, simd, true)
+    }
+
+    fn with(graph: &Graph, simd: Simd, overlay: bool) -> Result<Self, Unsupported> {
         let mut buffers = Arena::default();
         let inputs: Vec<BufferId> = graph
             .inputs
@@ -46,19 +57,32 @@ impl Machine {
             })
             .collect();
         let compiled = kernels::compile(graph, &inputs, &mut buffers, simd)?;
+        let over = if overlay {
+            overlays(&compiled, &buffers)
+        } else {
+            BTreeMap::new()
+        };
+        let room = |id: BufferId| {
+            let above = over.iter().filter(|(_, under)| **under == id);
+            let above = above.map(|(id, _)| buffers[*id].bytes);
+            above.fold(buffers[id].bytes, u32::max)
+        };
         let mut end = GUARD as u32;
         let mut addresses: BTreeMap<BufferId, u32> = buffers
             .iter()
             .map(|(id, buffer)| {
                 let at = end.next_multiple_of(buffer.align);
-                end = at + buffer.bytes + GUARD as u32;
+                end = at + room(id) + GUARD as u32;
                 (id, at)
             })
             .collect();
         // One buffer, of each kind for some model, ends where memory does: reading beyond it traps.
         let last = BufferId::from_index(end as usize / 4 % buffers.len());
-        let pages = (end + buffers[last].bytes).div_ceil(1 << 16);
-        addresses.insert(last, (pages << 16) - buffers[last].bytes);
+        let pages = (end + room(last)).div_ceil(1 << 16);
+        addresses.insert(last, (pages << 16) - room(last));
+        for (id, under) in &over {
+            addresses.insert(*id, addresses[under]);
+        }
         let module = module(&compiled.kernels, &buffers, &addresses, pages);
         let features = compiled
             .kernels
@@ -72,6 +96,7 @@ impl Machine {
             module,
             addresses,
             pages,
+            overlaid: over.len(),
         })
     }
 
@@ -139,6 +164,30 @@ impl Machine {
         let start = self.addresses[&id] as usize;
         start..start + self.buffers[id].bytes as usize
     }
+}
+
+/// The results that may lie over an operand, and over which: one that is given or computed, and that
+/// nothing uses afterwards.
+fn overlays(compiled: &Compiled, buffers: &Arena<Buffer>) -> BTreeMap<BufferId, BufferId> {
+    let uses = |kernel: &Kernel, id| kernel.operands().iter().any(|o| o.buffer == id);
+    let mut over: BTreeMap<BufferId, BufferId> = BTreeMap::new();
+    for (at, kernel) in compiled.kernels.iter().enumerate() {
+        for output in kernel.buffers(Role::Write) {
+            let under = kernel.buffers(Role::Read).find(|input| {
+                let is_free =
+                    |id: &BufferId| !over.contains_key(id) && !over.values().any(|v| v == id);
+                buffers[*input].data.is_none()
+                    && !compiled.outputs.contains(input)
+                    && !compiled.kernels[at + 1..].iter().any(|k| uses(k, *input))
+                    && !compiled.kernels[..at].iter().any(|k| uses(k, output))
+                    && is_free(input)
+                    && is_free(&output)
+                    && kernel.may_replace(*input, output)
+            });
+            over.extend(under.map(|under| (output, under)));
+        }
+    }
+    over
 }
 
 fn module(

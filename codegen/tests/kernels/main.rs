@@ -29,7 +29,7 @@ fn agree(graph: &Graph, random: &mut Random, what: &str) -> bool {
     if graph.nodes.iter().any(|n| op::check(graph, n).is_err()) {
         return false;
     }
-    let machines = [Simd::Off, Simd::On].map(|simd| (simd, Machine::new(graph, simd).unwrap()));
+    let machines = machines(graph);
     for round in 0..2 {
         let inputs: Vec<Vec<u8>> = graph
             .inputs
@@ -53,16 +53,30 @@ fn agree(graph: &Graph, random: &mut Random, what: &str) -> bool {
     true
 }
 
+/// A model with and without vectors, and once more with results over operands where they may lie there.
+fn machines(graph: &Graph) -> Vec<(Simd, Machine)> {
+    let mut machines = Vec::new();
+    for simd in [Simd::Off, Simd::On] {
+        machines.push((simd, Machine::new(graph, simd).unwrap()));
+        let overlaid = Machine::overlaid(graph, simd).unwrap();
+        if overlaid.overlaid > 0 {
+            machines.push((simd, overlaid));
+        }
+    }
+    machines
+}
+
 #[test]
 fn vectors_of_the_reference_kernels() {
     let mut cases = 0;
+    let mut overlaid = 0;
     for operator in vectors::operators() {
         for case in vectors::load(&operator) {
             cases += 1;
             let what = format!("{operator}, {}", case.name);
             let graph = rune_models::import(&case.model).unwrap();
-            for simd in [Simd::Off, Simd::On] {
-                let machine = Machine::new(&graph, simd).unwrap();
+            for (simd, machine) in machines(&graph) {
+                overlaid += machine.overlaid;
                 let inputs: Vec<&[Vec<u8>]> = case.calls.iter().map(|c| &c.inputs[..]).collect();
                 let mut state = graph.state();
                 for (call, actual) in case.calls.iter().zip(machine.runs(&inputs)) {
@@ -75,6 +89,7 @@ fn vectors_of_the_reference_kernels() {
         }
     }
     assert!(cases > 350, "only {cases} cases");
+    assert!(overlaid > 100, "only {overlaid} results lie over operands");
 }
 
 /// Fused products change only the last bits, and only of what sums products.

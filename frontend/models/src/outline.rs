@@ -121,7 +121,6 @@ impl Outline {
             .map(|(t, (first, last))| {
                 Some(Lifetime {
                     bytes: u32::try_from(self.tensors[*t].bytes()).ok()?,
-                    align: 16,
                     first: *first,
                     last: *last,
                 })

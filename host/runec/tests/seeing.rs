@@ -147,6 +147,57 @@ fn a_model_is_described() {
 }
 
 #[test]
+fn the_memory_of_a_model_is_told_and_drawn() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("memory.svg");
+    let picture = path.display().to_string();
+    let model = "examples/digits/digits.tflite";
+    let (status, text, err) = runec(&["model", model, "--output", &picture]);
+    assert_eq!(status, 0, "{err}");
+    assert!(
+        text.contains("arena       1,792 bytes, no more than are in use at once\n"),
+        "{text}"
+    );
+    let (_, json, _) = runec(&["model", "--json", model]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let compiled = &json["compiled"];
+    assert_eq!(compiled["arena_bytes"], 1792);
+    assert_eq!(compiled["in_use_bytes"], 1792);
+    assert_eq!(compiled["is_optimum"], true);
+    let parts = ["arena_bytes", "state_bytes", "constant_bytes"];
+    let sum: u64 = parts.iter().filter_map(|p| compiled[p].as_u64()).sum();
+    assert_eq!(compiled["memory_bytes"], sum);
+    // The picture in the book is that of the compiler.
+    let svg = fs::read_to_string(&path).unwrap();
+    let tensors = compiled["tensors"].as_array().unwrap();
+    assert_eq!(svg.matches("tensor\"><title>").count(), tensors.len());
+    let kept = root().join("docs/book/memory.svg");
+    if env::var_os("BLESS").is_some() {
+        fs::write(&kept, &svg).unwrap();
+    }
+    let kept = fs::read_to_string(&kept).unwrap_or_default();
+    assert!(kept == svg, "docs/book/memory.svg is old: run with BLESS=1");
+}
+
+/// The memory plan reaches what is in use at once, on every model of the examples.
+#[test]
+fn no_example_takes_more_memory_than_it_must() {
+    for model in [
+        "digits/digits.tflite",
+        "gesture/gesture.tflite",
+        "keyword/keyword.tflite",
+        "paper/example.tflite",
+        "sine/sine.tflite",
+        "sine/sine_int8.tflite",
+    ] {
+        let (status, json, err) = runec(&["model", "--json", &format!("examples/{model}")]);
+        assert_eq!(status, 0, "{err}");
+        let json: Value = serde_json::from_str(&json).unwrap();
+        let compiled = &json["compiled"];
+        assert_eq!(compiled["arena_bytes"], compiled["in_use_bytes"], "{model}");
+    }
+}
+
+#[test]
 fn what_is_no_model_is_refused() {
     let (status, out, err) = runec(&["model", "README.md"]);
     assert_eq!((status, out.as_str()), (1, ""));

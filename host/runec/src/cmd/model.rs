@@ -2,23 +2,29 @@
 
 use std::{fmt::Write as _, path::PathBuf};
 
+use rune_codegen::{
+    Options,
+    model::{self, Footprint},
+};
 use rune_models::{Outline, OutlineTensor};
 use serde_json::{Value, json};
 
 use crate::{
     cli,
-    cmd::{complain, print},
+    cmd::{self, complain, print},
+    picture,
     world::read_named,
 };
 
 pub(crate) const EXAMPLES: &str = "\
 Exit status: 0 shown, 1 not a model or a damaged one, 2 wrong usage or a file that cannot be read.
 
-Work counts multiplications with addition (MACs). Memory is that of tensors between operators, run as they
-stand in the file; what the compiler makes of it needs the same or less.
+Work counts multiplications with addition (MACs). A model that compiles is compiled by itself: its arena is
+the memory that its tensors share, and no arena is smaller than what is in use at once.
 
 Examples:
   runec model keyword.tflite
+  runec model keyword.tflite -o memory.svg    where each tensor lies, and when
   runec model --json keyword.tflite | jq .macs";
 
 #[derive(Debug, clap::Args)]
@@ -28,6 +34,9 @@ pub(crate) struct Args {
     /// One JSON object on standard output.
     #[arg(long)]
     json: bool,
+    /// Where to write a picture (SVG) of where the tensors of the compiled model lie, and when.
+    #[arg(short, long, value_name = "FILE", visible_alias = "svg")]
+    output: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args) -> u8 {
@@ -46,13 +55,32 @@ pub(crate) fn run(args: &Args) -> u8 {
             return cli::ERRORS;
         }
     };
+    let imported = rune_models::import(&bytes).map_err(|error| error.to_string());
+    let compiled = imported.and_then(|graph| {
+        model::footprint(&graph, &Options::default()).map_err(|error| error.to_string())
+    });
     let model = Model {
         name: shown.to_string(),
         bytes: bytes.len(),
         digest: rune_ir::digest(&bytes),
-        refused: rune_models::import(&bytes).err().map(|e| e.to_string()),
         outline,
+        compiled,
     };
+    if let Some(path) = &args.output {
+        let status = match &model.compiled {
+            Ok(footprint) => cmd::put(
+                &picture::memory::draw(&model.title(), footprint),
+                Some(path),
+            ),
+            Err(reason) => {
+                complain(&format!("cannot draw {shown}: {reason}"));
+                cli::ERRORS
+            }
+        };
+        if status != cli::OK {
+            return status;
+        }
+    }
     let text = if args.json {
         format!("{:#}\n", model.json())
     } else {
@@ -67,8 +95,8 @@ struct Model {
     bytes: usize,
     digest: [u8; 32],
     outline: Outline,
-    /// Why the compiler does not take it.
-    refused: Option<String>,
+    /// What it needs once compiled, or why the compiler does not take it.
+    compiled: Result<Footprint, String>,
 }
 
 impl Model {
@@ -99,18 +127,35 @@ impl Model {
             ""
         };
         fact(&mut out, "MACs", grouped(outline.macs()) + note);
-        let memory = outline.activation_bytes().map_or_else(
-            || "more than 4 GiB between operators".to_owned(),
-            |n| format!("{} bytes between operators", grouped(n)),
-        );
-        fact(&mut out, "memory", memory);
         fact(&mut out, "sha256", hex(&self.digest));
-        let compiles = match &self.refused {
-            None => "yes".to_owned(),
-            Some(reason) => format!("no: {reason}"),
-        };
-        fact(&mut out, "compiles", compiles);
+        match &self.compiled {
+            Ok(footprint) => {
+                fact(&mut out, "compiles", "yes".to_owned());
+                let bytes = |n: u64| format!("{} bytes", grouped(n));
+                fact(&mut out, "arena", arena(footprint));
+                fact(&mut out, "constants", bytes(footprint.constants));
+                if footprint.state > 0 {
+                    fact(&mut out, "state", bytes(footprint.state));
+                }
+                fact(&mut out, "memory", bytes(footprint.memory()));
+                fact(&mut out, "code", bytes(footprint.code));
+            }
+            Err(reason) => {
+                let memory = outline.activation_bytes().map_or_else(
+                    || "more than 4 GiB between operators".to_owned(),
+                    |n| format!("{} bytes between operators", grouped(n)),
+                );
+                fact(&mut out, "memory", memory);
+                fact(&mut out, "compiles", format!("no: {reason}"));
+            }
+        }
         out
+    }
+
+    /// The name of the file without its folder.
+    fn title(&self) -> String {
+        let name = self.name.rsplit('/').next().unwrap_or(&self.name);
+        name.to_owned()
     }
 
     /// One line per operator.
@@ -203,10 +248,54 @@ impl Model {
             "parameters": outline.parameters(),
             "macs": outline.macs(),
             "activation_bytes": outline.activation_bytes(),
-            "compiles": self.refused.is_none(),
-            "refused": self.refused,
+            "compiles": self.compiled.is_ok(),
+            "refused": self.compiled.as_ref().err(),
+            "compiled": self.compiled.as_ref().ok().map(compiled),
         })
     }
+}
+
+/// How large the arena is, and whether it could be smaller.
+fn arena(footprint: &Footprint) -> String {
+    let Footprint { arena, bound, .. } = footprint;
+    let bytes = grouped(*arena);
+    if arena == bound {
+        return format!("{bytes} bytes, no more than are in use at once");
+    }
+    let optimum = if footprint.is_least {
+        ", the optimum"
+    } else {
+        ""
+    };
+    let ratio = *arena as f64 / (*bound).max(1) as f64;
+    format!(
+        "{bytes} bytes{optimum}; {} are in use at once (ratio {ratio:.3})",
+        grouped(*bound)
+    )
+}
+
+/// What a model needs once compiled.
+fn compiled(footprint: &Footprint) -> Value {
+    let tensors = footprint.tensors.iter().map(|t| {
+        json!({
+            "name": t.name,
+            "offset": t.offset,
+            "bytes": t.bytes,
+            "first_step": t.first,
+            "last_step": t.last,
+        })
+    });
+    json!({
+        "arena_bytes": footprint.arena,
+        "in_use_bytes": footprint.bound,
+        "is_optimum": footprint.is_least,
+        "constant_bytes": footprint.constants,
+        "state_bytes": footprint.state,
+        "memory_bytes": footprint.memory(),
+        "code_bytes": footprint.code,
+        "steps": footprint.steps,
+        "tensors": tensors.collect::<Vec<_>>(),
+    })
 }
 
 /// A tensor's name, type and quantisation.

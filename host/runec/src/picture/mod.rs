@@ -2,6 +2,7 @@
 
 mod dot;
 mod layout;
+pub mod memory;
 mod mermaid;
 mod svg;
 

@@ -100,7 +100,7 @@ fn height(node: &Node) -> f64 {
 }
 
 /// Classes instead of attributes, so that a dark page gets dark colours.
-fn style() -> String {
+pub(super) fn style() -> String {
     let mut light = String::from(
         "text{font-family:ui-sans-serif,system-ui,'Segoe UI',Helvetica,Arial,sans-serif;fill:#1b1f24}\n\
          .name{font-size:14px;font-weight:600}\n\
@@ -323,7 +323,7 @@ fn icon(node: &Node) -> &'static str {
 }
 
 /// What XML would take for its own, and what it does not allow.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
