@@ -5,6 +5,8 @@
 
 mod error;
 mod flatbuffer;
+#[allow(dead_code, reason = "custom operators come one by one")]
+mod flexbuffer;
 mod foreign;
 mod importer;
 mod operator;
