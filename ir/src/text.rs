@@ -148,6 +148,7 @@ fn write_attributes(f: &mut Formatter<'_>, op: &Op) -> fmt::Result {
         Op::Softmax { beta } => write!(f, " beta {beta}"),
         Op::Pad { before } => write!(f, " before {before:?}"),
         Op::Movement(movement) => write!(f, "{movement}"),
+        Op::Signal(signal) => write!(f, "{signal}"),
         Op::Reshape | Op::Relu | Op::Relu6 | Op::Logistic | Op::Quantize | Op::Dequantize => Ok(()),
     }
 }

@@ -134,7 +134,7 @@ def micro(content, calls):
     """The outputs of each call, by TensorFlow Lite Micro, for what LiteRT has not."""
     from tflite_micro import runtime
 
-    interpreter = runtime.Interpreter.from_bytes(content)
+    interpreter = runtime.Interpreter.from_bytes(content, arena_size=1 << 20)
     results = []
     for inputs in calls:
         for index, value in enumerate(inputs):

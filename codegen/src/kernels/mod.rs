@@ -23,6 +23,7 @@ mod quotient;
 mod real;
 mod requantize;
 mod resize;
+mod signal;
 mod softmax;
 mod transcendental;
 mod unary;
@@ -178,6 +179,7 @@ impl<'a> Context<'a> {
             Op::Dequantize => unary::dequantize(self, node)?,
             Op::Pad { before } => movement::pad(self, node, before),
             Op::Movement(movement) => movement::kernel(self, node, movement)?,
+            Op::Signal(signal) => signal::kernel(self, node, signal),
         }])
     }
 

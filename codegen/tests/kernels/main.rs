@@ -7,6 +7,7 @@ mod elementwise;
 mod machine;
 mod movement;
 mod random;
+mod signal;
 mod text;
 #[path = "../../../frontend/models/tests/vectors/mod.rs"]
 mod vectors;

@@ -22,6 +22,8 @@ const MAX_ENDS: usize = 64;
 const MAX_OPERATORS: usize = 1 << 16;
 /// Most subgraphs inside each other.
 const MAX_DEPTH: usize = 8;
+/// Most bytes that operators keep between calls by their attributes, not by tensors of the file.
+const MAX_KEPT: usize = 1 << 24;
 /// Most bytes of a result that is folded here rather than by the compiler's passes: shapes, axes and the like.
 const FOLDED: usize = 1024;
 
@@ -39,6 +41,9 @@ pub(crate) struct Importer<'a> {
     operators_left: usize,
     /// How many bytes of constants may still be computed: so many for each byte of the file.
     constants_left: usize,
+    kept_left: usize,
+    /// How many operators of the subgraph come behind the one that is being read.
+    behind: usize,
     depth: usize,
 }
 
@@ -58,8 +63,24 @@ impl<'a> Importer<'a> {
             repairs: Vec::new(),
             operators_left: MAX_OPERATORS,
             constants_left: file.len() * MAX_GROWTH,
+            kept_left: MAX_KEPT,
+            behind: 0,
             depth: 0,
         })
+    }
+
+    /// Counts bytes that an operator keeps.
+    pub(crate) fn keep(&mut self, bytes: usize) -> Result<(), ImportError> {
+        let left = self.kept_left.checked_sub(bytes);
+        self.kept_left = left.ok_or_else(|| {
+            unsupported_form(format!("more than {MAX_KEPT} bytes are kept between calls"))
+        })?;
+        Ok(())
+    }
+
+    /// How many operators of the subgraph come behind the one that is being read.
+    pub(crate) fn behind(&self) -> usize {
+        self.behind
     }
 
     /// The first subgraph, and those its operators name.
@@ -140,6 +161,7 @@ impl<'a> Importer<'a> {
                 self.operators_left = self.operators_left.checked_sub(1).ok_or_else(|| {
                     unsupported_form(format!("it has more than {MAX_OPERATORS} operators"))
                 })?;
+                self.behind = operators.len() - position - 1;
                 match self.operator(&mut tensors, position, operator) {
                     Err(fault) if fault.kind != ImportErrorKind::Unreadable => {
                         self.faults.push(fault);
@@ -157,6 +179,11 @@ impl<'a> Importer<'a> {
         self.variables = std::mem::take(&mut graph.variables);
         self.repairs.append(&mut graph.repairs);
         Ok(graph)
+    }
+
+    /// How many bytes of constants may still be computed.
+    pub(crate) fn constants_left(&self) -> usize {
+        self.constants_left
     }
 
     /// Counts constants that are computed here, if there may be so many.

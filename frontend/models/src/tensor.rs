@@ -70,6 +70,20 @@ impl<'a> Tensors<'a> {
         Ok(id)
     }
 
+    /// As [`import`](Self::import), of a tensor that the file marks as kept, though its value here is that of
+    /// one call.
+    pub(crate) fn import_kept(&mut self, index: i32) -> Result<&Tensor, ImportError> {
+        let (slot, table) = self.table(index)?;
+        let id = if let Some(id) = self.imported[slot] {
+            id
+        } else {
+            let tensor = self.read(slot, table)?;
+            self.graph.tensors.push(tensor)
+        };
+        self.imported[slot] = Some(id);
+        Ok(&self.graph.tensors[id])
+    }
+
     /// The variable that the tensor of an index of the file is, every byte of it `initial` at first.
     pub(crate) fn variable(&mut self, index: i32, initial: u8) -> Result<VariableId, ImportError> {
         let (slot, table) = self.table(index)?;

@@ -22,6 +22,7 @@ mod quantize;
 mod real;
 mod reshape;
 mod select;
+pub mod signal;
 mod softmax;
 mod unary;
 mod window;
@@ -32,6 +33,7 @@ pub use movement::{Movement, Stretch};
 pub use operand::check_shape;
 pub(crate) use operand::check_size;
 use pool_2d::Pool;
+use signal::Signal;
 pub use unary::Unary;
 
 /// A function applied to the result of another operator before it is stored.
@@ -145,6 +147,8 @@ pub enum Op {
     },
     /// Of those that move elements, any other.
     Movement(Movement),
+    /// A signal operator.
+    Signal(Signal),
 }
 
 impl Op {
@@ -171,6 +175,7 @@ impl Op {
             Self::Dequantize => "DEQUANTIZE",
             Self::Pad { .. } => "PAD",
             Self::Movement(movement) => movement.name(),
+            Self::Signal(signal) => signal.name(),
         }
     }
 }
@@ -216,6 +221,7 @@ pub fn check(graph: &Graph, node: &Node) -> Result<(), String> {
         Op::Dequantize => quantize::check_dequantize(graph, node),
         Op::Pad { before } => pad::check(graph, node, before),
         Op::Movement(movement) => movement.check(graph, node),
+        Op::Signal(signal) => signal.check(graph, node),
     }
 }
 
@@ -233,7 +239,6 @@ pub fn evaluate(
 ) -> Vec<Vec<u8>> {
     let value = |index: usize| values[index].expect("an operand that is present has a value");
     // Families with more than one result, or with state, return from here.
-    let _ = state;
     let result = match &node.op {
         Op::FullyConnected { activation } => {
             fully_connected::evaluate(graph, node, *activation, values)
@@ -284,6 +289,7 @@ pub fn evaluate(
             pad::evaluate(graph, node, before, value(0), fill)
         }
         Op::Movement(movement) => return movement.evaluate(graph, node, values),
+        Op::Signal(signal) => return signal.evaluate(graph, node, values, state),
     };
     vec![result]
 }

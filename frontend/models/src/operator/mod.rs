@@ -1,11 +1,13 @@
 //! Operators of the file as nodes: attributes out of options, constant operands and shapes. Families of them
 //! have files of their own; this is what these share.
 
+mod decode;
 mod elementwise;
 mod linear;
 mod movement;
 mod reduction;
 mod shapes;
+mod signal;
 mod slicing;
 
 use rune_ir::{
@@ -49,6 +51,8 @@ pub(crate) fn reader(name: &str) -> Option<ReadOp> {
         slicing::reader,
         shapes::reader,
         elementwise::reader,
+        signal::reader,
+        decode::reader,
     ];
     families.into_iter().find_map(|family| family(name))
 }
