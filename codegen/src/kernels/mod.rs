@@ -22,6 +22,7 @@ mod pool;
 mod quotient;
 mod real;
 mod requantize;
+mod rescale;
 mod resize;
 mod softmax;
 mod transcendental;
