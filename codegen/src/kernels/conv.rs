@@ -24,6 +24,8 @@ use crate::nest::{Address, Affine, BufferId, Builder, Expr, Kernel, Role, View};
 
 /// Sums that a tile keeps in locals.
 const SUMS: u32 = 8;
+/// Steps of a sum of vectors in one round of a loop.
+const UNROLLED: u32 = 4;
 
 pub(super) fn fully_connected(
     context: &mut Context,
@@ -392,13 +394,19 @@ impl Schedule<'_> {
             self.arithmetic.broadcast(f, &x, &weights, sums, elements);
         };
         let (from, to) = &run.bounds;
+        let times = if self.arithmetic.lanes() > 1 {
+            UNROLLED
+        } else {
+            1
+        };
         match to.as_constant() {
             // The last element of an odd run, where a step takes two.
             Some(to) if !(to as u32).is_multiple_of(unit) => {
-                f.range("k", from, to - 1, unit, |f, k| step(f, k, unit));
+                let whole = Affine::from(to - 1);
+                f.unrolled("k", (from, &whole), unit, times, |f, k| step(f, k, unit));
                 step(f, &(to - 1).into(), 1);
             }
-            _ => f.range("k", from, to, unit, |f, k| step(f, k, unit)),
+            _ => f.unrolled("k", (from, to), unit, times, |f, k| step(f, k, unit)),
         }
     }
 
