@@ -11,12 +11,12 @@
 //! test counts them): f32 in vectors 0.8, i8 in vectors 0.44, scalar, in tiles of 2 by 4, 3.3.
 
 use rune_ir::{
-    graph::Node,
+    graph::{DataType, Node},
     op::{Activation, Op, Window},
 };
 
 use super::{
-    Context,
+    Context, gemm,
     geometry::{Geometry, Tile},
     linear::{self, Arithmetic, Channels, Order},
 };
@@ -85,12 +85,12 @@ pub(super) fn grouped(
 }
 
 /// A convolution, or several of one geometry on the channels of one tensor.
-struct Shape {
-    geometry: Geometry,
+pub(super) struct Shape {
+    pub(super) geometry: Geometry,
     /// Input channels of a group.
-    depth: u32,
+    pub(super) depth: u32,
     /// Output channels of a group.
-    outputs: u32,
+    pub(super) outputs: u32,
     groups: u32,
 }
 
@@ -107,10 +107,10 @@ struct Runs {
 
 /// Output channels computed together.
 #[derive(Clone, Copy)]
-struct Block {
-    vectors: u32,
+pub(super) struct Block {
+    pub(super) vectors: u32,
     /// Channels, which may end inside the last vector.
-    results: u32,
+    pub(super) results: u32,
 }
 
 impl Shape {
@@ -132,7 +132,7 @@ impl Shape {
     }
 
     /// The blocks of a group: how many full ones, and what remains.
-    fn blocks(&self, lanes: u32) -> (u32, Block, Option<Block>) {
+    pub(super) fn blocks(&self, lanes: u32) -> (u32, Block, Option<Block>) {
         let vectors = self.outputs.div_ceil(lanes);
         // A size that leaves nothing over, or else the largest.
         let even = [4, 3, 2]
@@ -183,6 +183,13 @@ impl Shape {
                 element / elements
             }
         };
+        // Beyond the image gemm multiplies with zero, which changes no sum of finite numbers.
+        let finite = context.tensor(node, 1).ty != DataType::F32
+            || !self.geometry.is_clipped()
+            || context.value(node, 1)?.chunks_exact(4).all(is_finite);
+        if vector && self.groups == 1 && finite {
+            return gemm::kernel(self, context, node, (name, activation), &element, &of);
+        }
         let channels = Channels {
             order: &order,
             of: &of,
@@ -260,6 +267,11 @@ impl Shape {
             }
         }
     }
+}
+
+/// Whether an f32 is neither infinite nor a NaN.
+fn is_finite(bytes: &[u8]) -> bool {
+    f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]).is_finite()
 }
 
 /// A kernel being scheduled.

@@ -239,6 +239,30 @@ impl Arithmetic for Integer {
         if self.ty.is_vector() { 2 } else { 1 }
     }
 
+    fn load(&self, f: &mut Builder, at: &Address) -> Expr {
+        f.value("x8", self.widened(at.clone(), self.input_zero_point))
+    }
+
+    fn add(&self, f: &mut Builder, x: Vec<Expr>, weights: &Address, sums: &[Vec<Expr>]) {
+        let bytes = self.unit() * self.lanes();
+        let zero_point = self.params.weight_zero_point;
+        let shared: Vec<Expr> = (0..sums[0].len() as u32)
+            .map(|v| self.widened(weights.plus(v * bytes), zero_point))
+            .map(|w| if x.len() > 1 { f.value("w", w) } else { w })
+            .collect();
+        for (x, sums) in x.into_iter().zip(sums) {
+            let x = f.value("x", x);
+            for (sum, weight) in sums.iter().zip(&shared) {
+                let product = if self.ty.is_vector() {
+                    Expr::op(Op::I32x4DotI16x8S, [x.clone(), weight.clone()])
+                } else {
+                    x.clone() * weight.clone()
+                };
+                f.set(sum, sum.clone() + product);
+            }
+        }
+    }
+
     fn declare(&self, f: &mut Builder) {
         if let Some(table) = self.table {
             f.operand(Role::Read, "channels", table);
@@ -261,23 +285,11 @@ impl Arithmetic for Integer {
         sums: &[Vec<Expr>],
         elements: u32,
     ) {
-        let bytes = self.unit() * self.lanes();
-        let zero_point = self.params.weight_zero_point;
-        let shared: Vec<Expr> = (0..sums[0].len() as u32)
-            .map(|v| self.widened(weights.plus(v * bytes), zero_point))
-            .map(|w| if x.len() > 1 { f.value("w", w) } else { w })
+        let x = x
+            .iter()
+            .map(|at| self.spread(at.clone(), elements))
             .collect();
-        for (x, sums) in x.iter().zip(sums) {
-            let x = f.value("x", self.spread(x.clone(), elements));
-            for (sum, weight) in sums.iter().zip(&shared) {
-                let product = if self.ty.is_vector() {
-                    Expr::op(Op::I32x4DotI16x8S, [x.clone(), weight.clone()])
-                } else {
-                    x.clone() * weight.clone()
-                };
-                f.set(sum, sum.clone() + product);
-            }
-        }
+        self.add(f, x, weights, sums);
     }
 
     fn lanewise(&self, f: &mut Builder, x: &[Address], weights: &Address, sums: &[Vec<Expr>]) {

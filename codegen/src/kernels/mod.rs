@@ -13,6 +13,7 @@ mod element;
 mod exp;
 mod float;
 mod gather;
+mod gemm;
 mod geometry;
 mod integer;
 mod linear;
@@ -24,7 +25,9 @@ mod real;
 mod requantize;
 mod rescale;
 mod resize;
+mod rows;
 mod softmax;
+mod taps;
 mod transcendental;
 mod unary;
 
