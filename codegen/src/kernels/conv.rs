@@ -24,7 +24,7 @@ use crate::nest::{Address, Affine, BufferId, Builder, Expr, Kernel, Role, View};
 
 /// Sums that a tile keeps in locals.
 const SUMS: u32 = 8;
-/// Steps of a sum of vectors in one round of a loop.
+/// Steps of a sum in one round of a loop, where vectors may be used: such machines have room for it.
 const UNROLLED: u32 = 4;
 
 pub(super) fn fully_connected(
@@ -227,6 +227,11 @@ impl Shape {
         };
         let schedule = Schedule {
             shape: self,
+            times: if linear::vectors(context.simd) {
+                UNROLLED
+            } else {
+                1
+            },
             runs,
             arithmetic: &*arithmetic,
             x: view(from, [rows.input, columns.input], self.depth),
@@ -277,6 +282,8 @@ fn is_finite(bytes: &[u8]) -> bool {
 /// A kernel being scheduled.
 struct Schedule<'a> {
     shape: &'a Shape,
+    /// Steps of a sum in one round of a loop.
+    times: u32,
     runs: Runs,
     arithmetic: &'a dyn Arithmetic,
     /// [batch, row, column, channel].
@@ -406,19 +413,16 @@ impl Schedule<'_> {
             self.arithmetic.broadcast(f, &x, &weights, sums, elements);
         };
         let (from, to) = &run.bounds;
-        let times = if self.arithmetic.lanes() > 1 {
-            UNROLLED
-        } else {
-            1
-        };
         match to.as_constant() {
             // The last element of an odd run, where a step takes two.
             Some(to) if !(to as u32).is_multiple_of(unit) => {
                 let whole = Affine::from(to - 1);
-                f.unrolled("k", (from, &whole), unit, times, |f, k| step(f, k, unit));
+                f.unrolled("k", (from, &whole), unit, self.times, |f, k| {
+                    step(f, k, unit);
+                });
                 step(f, &(to - 1).into(), 1);
             }
-            _ => f.unrolled("k", (from, to), unit, times, |f, k| step(f, k, unit)),
+            _ => f.unrolled("k", (from, to), unit, self.times, |f, k| step(f, k, unit)),
         }
     }
 

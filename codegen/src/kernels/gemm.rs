@@ -18,6 +18,7 @@ use rune_ir::{
 use super::{
     Context,
     conv::{Block, Shape},
+    geometry::Geometry,
     linear::{self, Arithmetic, Channels, LANES, Order},
     rows::{self, Rows},
 };
@@ -29,6 +30,8 @@ const SUMS: u32 = 8;
 const LOADED: u32 = 4;
 /// Steps in one round of the loop over elements.
 const ROUND: u32 = 8;
+/// Bytes that are gathered at once, if one tile does not take more.
+const GATHERED: u32 = 4096;
 
 /// The kernel of one group's convolution. `element` gives the place of a channel's weight by its number, `of`
 /// the channel of a place.
@@ -54,7 +57,9 @@ pub(super) fn kernel(
     let arithmetic = linear::arithmetic(context, node, activation, &channels)?;
     let taps = geometry.rows.taps * geometry.columns.taps;
     let depth = taps * shape.depth;
-    let gathered = taps > 1 || geometry.is_clipped();
+    // The elements under one row of taps are neighbours.
+    let gathered =
+        geometry.rows.taps > 1 || (geometry.columns.taps > 1 && geometry.columns.dilation > 1);
     let unit = arithmetic.unit();
     let padded = depth.next_multiple_of(if gathered { LOADED * unit } else { unit });
     let (full, block, rest) = shape.blocks(LANES);
@@ -75,25 +80,36 @@ pub(super) fn kernel(
         }
     })?;
     let x = context.tensor(node, 0);
-    let zero = match x.ty {
-        DataType::F32 => 0,
-        _ => quant::affine(x)?.1 as u8,
+    let zero = if x.ty == DataType::F32 {
+        0
+    } else {
+        quant::affine(x)?.1 as u8
     };
     let rows = Rows::new(context, node, geometry, zero)?;
     let size = x.ty.size();
     let (_, to) = context.output(node);
     let columns = geometry.columns.output;
-    let positions = (SUMS / block.vectors).min(4).min(columns);
-    let gather = gathered.then(|| context.scratch("elements", positions * padded * size));
-    let view = [geometry.batch, geometry.rows.output, columns, outputs];
+    let most = (SUMS / block.vectors).min(4);
+    let area = if gathered {
+        Area::gathered(&geometry, most, padded * size)
+    } else {
+        Area::row(columns, most)
+    };
+    let positions = area.tile;
+    let gather = gathered.then(|| {
+        let bytes = area.rows * area.columns * padded * size;
+        (context.scratch("elements", bytes), bytes)
+    });
+    // An area of several rows is of whole rows, so its positions lie in a row.
+    let view = [geometry.batch, geometry.rows.output * columns, outputs];
     let y = View::new(to, size, &view);
     let mut f = Builder::new(name);
     rows.declare(&mut f);
-    if let Some(buffer) = gather {
+    if let Some((buffer, bytes)) = gather {
         f.operand(Role::Write, "elements", buffer);
         // What fills up the last octet multiplies with zero, but is written before it is read.
         let offset = 0.into();
-        f.fill(Address { buffer, offset }, 0, positions * padded * size);
+        f.fill(Address { buffer, offset }, 0, bytes);
     }
     f.operand(Role::Read, "w", weights);
     arithmetic.declare(&mut f);
@@ -105,35 +121,108 @@ pub(super) fn kernel(
         depth: if gathered { padded } else { depth },
         padded,
     };
-    rows.each(&mut f, &mut |f, batch, row| {
-        rows::tiles(f, "ox", columns, positions, |f, column| {
-            let elements: Vec<Address> = (0..positions)
-                .map(|i| match gather {
-                    Some(buffer) => {
-                        let offset = (i * padded * size).into();
-                        let to = Address { buffer, offset };
-                        gather_one(f, (shape, &rows, size), [batch, row, &(column + i)], &to);
-                        to
-                    }
-                    None => rows.at([batch, row, &(column + i)], [&0.into(), &0.into()]),
-                })
-                .collect();
-            let mut write = |f: &mut Builder, index: &Affine, here: Block| {
-                let vector = index * block.vectors;
-                let sums = product.sums(f, &elements, here, &vector);
-                for (i, sums) in (0..).zip(&sums) {
-                    let channel = &vector * LANES;
-                    let at = y.at([batch, row, &(column + i), &channel]);
-                    arithmetic.finish(f, sums, &vector, &at, here.results);
-                }
-            };
-            f.each("block", full, |f, index| write(f, index, block));
-            if let Some(rest) = rest {
-                write(f, &full.into(), rest);
+    let write = |f: &mut Builder, elements: &[Address], [batch, position]: [&Affine; 2]| {
+        let block_of = |f: &mut Builder, index: &Affine, here: Block| {
+            let vector = index * block.vectors;
+            let sums = product.sums(f, elements, here, &vector);
+            for (i, sums) in (0..).zip(&sums) {
+                let channel = &vector * LANES;
+                let at = y.at([batch, &(position + i), &channel]);
+                arithmetic.finish(f, sums, &vector, &at, here.results);
             }
+        };
+        f.each("block", full, |f, index| block_of(f, index, block));
+        if let Some(rest) = rest {
+            block_of(f, &full.into(), rest);
+        }
+    };
+    rows.start(&mut f);
+    f.each("n", geometry.batch, |f, batch| {
+        rows.image(f, batch);
+        rows::tiles(f, "oy", geometry.rows.output, area.rows, |f, row| {
+            if area.rows == 1 {
+                rows.enter(f, batch, row);
+            }
+            rows::tiles(f, "ox", columns, area.columns, |f, column| {
+                let first = row * columns + column;
+                let Some((buffer, _)) = gather else {
+                    rows::tiles(f, "i", area.columns, positions, |f, i| {
+                        let column = column + i;
+                        let elements: Vec<Address> = (0..positions)
+                            .map(|i| [batch, row, &(&column + i)].map(Affine::from))
+                            .map(|[n, y, x]| rows.at([&n, &y, &x], [&0.into(), &0.into()]))
+                            .collect();
+                        write(f, &elements, [batch, &(&first + i)]);
+                    });
+                    return;
+                };
+                let place = |position: Affine| Address {
+                    buffer,
+                    offset: position * (padded * size),
+                };
+                f.each("r", area.rows, |f, r| {
+                    let row = row + r;
+                    if area.rows > 1 {
+                        rows.enter(f, batch, &row);
+                    }
+                    f.each("i", area.columns, |f, i| {
+                        let to = place(r * area.columns + i);
+                        let position = [batch, &row, &(column + i)];
+                        gather_one(f, (shape, &rows, size), position, &to);
+                    });
+                });
+                rows::tiles(f, "p", area.rows * area.columns, positions, |f, p| {
+                    let elements: Vec<Address> = (0..positions).map(|i| place(p + i)).collect();
+                    write(f, &elements, [batch, &(&first + p)]);
+                });
+            });
         });
     });
     Ok(f.finish())
+}
+
+/// Positions whose elements are gathered before their sums are taken: what was just written can be read
+/// fast only as it was written.
+struct Area {
+    rows: u32,
+    /// All columns, if there are several rows.
+    columns: u32,
+    /// Positions computed together.
+    tile: u32,
+}
+
+impl Area {
+    /// Part of a row, in tiles of up to `most` positions.
+    fn row(columns: u32, most: u32) -> Self {
+        Self {
+            rows: 1,
+            columns,
+            tile: most.min(columns),
+        }
+    }
+
+    /// The area that computes the fewest tiles, of positions that take so many bytes.
+    fn gathered(geometry: &Geometry, most: u32, bytes: u32) -> Self {
+        let (rows, columns) = (geometry.rows.output, geometry.columns.output);
+        let room = (GATHERED / bytes).max(most);
+        if columns > room {
+            let areas = columns.div_ceil(room / most * most);
+            return Self::row(columns.div_ceil(areas).next_multiple_of(most), most);
+        }
+        let area = |rows| Self {
+            rows,
+            columns,
+            tile: most.min(rows * columns),
+        };
+        let tiles = |area: &Self| {
+            u64::from(rows.div_ceil(area.rows))
+                * u64::from((area.rows * columns).div_ceil(area.tile))
+        };
+        let few = rows.min(room / columns).min(16);
+        // Of equal ones the largest, which waits least for what it gathers.
+        let best = (1..=few.max(1)).rev().map(area).min_by_key(tiles);
+        best.unwrap_or_else(|| area(1))
+    }
 }
 
 /// Copies the elements under all taps of a window to `to`, one after the other.
@@ -150,7 +239,7 @@ fn gather_one(
     } else {
         (columns.taps, shape.depth * size)
     };
-    let mut run = |f: &mut Builder, row: &Affine, column: &Affine| {
+    let run = |f: &mut Builder, row: &Affine, column: &Affine| {
         let to = Address {
             buffer: to.buffer,
             offset: &to.offset + row * (runs * length) + column * length,

@@ -310,9 +310,11 @@ impl Pool for Means {
     fn finish(&self, f: &mut Builder, sum: Expr, count: Expr, to: Address) {
         // What a sum below zero gets more than half of the count, and the count; a quotient of integers
         // below 2^24 is never rounded up to an integer, so cutting off gives that of integers.
-        let splat = |x: Expr| match x {
-            Expr::I32(value) => Expr::constant(Ty::I32x4, value.into()),
-            other => Expr::op(Op::I32x4Splat, [other]),
+        let splat = |x: Expr| {
+            if let Expr::I32(value) = x {
+                return Expr::constant(Ty::I32x4, value.into());
+            }
+            Expr::op(Op::I32x4Splat, [x])
         };
         let (half, minus_twice, count) = if let Expr::I32(count) = count {
             let half = count / 2;

@@ -1,13 +1,16 @@
-//! Rows of an image as windows see them, beyond its edges too: where windows are clipped, the rows
-//! that one row of results needs are copied between columns of zeros (of bytes: zero points), so that one piece of code
-//! serves all positions.
+//! An image as windows see it, beyond its edges too: where windows are clipped, the rows that one row of
+//! results needs, or all if they are few bytes, are copied between zeros (of bytes: zero points), so that one
+//! piece of code serves all positions.
 
 use rune_ir::graph::Node;
 
 use super::{Context, geometry::Geometry};
 use crate::nest::{Address, Affine, BufferId, Builder, Expr, Load, Op, Role, Store, Ty, View};
 
-/// An image, or copies of the rows of one window.
+/// An image is copied as a whole if that takes no more bytes.
+const WHOLE: u64 = 4096;
+
+/// An image, or a copy of it or of the rows of one window.
 pub(super) struct Rows {
     geometry: Geometry,
     /// [batch, row, column, channel].
@@ -17,10 +20,12 @@ pub(super) struct Rows {
     zero: u8,
 }
 
-/// The rows of a window, each with what lies left and right of the image.
+/// The rows of a window, each with what lies left and right of the image, or the whole image with what lies
+/// around it.
 struct Copied {
     buffer: BufferId,
-    /// [row of the window, column, channel].
+    whole: bool,
+    /// [row, column, channel].
     view: View,
     /// Bytes of a row that are in the image.
     inside: u32,
@@ -42,7 +47,10 @@ impl Rows {
         let shape = [geometry.batch, rows.input, columns.input, channels];
         let copy = if geometry.is_clipped() {
             let width = columns.span();
-            let bytes = u64::from(rows.taps) * u64::from(width) * u64::from(channels * size);
+            let row = u64::from(width) * u64::from(channels * size);
+            let whole = u64::from(rows.span()) * row <= WHOLE;
+            let kept = if whole { rows.span() } else { rows.taps };
+            let bytes = u64::from(kept) * row;
             if bytes >= 1 << 28 {
                 return Err("its window is too large".to_owned());
             }
@@ -50,7 +58,8 @@ impl Rows {
             let inside = columns.input.min(width.saturating_sub(columns.pad));
             Some(Copied {
                 buffer,
-                view: View::new(buffer, size, &[rows.taps, width, channels]),
+                whole,
+                view: View::new(buffer, size, &[kept, width, channels]),
                 inside: inside * channels * size,
                 bytes: bytes as u32,
             })
@@ -73,30 +82,35 @@ impl Rows {
         }
     }
 
-    /// Loops over the rows of results; `body` gets batch and row.
-    pub(super) fn each(
-        &self,
-        f: &mut Builder,
-        body: &mut dyn FnMut(&mut Builder, &Affine, &Affine),
-    ) {
+    /// Makes ready for all rows of results.
+    pub(super) fn start(&self, f: &mut Builder) {
         if let Some(copy) = &self.copy {
             let at = copy.view.at([&0.into()]);
             f.fill(at, self.zero, copy.bytes);
         }
-        f.each("n", self.geometry.batch, |f, batch| {
-            f.each("oy", self.geometry.rows.output, |f, row| {
-                if let Some(copy) = &self.copy {
-                    self.copy(f, copy, batch, row);
-                }
-                body(f, batch, row);
-            });
+    }
+
+    /// Makes ready for one image of the batch.
+    pub(super) fn image(&self, f: &mut Builder, batch: &Affine) {
+        let Some(copied) = self.copy.as_ref().filter(|c| c.whole && c.inside > 0) else {
+            return;
+        };
+        let Geometry { rows, columns, .. } = self.geometry;
+        let seen = rows.input.min(rows.span().saturating_sub(rows.pad));
+        f.each("iy", seen, |f, row| {
+            let to = copied.view.at([&(row + rows.pad), &columns.pad.into()]);
+            copy(f, &to, &self.image.at([batch, row]), copied.inside);
         });
     }
 
-    fn copy(&self, f: &mut Builder, copied: &Copied, batch: &Affine, position: &Affine) {
-        if copied.inside == 0 {
-            return;
+    /// Makes ready for one row of results; [`at`](Self::at) is then for this row.
+    pub(super) fn enter(&self, f: &mut Builder, batch: &Affine, row: &Affine) {
+        if let Some(copied) = self.copy.as_ref().filter(|c| !c.whole && c.inside > 0) {
+            self.copy(f, copied, batch, row);
         }
+    }
+
+    fn copy(&self, f: &mut Builder, copied: &Copied, batch: &Affine, position: &Affine) {
         let Geometry { rows, columns, .. } = self.geometry;
         f.each("ky", rows.taps, |f, ky| {
             let row = position * rows.stride + ky * rows.dilation + -(rows.pad as i32);
@@ -115,8 +129,7 @@ impl Rows {
         });
     }
 
-    /// The first channel under tap `row`, `column` of the window at a position, while `body` of
-    /// [`each`](Self::each) runs for its row.
+    /// The first channel under tap `row`, `column` of the window at a position of the row last entered.
     pub(super) fn at(
         &self,
         [batch, row, column]: [&Affine; 3],
@@ -125,6 +138,10 @@ impl Rows {
         let Geometry { rows, columns, .. } = self.geometry;
         let column = column * columns.stride + tap_column * columns.dilation;
         match &self.copy {
+            Some(copied) if copied.whole => {
+                let row = row * rows.stride + tap_row * rows.dilation;
+                copied.view.at([&row, &column])
+            }
             Some(copied) => copied.view.at([tap_row, &column]),
             None => {
                 let row = row * rows.stride + tap_row * rows.dilation;

@@ -96,7 +96,9 @@ pub(super) fn depthwise(
         groups: &groups,
         taps: geometry.columns.taps,
     };
-    rows.each(&mut f, &mut |f, batch, row| {
+    rows.start(&mut f);
+    let row_of = |f: &mut Builder, batch: &Affine, row: &Affine| {
+        rows.enter(f, batch, row);
         f.each("block", blocks, |f, block| {
             let channel = if channels.is_multiple_of(CHANNELS) {
                 block * CHANNELS
@@ -116,6 +118,10 @@ pub(super) fn depthwise(
                 }
             });
         });
+    };
+    f.each("n", geometry.batch, |f, batch| {
+        rows.image(f, batch);
+        f.each("oy", geometry.rows.output, |f, row| row_of(f, batch, row));
     });
     Ok(Some(f.finish()))
 }
