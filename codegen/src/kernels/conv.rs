@@ -11,12 +11,12 @@
 //! test counts them): f32 in vectors 0.8, i8 in vectors 0.44, scalar, in tiles of 2 by 4, 3.3.
 
 use rune_ir::{
-    graph::Node,
+    graph::{DataType, Node},
     op::{Activation, Op, Window},
 };
 
 use super::{
-    Context,
+    Context, gemm,
     geometry::{Geometry, Tile},
     linear::{self, Arithmetic, Channels, Order},
 };
@@ -24,6 +24,8 @@ use crate::nest::{Address, Affine, BufferId, Builder, Expr, Kernel, Role, View};
 
 /// Sums that a tile keeps in locals.
 const SUMS: u32 = 8;
+/// Steps of a sum in one round of a loop, where vectors may be used: such machines have room for it.
+const UNROLLED: u32 = 4;
 
 pub(super) fn fully_connected(
     context: &mut Context,
@@ -83,12 +85,12 @@ pub(super) fn grouped(
 }
 
 /// A convolution, or several of one geometry on the channels of one tensor.
-struct Shape {
-    geometry: Geometry,
+pub(super) struct Shape {
+    pub(super) geometry: Geometry,
     /// Input channels of a group.
-    depth: u32,
+    pub(super) depth: u32,
     /// Output channels of a group.
-    outputs: u32,
+    pub(super) outputs: u32,
     groups: u32,
 }
 
@@ -105,10 +107,10 @@ struct Runs {
 
 /// Output channels computed together.
 #[derive(Clone, Copy)]
-struct Block {
-    vectors: u32,
+pub(super) struct Block {
+    pub(super) vectors: u32,
     /// Channels, which may end inside the last vector.
-    results: u32,
+    pub(super) results: u32,
 }
 
 impl Shape {
@@ -130,7 +132,7 @@ impl Shape {
     }
 
     /// The blocks of a group: how many full ones, and what remains.
-    fn blocks(&self, lanes: u32) -> (u32, Block, Option<Block>) {
+    pub(super) fn blocks(&self, lanes: u32) -> (u32, Block, Option<Block>) {
         let vectors = self.outputs.div_ceil(lanes);
         // A size that leaves nothing over, or else the largest.
         let even = [4, 3, 2]
@@ -181,6 +183,13 @@ impl Shape {
                 element / elements
             }
         };
+        // Beyond the image gemm multiplies with zero, which changes no sum of finite numbers.
+        let finite = context.tensor(node, 1).ty != DataType::F32
+            || !self.geometry.is_clipped()
+            || context.value(node, 1)?.chunks_exact(4).all(is_finite);
+        if vector && self.groups == 1 && finite {
+            return gemm::kernel(self, context, node, (name, activation), &element, &of);
+        }
         let channels = Channels {
             order: &order,
             of: &of,
@@ -218,6 +227,11 @@ impl Shape {
         };
         let schedule = Schedule {
             shape: self,
+            times: if linear::vectors(context.simd) {
+                UNROLLED
+            } else {
+                1
+            },
             runs,
             arithmetic: &*arithmetic,
             x: view(from, [rows.input, columns.input], self.depth),
@@ -260,9 +274,16 @@ impl Shape {
     }
 }
 
+/// Whether an f32 is neither infinite nor a NaN.
+fn is_finite(bytes: &[u8]) -> bool {
+    f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]).is_finite()
+}
+
 /// A kernel being scheduled.
 struct Schedule<'a> {
     shape: &'a Shape,
+    /// Steps of a sum in one round of a loop.
+    times: u32,
     runs: Runs,
     arithmetic: &'a dyn Arithmetic,
     /// [batch, row, column, channel].
@@ -395,10 +416,13 @@ impl Schedule<'_> {
         match to.as_constant() {
             // The last element of an odd run, where a step takes two.
             Some(to) if !(to as u32).is_multiple_of(unit) => {
-                f.range("k", from, to - 1, unit, |f, k| step(f, k, unit));
+                let whole = Affine::from(to - 1);
+                f.unrolled("k", (from, &whole), unit, self.times, |f, k| {
+                    step(f, k, unit);
+                });
                 step(f, &(to - 1).into(), 1);
             }
-            _ => f.range("k", from, to, unit, |f, k| step(f, k, unit)),
+            _ => f.unrolled("k", (from, to), unit, self.times, |f, k| step(f, k, unit)),
         }
     }
 

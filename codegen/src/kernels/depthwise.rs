@@ -17,6 +17,7 @@ use super::{
     Context, conv,
     geometry::{Geometry, Tile},
     linear::{self, Arithmetic, Channels, Order},
+    taps,
 };
 use crate::nest::{Address, Affine, BufferId, Builder, Expr, Kernel, Role, View};
 
@@ -24,6 +25,8 @@ use crate::nest::{Address, Affine, BufferId, Builder, Expr, Kernel, Role, View};
 const VECTORS: u32 = 4;
 /// Neighbouring positions that are computed together.
 const POSITIONS: u32 = 2;
+/// Taps in one round of a loop, in vectors.
+const UNROLLED: u32 = 4;
 
 pub(super) fn depthwise_conv_2d(
     context: &mut Context,
@@ -40,6 +43,9 @@ pub(super) fn depthwise_conv_2d(
     }
     let taps = [weights.shape[1], weights.shape[2]];
     let geometry = Geometry::new(window, taps, x, y)?;
+    if let Some(kernel) = taps::depthwise(context, node, &geometry, activation)? {
+        return Ok(kernel);
+    }
     let mut f = Builder::new("depthwise_conv_2d");
     f.operand(Role::Read, "x", from);
     f.operand(Role::Write, "y", to);
@@ -161,29 +167,25 @@ impl Schedule<'_> {
             .collect();
         let tap_bytes = vectors * lanes * self.x.element;
         let vector_bytes = rows.taps * columns.taps * lanes * self.x.element;
+        let times = if lanes > 1 { UNROLLED } else { 1 };
         f.range("ky", &tile.row_taps.0, &tile.row_taps.1, 1, |f, ky| {
             let row = &tile.row * rows.stride + ky * rows.dilation + -(rows.pad as i32);
-            f.range(
-                "kx",
-                &tile.column_taps.0,
-                &tile.column_taps.1,
-                1,
-                |f, kx| {
-                    let x: Vec<Address> = (0..tile.columns)
-                        .map(|i| {
-                            let column = (&tile.column + i) * columns.stride
-                                + kx * columns.dilation
-                                + -(columns.pad as i32);
-                            self.x.at([&tile.batch, &row, &column, &channel])
-                        })
-                        .collect();
-                    let weights = Address {
-                        buffer: self.weights,
-                        offset: vector * vector_bytes + (ky * columns.taps + kx) * tap_bytes,
-                    };
-                    self.arithmetic.lanewise(f, &x, &weights, &sums);
-                },
-            );
+            let bounds = (&tile.column_taps.0, &tile.column_taps.1);
+            f.unrolled("kx", bounds, 1, times, |f, kx| {
+                let x: Vec<Address> = (0..tile.columns)
+                    .map(|i| {
+                        let column = (&tile.column + i) * columns.stride
+                            + kx * columns.dilation
+                            + -(columns.pad as i32);
+                        self.x.at([&tile.batch, &row, &column, &channel])
+                    })
+                    .collect();
+                let weights = Address {
+                    buffer: self.weights,
+                    offset: vector * vector_bytes + (ky * columns.taps + kx) * tap_bytes,
+                };
+                self.arithmetic.lanewise(f, &x, &weights, &sums);
+            });
         });
         for (i, sums) in (0..).zip(&sums) {
             let column = &tile.column + i;

@@ -129,6 +129,24 @@ impl Arithmetic for Float {
         1
     }
 
+    fn load(&self, f: &mut Builder, at: &Address) -> Expr {
+        f.value("x4", Expr::Load(Load::Whole(self.ty), at.clone()))
+    }
+
+    fn add(&self, f: &mut Builder, x: Vec<Expr>, weights: &Address, sums: &[Vec<Expr>]) {
+        // What is used once is loaded where it is used.
+        let shared: Vec<Expr> = (0..sums[0].len())
+            .map(|v| self.weights(weights, v))
+            .map(|w| if x.len() > 1 { f.value("w", w) } else { w })
+            .collect();
+        for (x, sums) in x.into_iter().zip(sums) {
+            let x = f.value("x", x);
+            for (sum, weight) in sums.iter().zip(&shared) {
+                self.add_product(f, sum, x.clone(), weight.clone());
+            }
+        }
+    }
+
     fn declare(&self, f: &mut Builder) {
         if let Some(bias) = self.bias {
             f.operand(Role::Read, "bias", bias);
@@ -152,17 +170,8 @@ impl Arithmetic for Float {
         } else {
             Load::Whole(self.ty)
         };
-        // What is used once is loaded where it is used.
-        let shared: Vec<Expr> = (0..sums[0].len())
-            .map(|v| self.weights(weights, v))
-            .map(|w| if x.len() > 1 { f.value("w", w) } else { w })
-            .collect();
-        for (x, sums) in x.iter().zip(sums) {
-            let x = f.value("x", Expr::Load(load, x.clone()));
-            for (sum, weight) in sums.iter().zip(&shared) {
-                self.add_product(f, sum, x.clone(), weight.clone());
-            }
-        }
+        let x = x.iter().map(|at| Expr::Load(load, at.clone())).collect();
+        self.add(f, x, weights, sums);
     }
 
     fn lanewise(&self, f: &mut Builder, x: &[Address], weights: &Address, sums: &[Vec<Expr>]) {

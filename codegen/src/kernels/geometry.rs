@@ -46,6 +46,12 @@ impl Axis {
         (output - 1) * stride + (taps - 1) * dilation
     }
 
+    /// Elements from the first tap of the first position to the last of the last.
+    pub(super) fn span(self) -> u32 {
+        // Geometry::new has seen to it that it fits.
+        self.reach() as u32 + 1
+    }
+
     /// Whether a window's last tap can be outside.
     fn ends_outside(self) -> bool {
         self.reach() >= u64::from(self.input + self.pad)
@@ -167,6 +173,12 @@ impl Geometry {
         if rows.is_every() && columns.is_every() {
             return Ok(Self::every(input.shape[0] * rows.input * columns.input));
         }
+        // A single column is as well a single row, in which positions can be computed side by side.
+        let (rows, columns) = if columns.is_every() && columns.input == 1 {
+            (columns, rows)
+        } else {
+            (rows, columns)
+        };
         Ok(Self {
             batch: input.shape[0],
             rows,

@@ -14,6 +14,7 @@ use super::{
     Context, is_signed,
     linear::{self, Arithmetic, Channels},
     requantize::{Factor, FactorExprs, Parts, offset_and_clamp, requantize},
+    rescale::Rescale,
 };
 use crate::nest::{Address, Affine, BufferId, Builder, Expr, Load, Op, Role, Store, Ty};
 
@@ -31,6 +32,8 @@ pub(super) struct Integer {
     has_bias: bool,
     /// What the factors in the table consist of.
     parts: Parts,
+    /// The factors in a form that is faster, where sums are small enough for it.
+    rescale: Option<Rescale>,
 }
 
 impl Integer {
@@ -54,6 +57,18 @@ impl Integer {
                 *to = i32::from_le_bytes([from[0], from[1], from[2], from[3]]);
             }
         }
+        let rescale = if channels.vector {
+            let bounds = bounds(context, node, &params, &biases, channels)?;
+            Rescale::new(
+                &params.requantization,
+                &bounds,
+                params.rounding,
+                params.output_zero_point,
+                params.range.0 >= params.output_zero_point,
+            )
+        } else {
+            None
+        };
         if !channels.clipped {
             for (element, weight) in context.value(node, 1)?.iter().enumerate() {
                 let weight = if signed {
@@ -77,7 +92,9 @@ impl Integer {
             if has_bias {
                 fields.push(biases[channel]);
             }
-            if common.is_none() {
+            if let Some(rescale) = &rescale {
+                fields.extend(rescale.fields(channel));
+            } else if common.is_none() {
                 fields.extend(parts.fields(factors[channel]));
             }
             fields
@@ -112,15 +129,16 @@ impl Integer {
             table,
             has_bias,
             parts,
+            rescale,
         })
     }
 
     /// Fields of the table.
     fn fields(&self) -> u32 {
-        let factor = if self.common.is_some() {
-            0
-        } else {
-            self.parts.count()
+        let factor = match &self.rescale {
+            Some(rescale) => rescale.count(),
+            None if self.common.is_some() => 0,
+            None => self.parts.count(),
         };
         u32::from(self.has_bias) + factor
     }
@@ -174,6 +192,35 @@ impl Integer {
     }
 }
 
+/// The greatest size of the sum of each channel.
+fn bounds(
+    context: &Context,
+    node: &Node,
+    params: &LinearParams,
+    biases: &[i32],
+    channels: &Channels,
+) -> Result<Vec<u64>, String> {
+    let signed = is_signed(context.tensor(node, 0));
+    let (least, most) = if signed { (-128, 127) } else { (0, 255) };
+    let zero_point = params.input_zero_point;
+    let largest = u64::from(
+        (least - zero_point)
+            .unsigned_abs()
+            .max((most - zero_point).unsigned_abs()),
+    );
+    let mut bounds: Vec<u64> = biases.iter().map(|b| b.unsigned_abs().into()).collect();
+    for (element, weight) in context.value(node, 1)?.iter().enumerate() {
+        let weight = if signed {
+            i32::from(*weight as i8)
+        } else {
+            i32::from(*weight)
+        };
+        let size = (weight - params.weight_zero_point).unsigned_abs();
+        bounds[(channels.of)(element)] += u64::from(size) * largest;
+    }
+    Ok(bounds)
+}
+
 /// `x` less a constant.
 fn less(x: Expr, zero_point: i32) -> Expr {
     if zero_point == 0 {
@@ -190,6 +237,30 @@ impl Arithmetic for Integer {
 
     fn unit(&self) -> u32 {
         if self.ty.is_vector() { 2 } else { 1 }
+    }
+
+    fn load(&self, f: &mut Builder, at: &Address) -> Expr {
+        f.value("x8", self.widened(at.clone(), self.input_zero_point))
+    }
+
+    fn add(&self, f: &mut Builder, x: Vec<Expr>, weights: &Address, sums: &[Vec<Expr>]) {
+        let bytes = self.unit() * self.lanes();
+        let zero_point = self.params.weight_zero_point;
+        let shared: Vec<Expr> = (0..sums[0].len() as u32)
+            .map(|v| self.widened(weights.plus(v * bytes), zero_point))
+            .map(|w| if x.len() > 1 { f.value("w", w) } else { w })
+            .collect();
+        for (x, sums) in x.into_iter().zip(sums) {
+            let x = f.value("x", x);
+            for (sum, weight) in sums.iter().zip(&shared) {
+                let product = if self.ty.is_vector() {
+                    Expr::op(Op::I32x4DotI16x8S, [x.clone(), weight.clone()])
+                } else {
+                    x.clone() * weight.clone()
+                };
+                f.set(sum, sum.clone() + product);
+            }
+        }
     }
 
     fn declare(&self, f: &mut Builder) {
@@ -214,23 +285,11 @@ impl Arithmetic for Integer {
         sums: &[Vec<Expr>],
         elements: u32,
     ) {
-        let bytes = self.unit() * self.lanes();
-        let zero_point = self.params.weight_zero_point;
-        let shared: Vec<Expr> = (0..sums[0].len() as u32)
-            .map(|v| self.widened(weights.plus(v * bytes), zero_point))
-            .map(|w| if x.len() > 1 { f.value("w", w) } else { w })
+        let x = x
+            .iter()
+            .map(|at| self.spread(at.clone(), elements))
             .collect();
-        for (x, sums) in x.iter().zip(sums) {
-            let x = f.value("x", self.spread(x.clone(), elements));
-            for (sum, weight) in sums.iter().zip(&shared) {
-                let product = if self.ty.is_vector() {
-                    Expr::op(Op::I32x4DotI16x8S, [x.clone(), weight.clone()])
-                } else {
-                    x.clone() * weight.clone()
-                };
-                f.set(sum, sum.clone() + product);
-            }
-        }
+        self.add(f, x, weights, sums);
     }
 
     fn lanewise(&self, f: &mut Builder, x: &[Address], weights: &Address, sums: &[Vec<Expr>]) {
@@ -277,6 +336,17 @@ impl Arithmetic for Integer {
             ..
         } = self.params;
         let mut rescaled = Vec::new();
+        if let Some(rescale) = &self.rescale {
+            for (v, sum) in (0..).zip(sums) {
+                let first = u32::from(self.has_bias);
+                let field = |field| self.field(&(vector + v), first + field);
+                let q = rescale.apply(f, sum.clone(), field);
+                rescaled.push(f.value("q", q));
+            }
+            let bytes = narrow(f, &rescaled, 0, range, self.signed);
+            store_bytes(f, to, bytes, results);
+            return;
+        }
         for (v, sum) in (0..).zip(sums) {
             let factor = self.factor(&(vector + v));
             let q = requantize(f, sum.clone(), &factor, rounding);

@@ -19,6 +19,13 @@ pub(super) trait Arithmetic {
     /// Elements of a sum that one step of [`broadcast`](Self::broadcast) takes.
     fn unit(&self) -> u32;
 
+    /// Loads the elements of four steps, of which [`step`] picks one. Of vectors only.
+    fn load(&self, f: &mut Builder, at: &Address) -> Expr;
+
+    /// Adds to `sums[i][v]` the products of `x[i]`, which are the elements of a step for every channel of a
+    /// vector, each with the weights of vector `v`.
+    fn add(&self, f: &mut Builder, x: Vec<Expr>, weights: &Address, sums: &[Vec<Expr>]);
+
     /// Says that the kernel reads the constants.
     fn declare(&self, f: &mut Builder);
 
@@ -44,6 +51,12 @@ pub(super) trait Arithmetic {
     fn finish(&self, f: &mut Builder, sums: &[Expr], vector: &Affine, to: &Address, results: u32);
 }
 
+/// The elements of step `index` of the four that were loaded, for every channel of a vector.
+pub(super) fn step(loaded: &Expr, index: u32) -> Expr {
+    let lanes = std::array::from_fn(|byte| (4 * index + byte as u32 % 4) as u8);
+    loaded.clone().shuffle(loaded.clone(), lanes)
+}
+
 /// The channels of an operator in the order their constants are packed; `None` fills up a vector.
 pub(super) type Order = Vec<Option<usize>>;
 
@@ -59,9 +72,12 @@ pub(super) struct Channels<'a> {
     pub(super) vector: bool,
 }
 
+/// The lanes of an accumulator that is a vector.
+pub(super) const LANES: u32 = 4;
+
 /// The lanes of an accumulator.
 pub(super) fn lanes(vector: bool) -> u32 {
-    if vector { 4 } else { 1 }
+    if vector { LANES } else { 1 }
 }
 
 /// The arithmetic of a node, with the constants of its channels packed.

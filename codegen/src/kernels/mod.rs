@@ -6,6 +6,7 @@
 
 mod along;
 mod binary;
+mod border;
 mod canonical;
 mod constants;
 mod control;
@@ -18,6 +19,7 @@ mod exp;
 mod fixed;
 mod float;
 mod gather;
+mod gemm;
 mod geometry;
 mod integer;
 mod linear;
@@ -28,10 +30,12 @@ mod quotient;
 mod real;
 mod reduce;
 mod requantize;
+mod rescale;
 mod resize;
 mod rows;
 mod signal;
 mod softmax;
+mod taps;
 mod transcendental;
 mod unary;
 

@@ -1,7 +1,7 @@
 //! `MAX_POOL_2D`, `AVERAGE_POOL_2D` and `L2_POOL_2D`: for each position and channel, a loop over the taps inside.
 //!
-//! Vectors hold neighbouring channels: four of f32, sixteen bytes of a maximum. Integer averages are
-//! scalar.
+//! Vectors hold neighbouring channels: four of f32, up to sixteen bytes of a maximum, eight bytes of an average,
+//! which are added in 16 bits as long as windows are small enough for it.
 
 use rune_ir::{
     graph::{DataType, Node},
@@ -13,10 +13,15 @@ use super::{
     Context, element,
     float::{activate, at_least, canonical},
     geometry::{Geometry, Tile},
+    integer::narrow,
+    is_signed,
     linear::vectors,
     requantize::clamp,
 };
 use crate::nest::{Address, Affine, Builder, Expr, Kernel, Load, Op, Role, Store, Ty, View};
+
+/// Taps in one round of a loop, in vectors.
+const UNROLLED: u32 = 4;
 
 /// How the taps of a window become one number, in one width of channels.
 trait Pool {
@@ -41,19 +46,27 @@ pub(super) fn max(
         return kernel(context, node, "max_pool_2d", window, size, &widths);
     }
     let range = quant::activation_range(y, activation)?;
-    let pool = |ty| -> Box<dyn Pool> {
-        Box::new(Largest {
+    let pool = |ty, bytes: u32| -> (u32, Box<dyn Pool>) {
+        let count = bytes / y.ty.size();
+        let pool = Largest {
             ty,
             element: y.ty,
             range,
-        })
+            bytes: bytes as u8,
+        };
+        (count, Box::new(pool))
     };
     let vector = if y.ty == DataType::I16 {
-        (8, pool(Ty::I16x8))
+        Ty::I16x8
     } else {
-        (16, pool(Ty::I8x16))
+        Ty::I8x16
     };
-    let widths = [vector, (1, pool(Ty::I32))];
+    let widths = [
+        pool(vector, 16),
+        pool(vector, 8),
+        pool(vector, 4),
+        pool(Ty::I32, y.ty.size()),
+    ];
     kernel(context, node, "max_pool_2d", window, size, &widths)
 }
 
@@ -70,11 +83,18 @@ pub(super) fn average(
         return kernel(context, node, "average_pool_2d", window, size, &widths);
     }
     let range = quant::activation_range(y, activation)?;
-    let mean = Mean {
+    let mean: Box<dyn Pool> = Box::new(Mean {
         element: y.ty,
         range,
-    };
-    let widths: [(u32, Box<dyn Pool>); 1] = [(1, Box::new(mean))];
+    });
+    let signed = is_signed(y);
+    // A sum of so many bytes fits 16 bits.
+    let most = if signed { 255 } else { 128 };
+    if y.ty == DataType::I16 || size[0].saturating_mul(size[1]) > most {
+        return kernel(context, node, "average_pool_2d", window, size, &[(1, mean)]);
+    }
+    let means = Box::new(Means { signed, range });
+    let widths = [(8, means as Box<dyn Pool>), (1, mean)];
     kernel(context, node, "average_pool_2d", window, size, &widths)
 }
 
@@ -126,29 +146,32 @@ fn kernel(
     f.operand(Role::Read, "x", from);
     f.operand(Role::Write, "y", to);
     let simd = vectors(context.simd);
-    let chunk = |f: &mut Builder, pool: &dyn Pool, tile: &Tile, channel: &Affine| {
-        let sum = f.accumulator("pooled", pool.start());
-        let (row_taps, column_taps) = (&tile.row_taps, &tile.column_taps);
-        f.range("ky", &row_taps.0, &row_taps.1, 1, |f, ky| {
-            let row = &tile.row * rows.stride + ky + -(rows.pad as i32);
-            f.range("kx", &column_taps.0, &column_taps.1, 1, |f, kx| {
-                let column = &tile.column * columns.stride + kx + -(columns.pad as i32);
-                let at = from_view.at([&tile.batch, &row, &column, channel]);
-                let more = pool.add(f, sum.clone(), at);
-                f.set(&sum, more);
+    let chunk =
+        |f: &mut Builder, (pool, times): (&dyn Pool, u32), tile: &Tile, channel: &Affine| {
+            let sum = f.accumulator("pooled", pool.start());
+            let (row_taps, column_taps) = (&tile.row_taps, &tile.column_taps);
+            f.range("ky", &row_taps.0, &row_taps.1, 1, |f, ky| {
+                let row = &tile.row * rows.stride + ky + -(rows.pad as i32);
+                let bounds = (&column_taps.0, &column_taps.1);
+                f.unrolled("kx", bounds, 1, times, |f, kx| {
+                    let column = &tile.column * columns.stride + kx + -(columns.pad as i32);
+                    let at = from_view.at([&tile.batch, &row, &column, channel]);
+                    let more = pool.add(f, sum.clone(), at);
+                    f.set(&sum, more);
+                });
             });
-        });
-        let number = |taps: &(Affine, Affine)| match (taps.0.as_constant(), taps.1.as_constant()) {
-            (Some(from), Some(to)) => Expr::I32(to - from),
-            _ => Expr::from(&taps.1) - Expr::from(&taps.0),
+            let number =
+                |taps: &(Affine, Affine)| match (taps.0.as_constant(), taps.1.as_constant()) {
+                    (Some(from), Some(to)) => Expr::I32(to - from),
+                    _ => Expr::from(&taps.1) - Expr::from(&taps.0),
+                };
+            let count = match (number(row_taps), number(column_taps)) {
+                (Expr::I32(rows), Expr::I32(columns)) => Expr::I32(rows * columns),
+                (rows, columns) => rows * columns,
+            };
+            let at = to_view.at([&tile.batch, &tile.row, &tile.column, channel]);
+            pool.finish(f, sum, count, at);
         };
-        let count = match (number(row_taps), number(column_taps)) {
-            (Expr::I32(rows), Expr::I32(columns)) => Expr::I32(rows * columns),
-            (rows, columns) => rows * columns,
-        };
-        let at = to_view.at([&tile.batch, &tile.row, &tile.column, channel]);
-        pool.finish(f, sum, count, at);
-    };
     geometry.tiles(&mut f, 1, &mut |f, tile| {
         let mut done = 0;
         for (width, pool) in widths {
@@ -156,7 +179,10 @@ fn kernel(
                 continue;
             }
             let end = channels / width * width;
-            f.range("c", done, end, *width, |f, c| chunk(f, &**pool, tile, c));
+            let times = if *width > 1 { UNROLLED } else { 1 };
+            f.range("c", done, end, *width, |f, c| {
+                chunk(f, (&**pool, times), tile, c);
+            });
             done = end;
         }
     });
@@ -231,6 +257,8 @@ struct Largest {
     ty: Ty,
     element: DataType,
     range: (i32, i32),
+    /// How many.
+    bytes: u8,
 }
 
 impl Largest {
@@ -259,8 +287,12 @@ impl Pool for Largest {
             let less = x.clone().lt(sum.clone());
             sum.or_else(less, x)
         } else {
-            let x = Expr::Load(Load::Whole(self.ty), at);
-            Expr::op(self.op(true), [sum, x])
+            let load = match self.bytes {
+                4 => Load::Zero32(self.ty),
+                8 => Load::Zero64(self.ty),
+                _ => Load::Whole(self.ty),
+            };
+            Expr::op(self.op(true), [sum, Expr::Load(load, at)])
         }
     }
 
@@ -271,7 +303,11 @@ impl Pool for Largest {
             element::put(f, self.element, &to, most.or_else(more, sum));
         } else {
             let result = Expr::op(self.op(false), [sum, most]);
-            f.store(Store::Whole, to, result);
+            let how = match self.bytes {
+                bytes @ (4 | 8) => Store::Lane { bytes, lane: 0 },
+                _ => Store::Whole,
+            };
+            f.store(how, to, result);
         }
     }
 }
@@ -299,5 +335,60 @@ impl Pool for Mean {
         let mean = (sum + rounding) / count;
         let result = clamp(f, mean, self.range);
         element::put(f, self.element, &to, result);
+    }
+}
+
+/// The means of eight bytes, summed in an I16x8.
+struct Means {
+    signed: bool,
+    range: (i32, i32),
+}
+
+impl Pool for Means {
+    fn start(&self) -> Expr {
+        Expr::constant(Ty::I16x8, 0)
+    }
+
+    fn add(&self, _: &mut Builder, sum: Expr, at: Address) -> Expr {
+        let load = if self.signed { Load::I8x8 } else { Load::U8x8 };
+        sum + Expr::Load(load, at)
+    }
+
+    fn finish(&self, f: &mut Builder, sum: Expr, count: Expr, to: Address) {
+        // What a sum below zero gets more than half of the count, and the count; a quotient of integers
+        // below 2^24 is never rounded up to an integer, so cutting off gives that of integers.
+        let splat = |x: Expr| {
+            if let Expr::I32(value) = x {
+                return Expr::constant(Ty::I32x4, value.into());
+            }
+            Expr::op(Op::I32x4Splat, [x])
+        };
+        let (half, minus_twice, count) = if let Expr::I32(count) = count {
+            let half = count / 2;
+            (Expr::I32(half), Expr::I32(-2 * half), Expr::I32(count))
+        } else {
+            let count = f.value("count", count);
+            let half = f.value("half", count.clone() >> Expr::I32(1));
+            let minus_twice = Expr::I32(0) - half.clone() - half.clone();
+            (half, minus_twice, count)
+        };
+        let half = f.value("half", splat(half));
+        let minus_twice = f.value("minus_twice", splat(minus_twice));
+        let divisor = Expr::op(Op::F32x4ConvertI32x4S, [splat(count)]);
+        let divisor = f.value("divisor", divisor);
+        let means: Vec<Expr> = [Op::I32x4ExtendLowI16x8S, Op::I32x4ExtendHighI16x8S]
+            .into_iter()
+            .map(|extend| {
+                let x = f.value("x", Expr::op(extend, [sum.clone()]));
+                let negative = x.clone() >> Expr::I32(31);
+                let rounding =
+                    half.clone() + Expr::op(Op::V128And, [negative, minus_twice.clone()]);
+                let real = Expr::op(Op::F32x4ConvertI32x4S, [x + rounding]);
+                let mean = Expr::op(Op::I32x4TruncSatF32x4S, [real / divisor.clone()]);
+                f.value("mean", mean)
+            })
+            .collect();
+        let bytes = narrow(f, &means, 0, self.range, self.signed);
+        f.store(Store::Lane { bytes: 8, lane: 0 }, to, bytes);
     }
 }

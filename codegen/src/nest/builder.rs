@@ -127,6 +127,44 @@ impl Builder {
         });
     }
 
+    /// As [`range`](Self::range), but `body` is written so many `times` for each round of the loop: what a
+    /// round costs, which is saving all vectors where a runtime may interrupt it, is shared by them.
+    ///
+    /// Between two of them the loop ends where its end is reached. Where it cannot be, the test still keeps a
+    /// compiler from doing the loads of all of them first.
+    pub fn unrolled(
+        &mut self,
+        name: &'static str,
+        (from, to): (&Affine, &Affine),
+        step: u32,
+        times: u32,
+        mut body: impl FnMut(&mut Self, &Affine),
+    ) {
+        if let (Some(first), Some(end)) = (from.as_constant(), to.as_constant())
+            && (end - first).max(0).cast_unsigned() <= step * times
+        {
+            for at in (first..end).step_by(step as usize) {
+                body(self, &at.into());
+            }
+            return;
+        }
+        self.range(name, from, to, step * times, |b, var| {
+            for time in 0..times {
+                let at = var + step * time;
+                if time > 0 {
+                    let last = Expr::from(&(to.clone() + -1));
+                    b.leave(last.lt(Expr::from(&at)));
+                }
+                body(b, &at);
+            }
+        });
+    }
+
+    /// Ends the loop whose body this is, if `condition` is not 0.
+    fn leave(&mut self, condition: Expr) {
+        self.kernel.body.push(Stmt::Leave(condition));
+    }
+
     /// Runs `body` for every index below `count`.
     pub fn each(&mut self, name: &'static str, count: u32, body: impl FnOnce(&mut Self, &Affine)) {
         self.range(name, 0, count, 1, body);

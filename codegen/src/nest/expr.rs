@@ -141,6 +141,7 @@ ops! {
     I32x4Sub "-" (I32x4, I32x4) -> I32x4;
     I32x4Mul "*" (I32x4, I32x4) -> I32x4;
     I32x4Shl "<<" (I32x4, I32) -> I32x4;
+    V128And "&" (I32x4, I32x4) -> I32x4;
     I32x4ExtendLowI16x8S "extend_low" (I16x8) -> I32x4;
     I32x4ExtendHighI16x8S "extend_high" (I16x8) -> I32x4;
     I32x4ShrS ">>" (I32x4, I32) -> I32x4;

@@ -77,7 +77,9 @@ pub(super) fn features(kernel: &Kernel) -> WasmFeatures {
     fn body(statements: &[Stmt], found: &mut WasmFeatures) {
         for statement in statements {
             match statement {
-                Stmt::Let(_, e) | Stmt::Set(_, e) | Stmt::Store(_, _, e) => expr(e, found),
+                Stmt::Let(_, e) | Stmt::Set(_, e) | Stmt::Store(_, _, e) | Stmt::Leave(e) => {
+                    expr(e, found);
+                }
                 Stmt::Fill { .. } | Stmt::Copy { .. } => {
                     *found = found.union(WasmFeatures::BULK_MEMORY);
                 }
@@ -123,7 +125,7 @@ impl Uses {
     fn body(&mut self, statements: &[Stmt]) {
         for statement in statements {
             match statement {
-                Stmt::Let(_, e) => self.expr(e),
+                Stmt::Let(_, e) | Stmt::Leave(e) => self.expr(e),
                 Stmt::Set(var, e) => {
                     self.values.insert(*var);
                     self.expr(e);
@@ -265,6 +267,11 @@ impl Lowering<'_> {
                     step,
                     body,
                 } => self.range(*var, from, to, *step, body),
+                // The label of a loop is that of its next round, the block around it its end.
+                Stmt::Leave(condition) => {
+                    self.expr(condition);
+                    self.code.push(Instruction::BrIf(1));
+                }
                 Stmt::If {
                     condition,
                     then,
@@ -371,6 +378,10 @@ impl Lowering<'_> {
             };
             (pointer, end)
         };
+        let leaves = body.iter().any(|s| matches!(s, Stmt::Leave(_)));
+        if leaves {
+            self.code.push(Instruction::Block(BlockType::Empty));
+        }
         self.code.push(Instruction::Loop(BlockType::Empty));
         self.body(body);
         let moves = pointers
@@ -396,6 +407,9 @@ impl Lowering<'_> {
             Instruction::BrIf(0),
             Instruction::End,
         ]);
+        if leaves {
+            self.code.push(Instruction::End);
+        }
         if constant.is_none() {
             self.code.push(Instruction::End);
         }

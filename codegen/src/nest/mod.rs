@@ -98,6 +98,8 @@ pub(crate) enum Stmt {
         step: i32,
         body: Vec<Stmt>,
     },
+    /// Ends the loop it is directly in the body of, if the condition is not 0.
+    Leave(Expr),
     /// Runs one of two bodies.
     If {
         condition: Expr,
@@ -168,6 +170,8 @@ fn moves(body: &[Stmt], buffer: BufferId) -> bool {
             then, otherwise, ..
         } => moves(then, buffer) || moves(otherwise, buffer),
         Stmt::While { before, body, .. } => moves(before, buffer) || moves(body, buffer),
-        Stmt::Let(..) | Stmt::Set(..) | Stmt::Fill { .. } | Stmt::Copy { .. } => false,
+        Stmt::Let(..) | Stmt::Set(..) | Stmt::Fill { .. } | Stmt::Copy { .. } | Stmt::Leave(..) => {
+            false
+        }
     })
 }

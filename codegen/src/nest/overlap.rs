@@ -123,6 +123,7 @@ pub(super) fn moved(statement: &Stmt) -> Option<(&Address, &Address, u32)> {
         Stmt::Let(..)
         | Stmt::Set(..)
         | Stmt::Store(..)
+        | Stmt::Leave(..)
         | Stmt::Fill { .. }
         | Stmt::For { .. }
         | Stmt::If { .. }
@@ -157,6 +158,7 @@ fn settle(body: &mut Vec<Stmt>, address: &dyn Fn(BufferId) -> u32) {
             Stmt::Let(..)
             | Stmt::Set(..)
             | Stmt::Store(..)
+            | Stmt::Leave(..)
             | Stmt::Fill { .. }
             | Stmt::Copy { .. } => true,
         }
@@ -221,7 +223,8 @@ impl<'k> Accesses<'k> {
     fn body(&mut self, body: &'k [Stmt]) {
         for statement in body {
             match statement {
-                Stmt::Let(_, e) | Stmt::Set(_, e) => self.expr(e),
+                // A loop that is left has fewer turns than are reckoned with here.
+                Stmt::Let(_, e) | Stmt::Set(_, e) | Stmt::Leave(e) => self.expr(e),
                 Stmt::Store(store, at, e) => {
                     self.expr(e);
                     let bytes = match store {

@@ -14,6 +14,7 @@ pub(super) fn body(statements: &mut [Stmt], base: u32) {
                 address(at, base);
                 expr(e, base);
             }
+            Stmt::Leave(condition) => expr(condition, base),
             Stmt::Fill { at, .. } => address(at, base),
             Stmt::Copy { to, from, .. } => {
                 address(to, base);

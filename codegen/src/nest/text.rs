@@ -63,6 +63,9 @@ impl Kernel {
                     let (to, from) = (self.place(to), self.place(from));
                     writeln!(f, "copy {bytes} bytes of {from} to {to}")?;
                 }
+                Stmt::Leave(condition) => {
+                    writeln!(f, "leave if {}", self.expr(condition, 0))?;
+                }
                 Stmt::For {
                     var,
                     from,

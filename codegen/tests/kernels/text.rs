@@ -15,7 +15,7 @@ fn text(graph: &Graph, simd: Simd) -> String {
     let machine = Machine::new(graph, simd).unwrap();
     let kernels = machine.compiled.kernels.iter().map(Kernel::to_string);
     let text: String = kernels.collect();
-    assert!(text.lines().count() < 120, "{text}");
+    assert!(text.lines().count() < 250, "{text}");
     text
 }
 
@@ -195,7 +195,9 @@ fn instructions_of_the_hottest_loops() {
             };
             let dense = hottest(&fully_connected(ty, 4, 64, 64), simd);
             let depthwise = hottest(&depthwise(ty, 64), simd);
-            let [of_dense, of_depthwise] = [step[0] * unit, step[1]];
+            // A round of a loop is four steps of vectors.
+            let steps = if simd == Simd::On { 4 } else { 1 };
+            let [of_dense, of_depthwise] = [steps * step[0] * unit, step[1]];
             let line = format!(
                 "{name} {simd:?}: dense {dense} for {of_dense} products, depthwise {depthwise} for {of_depthwise}"
             );
