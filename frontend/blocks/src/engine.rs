@@ -98,7 +98,6 @@ impl Wasmi {
         let mut config = Config::default();
         config
             .consume_fuel(true)
-            .allow_start_fn(false)
             .ignore_custom_sections(true)
             // Lazy translation would be paid for in steps of whichever run comes first.
             .compilation_mode(CompilationMode::Eager);

@@ -5,6 +5,7 @@
 mod catalogue;
 mod contract;
 mod freed;
+mod interpreter;
 mod mutation;
 mod random;
 mod shape;
