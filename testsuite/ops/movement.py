@@ -1,5 +1,7 @@
 """What moves or makes elements and computes (almost) nothing."""
 
+import struct
+
 import numpy as np
 
 from forge import *
@@ -484,7 +486,53 @@ def where():
     v.write()
 
 
+def refused():
+    """`movement.forms`: models that must be refused; what each must give stands in the test,
+    `frontend/models/tests/movement.rs`."""
+    content = b""
+    for name, operator, opts, tensors, *more in [
+        ("computed condition", "WHERE", None, [Tensor(BOOL, [4]), Tensor(I64, [2, 1])]),
+        ("computed start", "SLICE", options("Slice"), [Tensor(F32, [5]), Tensor(I32, [1]), constant([2]), Tensor(F32, [2])]),
+        ("long range", "RANGE", options("Range"), [constant(0), constant(10**9), constant(1), Tensor(I32, [10**9])]),
+        ("long range of f32", "RANGE", options("Range"), [constant(0, F32), constant(1, F32), constant(1e-30, F32), Tensor(F32, [9])]),
+        ("range without steps", "RANGE", options("Range"), [constant(0), constant(5), constant(0), Tensor(I32, [5])]),
+        ("axis beyond", "CONCATENATION", options("Concatenation", axis=2), [Tensor(F32, [2, 2]), Tensor(F32, [2, 2]), Tensor(F32, [4, 2])]),
+        ("axis before", "PACK", options("Pack", axis=-3, valuesCount=2), [Tensor(F32, [2]), Tensor(F32, [2]), Tensor(F32, [2, 2])]),
+        ("activation", "CONCATENATION", options("Concatenation", axis=0, fusedActivationFunction=RELU), [Tensor(F32, [2]), Tensor(F32, [2]), Tensor(F32, [4])]),
+        ("other rows", "CONCATENATION", options("Concatenation", axis=1), [Tensor(F32, [2, 2]), Tensor(F32, [3, 2]), Tensor(F32, [2, 4])]),
+        ("other scales", "CONCATENATION", options("Concatenation", axis=0), [Tensor(I8, [2], 0.5), Tensor(I8, [2], 0.25), Tensor(I8, [4], 0.5)]),
+        ("slice beyond", "SLICE", options("Slice"), [Tensor(F32, [5]), constant([3]), constant([4]), Tensor(F32, [4])]),
+        ("slice before", "SLICE", options("Slice"), [Tensor(F32, [5]), constant([-1]), constant([4]), Tensor(F32, [4])]),
+        ("step of zero", "STRIDED_SLICE", options("StridedSlice"), [Tensor(F32, [5]), constant([0]), constant([5]), constant([0]), Tensor(F32, [5])]),
+        ("least step", "STRIDED_SLICE", options("StridedSlice"), [Tensor(F32, [5]), constant([4], I64), constant([-9], I64), constant([-(1 << 63)], I64), Tensor(F32, [5])]),
+        ("nothing between", "STRIDED_SLICE", options("StridedSlice"), [Tensor(F32, [5]), constant([3]), constant([1]), constant([1]), Tensor(F32, [0])]),
+        ("too many dimensions", "STRIDED_SLICE", options("StridedSlice"), [Tensor(F32, [5]), constant([0, 0]), constant([1, 1]), constant([1, 1]), Tensor(F32, [1, 1])]),
+        ("uneven split", "SPLIT", options("Split", numSplits=2), [constant(0), Tensor(F32, [5]), Tensor(F32, [2]), Tensor(F32, [3])], 2),
+        ("two rests", "SPLIT_V", options("SplitV", numSplits=2), [Tensor(F32, [5]), constant([-1, -1]), constant(0), Tensor(F32, [2]), Tensor(F32, [3])], 2),
+        ("uneven blocks", "SPACE_TO_BATCH_ND", options("SpaceToBatchND"), [Tensor(F32, [1, 3, 1]), constant([2]), constant([[0, 0]]), Tensor(F32, [2, 1, 1])]),
+        ("blocks of nothing", "BATCH_TO_SPACE_ND", options("BatchToSpaceND"), [Tensor(F32, [1, 3, 1]), constant([0]), constant([[0, 0]]), Tensor(F32, [1, 3, 1])]),
+        ("shallow", "DEPTH_TO_SPACE", options("DepthToSpace", blockSize=2), [Tensor(F32, [1, 1, 1, 6]), Tensor(F32, [1, 2, 2, 1])]),
+        ("largest blocks", "SPACE_TO_DEPTH", options("SpaceToDepth", blockSize=(1 << 31) - 1), [Tensor(F32, [1, 1, 1, 6]), Tensor(F32, [1, 1, 1, 6])]),
+        ("one axis twice", "TRANSPOSE", options("Transpose"), [Tensor(F32, [2, 2]), constant([0, 0]), Tensor(F32, [2, 2])]),
+        ("far mirror", "MIRROR_PAD", options("MirrorPad", mode=0), [Tensor(F32, [3]), constant([[3, 0]]), Tensor(F32, [6])]),
+        ("many rows", "RESIZE_BILINEAR", options("ResizeBilinear"), [Tensor(F32, [1, 1, 1, 1]), constant([1 << 17, 1]), Tensor(F32, [1, 1 << 17, 1, 1])]),
+        ("batches beyond", "GATHER", options("Gather", axis=0, batchDims=1), [Tensor(F32, [2, 3]), Tensor(I32, [2]), Tensor(F32, [2, 3])]),
+        ("indices of f32", "GATHER", options("Gather"), [Tensor(F32, [2, 3]), Tensor(F32, [2]), Tensor(F32, [2, 3])]),
+        ("long indices", "GATHER_ND", options("GatherNd"), [Tensor(F32, [2]), Tensor(I32, [1, 2]), Tensor(F32, [1])]),
+        ("table without scales", "EMBEDDING_LOOKUP", None, [Tensor(I32, [2]), Tensor(I8, data=draw(I8, [3, 2])), Tensor(F32, [2, 2])]),
+        ("large update", "DYNAMIC_UPDATE_SLICE", None, [Tensor(F32, [2]), Tensor(F32, [3]), Tensor(I32, [1]), Tensor(F32, [2])]),
+    ]:
+        root = table(operator, opts, tensors, *more)
+        if not root.subgraphs[0].inputs:
+            root.subgraphs[0].inputs = [len(root.subgraphs[0].tensors)]
+            root.subgraphs[0].tensors.append(Tensor(F32, [1]).table("unused", 0))
+        for blob in [name.encode(), pack(root)]:
+            content += struct.pack("<I", len(blob)) + blob
+    (HERE / "movement.forms").write_bytes(content)
+
+
 def make():
+    refused()
     reshape()
     squeeze()
     expand_dims()

@@ -287,17 +287,6 @@ def l2_normalization():
     v.write()
 
 
-def local_response_normalization():
-    v = Vectors("LOCAL_RESPONSE_NORMALIZATION")
-    for name, shape, radius, bias, alpha, beta in [
-        ("plain", [1, 2, 3, 9], 2, 1.0, 0.1, 0.75), ("square root", [2, 1, 2, 5], 1, 2.0, 1.0, 0.5), ("radius 0", [1, 2, 2, 4], 0, 1.0, 1.0, 1.0),
-        ("wider than it is", [1, 1, 3, 6], 9, 0.5, 0.3, 0.75), ("wide", [1, 3, 3, 35], 5, 1.0, 1e-4, 0.75),
-    ]:
-        opts = options("LocalResponseNormalization", radius=radius, bias=bias, alpha=alpha, beta=beta)
-        v.case(f"float32 {name}", opts, [Tensor(F32, shape), Tensor(F32, shape)])
-    v.write()
-
-
 def topk():
     v = Vectors("TOPK_V2")
     for dtype in [F32, I8, U8, I16, I32, I64]:
@@ -330,5 +319,4 @@ def make():
     softmax()
     log_softmax()
     l2_normalization()
-    local_response_normalization()
     topk()

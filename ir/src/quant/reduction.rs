@@ -1,5 +1,5 @@
-//! Integer parameters of what makes one number of many: reductions, running sums, LOG_SOFTMAX, the 16-bit
-//! SOFTMAX.
+//! Integer parameters of what makes one number of many: reductions, running sums, `LOG_SOFTMAX`, the
+//! 16-bit SOFTMAX.
 
 use super::{Requantization, affine, element_range, operand, result};
 use crate::{
@@ -215,7 +215,10 @@ fn interpolation_table(scale: f64, zero_point: i32, function: impl Fn(f64) -> f6
         .map(|i| {
             let x = least + f64::from(i) * step;
             let value = libm::round(scaled(x));
-            let line = libm::round((scaled(least + f64::from(i + 1) * step) + value) / 2.0);
+            let line = libm::round(f64::midpoint(
+                scaled(least + f64::from(i + 1) * step),
+                value,
+            ));
             let off = line - libm::round(scaled(x + step / 2.0));
             clamp(value - libm::round(off / 2.0))
         })

@@ -6,6 +6,7 @@ use super::{Read, ReadOp, Reader};
 use crate::{
     error::{ImportError, unreadable, unsupported_form},
     schema,
+    tensor::check_size,
 };
 
 /// Most variables there may be in all graphs together: each has a copy of every one.
@@ -77,6 +78,11 @@ impl Reader<'_, '_> {
             *known
         } else {
             let name = String::from_utf8_lossy(&key.1).chars().take(200).collect();
+            let id = self.tensors.import(value)?;
+            let tensor = self.tensors.get(id);
+            check_size(tensor)?;
+            let bytes = tensor.bytes();
+            self.importer.keep(bytes)?;
             let made = self.tensors.variable_like(value, name)?;
             self.importer.named_variables.insert(key, made);
             made

@@ -77,7 +77,7 @@ impl Reader<'_, '_> {
             Movement::Split { .. } | Movement::Unpack { .. } => self.outputs.len() == 1,
             Movement::Transpose { order } => {
                 let moved = order.iter().filter(|d| shape[**d as usize] != 1);
-                moved.is_sorted()
+                moved.is_sorted_by(|a, b| a < b)
             }
             Movement::StridedSlice { stretches } => {
                 let mut dims = stretches.iter().zip(&shape);

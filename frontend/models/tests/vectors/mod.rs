@@ -60,6 +60,11 @@ pub fn open_forms() -> Vec<(String, Vec<u8>)> {
     named("open.forms")
 }
 
+/// The names and bytes of the models of `testsuite/ops/movement.forms`; `movement.py` beside it makes them.
+pub fn movement_forms() -> Vec<(String, Vec<u8>)> {
+    named("movement.forms")
+}
+
 fn named(file: &str) -> Vec<(String, Vec<u8>)> {
     let file = fs::read(workspace().join("testsuite/ops").join(file)).unwrap();
     let mut rest = &file[..];

@@ -44,9 +44,12 @@ pub(super) fn check(graph: &Graph, node: &Node, stretches: &[Stretch]) -> Result
             .zip(&x.shape)
             .all(|(s, dim)| s.is_inside(*dim));
     if !all_inside {
+        let texts: Vec<_> = stretches.iter().map(Stretch::to_string).collect();
         return Err(format!(
-            "`{}` of shape {:?} has not all of {stretches:?}",
-            x.name, x.shape
+            "`{}` of shape {:?} has not all of these elements: {}",
+            x.name,
+            x.shape,
+            texts.join(", ")
         ));
     }
     let due: Vec<u32> = stretches.iter().map(|s| s.count).collect();
