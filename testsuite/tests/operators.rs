@@ -39,7 +39,7 @@ SPACE_TO_DEPTH SPLIT SPLIT_V SQRT SQUARE SQUARED_DIFFERENCE SQUEEZE STRIDED_SLIC
 TRANSPOSE_CONV UNIDIRECTIONAL_SEQUENCE_LSTM UNPACK VAR_HANDLE WHILE ZEROS_LIKE SignalDelay SignalEnergy
 SignalFftAutoScale SignalFilterBank SignalFilterBankLog SignalFilterBankSpectralSubtraction
 SignalFilterBankSquareRoot SignalFramer SignalIrfft SignalOverlapAdd SignalPCAN SignalRfft SignalStacker
-SignalWindow";
+SignalWindow TFLM_DECODE";
 
 /// How far an operator is compiled in one element type.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,10 +129,17 @@ fn level(graph: &Graph, operators: usize) -> Level {
     }
 }
 
-/// The types of the first input and of the output and weights that differ from it; of an operator without inputs, of its output.
+/// The type of the first operand, and of the weights where they are of another; of an operator without inputs, that
+/// of its output.
 fn types_of(outline: &Outline, operator: &OutlineOperator) -> String {
     let ty = |index: &usize| outline.tensors[*index].element.to_lowercase();
-    let first = operator.inputs.first().or(operator.outputs.first());
+    // Of these the first input is an attribute: an axis, indices, a shape.
+    let skipped = matches!(
+        operator.name.as_str(),
+        "SPLIT" | "EMBEDDING_LOOKUP" | "SCATTER_ND" | "FILL" | "TRANSPOSE_CONV" | "SELECT" | "SELECT_V2"
+    );
+    let first = operator.inputs.get(usize::from(skipped));
+    let first = first.or(operator.outputs.first());
     let first = first.map_or_else(String::new, ty);
     let weighs = matches!(
         operator.name.as_str(),
