@@ -113,10 +113,11 @@ pub fn compile(verified: &Verified, options: &Options) -> Result<Output, Box<Dia
     Ok(Output {
         wasm,
         manifest,
-        text: options
-            .text
-            .then(|| program.text(verified))
-            .unwrap_or_default(),
+        text: if options.text {
+            program.text(verified)
+        } else {
+            String::new()
+        },
         report,
     })
 }

@@ -1,4 +1,4 @@
-//! Writes FlatBuffers: tables, vectors and texts, each behind who points to it.
+//! Writes `FlatBuffers`: tables, vectors and texts, each behind who points to it.
 
 /// Something a table or a vector points to.
 pub(crate) enum Node {

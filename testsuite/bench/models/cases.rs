@@ -105,27 +105,27 @@ fn is_float(element: &str) -> bool {
 impl Case {
     /// A rune of the model and nothing else.
     pub(crate) fn runefile(&self) -> String {
-        let inputs = 0..self.input_sizes.len();
-        let mut text = "FROM runicos/base\n".to_owned();
-        for i in inputs.clone() {
-            text += &format!("CAPABILITY RAW x{i}\n");
-        }
-        let fan = |names: Vec<String>| match &names[..] {
+        let inputs: Vec<String> = (0..self.input_sizes.len())
+            .map(|i| format!("x{i}"))
+            .collect();
+        let outputs: Vec<String> = match self.outputs.len() {
+            1 => vec!["model".to_owned()],
+            several => (0..several).map(|i| format!("model.{i}")).collect(),
+        };
+        let capabilities: Vec<String> = inputs
+            .iter()
+            .map(|name| format!("CAPABILITY RAW {name}"))
+            .collect();
+        let fan = |names: &[String]| match names {
             [one] => one.clone(),
             several => format!("[{}]", several.join(", ")),
         };
-        let given = fan(inputs.map(|i| format!("x{i}")).collect());
-        let wanted = match self.outputs.len() {
-            1 => String::new(),
-            n => fan((0..n).map(|i| format!("model.{i}")).collect()),
-        };
-        text += "MODEL ./model.tflite model\nOUT SERIAL\n";
-        text += &format!("RUN {given} model\n");
-        if wanted.is_empty() {
-            text + "RUN model serial\n"
-        } else {
-            text + &format!("RUN {wanted} serial\n")
-        }
+        format!(
+            "FROM runicos/base\n{}\nMODEL ./model.tflite model\nOUT SERIAL\nRUN {} model\nRUN {} serial\n",
+            capabilities.join("\n"),
+            fan(&inputs),
+            fan(&outputs)
+        )
     }
 
     /// Whether an output is what the reference gave: `None`, or what is wrong. Integers are equal; F32 are
@@ -169,8 +169,7 @@ fn floats(actual: &[u8], expected: &[u8]) -> Option<String> {
     let largest = expected.iter().fold(0.0_f32, |m, e| m.max(e.abs()));
     let error = |(a, e): (&f32, &f32)| (a - e).abs() / e.abs().max(largest).max(f32::MIN_POSITIVE);
     let errors = || actual.iter().zip(&expected).map(error);
-    // A NaN is never within.
-    let count = errors().filter(|e| !(*e <= 1e-5)).count();
+    let count = errors().filter(|e| e.is_nan() || *e > 1e-5).count();
     let most = errors().fold(0.0, f32::max);
     (count > 0).then(|| {
         format!(

@@ -95,5 +95,5 @@ fn measure(case: &Case, folder: &Path, about: &mut Vec<(Kind, String)>) -> Row {
             }
         }
     }
-    Row::new(case, ours, peers, cells)
+    Row::new(case, ours, &peers, cells)
 }

@@ -18,15 +18,15 @@ const FOLDER: &str = "RUNE_PEERS";
 /// Who else can run a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// LiteRT with XNNPACK, native.
+    /// `LiteRT` with XNNPACK, native.
     Xnnpack,
-    /// LiteRT with its own optimised kernels, native.
+    /// `LiteRT` with its own optimised kernels, native.
     Builtin,
-    /// LiteRT with its reference kernels, native: the judge of outputs.
+    /// `LiteRT` with its reference kernels, native: the judge of outputs.
     Reference,
-    /// TensorFlow Lite Micro, native.
+    /// `TensorFlow` Lite Micro, native.
     Micro,
-    /// TensorFlow Lite and XNNPACK as WebAssembly under Node.
+    /// `TensorFlow` Lite and XNNPACK as WebAssembly under Node.
     Tfjs,
     /// ONNX Runtime as WebAssembly under Node, on a converted model.
     Ort,

@@ -53,7 +53,7 @@ impl Row {
     pub(crate) fn new(
         case: &Case,
         ours: Result<Ours, String>,
-        peers: Vec<(Kind, Result<Peer, String>)>,
+        peers: &[(Kind, Result<Peer, String>)],
         peer_cells: Vec<Cell>,
     ) -> Self {
         let mut notes = Vec::new();
@@ -81,14 +81,14 @@ impl Row {
             Err(reason) => notes.push(format!("rune: {reason}")),
         }
         let mut micro_arena = None;
-        for (kind, peer) in &peers {
+        for (kind, peer) in peers {
             let fault = |peer: &Peer| compare(kind.title(), &peer.output);
             notes.extend(peer.as_ref().ok().and_then(fault));
             if let (Kind::Micro, Ok(peer)) = (kind, peer) {
                 micro_arena = peer.arena;
             }
         }
-        for (kind, peer) in &peers {
+        for (kind, peer) in peers {
             notes.extend(
                 peer.as_ref()
                     .err()
