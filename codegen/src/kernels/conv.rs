@@ -1,14 +1,14 @@
 //! `CONV_2D`, `FULLY_CONNECTED`, and depthwise convolution with a depth multiplier: one schedule.
 //!
 //! A fully connected operator is a convolution of one tap over its rows, a depthwise convolution with a
-//! multiplier is one convolution of one input channel for each input channel (a *group*). Output channels
-//! are taken in blocks of up to four vectors; for a block, tiles of up to four neighbouring positions are
-//! computed with all their sums in locals: 2 positions by 16 channels, or 4 by 8. The reduction is a loop
-//! over kernel rows and, since the elements of a row of a kernel without dilation are neighbours in
-//! memory, one over the elements of a row.
+//! multiplier is one convolution of one input channel for each input channel (a *group*). One group in
+//! vectors is a product of matrices ([`gemm`]). Else output channels are taken in blocks of up to four
+//! vectors; for a block, tiles of up to four neighbouring positions are computed with all their sums in
+//! locals: 2 positions by 16 channels, or 4 by 8. The reduction is a loop over kernel rows and, since the
+//! elements of a row of a kernel without dilation are neighbours in memory, one over the elements of a row.
 //!
 //! Instructions of the inner loop of a full tile for each product, moves between locals not counted (a
-//! test counts them): f32 in vectors 0.8, i8 in vectors 0.44, scalar, in tiles of 2 by 4, 3.3.
+//! test counts them): f32 in vectors 0.8, i8 in vectors 0.4, scalar, in tiles of 2 by 4, 3.3.
 
 use rune_ir::{
     graph::{DataType, Node},

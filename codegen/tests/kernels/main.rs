@@ -211,6 +211,36 @@ fn depthwise_conv_2d() {
     });
 }
 
+/// Images of which not all is copied or gathered at once.
+#[test]
+fn windows_on_larger_images() {
+    check(60, |mut m| {
+        let ty = m.random.pick(&TYPES);
+        let depthwise = m.random.chance(2);
+        let depth = m.random.pick(&[3, 16, 33]);
+        let outputs = if depthwise {
+            depth
+        } else {
+            m.random.pick(&[4, 13])
+        };
+        let input = [m.random.pick(&[1, 12, 13]), m.random.within(30, 45)];
+        let taps = [m.random.within(1, 3).min(input[0]), m.random.within(1, 4)];
+        let (window, [height, width]) = m.window(input, taps, true);
+        let x = m.input(ty, &[1, input[0], input[1], depth]);
+        let y = m.output(ty, &[1, height, width, outputs]);
+        let activation = m.random.activation();
+        let (shape, axis, op) = if depthwise {
+            let op = Op::DepthwiseConv2d { window, activation };
+            ([1, taps[0], taps[1], outputs], 3, op)
+        } else {
+            let op = Op::Conv2d { window, activation };
+            ([outputs, taps[0], taps[1], depth], 0, op)
+        };
+        let (weights, bias) = m.weights(ty, &shape, axis);
+        m.finish(op, vec![Some(x), Some(weights), bias], y)
+    });
+}
+
 #[test]
 fn pool_2d() {
     check(200, |mut m| {

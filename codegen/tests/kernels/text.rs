@@ -195,9 +195,11 @@ fn instructions_of_the_hottest_loops() {
             };
             let dense = hottest(&fully_connected(ty, 4, 64, 64), simd);
             let depthwise = hottest(&depthwise(ty, 64), simd);
-            // A round of a loop is four steps of vectors.
-            let steps = if simd == Simd::On { 4 } else { 1 };
-            let [of_dense, of_depthwise] = [steps * step[0] * unit, step[1]];
+            // A round of a loop is eight steps of a dense sum of vectors, three taps of a depthwise one, and
+            // for bytes all nine of two positions by eight channels.
+            let (steps, taps) = if simd == Simd::On { (8, 3) } else { (1, 1) };
+            let of_dense = steps * step[0] * unit;
+            let of_depthwise = if unit == 2 { 9 * 16 } else { taps * step[1] };
             let line = format!(
                 "{name} {simd:?}: dense {dense} for {of_dense} products, depthwise {depthwise} for {of_depthwise}"
             );
