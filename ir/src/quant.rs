@@ -17,15 +17,21 @@ pub use reduction::{
     log_softmax_params, reduced_product_params, reduced_sum_params, running_sum_params,
     softmax16_params,
 };
+mod recurrent;
+mod weighted;
 
 use crate::{
     graph::{DataType, Graph, Node, Quantization, Tensor},
-    op::{Activation, Op},
+    op::{Activation, Op, Weighted},
 };
 pub use elementwise::{
     COMPARISON_SHIFT, Lookup, PowersParams, ProductParams, SIGMOID, SigmoidParams, SlopeParams,
     SumParams, comparison_params, lookup, power_of_two, powers_params, product_params, reciprocal,
     rectifier_range, slope_params, sum_params,
+};
+pub use recurrent::{LstmParams, SvdfParams, lstm_params, svdf_params};
+pub use weighted::{
+    MatrixParams, Reduced, Sum, WideParams, hybrid_scales, matrix_params, reduced, wide_params,
 };
 
 /// A real factor above zero as `multiplier * 2^(shift - 31)`, with 2^30 <= `multiplier` < 2^31; or
@@ -203,7 +209,7 @@ pub struct LinearParams {
     pub range: (i32, i32),
 }
 
-/// The parameters of a `FULLY_CONNECTED`, `CONV_2D` or `DEPTHWISE_CONV_2D` on I8 or U8.
+/// The parameters of a `FULLY_CONNECTED`, `CONV_2D`, `DEPTHWISE_CONV_2D` or `TRANSPOSE_CONV` on I8 or U8.
 ///
 /// The factor of a channel is input scale * weight scale / output scale: in f64 throughout where TFLite
 /// prepares channel by channel (I8 convolutions, I8 `FULLY_CONNECTED` with several scales), and with the
@@ -215,7 +221,9 @@ pub fn linear_params(graph: &Graph, node: &Node) -> Result<LinearParams, String>
     let [input, weights] = [0, 1].map(|i| operand(graph, node, i));
     let (input, weights, output) = (input?, weights?, result(graph, node)?);
     let (axis, activation) =
-        if let Op::FullyConnected { activation } | Op::Conv2d { activation, .. } = &node.op {
+        if let Op::FullyConnected { activation, .. } | Op::Conv2d { activation, .. } = &node.op {
+            (0, *activation)
+        } else if let Op::Weighted(Weighted::TransposeConv { activation, .. }) = &node.op {
             (0, *activation)
         } else if let Op::DepthwiseConv2d { activation, .. } = &node.op {
             (3, *activation)

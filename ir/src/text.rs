@@ -121,15 +121,19 @@ impl Display for Constant<'_> {
 
 fn write_attributes(f: &mut Formatter<'_>, op: &Op) -> fmt::Result {
     match op {
-        Op::FullyConnected { activation }
-        | Op::Add { activation }
-        | Op::Binary { activation, .. } => write_activation(f, *activation),
+        Op::FullyConnected {
+            activation,
+            asymmetric,
+        } => {
+            f.write_str(if *asymmetric { " asymmetric" } else { "" })?;
+            write!(f, "{activation}")
+        }
+        Op::Add { activation } | Op::Binary { activation, .. } => write!(f, "{activation}"),
         Op::Unary(Unary::LeakyRelu { alpha }) => write!(f, " alpha {alpha}"),
         Op::Unary(Unary::Gelu { approximate: true }) => f.write_str(" approximate"),
         Op::Unary(_) | Op::AddN | Op::Select { .. } => Ok(()),
         Op::Conv2d { window, activation } | Op::DepthwiseConv2d { window, activation } => {
-            write_window(f, window)?;
-            write_activation(f, *activation)
+            write!(f, "{window}{activation}")
         }
         Op::MaxPool2d {
             window,
@@ -147,8 +151,7 @@ fn write_attributes(f: &mut Formatter<'_>, op: &Op) -> fmt::Result {
             activation,
         } => {
             write!(f, " size {}x{}", size[0], size[1])?;
-            write_window(f, window)?;
-            write_activation(f, *activation)
+            write!(f, "{window}{activation}")
         }
         Op::Softmax { beta } => write!(f, " beta {beta}"),
         Op::Reduce(reduce) => write!(f, " axes {:?}", reduce.axes),
@@ -160,6 +163,7 @@ fn write_attributes(f: &mut Formatter<'_>, op: &Op) -> fmt::Result {
             write!(f, " of {first} and {second} operators")
         }
         Op::Access(_) => Ok(()),
+        Op::Weighted(op) => write!(f, "{op}"),
         Op::Pad { before } => write!(f, " before {before:?}"),
         Op::Movement(movement) => write!(f, "{movement}"),
         Op::Signal(signal) => write!(f, "{signal}"),
@@ -205,25 +209,29 @@ fn write_detection(f: &mut Formatter<'_>, detection: &Detection) -> fmt::Result 
     )
 }
 
-/// The numbers of a window that are not those of the plainest one.
-fn write_window(f: &mut Formatter<'_>, window: &Window) -> fmt::Result {
-    for (name, [rows, columns], plain) in [
-        ("stride", window.stride, 1),
-        ("dilation", window.dilation, 1),
-        ("pad", window.pad, 0),
-    ] {
-        if [rows, columns] != [plain; 2] {
-            write!(f, " {name} {rows}x{columns}")?;
+impl Display for Window {
+    /// The numbers that are not those of the plainest one.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (name, [rows, columns], plain) in [
+            ("stride", self.stride, 1),
+            ("dilation", self.dilation, 1),
+            ("pad", self.pad, 0),
+        ] {
+            if [rows, columns] != [plain; 2] {
+                write!(f, " {name} {rows}x{columns}")?;
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
-fn write_activation(f: &mut Formatter<'_>, activation: Activation) -> fmt::Result {
-    f.write_str(match activation {
-        Activation::None => "",
-        Activation::Relu => " relu",
-        Activation::ReluN1To1 => " relu_n1_to_1",
-        Activation::Relu6 => " relu6",
-    })
+impl Display for Activation {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "",
+            Self::Relu => " relu",
+            Self::ReluN1To1 => " relu_n1_to_1",
+            Self::Relu6 => " relu6",
+        })
+    }
 }

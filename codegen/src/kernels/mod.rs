@@ -5,6 +5,7 @@
 //! independent outputs. Integer arithmetic is derived here anew from the laws in `rune_ir::op`.
 
 mod along;
+mod batch_mat_mul;
 mod binary;
 mod border;
 mod canonical;
@@ -14,13 +15,16 @@ mod conv;
 mod copy;
 mod depthwise;
 mod detection;
+mod dot;
 mod element;
 mod exp;
 mod fixed;
 mod float;
 mod gather;
 mod gemm;
+mod general;
 mod geometry;
+mod hybrid;
 mod integer;
 mod linear;
 mod map;
@@ -33,6 +37,7 @@ mod requantize;
 mod rescale;
 mod resize;
 mod rows;
+mod scale;
 mod signal;
 mod softmax;
 mod taps;
@@ -44,7 +49,7 @@ use std::fmt;
 use rune_ir::{
     arena::{Arena, Side},
     graph::{DataType, Graph, Node, Tensor, TensorId, Variable},
-    op::{Activation, Binary, Op},
+    op::{Activation, Binary, Op, Weighted},
 };
 
 pub(crate) use canonical::canonicalise;
@@ -168,7 +173,24 @@ impl<'a> Context<'a> {
                 self.alias(node, 0, 0)?;
                 return Ok(Vec::new());
             }
-            Op::FullyConnected { activation } => conv::fully_connected(self, node, *activation)?,
+            Op::FullyConnected {
+                activation,
+                asymmetric,
+            } if !general::is_plain(self, node) => {
+                general::fully_connected(self, node, *activation, *asymmetric)?
+            }
+            Op::Conv2d { window, activation }
+                if !general::is_plain(self, node)
+                    || self.tensor(node, 0).shape[3] != self.tensor(node, 1).shape[3] =>
+            {
+                general::conv_2d(self, node, window, *activation)?
+            }
+            Op::DepthwiseConv2d { window, activation } if !general::is_plain(self, node) => {
+                general::depthwise_conv_2d(self, node, window, *activation)?
+            }
+            Op::FullyConnected { activation, .. } => {
+                conv::fully_connected(self, node, *activation)?
+            }
             Op::Conv2d { window, activation } => conv::conv_2d(self, node, window, *activation)?,
             Op::DepthwiseConv2d { window, activation } => {
                 depthwise::depthwise_conv_2d(self, node, window, *activation)?
@@ -208,6 +230,18 @@ impl<'a> Context<'a> {
             Op::Detection(detection) => detection::detection(self, node, detection),
             Op::Control(control) => control::control(self, node, control)?,
             Op::Access(access) => control::access(self, node, *access),
+            Op::Weighted(op) => match op {
+                Weighted::TransposeConv { window, activation } => {
+                    general::transpose_conv(self, node, window, *activation)?
+                }
+                Weighted::BatchMatMul {
+                    swapped,
+                    asymmetric,
+                } => batch_mat_mul::batch_mat_mul(self, node, *swapped, *asymmetric)?,
+                Weighted::Svdf { .. } | Weighted::Lstm(_) => {
+                    return Err(format!("{} has no kernel", op.name()));
+                }
+            },
         }])
     }
 

@@ -367,6 +367,8 @@ pub enum Expr {
     Bitselect(Box<[Expr; 3]>),
     /// Bytes picked from two vectors.
     Shuffle(Lanes, Box<[Expr; 2]>),
+    /// The first lane, of 32 or 64 bits, of a vector of integers.
+    First(Box<Expr>),
     /// A vector seen as other lanes.
     As(Ty, Box<Expr>),
 }
@@ -423,6 +425,8 @@ impl Expr {
             Self::Op(op, _) => op.result(),
             Self::Select(parts) | Self::Bitselect(parts) => parts[1].ty(),
             Self::Shuffle(_, parts) => parts[0].ty(),
+            Self::First(vector) if vector.ty() == Ty::I64x2 => Ty::I64,
+            Self::First(_) => Ty::I32,
         }
     }
 
@@ -456,6 +460,23 @@ impl Expr {
     pub fn lanes(self, ty: Ty) -> Self {
         assert!(self.ty().is_vector() && ty.is_vector(), "a vector");
         Self::As(ty, Box::new(self))
+    }
+
+    /// The first lane of an I32x4 or I64x2.
+    #[must_use]
+    pub fn first(self) -> Self {
+        assert!(
+            matches!(self.ty(), Ty::I32x4 | Ty::I64x2),
+            "lanes of integers"
+        );
+        Self::First(Box::new(self))
+    }
+
+    /// Bytes picked from `self`, whose numbers they are.
+    #[must_use]
+    pub fn shuffle_self(self, lanes: Lanes) -> Self {
+        let ty = self.ty();
+        self.clone().shuffle(self, lanes).lanes(ty)
     }
 
     /// Bytes picked from `self` and `other`.

@@ -64,7 +64,7 @@ pub(super) fn features(kernel: &Kernel) -> WasmFeatures {
                 parts.iter().for_each(|e| expr(e, found));
             }
             Expr::Shuffle(_, parts) => parts.iter().for_each(|e| expr(e, found)),
-            Expr::As(_, inner) => expr(inner, found),
+            Expr::As(_, inner) | Expr::First(inner) => expr(inner, found),
             Expr::I32(_)
             | Expr::I64(_)
             | Expr::F32(_)
@@ -177,7 +177,7 @@ impl Uses {
                 parts.iter().for_each(|e| self.expr(e));
             }
             Expr::Shuffle(_, parts) => parts.iter().for_each(|e| self.expr(e)),
-            Expr::As(_, inner) => self.expr(inner),
+            Expr::As(_, inner) | Expr::First(inner) => self.expr(inner),
             Expr::Vector(_, bytes) => *self.vectors.entry(*bytes).or_default() += 1,
             Expr::I32(_) | Expr::I64(_) | Expr::F32(_) | Expr::F64(_) => {}
         }
@@ -567,6 +567,14 @@ impl Lowering<'_> {
                 Instruction::I8x16Shuffle(*lanes)
             }
             Expr::As(_, inner) => return self.expr(inner),
+            Expr::First(inner) => {
+                self.expr(inner);
+                if inner.ty() == Ty::I64x2 {
+                    Instruction::I64x2ExtractLane(0)
+                } else {
+                    Instruction::I32x4ExtractLane(0)
+                }
+            }
         };
         self.code.push(instruction);
     }

@@ -303,7 +303,7 @@ impl<'k> Accesses<'k> {
                 parts.iter().for_each(|e| self.expr(e));
             }
             Expr::Shuffle(_, parts) => parts.iter().for_each(|e| self.expr(e)),
-            Expr::As(_, inner) => self.expr(inner),
+            Expr::As(_, inner) | Expr::First(inner) => self.expr(inner),
             Expr::I32(_)
             | Expr::I64(_)
             | Expr::F32(_)

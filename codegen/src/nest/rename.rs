@@ -77,7 +77,7 @@ fn expr(e: &mut Expr, base: u32) {
             parts.iter_mut().for_each(|e| expr(e, base));
         }
         Expr::Shuffle(_, parts) => parts.iter_mut().for_each(|e| expr(e, base)),
-        Expr::As(_, inner) => expr(inner, base),
+        Expr::As(_, inner) | Expr::First(inner) => expr(inner, base),
         Expr::I32(_) | Expr::I64(_) | Expr::F32(_) | Expr::F64(_) | Expr::Vector(..) => {}
     }
 }

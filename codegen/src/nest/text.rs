@@ -204,6 +204,9 @@ impl Kernel {
                 }))
             }
             Expr::As(_, value) => self.expr(value, depth),
+            Expr::First(value) => Box::new(Show(move |f: &mut Formatter<'_>| {
+                write!(f, "first({})", self.expr(value, 0))
+            })),
         }
     }
 }

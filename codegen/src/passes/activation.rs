@@ -64,7 +64,7 @@ fn applied(op: &Op) -> Option<Activation> {
 
 /// The activation that is an attribute of an operator.
 fn own_activation(op: &mut Op) -> Option<&mut Activation> {
-    if let Op::FullyConnected { activation }
+    if let Op::FullyConnected { activation, .. }
     | Op::Conv2d { activation, .. }
     | Op::DepthwiseConv2d { activation, .. }
     | Op::MaxPool2d { activation, .. }

@@ -158,7 +158,10 @@ fn fully_connected() {
         let y = m.output(ty, &[rows, outputs]);
         let activation = m.random.activation();
         m.finish(
-            Op::FullyConnected { activation },
+            Op::FullyConnected {
+                activation,
+                asymmetric: false,
+            },
             vec![Some(x), Some(weights), bias],
             y,
         )

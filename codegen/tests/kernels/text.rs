@@ -64,6 +64,7 @@ fn unary(ty: DataType, op: Op, x: &[u32], to: DataType, y: &[u32]) -> Graph {
 fn fully_connected(ty: DataType, rows: u32, depth: u32, outputs: u32) -> Graph {
     let op = Op::FullyConnected {
         activation: ACTIVATION,
+        asymmetric: false,
     };
     linear(ty, op, &[rows, depth], &[outputs, depth], &[rows, outputs])
 }

@@ -12,6 +12,7 @@ mod importer;
 mod operator;
 mod outline;
 mod schema;
+mod stored;
 mod tensor;
 
 pub use error::{ImportError, ImportErrorKind};

@@ -3,7 +3,7 @@
 
 use rune_ir::{graph::DataType, op::Activation, ty::ElementType};
 
-use crate::flatbuffer::{Table, Vector, tables};
+use crate::flatbuffer::{Malformed, Table, Vector, tables};
 
 /// Bytes 4..8 of every file.
 pub(crate) const IDENTIFIER: &[u8] = b"TFL3";
@@ -40,7 +40,7 @@ tables! { 'a
         3 name: Vector<'a, u8>,
         4 quantization: QuantizationParameters<'a>,
         5 is_variable: u8,
-        6 sparsity: Table<'a>,
+        6 sparsity: SparsityParameters<'a>,
         7 shape_signature: Vector<'a, i32>,
         10 external_buffer: u32,
     }
@@ -51,6 +51,29 @@ tables! { 'a
         3 zero_point: Vector<'a, i64>,
         5 details: Table<'a>,
         6 quantized_dimension: i32,
+    }
+
+    /// How the elements of a tensor that are not zero are reached.
+    SparsityParameters {
+        0 traversal_order: Vector<'a, i32>,
+        1 block_map: Vector<'a, i32>,
+        2 dim_metadata: Vector<'a, DimensionMetadata<'a>>,
+    }
+
+    /// One dimension of a sparse tensor: dense (format 0), or segments and indices of a number that says in
+    /// what type they are.
+    DimensionMetadata {
+        0 format: i8,
+        1 dense_size: i32,
+        2 array_segments_type: u8,
+        3 array_segments: IndexVector<'a>,
+        4 array_indices_type: u8,
+        5 array_indices: IndexVector<'a>,
+    }
+
+    /// One of three tables: numbers in the type of its number, 1 for i32, 2 for u16, 3 for u8.
+    IndexVector {
+        0 i32_values: Vector<'a, i32>,
     }
 
     /// One application of an operator. A tensor of -1 is left out.
@@ -106,6 +129,21 @@ tables! { 'a
         1 weights_format: i8,
         2 keep_num_dims: u8,
         3 asymmetric_quantize_inputs: u8,
+    }
+
+    /// Number 49 of `builtin_options_type`.
+    TransposeConvOptions {
+        0 padding: i8,
+        1 stride_w: i32,
+        2 stride_h: i32,
+        3 fused_activation_function: i8,
+    }
+
+    /// Number 101 of `builtin_options_type`.
+    BatchMatMulOptions {
+        0 adj_x: u8,
+        1 adj_y: u8,
+        2 asymmetric_quantize_inputs: u8,
     }
 
     /// Number 9 of `builtin_options_type`.
@@ -240,6 +278,38 @@ tables! { 'a
     VarHandleOptions {
         0 container: Vector<'a, u8>,
         1 shared_name: Vector<'a, u8>,
+    }
+}
+
+impl<'a> IndexVector<'a> {
+    /// The values, in the table of number 2.
+    pub(crate) fn u16_values(&self) -> Result<Option<Vector<'a, u16>>, Malformed> {
+        self.0.field("IndexVector", 0, "values")
+    }
+
+    /// The values, in the table of number 3.
+    pub(crate) fn u8_values(&self) -> Result<Option<Vector<'a, u8>>, Malformed> {
+        self.0.field("IndexVector", 0, "values")
+    }
+}
+
+/// How a tensor's elements are stored, where the graph has them otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Storage {
+    /// As they are.
+    Whole,
+    /// Two four-bit integers in a byte; the graph has bytes.
+    Int4,
+    /// 16-bit floats; the graph has F32.
+    Half,
+}
+
+/// The element type and storage of a number, or its name if tensors here cannot have it.
+pub(crate) fn stored(number: i8) -> Result<(DataType, Storage), String> {
+    match number {
+        1 => Ok((DataType::F32, Storage::Half)),
+        17 => Ok((DataType::I8, Storage::Int4)),
+        other => Ok((element(other)?, Storage::Whole)),
     }
 }
 

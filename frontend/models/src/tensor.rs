@@ -10,7 +10,8 @@ use rune_ir::graph::{DataType, Graph, Quantization, Tensor, TensorId, Variable, 
 use crate::{
     error::{ImportError, unreadable, unsupported_form},
     flatbuffer::Vector,
-    schema,
+    schema::{self, Storage},
+    stored::{self, Sparsity},
 };
 
 /// Most dimensions of a tensor.
@@ -41,7 +42,12 @@ pub(crate) struct Tensors<'a> {
     variables: Vec<Option<VariableId>>,
     /// How many scales may still come: no file has more than bytes, unless tensors share them.
     scales_left: usize,
+    /// How many bytes constants that are stored otherwise may still come to.
+    unfolded_left: usize,
 }
+
+/// How many times the file's size constants may come to that it stores in fewer bytes.
+const UNFOLDED: usize = 32;
 
 impl<'a> Tensors<'a> {
     pub(crate) fn new(
@@ -60,6 +66,7 @@ impl<'a> Tensors<'a> {
             data: vec![None; buffers.map_or(0, |b| b.len())],
             variables: vec![None; tables.map_or(0, |t| t.len())],
             scales_left: file.len(),
+            unfolded_left: file.len().saturating_mul(UNFOLDED),
         }
     }
 
@@ -327,18 +334,28 @@ impl<'a> Tensors<'a> {
         shape: Vec<u32>,
     ) -> Result<Tensor, ImportError> {
         let name = name(slot, &table)?;
-        let ty = schema::element(table.element()?.unwrap_or(0))
-            .map_err(|ty| unsupported_form(format!("the elements of `{name}` are of type {ty}")))?;
-        if table.sparsity()?.is_some() {
-            return Err(unsupported_form(format!("`{name}` is sparse")));
-        }
+        let of_type = |ty| unsupported_form(format!("the elements of `{name}` are of type {ty}"));
+        let (ty, storage) = schema::stored(table.element()?.unwrap_or(0)).map_err(of_type)?;
         if table.external_buffer()?.unwrap_or(0) != 0 {
             return Err(unsupported_form(format!("`{name}` lies in another file")));
         }
+        let data = self.data(table.buffer()?.unwrap_or(0), &name)?;
+        let sparsity = table.sparsity()?;
+        let data = match data {
+            Some(data) if storage != Storage::Whole || sparsity.is_some() => {
+                let sparsity = sparsity
+                    .map(|s| Sparsity::read(&s, shape.len()))
+                    .transpose()?;
+                Some(self.unfold(&data, storage, sparsity, ty, &shape, &name)?)
+            }
+            None if storage == Storage::Half => return Err(of_type("FLOAT16".to_owned())),
+            None if storage == Storage::Int4 => return Err(of_type("INT4".to_owned())),
+            data => data,
+        };
         let tensor = Tensor {
             quantization: self.quantization(&table, &name, shape.len())?,
             shape,
-            data: self.data(table.buffer()?.unwrap_or(0), &name)?,
+            data,
             name,
             ty,
         };
@@ -355,6 +372,42 @@ impl<'a> Tensors<'a> {
             ))),
             _ => Ok(tensor),
         }
+    }
+
+    /// The elements of a constant as the graph has them.
+    fn unfold(
+        &mut self,
+        data: &[u8],
+        storage: Storage,
+        sparsity: Option<Sparsity>,
+        ty: DataType,
+        shape: &[u32],
+        name: &str,
+    ) -> Result<Arc<[u8]>, ImportError> {
+        rune_ir::op::check_shape(name, shape).map_err(unsupported_form)?;
+        let elements: usize = shape.iter().map(|d| *d as usize).product();
+        let bytes = elements * ty.size() as usize;
+        self.unfolded_left = self.unfolded_left.checked_sub(bytes).ok_or_else(|| {
+            unsupported_form(format!("`{name}` takes far more room than the file"))
+        })?;
+        let wrong = || {
+            unreadable(format!(
+                "`{name}` of shape {shape:?} has {} bytes of data",
+                data.len()
+            ))
+        };
+        let data = match storage {
+            Storage::Whole => data.to_vec(),
+            Storage::Half => stored::widen(data),
+            // Of a sparse tensor nobody knows the count beforehand.
+            Storage::Int4 if sparsity.is_some() => return Err(wrong()),
+            Storage::Int4 => stored::unpack(data, elements).ok_or_else(wrong)?,
+        };
+        let data = match sparsity {
+            Some(sparsity) => sparsity.densify(&data, shape, ty.size() as usize)?,
+            None => data,
+        };
+        Ok(data.into())
     }
 
     fn quantization(

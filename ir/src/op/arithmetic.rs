@@ -1,7 +1,7 @@
 //! The arithmetic that evaluations share: activations of f32, rounding of integers.
 
 use super::Activation;
-use crate::quant::{Requantization, Rounding};
+use crate::quant::{self, Reduced, Requantization, Rounding, Sum};
 
 /// `x` after `activation`. NaN stays NaN, and a zero keeps its sign.
 pub(super) fn activate(activation: Activation, x: f32) -> f32 {
@@ -56,6 +56,25 @@ pub(super) fn requantize(x: i32, factor: Requantization, rounding: Rounding) -> 
 /// `x` + `zero_point` clamped to `range`, which fits the type of the result.
 pub(super) fn offset_and_clamp(x: i32, zero_point: i32, (least, most): (i32, i32)) -> i64 {
     (i64::from(x) + i64::from(zero_point)).clamp(least.into(), most.into())
+}
+
+/// A sum of products times the factor, rounded as `sum` says, modulo 2^32.
+pub(super) fn scale(x: i64, factor: Requantization, sum: Sum) -> i32 {
+    match sum {
+        Sum::Short(rounding) => requantize(x as i32, factor, rounding),
+        Sum::LongOnce => {
+            let total = 31 - factor.shift;
+            (x.wrapping_mul(factor.multiplier.into())
+                .wrapping_add(1 << (total - 1))
+                >> total) as i32
+        }
+        Sum::LongReduced => {
+            let Reduced { multiplier, shift } = quant::reduced(factor).expect("checked");
+            (x.wrapping_mul(multiplier.into())
+                .wrapping_add(1 << (shift - 1))
+                >> shift) as i32
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! `DEPTHWISE_CONV_2D`: a kernel over rows and columns for each output channel, summed in the order kernel
 //! row, kernel column. With a depth multiplier m, output channel c reads input channel c / m.
+//! F32 beside I8 weights is quantised image by image, with a zero point.
 
-use super::{Activation, Window, linear, operand, operand::Operands};
+use super::{Activation, Window, linear, linear::Hybrid, operand, operand::Operands};
 use crate::graph::{Graph, Node};
 
 pub(super) fn check(graph: &Graph, node: &Node, window: &Window) -> Result<(), String> {
@@ -23,7 +24,7 @@ pub(super) fn check(graph: &Graph, node: &Node, window: &Window) -> Result<(), S
         [kernel_height, kernel_width],
         [out_height, out_width],
     )?;
-    linear::check(graph, node, &operands, channels)
+    linear::check(graph, node, &operands, 3, channels)
 }
 
 pub(super) fn evaluate(
@@ -34,7 +35,7 @@ pub(super) fn evaluate(
     values: &[Option<&[u8]>],
 ) -> Vec<u8> {
     let operands = Operands::new(graph, node, linear::INPUTS).expect("checked");
-    let [_, height, width, depth] = operand::dims(operands.input(0)).expect("checked");
+    let [images, height, width, depth] = operand::dims(operands.input(0)).expect("checked");
     let [_, kernel_height, kernel_width, channels] =
         operand::dims(operands.input(1)).expect("checked");
     let [_, out_height, out_width, _] = operand::dims(operands.output).expect("checked");
@@ -44,6 +45,12 @@ pub(super) fn evaluate(
         node,
         activation,
         channels,
+        Hybrid {
+            axis: 3,
+            runs: images,
+            asymmetric: true,
+            joint: false,
+        },
         values,
         |result, pairs| {
             let (position, channel) = (result / channels, result % channels);

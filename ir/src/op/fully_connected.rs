@@ -1,8 +1,8 @@
 //! `FULLY_CONNECTED`: each row of x times each row of weights, summed by rising column.
 //!
-//! Integers are requantised with one rounding, where convolutions take two, as the reference kernels do.
+//! F32 beside I8 weights is quantised row by row. Integers are requantised with one rounding, where convolutions take two, as the reference kernels do.
 
-use super::{Activation, linear, operand, operand::Operands};
+use super::{Activation, linear, linear::Hybrid, operand, operand::Operands};
 use crate::graph::{Graph, Node};
 
 pub(super) fn check(graph: &Graph, node: &Node) -> Result<(), String> {
@@ -22,13 +22,14 @@ pub(super) fn check(graph: &Graph, node: &Node) -> Result<(), String> {
             operands.output.name, operands.output.shape
         ));
     }
-    linear::check(graph, node, &operands, channels)
+    linear::check(graph, node, &operands, 0, channels)
 }
 
 pub(super) fn evaluate(
     graph: &Graph,
     node: &Node,
     activation: Activation,
+    asymmetric: bool,
     values: &[Option<&[u8]>],
 ) -> Vec<u8> {
     let operands = Operands::new(graph, node, linear::INPUTS).expect("checked");
@@ -38,6 +39,12 @@ pub(super) fn evaluate(
         node,
         activation,
         channels,
+        Hybrid {
+            axis: 0,
+            runs: operands.input(0).elements() / columns,
+            asymmetric,
+            joint: true,
+        },
         values,
         |result, pairs| {
             let (row, channel) = (result / channels, result % channels);

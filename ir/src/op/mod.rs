@@ -10,6 +10,7 @@ mod add_n;
 mod along;
 mod arg;
 mod arithmetic;
+mod batch_mat_mul;
 mod binary;
 mod broadcast;
 mod control;
@@ -19,9 +20,11 @@ mod depthwise_conv_2d;
 mod detection;
 mod fixed;
 mod fully_connected;
+mod hybrid;
 mod l2_normalization;
 mod linear;
 mod log_softmax;
+mod lstm;
 mod movement;
 mod normalize;
 mod operand;
@@ -34,8 +37,11 @@ mod reshape;
 mod select;
 pub mod signal;
 mod softmax;
+mod svdf;
 mod top_k;
+mod transpose_conv;
 mod unary;
+mod weighted;
 mod window;
 
 use crate::graph::{Graph, Node, State};
@@ -48,10 +54,14 @@ use signal::Signal;
 pub use unary::Unary;
 pub use {
     along::Along,
+    batch_mat_mul::Product,
     control::{Access, Control, share_variables},
     detection::Detection,
+    lstm::{Lstm, Steps},
     normalize::Normalize,
     reduce::{Reduce, Reduction},
+    svdf::Filters,
+    weighted::Weighted,
 };
 
 /// A function applied to the result of another operator before it is stored.
@@ -86,6 +96,8 @@ pub enum Op {
     FullyConnected {
         /// Applied to the result.
         activation: Activation,
+        /// Whether F32 beside I8 weights is quantised with a zero point.
+        asymmetric: bool,
     },
     /// Inputs: x [n, h, w, i], weights [o, kh, kw, i], bias [o] or none. Output: [n, oh, ow, o].
     Conv2d {
@@ -188,6 +200,8 @@ pub enum Op {
     Control(Control),
     /// Reads or changes a variable.
     Access(Access),
+    /// What else multiplies by weights.
+    Weighted(Weighted),
 }
 
 impl Op {
@@ -222,6 +236,7 @@ impl Op {
             Self::Detection(_) => "TFLite_Detection_PostProcess",
             Self::Control(control) => control.name(),
             Self::Access(access) => access.name(),
+            Self::Weighted(op) => op.name(),
         }
     }
 }
@@ -283,6 +298,7 @@ pub fn check(graph: &Graph, node: &Node) -> Result<(), String> {
         Op::Detection(detection) => detection.check(graph, node),
         Op::Control(control) => control.check(graph, node),
         Op::Access(access) => access.check(graph, node),
+        Op::Weighted(op) => op.check(graph, node),
     }
 }
 
@@ -301,9 +317,10 @@ pub fn evaluate(
     let value = |index: usize| values[index].expect("an operand that is present has a value");
     // Families with more than one result, or with state, return from here.
     let result = match &node.op {
-        Op::FullyConnected { activation } => {
-            fully_connected::evaluate(graph, node, *activation, values)
-        }
+        Op::FullyConnected {
+            activation,
+            asymmetric,
+        } => fully_connected::evaluate(graph, node, *activation, *asymmetric, values),
         Op::Conv2d { window, activation } => {
             conv_2d::evaluate(graph, node, window, *activation, values)
         }
@@ -364,6 +381,7 @@ pub fn evaluate(
         }
         Op::Control(control) => return control.evaluate(values, state),
         Op::Access(access) => return access.evaluate(node, values, state),
+        Op::Weighted(op) => return op.evaluate(graph, node, values, state),
     };
     vec![result]
 }

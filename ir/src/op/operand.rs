@@ -186,30 +186,6 @@ pub(super) fn dims<const N: usize>(tensor: &Tensor) -> Result<[usize; N], String
     Ok(shape.map(|d| d as usize))
 }
 
-/// The bias of `channels` channels, if there is one: I32 beside integers, F32 beside F32.
-pub(super) fn bias(bias: Option<&Tensor>, channels: usize, x: &Tensor) -> Result<(), String> {
-    let Some(bias) = bias else { return Ok(()) };
-    let due = if x.ty == DataType::F32 {
-        DataType::F32
-    } else {
-        DataType::I32
-    };
-    if bias.ty != due {
-        return Err(format!(
-            "the bias `{}` is of type {}, not {due}",
-            bias.name, bias.ty
-        ));
-    }
-    if bias.elements() != channels {
-        return Err(format!(
-            "the bias `{}` has {} elements for {channels} channels",
-            bias.name,
-            bias.elements()
-        ));
-    }
-    Ok(())
-}
-
 /// The elements of an F32 tensor.
 pub(super) fn floats(bytes: &[u8]) -> Vec<f32> {
     words(bytes).map(f32::from_le_bytes).collect()

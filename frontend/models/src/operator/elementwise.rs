@@ -21,7 +21,7 @@ pub(super) fn reader(name: &str) -> Option<ReadOp> {
         "CAST" => |r| r.unary(Unary::Cast),
         "CEIL" => |r| r.unary(Unary::Ceil),
         "COS" => |r| r.unary(Unary::Cos),
-        "DEQUANTIZE" => |r| r.same_shape(Op::Dequantize),
+        "DEQUANTIZE" => |r| r.dequantize(),
         "DIV" => |r| r.product(29, Binary::Div),
         "ELU" => |r| r.unary(Unary::Elu),
         "EQUAL" => |r| r.binary(Binary::Equal),
@@ -88,6 +88,14 @@ impl Reader<'_, '_> {
     fn same_shape(&mut self, op: Op) -> Result<Read, ImportError> {
         self.keep_shape(0)?;
         Ok(Read::Op(op))
+    }
+
+    /// Constants of 16-bit floats are F32 already.
+    fn dequantize(&mut self) -> Result<Read, ImportError> {
+        if self.input(0)?.ty == DataType::F32 {
+            return self.unfolded();
+        }
+        self.same_shape(Op::Dequantize)
     }
 
     fn unary(&mut self, op: Unary) -> Result<Read, ImportError> {

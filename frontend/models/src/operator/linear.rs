@@ -1,28 +1,32 @@
 //! What multiplies by weights.
 
-use rune_ir::op::{Activation, Op};
+use rune_ir::op::{Activation, Op, Product, Weighted, Window};
 
-use super::{Read, ReadOp, Reader, activation};
+use super::{Read, ReadOp, Reader, activation, positive, rows_and_columns};
 use crate::{
-    error::{ImportError, unsupported_form},
-    schema,
+    error::{ImportError, unreadable, unsupported_form},
+    schema::{self, Padding},
 };
 
 pub(super) fn reader(name: &str) -> Option<ReadOp> {
     Some(match name {
+        "BATCH_MATMUL" => |r| r.batch_mat_mul(),
         "CONV_2D" => |r| r.conv_2d(),
+        "DENSIFY" => |r| r.unfolded(),
         "DEPTHWISE_CONV_2D" => |r| r.depthwise_conv_2d(),
         "FULLY_CONNECTED" => |r| r.fully_connected(),
+        "TRANSPOSE_CONV" => |r| r.transpose_conv(),
         _ => return None,
     })
 }
 
 impl Reader<'_, '_> {
     fn fully_connected(&mut self) -> Result<Read, ImportError> {
-        let (mut fused, mut keep) = (Activation::None, false);
+        let (mut fused, mut keep, mut asymmetric) = (Activation::None, false, false);
         if let Some(options) = self.options::<schema::FullyConnectedOptions>(8)? {
             fused = activation(options.fused_activation_function()?)?;
-            keep = options.keep_num_dims()?.unwrap_or(0) != 0;
+            keep = flag(options.keep_num_dims()?);
+            asymmetric = flag(options.asymmetric_quantize_inputs()?);
             if options.weights_format()?.unwrap_or(0) != 0 {
                 return Err(unsupported_form("its weights are shuffled"));
             }
@@ -45,7 +49,83 @@ impl Reader<'_, '_> {
         if self.tensors.resized || written != product(&shape) {
             self.set_shape(0, shape)?;
         }
-        Ok(Read::Op(Op::FullyConnected { activation: fused }))
+        Ok(Read::Op(Op::FullyConnected {
+            activation: fused,
+            asymmetric,
+        }))
+    }
+
+    /// The inputs are the output's shape, the weights and x, then perhaps the bias.
+    fn transpose_conv(&mut self) -> Result<Read, ImportError> {
+        let o: schema::TransposeConvOptions = self.expect_options(49)?;
+        if self.inputs.len() < 3 {
+            return Err(unreadable(format!("it has {} inputs", self.inputs.len())));
+        }
+        let said = self.take_integers(0, 4)?;
+        self.inputs.swap(0, 1);
+        let dims = said
+            .iter()
+            .map(|d| u32::try_from(*d))
+            .collect::<Result<Vec<_>, _>>();
+        let Ok(shape) = dims else {
+            return Err(unsupported_form(format!(
+                "its output is to have the shape {said:?}"
+            )));
+        };
+        self.set_shape(0, shape)?;
+        let stride = positive(
+            [o.stride_h()?, o.stride_w()?].map(|s| s.unwrap_or(0)),
+            "stride",
+        )?;
+        let padding = schema::padding(o.padding()?.unwrap_or(0))
+            .map_err(|padding| unsupported_form(format!("its padding is {padding}")))?;
+        let taps = self.input_dims(1)?;
+        let output = rows_and_columns(self.output()?)?;
+        let pad = std::array::from_fn(|axis| {
+            // As for the convolution that would make x of the output.
+            let [taps, stride, output] = [taps, stride, output].map(|a| u64::from(a[axis]));
+            let span = output.div_ceil(stride).saturating_sub(1) * stride + taps;
+            let pad = span.saturating_sub(output) / 2;
+            let pad = if padding == Padding::Same { pad } else { 0 };
+            u32::try_from(pad).unwrap_or(u32::MAX)
+        });
+        let window = Window {
+            stride,
+            dilation: [1, 1],
+            pad,
+        };
+        Ok(Read::Op(Op::Weighted(Weighted::TransposeConv {
+            window,
+            activation: activation(o.fused_activation_function()?)?,
+        })))
+    }
+
+    /// Its constant input as it is: the importer has brought that into the form that the operator would.
+    pub(super) fn unfolded(&mut self) -> Result<Read, ImportError> {
+        self.keep_shape(0)?;
+        let input = self.input(0)?;
+        match &input.data {
+            Some(data) => Ok(Read::Values(vec![data.to_vec()])),
+            None => Err(unsupported_form(format!(
+                "`{}` is not constant",
+                input.name
+            ))),
+        }
+    }
+
+    fn batch_mat_mul(&mut self) -> Result<Read, ImportError> {
+        let (mut swapped, mut asymmetric) = ([false; 2], false);
+        if let Some(o) = self.options::<schema::BatchMatMulOptions>(101)? {
+            swapped = [flag(o.adj_x()?), flag(o.adj_y()?)];
+            asymmetric = flag(o.asymmetric_quantize_inputs()?);
+        }
+        let [x, y] = [self.input(0)?.clone(), self.input(1)?.clone()];
+        let shape = Product::shape(&x, &y, swapped).map_err(unsupported_form)?;
+        self.set_shape(0, shape)?;
+        Ok(Read::Op(Op::Weighted(Weighted::BatchMatMul {
+            swapped,
+            asymmetric,
+        })))
     }
 
     fn conv_2d(&mut self) -> Result<Read, ImportError> {
@@ -75,6 +155,10 @@ impl Reader<'_, '_> {
             activation: activation(o.fused_activation_function()?)?,
         }))
     }
+}
+
+fn flag(value: Option<u8>) -> bool {
+    value.unwrap_or(0) != 0
 }
 
 fn product(shape: &[u32]) -> u64 {
