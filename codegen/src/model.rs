@@ -34,6 +34,8 @@ pub struct Footprint {
     pub state: u64,
     /// Bytes of code.
     pub code: u64,
+    /// How many kernels are not there, for all they would move lies where it should.
+    pub moved: usize,
     /// What happens in each step: the name of a kernel, or `input` and `output` at the ends.
     pub steps: Vec<String>,
     /// What lies in the arena, in the order of the model.
@@ -169,7 +171,9 @@ fn measure(program: &Program, plan: &Plan, steps: Vec<String>) -> Footprint {
         }
         Action::Kernel(_) | Action::Read { .. } | Action::Block(_) | Action::Write { .. } => 0,
     });
+    let is_gone = |s: &&Step| matches!(&s.action, Action::Kernel(kernel) if kernel.is_empty());
     Footprint {
+        moved: program.steps.iter().filter(is_gone).count(),
         arena: u64::from(plan.constants_at - plan.arena),
         bound: plan.bound,
         is_least: plan.is_least,

@@ -429,6 +429,7 @@ mod tests {
             constants: 12_345,
             state: 0,
             code: 999,
+            moved: 0,
             steps: ["input", "conv_2d", "softmax", "output"]
                 .map(str::to_owned)
                 .to_vec(),
