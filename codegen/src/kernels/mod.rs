@@ -27,6 +27,7 @@ mod geometry;
 mod hybrid;
 mod integer;
 mod linear;
+mod lstm;
 mod map;
 mod movement;
 mod pool;
@@ -40,6 +41,7 @@ mod rows;
 mod scale;
 mod signal;
 mod softmax;
+mod svdf;
 mod taps;
 mod transcendental;
 mod unary;
@@ -238,9 +240,8 @@ impl<'a> Context<'a> {
                     swapped,
                     asymmetric,
                 } => batch_mat_mul::batch_mat_mul(self, node, *swapped, *asymmetric)?,
-                Weighted::Svdf { .. } | Weighted::Lstm(_) => {
-                    return Err(format!("{} has no kernel", op.name()));
-                }
+                Weighted::Svdf { rank, activation } => svdf::svdf(self, node, *rank, *activation)?,
+                Weighted::Lstm(of_node) => lstm::lstm(self, node, *of_node)?,
             },
         }])
     }

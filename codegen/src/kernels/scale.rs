@@ -256,15 +256,8 @@ impl Factors {
 
 impl LongFactors {
     fn new(context: &mut Context, factors: &[Requantization], sum: Sum) -> Result<Self, String> {
-        let pair = |factor: &Requantization| {
-            Ok::<_, String>(if sum == Sum::LongReduced {
-                let Reduced { multiplier, shift } = quant::reduced(*factor)?;
-                (multiplier, shift)
-            } else {
-                (factor.multiplier, (31 - factor.shift) as u32)
-            })
-        };
-        let pairs: Vec<(i32, u32)> = factors.iter().map(pair).collect::<Result<_, _>>()?;
+        let pairs = factors.iter().map(|factor| pair(*factor, sum));
+        let pairs: Vec<(i32, u32)> = pairs.collect::<Result<_, _>>()?;
         if pairs.iter().all(|p| *p == pairs[0]) {
             return Ok(Self::Common(pairs[0].0, pairs[0].1));
         }
@@ -295,4 +288,21 @@ impl LongFactors {
         let scaled = (sum * multiplier + half) >> shift;
         Expr::op(Op::I32WrapI64, [scaled])
     }
+}
+
+/// Multiplier and shift of a factor of 64-bit sums.
+fn pair(factor: Requantization, sum: Sum) -> Result<(i32, u32), String> {
+    if sum == Sum::LongReduced {
+        let Reduced { multiplier, shift } = quant::reduced(factor)?;
+        return Ok((multiplier, shift));
+    }
+    Ok((factor.multiplier, (31 - factor.shift) as u32))
+}
+
+/// A 64-bit sum times a factor with a multiplier of 16 bits, as an I32.
+pub(super) fn reduced_scaled(sum: Expr, factor: Requantization) -> Result<Expr, String> {
+    let (multiplier, shift) = pair(factor, Sum::LongReduced)?;
+    let half = Expr::I64(1 << (shift - 1));
+    let scaled = (sum * Expr::I64(multiplier.into()) + half) >> Expr::I64(shift.into());
+    Ok(Expr::op(Op::I32WrapI64, [scaled]))
 }

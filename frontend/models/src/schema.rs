@@ -131,6 +131,20 @@ tables! { 'a
         3 asymmetric_quantize_inputs: u8,
     }
 
+    /// Number 6 of `builtin_options_type`.
+    SvdfOptions {
+        0 rank: i32,
+        1 fused_activation_function: i8,
+    }
+
+    /// Number 71 of `builtin_options_type`.
+    UnidirectionalSequenceLstmOptions {
+        0 fused_activation_function: i8,
+        1 cell_clip: f32,
+        3 time_major: u8,
+        5 diagonal_recurrent_tensors: u8,
+    }
+
     /// Number 49 of `builtin_options_type`.
     TransposeConvOptions {
         0 padding: i8,

@@ -32,6 +32,12 @@ pub fn svdf_params(graph: &Graph, node: &Node) -> Result<SvdfParams, String> {
     let time_scale = symmetric(graph, node, 2)?;
     let (state_scale, state_zero_point) = kept(variable(graph, node, 0)?)?;
     let (output_scale, output_zero_point) = affine(result(graph, node)?)?;
+    let of_state = variable(graph, node, 0)?.ty;
+    if of_state == DataType::I16 && state_zero_point != 0 {
+        return Err(format!(
+            "the zero point {state_zero_point} of its 16-bit state is not 0"
+        ));
+    }
     let [input_scale, state_scale] = [input_scale, state_scale].map(f64::from);
     let [feature_scale, time_scale] = [feature_scale, time_scale].map(f64::from);
     Ok(SvdfParams {

@@ -1,6 +1,9 @@
 //! What multiplies by weights.
 
-use rune_ir::op::{Activation, Op, Product, Weighted, Window};
+use rune_ir::{
+    graph::{DataType, Quantization},
+    op::{Activation, Lstm, Op, Product, Weighted, Window},
+};
 
 use super::{Read, ReadOp, Reader, activation, positive, rows_and_columns};
 use crate::{
@@ -15,6 +18,8 @@ pub(super) fn reader(name: &str) -> Option<ReadOp> {
         "DENSIFY" => |r| r.unfolded(),
         "DEPTHWISE_CONV_2D" => |r| r.depthwise_conv_2d(),
         "FULLY_CONNECTED" => |r| r.fully_connected(),
+        "SVDF" => |r| r.svdf(),
+        "UNIDIRECTIONAL_SEQUENCE_LSTM" => |r| r.lstm(),
         "TRANSPOSE_CONV" => |r| r.transpose_conv(),
         _ => return None,
     })
@@ -111,6 +116,88 @@ impl Reader<'_, '_> {
                 input.name
             ))),
         }
+    }
+
+    /// The inputs are x, weights of features and of time, bias or none, and the state.
+    fn svdf(&mut self) -> Result<Read, ImportError> {
+        let o: schema::SvdfOptions = self.expect_options(6)?;
+        if self.inputs.len() != 5 {
+            return Err(unreadable(format!("it has {} inputs", self.inputs.len())));
+        }
+        self.take_variable(4)?;
+        let rank = o.rank()?.unwrap_or(0);
+        let Ok(rank @ 1..) = u32::try_from(rank) else {
+            return Err(unsupported_form(format!("its rank is {rank}")));
+        };
+        let filters = self.input(1)?.shape.first().copied().unwrap_or(0);
+        let batch = self.input(0)?.shape.first().copied().unwrap_or(0);
+        self.set_shape(0, vec![batch, filters / rank])?;
+        Ok(Read::Op(Op::Weighted(Weighted::Svdf {
+            rank,
+            activation: activation(o.fused_activation_function()?)?,
+        })))
+    }
+
+    /// The inputs are x, weights of x and of the hidden state for four gates, those of peepholes for three,
+    /// four biases, weights and bias of a projection, the two states, and perhaps what normalises gates.
+    fn lstm(&mut self) -> Result<Read, ImportError> {
+        /// The inputs that only other kinds of cell have, with what these are called.
+        const OTHERS: [(&[usize], &str); 3] = [
+            (&[9, 10, 11], "peepholes"),
+            (&[16, 17], "a projection"),
+            (&[20, 21, 22, 23], "layer normalisation"),
+        ];
+        let o: schema::UnidirectionalSequenceLstmOptions = self.expect_options(71)?;
+        for (inputs, what) in OTHERS {
+            if inputs
+                .iter()
+                .any(|i| self.inputs.get(*i).is_some_and(|index| *index != -1))
+            {
+                return Err(unsupported_form(format!("it has {what}")));
+            }
+        }
+        if self.inputs.len() < 20 || self.inputs[1] == -1 {
+            return Err(unsupported_form("it has no input gate of its own"));
+        }
+        if o.fused_activation_function()?.unwrap_or(0) != 4 {
+            return Err(unsupported_form("the function of its cells is not tanh"));
+        }
+        if flag(o.diagonal_recurrent_tensors()?) {
+            return Err(unsupported_form("its recurrent weights are diagonal"));
+        }
+        self.inputs.truncate(20);
+        // The later first, so that the earlier keeps its place.
+        self.take_variable(19)?;
+        self.take_variable(18)?;
+        self.variables.swap(0, 1);
+        self.inputs.drain(16..);
+        self.inputs.drain(9..12);
+        let cells = self.input(1)?.shape.first().copied().unwrap_or(0);
+        let mut shape = self.input(0)?.shape.clone();
+        if let Some(last) = shape.last_mut() {
+            *last = cells;
+        }
+        self.set_shape(0, shape)?;
+        Ok(Read::Op(Op::Weighted(Weighted::Lstm(Lstm {
+            time_major: flag(o.time_major()?),
+            clip: o.cell_clip()?.unwrap_or(0.0),
+        }))))
+    }
+
+    /// Takes an input that keeps state, which begins at its zero point, out of the inputs.
+    fn take_variable(&mut self, input: usize) -> Result<(), ImportError> {
+        let index = self.inputs.remove(input);
+        let id = self.tensors.variable(index, 0)?;
+        let variable = &mut self.tensors.graph.variables[id];
+        let zero_point = variable
+            .quantization
+            .as_ref()
+            .and_then(Quantization::per_tensor);
+        if let (DataType::I8, Some((_, zero_point))) = (variable.ty, zero_point) {
+            variable.initial = vec![zero_point as u8; variable.initial.len()].into();
+        }
+        self.variables.push(id);
+        Ok(())
     }
 
     fn batch_mat_mul(&mut self) -> Result<Read, ImportError> {
