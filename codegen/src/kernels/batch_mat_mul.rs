@@ -1,4 +1,4 @@
-//! BATCH_MATMUL: loops over the leading dimensions, around the product of two matrices.
+//! `BATCH_MATMUL`: loops over the leading dimensions, around the product of two matrices.
 //!
 //! F32 with vectors takes four columns of y at once where they are neighbours. Other sums are taken one by
 //! one along rows of x and of y transposed, for which an operand that lies otherwise is transposed first.
@@ -172,7 +172,7 @@ pub(super) fn batch_mat_mul(
     batches(
         &mut f,
         &product.batches,
-        [0.into(), 0.into(), 0.into()],
+        &[0.into(), 0.into(), 0.into()],
         body,
     );
     Ok(f.finish())
@@ -189,7 +189,7 @@ struct Side {
 fn batches(
     f: &mut Builder,
     dims: &[[usize; 3]],
-    at: [Affine; 3],
+    at: &[Affine; 3],
     body: &mut dyn FnMut(&mut Builder, [&Affine; 3]),
 ) {
     let Some(([size, of_x, of_y], rest)) = dims.split_first() else {
@@ -197,13 +197,13 @@ fn batches(
     };
     let below: usize = rest.iter().map(|d| d[0]).product();
     f.each("b", *size as u32, |f, b| {
-        let [x, y, z] = &at;
+        let [x, y, z] = at;
         let next = [
             x + b * *of_x as u32,
             y + b * *of_y as u32,
             z + b * below as u32,
         ];
-        batches(f, rest, next, body);
+        batches(f, rest, &next, body);
     });
 }
 

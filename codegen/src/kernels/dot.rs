@@ -42,10 +42,12 @@ pub(super) struct Running {
 impl Dot {
     /// The type of the sum.
     fn ty(&self) -> Ty {
-        match (self.types[0], self.long) {
-            (DataType::F32, _) => Ty::F32,
-            (_, false) => Ty::I32,
-            (_, true) => Ty::I64,
+        if self.types[0] == DataType::F32 {
+            Ty::F32
+        } else if self.long {
+            Ty::I64
+        } else {
+            Ty::I32
         }
     }
 
@@ -152,10 +154,12 @@ impl Dot {
     fn products(&self, f: &mut Builder, at: [Address; 2], ty: Ty) -> Expr {
         let [x, w] = at;
         let load = |i: usize, at: Address| {
-            let how = match self.types[i] {
-                DataType::I8 => Load::I8x8,
-                DataType::U8 => Load::U8x8,
-                _ => Load::Whole(Ty::I16x8),
+            let how = if self.types[i] == DataType::I8 {
+                Load::I8x8
+            } else if self.types[i] == DataType::U8 {
+                Load::U8x8
+            } else {
+                Load::Whole(Ty::I16x8)
             };
             less(Expr::Load(how, at), self.zeros[i])
         };

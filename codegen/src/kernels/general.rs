@@ -42,7 +42,7 @@ struct Sums {
     depthwise: bool,
 }
 
-/// FULLY_CONNECTED.
+/// `FULLY_CONNECTED`.
 pub(super) fn fully_connected(
     context: &mut Context,
     node: &Node,
@@ -67,7 +67,7 @@ pub(super) fn fully_connected(
     sums.kernel(context, node, "fully_connected", &finish, asymmetric)
 }
 
-/// CONV_2D.
+/// `CONV_2D`.
 pub(super) fn conv_2d(
     context: &mut Context,
     node: &Node,
@@ -88,7 +88,7 @@ pub(super) fn conv_2d(
     sums.kernel(context, node, "conv_2d", &finish, scales > 1)
 }
 
-/// DEPTHWISE_CONV_2D.
+/// `DEPTHWISE_CONV_2D`.
 pub(super) fn depthwise_conv_2d(
     context: &mut Context,
     node: &Node,
@@ -294,7 +294,7 @@ struct Operands {
     scales: Option<BufferId>,
 }
 
-/// TRANSPOSE_CONV: sums of a whole image are kept until all of its elements have been added where they belong.
+/// `TRANSPOSE_CONV`: sums of a whole image are kept until all of its elements have been added where they belong.
 pub(super) fn transpose_conv(
     context: &mut Context,
     node: &Node,

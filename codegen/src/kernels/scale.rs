@@ -86,7 +86,7 @@ impl Finish {
                     range: params.range,
                     ty: DataType::I16,
                 },
-                sum => How::Long {
+                sum @ (Sum::LongOnce | Sum::LongReduced) => How::Long {
                     factors: LongFactors::new(context, &params.requantization, sum)?,
                     range: params.range,
                 },
@@ -124,7 +124,7 @@ impl Finish {
                     range: params.range,
                     ty: x.ty,
                 },
-                sum => How::Long {
+                sum @ (Sum::LongOnce | Sum::LongReduced) => How::Long {
                     factors: LongFactors::new(context, &factors, sum)?,
                     range: params.range,
                 },

@@ -15,7 +15,7 @@ use super::{
     linear::vectors,
     requantize::{Factor, FactorExprs, offset_and_clamp, requantize},
 };
-use crate::nest::{Address, Affine, Builder, Expr, Kernel, Load, Role, Store, Ty};
+use crate::nest::{Address, Affine, Builder, Expr, Kernel, Role, Store, Ty};
 
 pub(super) fn svdf(
     context: &mut Context,

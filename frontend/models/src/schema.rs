@@ -84,7 +84,6 @@ tables! { 'a
         3 builtin_options_type: u8,
         4 builtin_options: Table<'a>,
         5 custom_options: Vector<'a, u8>,
-        8 intermediates: Vector<'a, i32>,
     }
 
     /// Constant data, in the file or (`offset` above 1) behind it.
