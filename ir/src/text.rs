@@ -155,7 +155,7 @@ fn write_attributes(f: &mut Formatter<'_>, op: &Op) -> fmt::Result {
         }
         Op::Softmax { beta } => write!(f, " beta {beta}"),
         Op::Reduce(reduce) => write!(f, " axes {:?}", reduce.axes),
-        Op::Along(along) => write_along(f, along),
+        Op::Along(along) => write_along(f, *along),
         Op::Normalize(_) => Ok(()),
         Op::Detection(detection) => write_detection(f, detection),
         Op::Control(control) => {
@@ -171,7 +171,7 @@ fn write_attributes(f: &mut Formatter<'_>, op: &Op) -> fmt::Result {
     }
 }
 
-fn write_along(f: &mut Formatter<'_>, along: &Along) -> fmt::Result {
+fn write_along(f: &mut Formatter<'_>, along: Along) -> fmt::Result {
     match along {
         Along::Arg { axis, .. } => write!(f, " axis {axis}"),
         Along::CumSum {

@@ -136,7 +136,13 @@ fn types_of(outline: &Outline, operator: &OutlineOperator) -> String {
     // Of these the first input is an attribute: an axis, indices, a shape.
     let skipped = matches!(
         operator.name.as_str(),
-        "SPLIT" | "EMBEDDING_LOOKUP" | "SCATTER_ND" | "FILL" | "TRANSPOSE_CONV" | "SELECT" | "SELECT_V2"
+        "SPLIT"
+            | "EMBEDDING_LOOKUP"
+            | "SCATTER_ND"
+            | "FILL"
+            | "TRANSPOSE_CONV"
+            | "SELECT"
+            | "SELECT_V2"
     );
     let first = operator.inputs.get(usize::from(skipped));
     let first = first.or(operator.outputs.first());

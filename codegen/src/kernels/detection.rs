@@ -14,7 +14,7 @@ use super::{
     exp::expf,
     float::{at_least, at_most, canonical},
 };
-use crate::nest::{Address, Affine, BufferId, Builder, Expr, Kernel, Op, Role, Store, Ty};
+use crate::nest::{Address, Affine, BufferId, Builder, Expr, Kernel, Op, Role, Store};
 
 /// What the code works on.
 struct Code<'a> {
@@ -189,14 +189,13 @@ impl Code<'_> {
 
     /// The first of those left with the greatest score.
     fn best_left(&self, f: &mut Builder) -> Affine {
-        self.first_greatest(f, self.boxes, self.left, 1, |index| {
+        Self::first_greatest(f, self.boxes, self.left, 1, |index| {
             number(self.score, index)
         })
     }
 
     /// The first of `count` numbers, of those whose flag is `wanted`, that none after it is greater than.
     fn first_greatest(
-        &self,
         f: &mut Builder,
         count: u32,
         flags: BufferId,
@@ -224,7 +223,7 @@ impl Code<'_> {
     }
 
     fn drop_overlapping(&self, f: &mut Builder, best: &Affine, left: &Expr) {
-        let mut corners = |f: &mut Builder, index: &Affine| {
+        let corners = |f: &mut Builder, index: &Affine| {
             [0, 1, 2, 3].map(|i| f.value("corner", number(self.decoded, &(index * 4 + i))))
         };
         let area = |[top, left, bottom, right]: [Expr; 4]| (bottom - top) * (right - left);
@@ -293,7 +292,7 @@ impl Code<'_> {
             f.fill(flag(self.taken, &0.into()), 0, classes);
             f.each("column", classes_each.min(classes), |f, column| {
                 let score = |class: &Affine| self.score_of(index, class);
-                let class = self.first_greatest(f, classes, self.taken, 0, score);
+                let class = Self::first_greatest(f, classes, self.taken, 0, score);
                 f.store(Store::I8, flag(self.taken, &class), Expr::I32(1));
                 let slot = &row * classes_each + column;
                 self.put(f, &slot, index, Expr::from(&class), score(&class));

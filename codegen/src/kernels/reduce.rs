@@ -168,13 +168,16 @@ impl Loops {
     }
 }
 
+/// How many results each computes at once, with what computes them.
+type Reducers = Vec<(u32, Box<dyn Reducer>)>;
+
 /// The reducers of a node by their widths, falling, the last 1.
 fn reducers(
     context: &Context,
     node: &Node,
     how: Reduction,
     count: u32,
-) -> Result<Vec<(u32, Box<dyn Reducer>)>, String> {
+) -> Result<Reducers, String> {
     let x = context.tensor(node, 0);
     let small = [DataType::I8, DataType::U8, DataType::I16].contains(&x.ty);
     let bytes = x.ty.size() == 1;

@@ -146,10 +146,10 @@ impl IntegerRow {
         let fraction = (sum << zeros.clone()) & Expr::I32(i32::MAX);
         let reciprocal = reciprocal(f, fraction);
         let bits = 8 * self.result.size() as i32;
-        let (least, most) = match self.result {
-            DataType::U8 => (0, 255),
-            DataType::I8 => (-128, 127),
-            _ => (-32768, 32767),
+        let (least, most) = if self.result == DataType::U8 {
+            (0, 255)
+        } else {
+            (-1 << (bits - 1), (1 << (bits - 1)) - 1)
         };
         let shift = Expr::I32(SUM_BITS as i32 + 31 - bits) - zeros;
         let shift = f.value("shift", Expr::op(Op::I64ExtendI32S, [shift]));

@@ -37,7 +37,7 @@ pub(crate) struct Importer<'a> {
     subgraphs: Vector<'a, schema::SubGraph<'a>>,
     /// The variables of all, while no subgraph is being read.
     pub(crate) variables: Arena<Variable>,
-    /// Those that VAR_HANDLE names, by container and name.
+    /// Those that `VAR_HANDLE` names, by container and name.
     pub(crate) named_variables: BTreeMap<Handle, VariableId>,
     /// How many graphs are inside operators.
     pub(crate) bodies: usize,

@@ -19,7 +19,7 @@ const MAX_RANK: usize = 8;
 /// Most characters of a tensor's name that are kept.
 const MAX_NAME: usize = 200;
 
-/// How VAR_HANDLE names a variable: by container and name.
+/// How `VAR_HANDLE` names a variable: by container and name.
 pub(crate) type Handle = (Vec<u8>, Vec<u8>);
 
 /// The tensors of a subgraph, and the graph they make; each comes into it the first time something names it.
@@ -242,7 +242,7 @@ impl<'a> Tensors<'a> {
         };
         let (slot, table) = self.table(index)?;
         let name = name(slot, &table)?;
-        let open = self.signature(slot, &table)?;
+        let open = signature(slot, &table)?;
         let fits = |(open, is): (&i32, &u32)| *open < 0 || u32::try_from(*open) == Ok(*is);
         if open.len() != shape.len() || !open.iter().zip(shape).all(fits) {
             return Err(unsupported_form(format!(
@@ -270,25 +270,9 @@ impl<'a> Tensors<'a> {
         index: i32,
     ) -> Result<(DataType, Vec<Option<u32>>), ImportError> {
         let (slot, table) = self.table(index)?;
-        let dims = self.signature(slot, &table)?;
+        let dims = signature(slot, &table)?;
         let ty = self.read(slot, table)?.ty;
         Ok((ty, dims.iter().map(|d| u32::try_from(*d).ok()).collect()))
-    }
-
-    /// The dimensions of a tensor, below 0 for one that the file leaves open.
-    fn signature(&self, slot: usize, table: &schema::Tensor) -> Result<Vec<i32>, ImportError> {
-        let dims = match table.shape_signature()?.filter(|s| s.len() > 0) {
-            Some(signature) => Some(signature),
-            None => table.shape()?,
-        };
-        match dims {
-            Some(dims) if dims.len() > MAX_RANK => {
-                let name = name(slot, table)?;
-                let rank = dims.len();
-                Err(unsupported_form(format!("`{name}` has {rank} dimensions")))
-            }
-            dims => Ok(dims.iter().flat_map(Vector::iter).flatten().collect()),
-        }
     }
 
     fn expect_fixed(&self, index: i32) -> Result<(), ImportError> {
@@ -532,4 +516,20 @@ fn shape(table: &schema::Tensor, name: &str) -> Result<Vec<u32>, ImportError> {
         .map(|d| if *d == -1 { Ok(1) } else { u32::try_from(*d) })
         .collect::<Result<_, _>>()
         .map_err(|_| unsupported_form(format!("`{name}` has the dimensions {dims:?}")))
+}
+
+/// The dimensions of a tensor, below 0 for one that the file leaves open.
+fn signature(slot: usize, table: &schema::Tensor) -> Result<Vec<i32>, ImportError> {
+    let dims = match table.shape_signature()?.filter(|s| s.len() > 0) {
+        Some(signature) => Some(signature),
+        None => table.shape()?,
+    };
+    match dims {
+        Some(dims) if dims.len() > MAX_RANK => {
+            let name = name(slot, table)?;
+            let rank = dims.len();
+            Err(unsupported_form(format!("`{name}` has {rank} dimensions")))
+        }
+        dims => Ok(dims.iter().flat_map(Vector::iter).flatten().collect()),
+    }
 }

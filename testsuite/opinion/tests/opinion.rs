@@ -1,4 +1,4 @@
-//! A second opinion on f32 models: tract, which shares neither code nor authors with LiteRT, gives what our
+//! A second opinion on f32 models: tract, which shares neither code nor authors with `LiteRT`, gives what our
 //! evaluator gives. It reads only a part of what we read; how much of our models that is, is counted.
 #![allow(
     clippy::disallowed_methods,
@@ -128,7 +128,7 @@ fn whole_models() {
 /// Operators that tract computes by approximations of its own, which are off by more than our tolerance.
 const APPROXIMATE: &[&str] = &["logistic"];
 
-/// Models of one operator that tract is wrong about: LiteRT gives what we give.
+/// Models of one operator that tract is wrong about: `LiteRT` gives what we give.
 const WRONG: &[&str] = &[
     "resize_nearest_neighbor, float32 1x4x4x1 to 4x4 aligned half pixels",
     "resize_nearest_neighbor, float32 1x3x4x2 to 6x8 aligned half pixels",

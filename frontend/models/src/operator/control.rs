@@ -1,4 +1,4 @@
-//! Variables, CALL_ONCE, IF and WHILE.
+//! Variables, `CALL_ONCE`, IF and WHILE.
 
 use rune_ir::op::{Access, Control, Op, share_variables};
 

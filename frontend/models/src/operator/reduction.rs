@@ -102,10 +102,10 @@ impl Reader<'_, '_> {
         axes.dedup();
         let x = &self.input(0)?.shape;
         let due = (0..).zip(x).filter_map(|(d, size)| {
-            if !axes.contains(&d) {
-                Some(*size)
-            } else {
+            if axes.contains(&d) {
                 keep.then_some(1)
+            } else {
+                Some(*size)
             }
         });
         let due = due.collect();
