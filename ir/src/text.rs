@@ -180,8 +180,8 @@ fn write_along(f: &mut Formatter<'_>, along: Along) -> fmt::Result {
             reverse,
         } => {
             write!(f, " axis {axis}")?;
-            f.write_str(if *exclusive { " exclusive" } else { "" })?;
-            f.write_str(if *reverse { " reverse" } else { "" })
+            f.write_str(if exclusive { " exclusive" } else { "" })?;
+            f.write_str(if reverse { " reverse" } else { "" })
         }
         Along::TopK => Ok(()),
     }
