@@ -421,7 +421,8 @@ fn example_runes_are_small() {
         ("sine/int8.Runefile", 8 << 10),
         (
             "gesture/Runefile",
-            weights(&root().join("examples/gesture/Runefile")) + (16 << 10),
+            // Unrolled schedules take the room that scalar loops would not.
+            weights(&root().join("examples/gesture/Runefile")) + (18 << 10),
         ),
     ] {
         for (variant, options) in engines::variants() {

@@ -12,7 +12,7 @@ mod vectors;
 use std::{env, fs, path::PathBuf};
 
 use rune_ir::graph::{DataType, Graph};
-use rune_models::{ImportErrorKind, import, outline};
+use rune_models::{import, outline};
 
 /// The reference models' bytes, or `None`, with a note, where the folder is absent.
 fn model(path: &str) -> Option<Vec<u8>> {
@@ -168,27 +168,6 @@ fn the_gesture_model_knows_a_ring() {
 }
 
 #[test]
-fn models_out_of_reach_are_refused_by_name() {
-    let cases = [
-        (
-            "gesture/model_quantized.tflite",
-            ImportErrorKind::UnsupportedForm,
-        ),
-        (
-            "lstm/trained_lstm_int8.tflite",
-            ImportErrorKind::UnsupportedOperator,
-        ),
-    ];
-    for (path, kind) in cases {
-        let Some(bytes) = model(path) else { return };
-        let error = import(&bytes).unwrap_err();
-        assert_eq!(error.kind, kind, "{error}");
-        assert!(error.message.starts_with("operator "), "{error}");
-        eprintln!("{error}");
-    }
-}
-
-#[test]
 fn outlines_count_what_the_models_are_known_for() {
     // MLPerf Tiny gives about 2.7 M multiplications and 22.6 k parameters for its keyword model.
     for (path, operators, macs, parameters) in [
@@ -209,8 +188,7 @@ fn outlines_count_what_the_models_are_known_for() {
         return;
     };
     let outline = outline(&bytes).unwrap();
-    let known: Vec<bool> = outline.operators.iter().map(|o| o.known).collect();
-    assert_eq!(known, [false, true, true, true]);
+    assert!(outline.operators.iter().all(|o| o.known));
     assert_eq!(outline.operators[0].name, "UNIDIRECTIONAL_SEQUENCE_LSTM");
     assert_eq!(outline.operators[0].macs, None);
 }

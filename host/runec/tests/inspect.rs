@@ -141,7 +141,8 @@ fn costs_add_up_to_the_module() {
         }
         let arena: u32 = costs().map(|c| c.arena).sum();
         let alive: u32 = report.peak.buffers.iter().map(|b| b.bytes).sum();
-        assert_eq!(arena, alive, "{name}: tensors");
+        // What lies in another tensor counts once.
+        assert!(arena <= alive, "{name}: tensors");
         assert!(arena <= report.region(RegionKind::Arena), "{name}: arena");
         let parts: u64 = rune.parts.iter().map(|p| p.bytes).sum();
         assert_eq!(parts, output.wasm.len() as u64, "{name}: file");

@@ -150,6 +150,8 @@ fn the_pipeline_fixes_what_a_model_leaves_open() {
         written("F32[3, 4] -> _").types("m"),
         "F32[3, 4] -> F32[3, 2]"
     );
+    // Also in another rank than the file has them.
+    assert_eq!(written("F32[4] -> F32[2]").types("m"), "F32[4] -> F32[2]");
     assert_eq!(written("F32[3, 4] -> F32[3, 1]").codes(), "R0305");
 }
 

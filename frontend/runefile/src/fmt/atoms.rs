@@ -322,6 +322,10 @@ fn made(word: &Word) -> String {
 /// A path or kind made from its text so that it is not taken for a name.
 fn unmistakable(role: Role, what: &Word) -> String {
     match role {
+        // A word that cannot be a kind would become another.
+        Role::Capability | Role::Out if what.text.contains(|c: char| !c.is_alphanumeric()) => {
+            what.text.clone()
+        }
         Role::Capability | Role::Out => what.text.to_uppercase(),
         Role::ProcBlock | Role::Model => text::quote(&what.text),
     }

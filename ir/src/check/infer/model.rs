@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{End, Inference, Known, Why, is_open};
+use super::{End, Inference, Known, Why, is_open, shape::join};
 use crate::{
     check::{Loaded, OpenModel},
     diag::{Code, Diagnostic, Span},
@@ -63,10 +63,15 @@ impl Inference<'_> {
         span: Span,
     ) {
         let inputs = &self.inputs[id];
-        let shapes: Option<Vec<Vec<u32>>> = inputs
-            .iter()
-            .map(|known| Some(known.ty.complete()?.shape()))
-            .collect();
+        // A type that is written may have the elements in another rank than the file.
+        let in_rank = |(known, (_, dims)): (&Known, &(DataType, Vec<Option<u32>>))| {
+            let file: Vec<Option<Dim>> = dims.iter().map(|d| d.map(Dim::Exact)).collect();
+            let known: Vec<Option<Dim>> = known.ty.complete()?.dims.into_iter().map(Some).collect();
+            let joined = join(&file, &known).map_or(known, |(joined, _)| joined);
+            joined.into_iter().map(|d| Some(d?.bound())).collect()
+        };
+        let shapes: Option<Vec<Vec<u32>>> =
+            inputs.iter().zip(model.inputs()).map(in_rank).collect();
         let Some(shapes) = shapes.filter(|_| self.models[id].is_none()) else {
             return;
         };
