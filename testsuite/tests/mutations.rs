@@ -104,7 +104,9 @@ fn feeds(verified: &Verified) -> Vec<Feed> {
             let mut bytes = random.bytes(stage.outputs[0].bytes() as usize);
             // Bytes may become texts; only the evaluator looks, between blocks, whether they are UTF-8.
             if stage.outputs[0].element == ElementType::U8 {
-                bytes.iter_mut().for_each(|byte| *byte &= 0x7f);
+                for byte in &mut bytes {
+                    *byte &= 0x7f;
+                }
             }
             feed.push(bytes);
         }

@@ -422,7 +422,7 @@ fn example_runes_are_small() {
         (
             "gesture/Runefile",
             // Unrolled schedules take the room that scalar loops would not.
-            weights(&root().join("examples/gesture/Runefile")) + (18 << 10),
+            weights(&root().join("examples/gesture/Runefile")) + (20 << 10),
         ),
     ] {
         for (variant, options) in engines::variants() {

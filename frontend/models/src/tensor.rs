@@ -100,8 +100,13 @@ impl<'a> Tensors<'a> {
         Ok(&self.graph.tensors[id])
     }
 
-    /// The variable that the tensor of an index of the file is, every byte of it `initial` at first.
-    pub(crate) fn variable(&mut self, index: i32, initial: u8) -> Result<VariableId, ImportError> {
+    /// The variable that the tensor of an index of the file is, all zeros at first; `keep` says whether so many
+    /// bytes more may be kept.
+    pub(crate) fn variable(
+        &mut self,
+        index: i32,
+        keep: impl FnOnce(usize) -> Result<(), ImportError>,
+    ) -> Result<VariableId, ImportError> {
         let (slot, table) = self.table(index)?;
         if let Some(id) = self.variables[slot] {
             return Ok(id);
@@ -112,8 +117,9 @@ impl<'a> Tensors<'a> {
         }
         let tensor = self.read(slot, table)?;
         check_size(&tensor)?;
+        keep(tensor.bytes())?;
         let id = self.graph.variables.push(Variable {
-            initial: vec![initial; tensor.bytes()].into(),
+            initial: vec![0; tensor.bytes()].into(),
             name: tensor.name,
             ty: tensor.ty,
             shape: tensor.shape,

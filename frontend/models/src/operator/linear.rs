@@ -187,7 +187,8 @@ impl Reader<'_, '_> {
     /// Takes an input that keeps state, which begins at its zero point, out of the inputs.
     fn take_variable(&mut self, input: usize) -> Result<(), ImportError> {
         let index = self.inputs.remove(input);
-        let id = self.tensors.variable(index, 0)?;
+        let importer = &mut *self.importer;
+        let id = self.tensors.variable(index, |bytes| importer.keep(bytes))?;
         let variable = &mut self.tensors.graph.variables[id];
         let zero_point = variable
             .quantization
