@@ -80,6 +80,7 @@ impl<'a> Map<'a> {
     }
 
     /// The names, as far as they lie inside the bytes.
+    #[cfg(test)]
     pub(crate) fn names(&self) -> impl Iterator<Item = &'a [u8]> {
         (0..self.len).filter_map(|index| self.name(index))
     }
@@ -120,6 +121,7 @@ impl<'a> Map<'a> {
     }
 
     /// The name at a position, without the zero byte that ends it.
+    #[cfg(test)]
     fn name(&self, index: usize) -> Option<&'a [u8]> {
         let at = follow(self.bytes, self.keys.place(index)?, self.keys.width)?;
         let rest = self.bytes.get(at..)?;

@@ -5,7 +5,6 @@
 
 mod error;
 mod flatbuffer;
-#[allow(dead_code, reason = "custom operators come one by one")]
 mod flexbuffer;
 mod foreign;
 mod importer;

@@ -283,24 +283,22 @@ impl<'a> Tensors<'a> {
 
     fn expect_fixed(&self, index: i32) -> Result<(), ImportError> {
         let (slot, table) = self.table(index)?;
-        let signature = match table.shape_signature()?.filter(|s| s.len() > 0) {
-            Some(signature) => signature,
-            None => match table.shape()? {
-                Some(shape) => shape,
-                None => return Ok(()),
-            },
-        };
-        let dims = table.shape()?;
-        let is_open = |dims: Vector<i32>| dims.iter().skip(1).any(|d| d == Some(-1));
-        if is_open(signature) || dims.is_some_and(is_open) {
+        let dims = signature(slot, &table)?;
+        let shape: Vec<i32> = table
+            .shape()?
+            .iter()
+            .flat_map(Vector::iter)
+            .flatten()
+            .collect();
+        if dims
+            .iter()
+            .skip(1)
+            .chain(shape.iter().skip(1))
+            .any(|d| *d == -1)
+        {
+            let name = name(slot, &table)?;
             return Err(unsupported_form(format!(
-                "a dimension of `{}` is not fixed: {:?}",
-                name(slot, &table)?,
-                signature
-                    .iter()
-                    .take(MAX_RANK)
-                    .flatten()
-                    .collect::<Vec<_>>()
+                "a dimension of `{name}` is not fixed: {dims:?}"
             )));
         }
         Ok(())
