@@ -70,6 +70,8 @@ pub struct Counts {
     pub models: u64,
     /// Blocks read.
     pub blocks: u64,
+    /// Calls of `init` or `shape` that began.
+    pub begun: u64,
     /// Calls of `init` or `shape` that ended.
     pub runs: u64,
     /// Calls of `init` or `shape` that were stopped on the way.
@@ -82,6 +84,7 @@ struct Counters {
     digests: AtomicU64,
     models: AtomicU64,
     blocks: AtomicU64,
+    begun: AtomicU64,
     runs: AtomicU64,
     stopped: AtomicU64,
 }
@@ -172,11 +175,12 @@ impl Memo {
     /// What has been done so far.
     pub fn counts(&self) -> Counts {
         let counts = &self.shared.counts;
-        let [files, digests, models, blocks, runs, stopped] = [
+        let [files, digests, models, blocks, begun, runs, stopped] = [
             &counts.files,
             &counts.digests,
             &counts.models,
             &counts.blocks,
+            &counts.begun,
             &counts.runs,
             &counts.stopped,
         ]
@@ -186,6 +190,7 @@ impl Memo {
             digests,
             models,
             blocks,
+            begun,
             runs,
             stopped,
         }
@@ -356,11 +361,12 @@ impl Memo {
         let Run {
             block, instance, ..
         } = run;
+        let counts = &self.shared.counts;
+        counts.begun.fetch_add(1, Ordering::Relaxed);
         let answer = match run.export {
             Export::Shape => Answer::Shape(engine.shape(block, instance)),
             Export::Init => Answer::Init(engine.snapshot(block, instance)),
         };
-        let counts = &self.shared.counts;
         if answer.is_later() {
             counts.stopped.fetch_add(1, Ordering::Relaxed);
             return answer;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use lsp_server::{Connection, Message, Notification, Request, RequestId};
-use runec::memo::Memo;
+use runec::memo::{Counts, Memo};
 use serde_json::{Value, json};
 
 /// Longer than anything takes, so that a test that fails ends.
@@ -241,8 +241,12 @@ impl Client {
 
     /// Waits until as many calls of blocks have ended.
     pub(crate) fn wait_runs(&self, runs: u64) {
+        self.wait(|counts| counts.runs >= runs);
+    }
+
+    pub(crate) fn wait(&self, is_so: impl Fn(Counts) -> bool) {
         let end = Instant::now() + PATIENCE;
-        while self.memo.counts().runs < runs {
+        while !is_so(self.memo.counts()) {
             assert!(Instant::now() < end, "{:?}", self.memo.counts());
             thread::sleep(Duration::from_millis(5));
         }

@@ -108,16 +108,13 @@ fn runs_that_nobody_waits_for_are_stopped() {
     for modulus in 0..3 {
         client.replace("Runefile", "--rule 2", "--rule 6");
         client.diagnostics("Runefile");
+        client.wait(|counts| counts.begun > counts.runs + counts.stopped);
         let old = client.text("Runefile").find("--modulus ").unwrap() + 10;
         client.edit("Runefile", old..old + 1, &(modulus + 4).to_string());
         client.replace("Runefile", "--rule 6", "--rule 2");
         client.diagnostics("Runefile");
     }
-    let end = Instant::now() + Duration::from_secs(30);
-    while client.memo.counts().stopped == 0 {
-        assert!(Instant::now() < end, "{:?}", client.memo.counts());
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    client.wait(|counts| counts.stopped > 0);
     client.wait_runs(before + 1);
     assert_eq!(client.quit(), 0);
 }
@@ -127,14 +124,12 @@ fn a_document_that_closes_stops_what_it_waits_for() {
     let mut client = client("closed");
     client.replace("Runefile", "--rule 2", "--rule 6");
     client.diagnostics("Runefile");
+    // A run that has not begun is forgotten, not stopped.
+    client.wait(|counts| counts.begun > counts.runs);
     let uri = client.uri("Runefile");
     client.notify(
         "textDocument/didClose",
         json!({ "textDocument": { "uri": uri } }),
     );
-    let end = Instant::now() + Duration::from_secs(30);
-    while client.memo.counts().stopped == 0 {
-        assert!(Instant::now() < end, "{:?}", client.memo.counts());
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    client.wait(|counts| counts.stopped > 0);
 }
