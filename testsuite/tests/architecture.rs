@@ -24,6 +24,7 @@ fn front_and_back_meet_only_in_ir() {
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
         ("rune-abi", &[][..]),
         ("rune-catalogue", &[]),
+        ("rune-adapt", &["rune-abi"]),
         ("rune-ir", &["rune-abi"]),
         ("rune-runefile", &["rune-abi", "rune-ir"]),
         ("rune-models", &["rune-ir"]),
