@@ -140,6 +140,16 @@ fn ir_knows_no_formats_and_abi_nothing_at_all() {
 }
 
 #[test]
+fn what_devices_share_needs_no_std() {
+    let crates = manifests().into_iter().map(|(folder, _)| folder);
+    for folder in crates.filter(|f| f.starts_with("runtime-mcu/")) {
+        let path = root().join(&folder).join("src/lib.rs");
+        let text = fs::read_to_string(path).unwrap();
+        assert!(text.contains("#![no_std]"), "{folder}");
+    }
+}
+
+#[test]
 fn the_compiler_needs_no_heavy_trees() {
     let lock = fs::read_to_string(root().join("Cargo.lock"))
         .unwrap()

@@ -11,6 +11,38 @@
 //! The same bytes from a sensor give the same bytes for the rune on every machine, however they are cut on
 //! the way in: arithmetic is of integers, or of IEEE 754 binary32 without contraction and in an order of sums
 //! that is part of the definition. Nothing here allocates; the caller lends the memory a plan asks for.
+//!
+//! What is adapted, what is refused and what it costs is in `docs/decisions/0021-adapting-sensors.md`.
+//!
+//! ```
+//! use rune_abi::CapabilityView;
+//! use rune_adapt::{Plan, Rate, SampleFormat, SoundSource, Source, Stream, plan};
+//!
+//! /// Calls `run` with every window that a rune hears of a stereo sound card.
+//! fn listen(
+//!     capability: &CapabilityView<'_>,
+//!     periods: impl Iterator<Item = (u64, Vec<u8>)>,
+//!     mut run: impl FnMut(&[u8]),
+//! ) -> Result<(), Box<dyn std::error::Error>> {
+//!     let card = Source::Sound(SoundSource {
+//!         rate: Rate::hz(44_100),
+//!         channels: 2,
+//!         format: SampleFormat::S16,
+//!     });
+//!     let Plan::Stream(plan) = plan(capability, &card)? else {
+//!         unreachable!("a sound card gives a stream");
+//!     };
+//!     let mut stream = Stream::new(plan, vec![0.0; plan.words()], vec![0; plan.ring_bytes()])?;
+//!     let mut window = vec![0; plan.window_bytes()];
+//!     for (nanoseconds, bytes) in periods {
+//!         stream.push(&bytes, Some(nanoseconds));
+//!         while stream.read(&mut window)?.is_some() {
+//!             run(&window);
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 

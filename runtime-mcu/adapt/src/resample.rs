@@ -58,7 +58,10 @@ impl Resampler {
             }
         }
         self.started = true;
-        self.cursor = (self.cursor + 1) % taps;
+        self.cursor += 1;
+        if self.cursor == taps {
+            self.cursor = 0;
+        }
         self.wait -= 1;
         if self.wait > 0 {
             return None;

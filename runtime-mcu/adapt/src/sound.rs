@@ -46,19 +46,15 @@ impl SampleFormat {
 
     /// A sample in parts of full scale. 32-bit integers are rounded to the 24 bits of a float.
     fn decode(self, bytes: &[u8]) -> f32 {
-        let integer = |shift: u32| {
-            let mut word = [0; 4];
-            word[..bytes.len()].copy_from_slice(bytes);
-            // To the upper end, so that full scale is 2^31 for all.
-            let sample = i32::from_le_bytes(word) << shift;
-            sample as f32 / 2_147_483_648.0
-        };
-        match self {
-            Self::U8 => (f32::from(bytes[0]) - 128.0) / 128.0,
-            Self::S16 => integer(16),
-            Self::S24In3 | Self::S24 => integer(8),
-            Self::S32 => integer(0),
-            Self::F32 => f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]),
+        // Moved to the upper end of 32 bits, so that full scale is 2^31 for all.
+        let integer = |upper: [u8; 4]| i32::from_le_bytes(upper) as f32 / 2_147_483_648.0;
+        match (self, bytes) {
+            (Self::U8, &[a]) => integer([0, 0, 0, a ^ 0x80]),
+            (Self::S16, &[a, b]) => integer([0, 0, a, b]),
+            (Self::S24In3, &[a, b, c]) | (Self::S24, &[a, b, c, _]) => integer([0, a, b, c]),
+            (Self::S32, &[a, b, c, d]) => integer([a, b, c, d]),
+            (Self::F32, &[a, b, c, d]) => f32::from_le_bytes([a, b, c, d]),
+            _ => unreachable!("a sample has as many bytes as its format"),
         }
     }
 }
@@ -71,7 +67,7 @@ impl SoundSource {
     /// The mean of the channels of a frame, summed from the first.
     pub(crate) fn decode(&self, frame: &[u8]) -> f32 {
         let samples = frame.chunks_exact(self.format.bytes());
-        let sum: f32 = samples.map(|s| self.format.decode(s)).sum();
+        let sum = samples.fold(0.0, |sum, s| sum + self.format.decode(s));
         sum / f32::from(self.channels)
     }
 }

@@ -62,13 +62,18 @@ impl Encoding {
 
     fn encode(self, value: f32, out: &mut [u8]) {
         match self {
-            Self::I16 => {
-                let sample = libm::roundf(value * 32_768.0) as i16;
-                out.copy_from_slice(&sample.to_le_bytes());
-            }
+            Self::I16 => out.copy_from_slice(&to_i16(value).to_le_bytes()),
             Self::F32 => out.copy_from_slice(&value.to_le_bytes()),
         }
     }
+}
+
+fn to_i16(value: f32) -> i16 {
+    let scaled = value * 32_768.0;
+    let whole = scaled as i32;
+    let rest = scaled - whole as f32;
+    let rounded = whole.saturating_add(i32::from(rest >= 0.5) - i32::from(rest <= -0.5));
+    rounded.clamp(i16::MIN.into(), i16::MAX.into()) as i16
 }
 
 /// How a stream of a sensor becomes windows of a rune, and what that takes. Made by [`plan`](crate::plan).
@@ -368,5 +373,29 @@ where
         }
         let ring = &mut self.bytes.as_mut()[..self.ring.bytes()];
         self.counters.windows_lost += u64::from(self.ring.push(ring, encoded));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_are_rounded_to_nearest_and_end_at_full_scale() {
+        let of = |scaled: f32| to_i16(scaled / 32_768.0);
+        for (scaled, sample) in [
+            (0.499_999_97, 0),
+            (0.5, 1),
+            (-0.5, -1),
+            (-1.499_999_9, -1),
+            (2.5, 3),
+            (32_766.5, 32_767),
+            (32_767.5, 32_767),
+            (-32_768.5, -32_768),
+            (1e30, 32_767),
+            (-1e30, -32_768),
+        ] {
+            assert_eq!(of(scaled), sample, "{scaled}");
+        }
     }
 }

@@ -63,7 +63,7 @@ impl Ring {
         if full {
             self.advance();
         }
-        let place = (self.start + self.held) % self.capacity * self.frame;
+        let place = self.wrapped(self.start + self.held) * self.frame;
         ring[place..place + self.frame].copy_from_slice(frame);
         self.held += 1;
         self.filled += 1;
@@ -109,8 +109,13 @@ impl Ring {
         self.hop
     }
 
+    /// A place below twice the capacity as one of the ring. No division: this is done for each frame.
+    fn wrapped(&self, place: usize) -> usize {
+        place.checked_sub(self.capacity).unwrap_or(place)
+    }
+
     fn advance(&mut self) {
-        self.start = (self.start + self.stride) % self.capacity;
+        self.start = self.wrapped(self.start + self.stride);
         self.held -= self.stride;
         self.index += 1;
     }
