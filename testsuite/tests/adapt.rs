@@ -23,7 +23,7 @@ fn rune(name: &str, replace: (&str, &str)) -> Rune {
     let text = fs::read_to_string(example(name).join("Runefile")).unwrap();
     assert!(text.contains(replace.0));
     let text = text.replace(replace.0, replace.1);
-    let world = World::new(&example(name));
+    let world = World::new(example(name));
     let compiled = engines::compile_text(&text, &world, &Options::default());
     let rendered = engines::rendered(&compiled);
     let output = compiled.output.unwrap_or_else(|| panic!("{rendered}"));
