@@ -46,6 +46,7 @@ impl Resampler {
 
     /// Takes an input and gives the output it completes, if it does. There is at most one, as the ratio is
     /// at most 1. `words` has the table in front.
+    #[inline]
     pub(crate) fn push(&mut self, words: &mut [f32], frame: &Frame) -> Option<Frame> {
         let taps = self.filter.taps();
         let (table, history) = words.split_at_mut(self.filter.coefficients());

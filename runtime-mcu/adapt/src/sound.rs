@@ -45,6 +45,7 @@ impl SampleFormat {
     }
 
     /// A sample in parts of full scale. 32-bit integers are rounded to the 24 bits of a float.
+    #[inline]
     fn decode(self, bytes: &[u8]) -> f32 {
         // Moved to the upper end of 32 bits, so that full scale is 2^31 for all.
         let integer = |upper: [u8; 4]| i32::from_le_bytes(upper) as f32 / 2_147_483_648.0;
@@ -65,6 +66,7 @@ impl SoundSource {
     }
 
     /// The mean of the channels of a frame, summed from the first.
+    #[inline]
     pub(crate) fn decode(&self, frame: &[u8]) -> f32 {
         let samples = frame.chunks_exact(self.format.bytes());
         let sum = samples.fold(0.0, |sum, s| sum + self.format.decode(s));

@@ -36,6 +36,7 @@ impl Decoder {
         }
     }
 
+    #[inline]
     fn decode(&self, frame: &[u8]) -> Frame {
         match self {
             Self::Sound(source) => [source.decode(frame), 0.0, 0.0],
@@ -60,6 +61,7 @@ impl Encoding {
         }
     }
 
+    #[inline]
     fn encode(self, value: f32, out: &mut [u8]) {
         match self {
             Self::I16 => out.copy_from_slice(&to_i16(value).to_le_bytes()),
@@ -68,6 +70,7 @@ impl Encoding {
     }
 }
 
+#[inline]
 fn to_i16(value: f32) -> i16 {
     let scaled = value * 32_768.0;
     let whole = scaled as i32;

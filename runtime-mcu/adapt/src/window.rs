@@ -54,6 +54,7 @@ impl Ring {
     }
 
     /// Takes a frame; whether a window was lost for it.
+    #[inline]
     pub(crate) fn push(&mut self, ring: &mut [u8], frame: &[u8]) -> bool {
         if self.skip > 0 {
             self.skip -= 1;
