@@ -172,6 +172,8 @@ pub struct Peak {
 pub struct Live {
     /// The tensor's name: its stage's, and a part where there are several.
     pub name: String,
+    /// Where it begins, counted from the first byte of the arena. Buffers may lie in each other.
+    pub offset: u32,
     /// Its bytes.
     pub bytes: u32,
 }
@@ -339,6 +341,7 @@ fn peak(
         end = to;
         buffers.push(Live {
             name: program.buffers[*id].name.clone(),
+            offset: from - plan.arena,
             bytes: life.bytes,
         });
     }
