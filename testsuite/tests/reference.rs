@@ -9,7 +9,7 @@ use std::{
 };
 
 use rune_abi::{CapabilityKind, ElementType};
-use rune_codegen::Output;
+use rune_codegen::{Output, Simd};
 use rune_ir::{
     check::TypedKind,
     diag::{Code, Diagnostic},
@@ -413,22 +413,29 @@ fn weights(runefile: &Path) -> usize {
     verified.stages().iter().map(|s| constants(&s.kind)).sum()
 }
 
+/// Limits are 3 % above what a rune takes, so that it is seen where code grows.
 #[test]
 fn example_runes_are_small() {
-    for (example, limit) in [
-        ("sine/Runefile", 8 << 10),
-        ("sine/raw.Runefile", 8 << 10),
-        ("sine/int8.Runefile", 8 << 10),
-        (
-            "gesture/Runefile",
-            // Unrolled schedules take the room that scalar loops would not.
-            weights(&root().join("examples/gesture/Runefile")) + (20 << 10),
-        ),
+    for (example, scalar, simd) in [
+        ("sine/Runefile", 3_200, 4_090),
+        ("sine/raw.Runefile", 3_110, 4_000),
+        ("sine/int8.Runefile", 2_790, 3_700),
+        ("gesture/Runefile", 21_280, 24_790),
+        ("digits/Runefile", 17_690, 21_640),
+        ("keyword/Runefile", 67_220, 75_400),
+        ("paper/Runefile", 18_250, 18_370),
     ] {
         for (variant, options) in engines::variants() {
+            let limit = match options.simd {
+                Simd::Off => scalar,
+                Simd::On | Simd::Relaxed => simd,
+            };
             let output = engines::compile(&root().join("examples").join(example), &options).output;
             let size = output.unwrap().wasm.len();
-            assert!(size < limit, "{example} {variant}: {size} of {limit} bytes");
+            assert!(
+                size <= limit,
+                "{example} {variant}: {size} of {limit} bytes"
+            );
         }
     }
 }
