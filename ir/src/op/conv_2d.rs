@@ -42,6 +42,8 @@ pub(super) fn evaluate(
     let [channels, kernel_height, kernel_width, kernel_depth] =
         operand::dims(operands.input(1)).expect("checked");
     let [_, out_height, out_width, _] = operand::dims(operands.output).expect("checked");
+    let (input, output) = ([height, width], [out_height, out_width]);
+    let kernel = [kernel_height, kernel_width];
     let of_group = channels / (depth / kernel_depth);
     let scales = operands
         .input(1)
@@ -62,17 +64,11 @@ pub(super) fn evaluate(
         values,
         |result, pairs| {
             let (position, channel) = (result / channels, result % channels);
-            let (row, column) = (position / out_width, position % out_width);
-            let (batch, row) = (row / out_height, row % out_height);
-            for (kernel_row, y) in window.taps(0, row, kernel_height, height) {
-                for (kernel_column, x) in window.taps(1, column, kernel_width, width) {
-                    let at_x = ((batch * height + y) * width + x) * depth
-                        + channel / of_group * kernel_depth;
-                    let at_w = ((channel * kernel_height + kernel_row) * kernel_width
-                        + kernel_column)
-                        * kernel_depth;
-                    pairs.extend((0..kernel_depth).map(|c| (at_x + c, at_w + c)));
-                }
+            let group = channel / of_group;
+            for (tap, at) in window.reads(position, input, kernel, output) {
+                let at_x = at * depth + group * kernel_depth;
+                let at_w = (channel * kernel_height * kernel_width + tap) * kernel_depth;
+                pairs.extend((0..kernel_depth).map(|c| (at_x + c, at_w + c)));
             }
         },
     )

@@ -39,6 +39,8 @@ pub(super) fn evaluate(
     let [_, kernel_height, kernel_width, channels] =
         operand::dims(operands.input(1)).expect("checked");
     let [_, out_height, out_width, _] = operand::dims(operands.output).expect("checked");
+    let (input, output) = ([height, width], [out_height, out_width]);
+    let kernel = [kernel_height, kernel_width];
     let multiplier = channels / depth;
     linear::evaluate(
         graph,
@@ -54,15 +56,8 @@ pub(super) fn evaluate(
         values,
         |result, pairs| {
             let (position, channel) = (result / channels, result % channels);
-            let (row, column) = (position / out_width, position % out_width);
-            let (batch, row) = (row / out_height, row % out_height);
-            for (kernel_row, y) in window.taps(0, row, kernel_height, height) {
-                for (kernel_column, x) in window.taps(1, column, kernel_width, width) {
-                    pairs.push((
-                        ((batch * height + y) * width + x) * depth + channel / multiplier,
-                        (kernel_row * kernel_width + kernel_column) * channels + channel,
-                    ));
-                }
+            for (tap, at) in window.reads(position, input, kernel, output) {
+                pairs.push((at * depth + channel / multiplier, tap * channels + channel));
             }
         },
     )

@@ -76,15 +76,11 @@ pub(super) fn evaluate(
     let operands = Operands::new(graph, node, (1, 1)).expect("checked");
     let [_, height, width, depth] = operand::dims(operands.input(0)).expect("checked");
     let [_, out_height, out_width, _] = operand::dims(operands.output).expect("checked");
+    let size = size.map(|s| s as usize);
     let taps = |result: usize| {
         let (position, channel) = (result / depth, result % depth);
-        let (row, column) = (position / out_width, position % out_width);
-        let (batch, row) = (row / out_height, row % out_height);
-        let rows = window.taps(0, row, size[0] as usize, height);
-        rows.flat_map(move |(_, y)| {
-            let columns = window.taps(1, column, size[1] as usize, width);
-            columns.map(move |(_, x)| ((batch * height + y) * width + x) * depth + channel)
-        })
+        let reads = window.reads(position, [height, width], size, [out_height, out_width]);
+        reads.map(move |(_, at)| at * depth + channel)
     };
     let results = 0..operands.output.elements();
     let ty = operands.output.ty;

@@ -21,6 +21,31 @@ impl Window {
             .take_while(move |(_, at)| *at < size)
     }
 
+    /// What the window reads at an output position, the positions of all images counted row by row: each tap
+    /// that lies in the tensor, counted row by row too, with the position of the tensor it reads. The sizes
+    /// are rows and columns.
+    pub(super) fn reads(
+        &self,
+        position: usize,
+        input: [usize; 2],
+        taps: [usize; 2],
+        output: [usize; 2],
+    ) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let window = *self;
+        let (row, column) = (position / output[1], position % output[1]);
+        let (image, row) = (row / output[0], row % output[0]);
+        let rows = window.taps(0, row, taps[0], input[0]);
+        rows.flat_map(move |(tap_row, y)| {
+            let columns = window.taps(1, column, taps[1], input[1]);
+            columns.map(move |(tap_column, x)| {
+                (
+                    tap_row * taps[1] + tap_column,
+                    (image * input[0] + y) * input[1] + x,
+                )
+            })
+        })
+    }
+
     /// Checks a window of `taps` rows and columns that moves over `input` and gives `output` of them:
     /// each number is at least 1, and the span of taps at every position overlaps the tensor.
     /// A dilated window may still have no tap inside; then its sum is empty.

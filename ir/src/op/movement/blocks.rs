@@ -11,11 +11,15 @@ fn sizes(tensor: &Tensor) -> Vec<u64> {
     tensor.shape.iter().map(|d| u64::from(*d)).collect()
 }
 
-fn mismatch(x: &Tensor, output: &Tensor, block: &[u32]) -> String {
-    format!(
+/// An error unless the blocks make the shape of the output of that of x.
+fn expect(holds: bool, x: &Tensor, output: &Tensor, block: &[u32]) -> Result<(), String> {
+    if holds {
+        return Ok(());
+    }
+    Err(format!(
         "blocks of {block:?} do not make {:?} of the shape {:?} of `{}`",
         output.shape, x.shape, x.name
-    )
+    ))
 }
 
 /// `deep` is `wide` with square blocks of positions as channels.
@@ -35,11 +39,7 @@ fn is_depth(deep: &Tensor, wide: &Tensor, block: u32) -> bool {
 
 pub(super) fn check_space_to_depth(graph: &Graph, node: &Node, block: u32) -> Result<(), String> {
     let (x, output) = index::one_to_one(graph, node)?;
-    if is_depth(output, x, block) {
-        Ok(())
-    } else {
-        Err(mismatch(x, output, &[block, block]))
-    }
+    expect(is_depth(output, x, block), x, output, &[block, block])
 }
 
 pub(super) fn space_to_depth(graph: &Graph, node: &Node, block: u32, value: &[u8]) -> Vec<u8> {
@@ -58,11 +58,7 @@ pub(super) fn space_to_depth(graph: &Graph, node: &Node, block: u32, value: &[u8
 
 pub(super) fn check_depth_to_space(graph: &Graph, node: &Node, block: u32) -> Result<(), String> {
     let (x, output) = index::one_to_one(graph, node)?;
-    if is_depth(x, output, block) {
-        Ok(())
-    } else {
-        Err(mismatch(x, output, &[block, block]))
-    }
+    expect(is_depth(x, output, block), x, output, &[block, block])
 }
 
 pub(super) fn depth_to_space(graph: &Graph, node: &Node, block: u32, value: &[u8]) -> Vec<u8> {
@@ -113,11 +109,7 @@ pub(super) fn check_space_to_batch(
 ) -> Result<(), String> {
     let (x, output) = index::one_to_one(graph, node)?;
     index::one_meaning(x, output)?;
-    if is_batches(output, x, block, before) {
-        Ok(())
-    } else {
-        Err(mismatch(x, output, block))
-    }
+    expect(is_batches(output, x, block, before), x, output, block)
 }
 
 pub(super) fn space_to_batch(
@@ -150,11 +142,7 @@ pub(super) fn check_batch_to_space(
     before: &[u32],
 ) -> Result<(), String> {
     let (x, output) = index::one_to_one(graph, node)?;
-    if is_batches(x, output, block, before) {
-        Ok(())
-    } else {
-        Err(mismatch(x, output, block))
-    }
+    expect(is_batches(x, output, block, before), x, output, block)
 }
 
 pub(super) fn batch_to_space(
