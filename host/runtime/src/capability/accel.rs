@@ -36,28 +36,21 @@ fn parse(name: &str, bytes: &[u8]) -> Result<Vec<u8>, SourceError> {
     let text = text.trim_start_matches('\u{feff}');
     let mut data = vec![];
     for (i, line) in text.lines().enumerate() {
-        let number = i + 1;
         let fields: Vec<&str> = line.split(',').map(str::trim).collect();
         if line.trim().is_empty() || (i == 0 && fields.iter().all(|f| f.parse::<f32>().is_err())) {
             continue;
         }
-        let place = || format!("{name}:{number}");
+        let place = || format!("{name}:{}", i + 1);
         if fields.len() != 3 {
             return Err(SourceError::new(
                 place(),
-                format_args!(
-                    "line {number} should have 3 fields but it actually had {}",
-                    fields.len()
-                ),
+                format_args!("a reading has 3 fields, and this line has {}", fields.len()),
             ));
         }
         for field in fields {
             let value = field.parse().ok().filter(|v: &f32| v.is_finite());
             let value = value.ok_or_else(|| {
-                SourceError::new(
-                    place(),
-                    format_args!("unable to parse {field:?} on line {number} as a number"),
-                )
+                SourceError::new(place(), format_args!("{field:?} is not a finite number"))
             })?;
             data.extend(value.to_le_bytes());
         }
@@ -89,11 +82,11 @@ mod tests {
     fn errors_name_the_file_and_the_line() {
         assert_eq!(
             floats("1,2,3\n1,2").unwrap_err(),
-            "a.csv:2: line 2 should have 3 fields but it actually had 2"
+            "a.csv:2: a reading has 3 fields, and this line has 2"
         );
         assert_eq!(
             floats("1,2,3\n1,2,up").unwrap_err(),
-            "a.csv:2: unable to parse \"up\" on line 2 as a number"
+            "a.csv:2: \"up\" is not a finite number"
         );
         assert!(floats("1,2,x").unwrap_err().contains("a.csv:1"));
         assert!(floats("1,2,3\n1,2,inf").unwrap_err().contains("a.csv:2"));
