@@ -301,21 +301,31 @@ pub const OUTPUTS: &[KindSpec<OutputKind>] = &[KindSpec {
     params: &[],
 }];
 
+impl<K: Copy + PartialEq> KindSpec<K> {
+    /// The row of a table for a kind.
+    fn of(table: &'static [Self], kind: K) -> &'static Self {
+        let mut rows = table.iter();
+        rows.find(|s| s.kind == kind)
+            .expect("the table has every kind")
+    }
+
+    /// The kind in a table of a canonical name or alias.
+    fn named(table: &'static [Self], name: &str) -> Option<K> {
+        let mut rows = table.iter();
+        rows.find(|s| s.name == name || s.aliases.contains(&name))
+            .map(|s| s.kind)
+    }
+}
+
 impl CapabilityKind {
     /// The row of the table for this kind.
     pub fn spec(self) -> &'static KindSpec<Self> {
-        CAPABILITIES
-            .iter()
-            .find(|s| s.kind == self)
-            .expect("the table has every kind")
+        KindSpec::of(CAPABILITIES, self)
     }
 
     /// The kind of a canonical name or alias.
     pub fn from_name(name: &str) -> Option<Self> {
-        CAPABILITIES
-            .iter()
-            .find(|s| s.name == name || s.aliases.contains(&name))
-            .map(|s| s.kind)
+        KindSpec::named(CAPABILITIES, name)
     }
 
     /// The kind of a tag of the manifest.
@@ -330,18 +340,12 @@ impl CapabilityKind {
 impl OutputKind {
     /// The row of the table for this kind.
     pub fn spec(self) -> &'static KindSpec<Self> {
-        OUTPUTS
-            .iter()
-            .find(|s| s.kind == self)
-            .expect("the table has every kind")
+        KindSpec::of(OUTPUTS, self)
     }
 
     /// The kind of a canonical name or alias.
     pub fn from_name(name: &str) -> Option<Self> {
-        OUTPUTS
-            .iter()
-            .find(|s| s.name == name || s.aliases.contains(&name))
-            .map(|s| s.kind)
+        KindSpec::named(OUTPUTS, name)
     }
 
     /// The kind of a tag of the manifest.
