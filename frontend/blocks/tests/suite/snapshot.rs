@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rune_blocks::Wasmi;
 use rune_ir::{
     args::Bound,
-    block::{BlockEngine, Snapshot, SnapshotTarget},
+    block::{Block, BlockEngine, Instance, Snapshot, SnapshotTarget},
     eval::Data,
     ty::{ElementType, TensorType},
 };
@@ -65,22 +65,27 @@ fn of_labels_has_the_texts_and_the_table() {
     );
 }
 
+/// An instance of the fixture `smooth` for so many F32.
+fn smoothing(smooth: &Block, weight: f64, rule: &str, length: u32) -> Instance {
+    let ty = TensorType::new(ElementType::F32, &[length]);
+    let args = [
+        Bound::Float(weight),
+        Bound::Integer(2),
+        Bound::Text(rule.to_owned()),
+    ];
+    instance(
+        smooth,
+        &args,
+        std::slice::from_ref(&ty),
+        std::slice::from_ref(&ty),
+    )
+}
+
 #[test]
 fn of_a_block_in_c_has_every_kind_of_address() {
     let smooth = block(fixture("smooth"));
     assert_eq!(smooth.signature.version, "1.2.3");
-    let ty = TensorType::new(ElementType::F32, &[3]);
-    let args = [
-        Bound::Float(0.25),
-        Bound::Integer(2),
-        Bound::Text("peak".to_owned()),
-    ];
-    let instance = instance(
-        &smooth,
-        &args,
-        std::slice::from_ref(&ty),
-        std::slice::from_ref(&ty),
-    );
+    let instance = smoothing(&smooth, 0.25, "peak", 3);
     let engine = Wasmi::default();
     let snapshot = engine.snapshot(&smooth, &instance).unwrap();
     let of = snapshot.instance;
@@ -107,18 +112,7 @@ fn of_a_block_in_c_has_every_kind_of_address() {
 #[test]
 fn state_is_kept_from_call_to_call_and_apart() {
     let smooth = block(fixture("smooth"));
-    let ty = TensorType::new(ElementType::F32, &[2]);
-    let args = [
-        Bound::Float(0.5),
-        Bound::Integer(2),
-        Bound::Text("mean".to_owned()),
-    ];
-    let instance = instance(
-        &smooth,
-        &args,
-        std::slice::from_ref(&ty),
-        std::slice::from_ref(&ty),
-    );
+    let instance = smoothing(&smooth, 0.5, "mean", 2);
     let engine = Wasmi::default();
     let mut one = engine.start(&smooth, &instance).unwrap();
     let mut other = engine.start(&smooth, &instance).unwrap();
