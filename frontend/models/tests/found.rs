@@ -12,3 +12,11 @@ fn more_state_than_any_model_keeps_is_refused() {
         "{error}"
     );
 }
+
+#[test]
+fn a_product_of_millions_of_matrices_is_not_counted_out() {
+    let error = import(include_bytes!("found/many-products.tflite"))
+        .expect_err("it is refused")
+        .to_string();
+    assert!(error.contains("BATCH_MATMUL"), "{error}");
+}

@@ -21,8 +21,6 @@ pub struct Product {
     pub depth: usize,
     /// Columns of y and the result.
     pub columns: usize,
-    /// For each matrix of the result the one of x and of y.
-    pub pairs: Vec<[usize; 2]>,
     /// For each leading dimension of the result its size, and how many matrices of x and of y are from one
     /// index to the next.
     pub batches: Vec<[usize; 3]>,
@@ -63,31 +61,34 @@ impl Product {
         let mut shape = batches.clone();
         shape.extend([rows as u32, columns as u32]);
         super::check_shape("the product", &shape)?;
-        let of = |rest: &[u32], batch: usize| {
-            let (mut left, mut at, mut step) = (batch, 0, 1);
-            for d in (0..rank).rev() {
-                let (index, size) = (left % batches[d] as usize, dim(rest, d) as usize);
-                left /= batches[d] as usize;
-                at += if size == 1 { 0 } else { index * step };
-                step *= size;
-            }
-            at
-        };
         let steps = |rest: &[u32], d: usize| {
             let inner = d + 1..rank;
             let step: usize = inner.map(|d| dim(rest, d) as usize).product();
             if dim(rest, d) == 1 { 0 } else { step }
         };
-        let count = batches.iter().map(|d| *d as usize).product();
         Ok(Self {
             rows,
             depth,
             columns,
-            pairs: (0..count).map(|b| [of(x_rest, b), of(y_rest, b)]).collect(),
             batches: (0..rank)
                 .map(|d| [batches[d] as usize, steps(x_rest, d), steps(y_rest, d)])
                 .collect(),
             shape,
+        })
+    }
+
+    /// Which matrix of each operand every matrix of the product is made of, in order.
+    fn pairs(&self) -> impl Iterator<Item = [usize; 2]> {
+        let count = self.batches.iter().map(|[size, ..]| size).product();
+        (0..count).map(move |batch| {
+            let (mut left, mut pair) = (batch, [0, 0]);
+            for [size, step_x, step_y] in self.batches.iter().rev() {
+                let index = left % size;
+                left /= size;
+                pair[0] += index * step_x;
+                pair[1] += index * step_y;
+            }
+            pair
         })
     }
 
@@ -164,8 +165,8 @@ pub(super) fn evaluate(
             }
     };
     let results = || {
-        product.pairs.iter().flat_map(move |[a, b]| {
-            (0..rows).flat_map(move |r| (0..columns).map(move |c| (*a, *b, r, c)))
+        product.pairs().flat_map(move |[a, b]| {
+            (0..rows).flat_map(move |r| (0..columns).map(move |c| (a, b, r, c)))
         })
     };
     let integers = |tensor: &Tensor, bytes: &[u8]| {
