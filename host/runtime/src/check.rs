@@ -1,7 +1,8 @@
 //! Step one of starting a rune: its bytes against the contract, by reading alone.
 
 use rune_abi::{
-    ABI_VERSION, Import, Manifest, ManifestView, ValType, WasmFeatures, export, section,
+    ABI_VERSION, Import, Manifest, ManifestView, ParamType, ValType, Value, WasmFeatures, export,
+    section,
 };
 use wasmparser::{
     DataKind, Encoding, Export, ExternalKind, FuncType, FunctionBody, Operator, Parser, Payload,
@@ -11,6 +12,8 @@ use wasmparser::{
 use crate::LoadError;
 
 const PAGE: u64 = 1 << 16;
+/// Most entries of a table; a rune needs one per function whose address is taken.
+pub(crate) const TABLE_ENTRIES: u32 = 1 << 16;
 
 /// What the check found out.
 pub(crate) struct Checked {
@@ -27,12 +30,66 @@ pub(crate) fn check(bytes: &[u8]) -> Result<Checked, LoadError> {
         return Err(LoadError::AbiVersion(view.abi_version));
     }
     let manifest = view.to_owned();
+    parameters(&manifest)?;
     let module = Module::read(bytes, manifest.features)?;
     let imports = module.imports(&manifest)?;
     module.exports(imports.len())?;
     module.memory(manifest.memory_bytes)?;
+    module.tables()?;
     module.manifest_function(imports.len(), section)?;
     Ok(Checked { manifest, imports })
+}
+
+/// The parameters of capabilities and outputs are those of the contract's table, with values it allows. As no
+/// row of it takes free text, a rune cannot name a file, a device or an address of its host.
+fn parameters(manifest: &Manifest) -> Result<(), LoadError> {
+    let capabilities = manifest.capabilities.iter().map(|c| {
+        let spec = c.kind.spec();
+        (spec.name, &c.name, spec.params, &c.params)
+    });
+    let outputs = manifest.outputs.iter().map(|o| {
+        let spec = o.kind.spec();
+        (spec.name, &o.name, spec.params, &o.params)
+    });
+    for (kind, stage, specs, params) in capabilities.chain(outputs) {
+        for (index, param) in params.iter().enumerate() {
+            let place = format!("parameter `{}` of {kind} `{stage}`", param.name);
+            if params[..index].iter().any(|p| p.name == param.name) {
+                return contract(format!("{place} is in its manifest twice"));
+            }
+            match &param.value {
+                Value::Text(text) if names_resource(text) => {
+                    return contract(format!(
+                        "{place} is {text:?}: a rune names nothing of its host, which is for flags and policies"
+                    ));
+                }
+                Value::Text(_) | Value::Integer(_) | Value::Float(_) => {}
+            }
+            let Some(spec) = specs.iter().find(|s| s.name == param.name) else {
+                return contract(format!("{place} is not in the contract"));
+            };
+            let fits = match (spec.ty, &param.value) {
+                (ParamType::Integer(least, most), Value::Integer(n)) => (least..=most).contains(n),
+                (ParamType::Float(least, most), Value::Float(x)) => (least..=most).contains(x),
+                (ParamType::Float(least, most), Value::Integer(n)) => {
+                    (least..=most).contains(&(*n as f64))
+                }
+                (ParamType::Word(words), Value::Text(text)) => {
+                    words.iter().any(|w| w.eq_ignore_ascii_case(text))
+                }
+                _ => false,
+            };
+            if !fits {
+                return contract(format!("{place} is not a value that the contract allows"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a text looks like a path, a device, a URL or a topic: each has a separator that no word has.
+fn names_resource(text: &str) -> bool {
+    text.starts_with(['.', '~']) || text.contains(['/', '\\', ':', '#', '+', '$'])
 }
 
 fn contract<T>(what: impl Into<String>) -> Result<T, LoadError> {
@@ -223,6 +280,20 @@ impl<'a> Module<'a> {
                 "its memory is {} to {most} pages and its manifest says {pages}",
                 memory.initial
             ));
+        }
+        Ok(())
+    }
+
+    /// No table is larger than a runtime makes.
+    fn tables(&self) -> Result<(), LoadError> {
+        let types = self.types.as_ref();
+        for index in 0..types.table_count() {
+            let entries = types.table_at(index).initial;
+            if entries > u64::from(TABLE_ENTRIES) {
+                return contract(format!(
+                    "it has a table of {entries} entries and the limit is {TABLE_ENTRIES}"
+                ));
+            }
         }
         Ok(())
     }

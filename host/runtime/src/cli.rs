@@ -7,7 +7,8 @@ use std::{
     io::{self, ErrorKind, IsTerminal, Write},
     path::{Path, PathBuf},
     process::ExitCode,
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use clap::{Args, Parser, Subcommand};
@@ -19,7 +20,9 @@ use runec::{
     world::Input,
 };
 
-use crate::{Call, CallError, Cause, GrantError, Limits, Rune, SourceFlag, serial};
+use crate::{
+    Call, CallError, Cause, GrantError, Limits, Policy, Record, Rune, Sink, SourceFlag, serial,
+};
 
 /// Runs runes: containers for machine learning.
 #[derive(Debug, Parser)]
@@ -91,6 +94,10 @@ struct Run {
     /// Refuse a rune that needs more memory
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=4096))]
     memory_limit: u64,
+
+    /// What the rune may use, in TOML; files given by flags are allowed too
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
 
     /// Say what goes to standard error as lines of JSON: {"level": "error", "message": "..."}
     #[arg(long)]
@@ -228,7 +235,15 @@ fn run(args: &Run, console: Console) -> Result<(), Failure> {
         memory_bytes: args.memory_limit << 20,
         call_time: Duration::from_secs(args.time_limit),
     };
-    let grants = rune.grant(&source_flags(args), &limits)?;
+    let flags = source_flags(args);
+    let grants = match &args.policy {
+        None => rune.grant(&flags, &limits)?,
+        Some(path) => {
+            let policy = Policy::load(path).map_err(Failure::usage)?;
+            rune.grant_by(&policy, &flags, &limits)?
+        }
+    };
+    let (sinks, rates) = (grants.sinks().to_vec(), grants.rates());
     let listener = Box::new(move |level, text: &str| console.say(level, text));
     let mut instance = rune.start(grants, listener).map_err(Failure::rune)?;
     let calls = match args.calls {
@@ -236,11 +251,17 @@ fn run(args: &Run, console: Console) -> Result<(), Failure> {
         None if instance.is_endless() => 1,
         None => u64::MAX,
     };
+    let is_discarded = |r: &Record| sinks.get(r.output) == Some(&Sink::Discard);
     let mut stdout = io::stdout().lock();
     for done in 0..calls {
+        let begin = Instant::now();
+        let mut written = 0;
         match instance.call()? {
-            Call::Output(records) => {
+            Call::Output(records) if records.iter().all(&is_discarded) => {}
+            Call::Output(mut records) => {
+                records.retain(|r| !is_discarded(r));
                 let line = serial::line(rune.manifest(), &records);
+                written = line.len() as u64 + 1;
                 match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
                     Ok(()) => {}
                     // Whoever read the results has seen enough.
@@ -256,8 +277,14 @@ fn run(args: &Run, console: Console) -> Result<(), Failure> {
                 break;
             }
         }
+        pause(begin, rates.interval(written));
     }
     Ok(())
+}
+
+/// Waits until a time after a beginning.
+fn pause(begin: Instant, interval: Duration) {
+    thread::sleep(interval.saturating_sub(begin.elapsed()));
 }
 
 /// The bytes of the rune at a path, compiled first if there is a Runefile.

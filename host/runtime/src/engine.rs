@@ -16,13 +16,12 @@ use wasmtime::{
 use crate::{
     Grants, Limits, Rune,
     capability::{Read, Source, SourceError},
+    check::TABLE_ENTRIES,
     output::{Record, take_record},
 };
 
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(10);
-/// Most entries of all tables; a rune needs one per function whose address is taken.
-const TABLE_ENTRIES: usize = 1 << 16;
 /// Most lines a rune may log in one call, and most bytes of one.
 const LOG_LINES: u32 = 1000;
 const LOG_BYTES: usize = 4096;
@@ -161,7 +160,7 @@ impl Instance {
                 .memory_size(usize::try_from(grants.limits.memory_bytes).unwrap_or(usize::MAX))
                 .memories(1)
                 .tables(1)
-                .table_elements(TABLE_ENTRIES)
+                .table_elements(TABLE_ENTRIES as usize)
                 .instances(1)
                 .build(),
             memory: None,

@@ -5,8 +5,9 @@ use std::fmt;
 use rune_abi::{Capability, CapabilityKind, Manifest, Value};
 
 use crate::{
-    Limits,
-    capability::{self, Source, SourceError},
+    Limits, Policy, Rates, Sink,
+    capability::{self, Given, Source, SourceError},
+    policy,
 };
 
 /// The base images this runtime stands for.
@@ -26,12 +27,30 @@ pub struct Grants {
     /// One per capability, in the order of the manifest.
     pub(crate) sources: Vec<Box<dyn Source>>,
     pub(crate) limits: Limits,
+    /// One per output, in the order of the manifest.
+    sinks: Vec<Sink>,
+    rates: Rates,
 }
 
 impl Grants {
     /// Grants made by hand: one source per capability, in the order of the manifest.
     pub fn new(sources: Vec<Box<dyn Source>>, limits: Limits) -> Self {
-        Self { sources, limits }
+        Self {
+            sources,
+            limits,
+            sinks: vec![],
+            rates: Rates::default(),
+        }
+    }
+
+    /// Where each output goes, in the order of the manifest; standard output beyond the last.
+    pub fn sinks(&self) -> &[Sink] {
+        &self.sinks
+    }
+
+    /// How often the rune may be called and how much it may write: whoever calls it must see to that.
+    pub fn rates(&self) -> Rates {
+        self.rates
     }
 }
 
@@ -63,22 +82,49 @@ pub(crate) fn grant(
     manifest: &Manifest,
     flags: &[SourceFlag],
     limits: &Limits,
+    policy: Option<&Policy>,
 ) -> Result<Grants, GrantError> {
     let values = match_flags(manifest, flags).map_err(GrantError::Flags)?;
-    let missing = missing(manifest, &values, limits);
+    let limits = policy.map_or(*limits, |policy| policy.limits(limits));
+    let mut missing = unmet(manifest, &limits, policy);
+    let mut given = vec![];
+    for (capability, values) in manifest.capabilities.iter().zip(values) {
+        match (values.is_empty(), policy) {
+            (true, Some(policy)) => match policy.source(capability) {
+                Ok(source) => given.push(source),
+                Err(reasons) => missing.extend(reasons),
+            },
+            (true, None) if capability.kind != CapabilityKind::Rand => {
+                missing.push(unfed(manifest, capability));
+            }
+            _ => given.push(Given::by_hand(values)),
+        }
+    }
+    let mut sinks = policy::default_sinks(manifest);
+    if let Some(policy) = policy {
+        for (sink, output) in sinks.iter_mut().zip(&manifest.outputs) {
+            match policy.sink(output) {
+                Ok(bound) => *sink = bound,
+                Err(reason) => missing.push(reason),
+            }
+        }
+    }
     if !missing.is_empty() {
         return Err(GrantError::Refused(missing));
     }
     let sources = manifest
         .capabilities
         .iter()
+        .zip(&given)
         .enumerate()
-        .map(|(index, capability)| capability::open(capability, index, &values[index]))
+        .map(|(index, (capability, given))| capability::open(capability, index, given))
         .collect::<Result<_, _>>()
         .map_err(GrantError::Source)?;
     Ok(Grants {
         sources,
-        limits: *limits,
+        limits,
+        sinks,
+        rates: policy.map_or(Rates::default(), Policy::rates),
     })
 }
 
@@ -178,7 +224,7 @@ fn by_number(
             };
             return Err(format!(
                 "{} asks for source {number}, counted from 0, and {given} given",
-                describe(capability)
+                capability::describe(capability)
             ));
         };
         numbered.push((*index, number));
@@ -187,7 +233,11 @@ fn by_number(
 }
 
 fn useless(manifest: &Manifest, kind: CapabilityKind, value: &str) -> String {
-    let reads: Vec<String> = manifest.capabilities.iter().map(describe).collect();
+    let reads: Vec<String> = manifest
+        .capabilities
+        .iter()
+        .map(capability::describe)
+        .collect();
     let reads = if reads.is_empty() {
         "nothing".to_owned()
     } else {
@@ -199,18 +249,8 @@ fn useless(manifest: &Manifest, kind: CapabilityKind, value: &str) -> String {
     )
 }
 
-/// ``ACCEL `accelerometer` (F32[128, 3])``
-fn describe(capability: &Capability) -> String {
-    format!(
-        "{} `{}` ({})",
-        capability.kind.spec().name,
-        capability.name,
-        capability.ty
-    )
-}
-
-/// Everything the host does not give, one sentence each.
-fn missing(manifest: &Manifest, values: &[Vec<String>], limits: &Limits) -> Vec<String> {
+/// What the rune needs beside sources and sinks and does not get, one sentence each.
+fn unmet(manifest: &Manifest, limits: &Limits, policy: Option<&Policy>) -> Vec<String> {
     let mut missing = vec![];
     for base in &manifest.bases {
         if !BASES.contains(&base.name.as_str()) {
@@ -221,32 +261,32 @@ fn missing(manifest: &Manifest, values: &[Vec<String>], limits: &Limits) -> Vec<
         }
     }
     if u64::from(manifest.memory_bytes) > limits.memory_bytes {
-        missing.push(format!(
-            "the rune needs {} bytes of memory and the limit is {}",
-            manifest.memory_bytes, limits.memory_bytes
-        ));
+        let line = policy.map(|p| format!("; {}", p.memory_line(manifest.memory_bytes)));
+        let reason = format!(
+            "the rune needs {} bytes of memory and the limit is {}{}",
+            manifest.memory_bytes,
+            limits.memory_bytes,
+            line.unwrap_or_default()
+        );
+        missing.push(reason);
     }
-    for (capability, values) in manifest.capabilities.iter().zip(values) {
-        if values.is_empty() && capability.kind != CapabilityKind::Rand {
-            let flag = capability::flag(capability.kind);
-            let alone = manifest
-                .capabilities
-                .iter()
-                .filter(|c| c.kind == capability.kind)
-                .count()
-                == 1;
-            let name = if alone {
-                String::new()
-            } else {
-                format!("{}=", capability.name)
-            };
-            missing.push(format!(
-                "the rune reads {}: give {} {name}{}",
-                describe(capability),
-                flag.name,
-                flag.value
-            ));
-        }
-    }
+    missing.extend(policy.and_then(Policy::unsigned));
     missing
+}
+
+/// That no flag feeds a capability, and which would.
+fn unfed(manifest: &Manifest, capability: &Capability) -> String {
+    let flag = capability::flag(capability.kind);
+    let of_kind = |c: &&Capability| c.kind == capability.kind;
+    let name = if manifest.capabilities.iter().filter(of_kind).count() == 1 {
+        String::new()
+    } else {
+        format!("{}=", capability.name)
+    };
+    format!(
+        "the rune reads {}: give {} {name}{}",
+        capability::describe(capability),
+        flag.name,
+        flag.value
+    )
 }

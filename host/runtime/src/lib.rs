@@ -12,8 +12,13 @@ pub mod cli;
 mod engine;
 mod grant;
 mod output;
+mod policy;
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    num::{NonZeroU32, NonZeroU64},
+    time::Duration,
+};
 
 use rune_abi::{Import, Manifest, ManifestError};
 
@@ -21,6 +26,7 @@ pub use capability::{Read, Source, SourceError};
 pub use engine::{Call, CallError, Cause, Instance, Listener, StartError};
 pub use grant::{GrantError, Grants, SourceFlag};
 pub use output::{Elements, Record, Tensor, serial};
+pub use policy::{Policy, PolicyError, Sink};
 
 /// A rune whose bytes keep the contract. Nothing of it has run.
 #[derive(Clone, Debug)]
@@ -48,7 +54,22 @@ impl Rune {
 
     /// Gives it what it needs from what the host offers, all or nothing.
     pub fn grant(&self, flags: &[SourceFlag], limits: &Limits) -> Result<Grants, GrantError> {
-        grant::grant(&self.manifest, flags, limits)
+        grant::grant(&self.manifest, flags, limits, None)
+    }
+
+    /// The same under a policy: a source that no flag gives, and every sink, must be bound by it; a limit it
+    /// sets counts, and `limits` for the others.
+    ///
+    /// # Errors
+    /// Everything that is missing, each with the line of the policy that would allow it; or a flag that fits
+    /// nothing, or a source that cannot be opened.
+    pub fn grant_by(
+        &self,
+        policy: &Policy,
+        flags: &[SourceFlag],
+        limits: &Limits,
+    ) -> Result<Grants, GrantError> {
+        grant::grant(&self.manifest, flags, limits, Some(policy))
     }
 
     /// Compiles and instantiates it with what it was granted. What it logs goes to `listener`.
@@ -73,6 +94,28 @@ impl Default for Limits {
             memory_bytes: 256 << 20,
             call_time: Duration::from_secs(10),
         }
+    }
+}
+
+/// How often a rune may be called, and how much of what it writes may be passed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// Calls per second; `None`: as many as can be.
+    pub calls_per_second: Option<NonZeroU32>,
+    /// Bytes of output per second; `None`: as many as can be.
+    pub output_bytes_per_second: Option<NonZeroU64>,
+}
+
+impl Rates {
+    /// How long from the start of a call that wrote so much to the start of the next, at least.
+    pub fn interval(&self, bytes: u64) -> Duration {
+        let calls = self
+            .calls_per_second
+            .map_or(0.0, |n| 1.0 / f64::from(n.get()));
+        let output = self
+            .output_bytes_per_second
+            .map_or(0.0, |n| bytes as f64 / n.get() as f64);
+        Duration::from_secs_f64(calls.max(output))
     }
 }
 

@@ -3,24 +3,22 @@
 use rune_abi::{Capability, ElementType};
 
 use super::{
-    Source, SourceError, read_file, unfit,
+    Given, Source, SourceError, unfit,
     window::{Recording, Windows},
 };
 
 /// Opens CSV files; the hop is in triplets.
-pub(super) fn open(
-    capability: &Capability,
-    files: &[String],
-) -> Result<Box<dyn Source>, SourceError> {
+pub(super) fn open(capability: &Capability, given: &Given) -> Result<Box<dyn Source>, SourceError> {
     if capability.ty.element() != ElementType::F32 {
         return Err(unfit(capability, "is not of F32"));
     }
-    let recordings = files
+    let recordings = given
+        .values
         .iter()
         .map(|file| {
             Ok(Recording {
                 name: file.clone(),
-                data: parse(file, &read_file(file)?)?,
+                data: parse(file, &given.read(file)?)?,
             })
         })
         .collect::<Result<_, SourceError>>()?;

@@ -1,11 +1,11 @@
 //! IMAGE: one picture per call, resized to what the rune asks for.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, io::Cursor};
 
 use image::{ImageReader, imageops::FilterType};
 use rune_abi::{Capability, ElementType, Value};
 
-use super::{Read, Source, SourceError, integer, unfit};
+use super::{Given, Read, Source, SourceError, integer, unfit};
 
 /// The samples of a pixel, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,7 @@ enum PixelFormat {
 }
 
 struct Images {
+    given: Given,
     files: VecDeque<String>,
     width: u32,
     height: u32,
@@ -23,10 +24,7 @@ struct Images {
 }
 
 /// Opens PNG and JPEG files, to be decoded one per call.
-pub(super) fn open(
-    capability: &Capability,
-    files: &[String],
-) -> Result<Box<dyn Source>, SourceError> {
+pub(super) fn open(capability: &Capability, given: &Given) -> Result<Box<dyn Source>, SourceError> {
     if capability.ty.element() != ElementType::U8 {
         return Err(unfit(capability, "is not of U8"));
     }
@@ -42,11 +40,12 @@ pub(super) fn open(
     };
     let (width, height) = size(capability, format)
         .ok_or_else(|| unfit(capability, "is not that of such an image"))?;
-    for file in files {
-        std::fs::metadata(file).map_err(|e| SourceError::new(file, e))?;
+    for file in &given.values {
+        given.probe(file)?;
     }
     Ok(Box::new(Images {
-        files: files.iter().cloned().collect(),
+        given: given.clone(),
+        files: given.values.iter().cloned().collect(),
         width,
         height,
         format,
@@ -79,8 +78,9 @@ impl Source for Images {
         let bad = |e: &dyn std::fmt::Display| {
             SourceError::new(&file, format_args!("unable to read it as an image: {e}"))
         };
-        let image = ImageReader::open(&file)
-            .and_then(ImageReader::with_guessed_format)
+        let bytes = self.given.read(&file)?;
+        let image = ImageReader::new(Cursor::new(bytes))
+            .with_guessed_format()
             .map_err(|e| bad(&e))?
             .decode()
             .map_err(|e| bad(&e))?;

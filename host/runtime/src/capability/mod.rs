@@ -1,13 +1,14 @@
 //! Where data comes from: one file per kind of capability, behind one trait.
 
 mod accel;
+mod beneath;
 mod image;
 mod rand;
 mod raw;
 mod sound;
 mod window;
 
-use std::{fmt, fs, path::Path};
+use std::{fmt, fs, io::Read as _, path::PathBuf};
 
 use rune_abi::{Capability, CapabilityKind};
 
@@ -79,23 +80,70 @@ pub(crate) fn flag(kind: CapabilityKind) -> Flag {
     Flag { name, value }
 }
 
-/// Opens the source of a capability. `index` is its place in the manifest; `values` are files, or a seed.
-pub(crate) fn open(
-    capability: &Capability,
-    index: usize,
-    values: &[String],
-) -> Result<Box<dyn Source>, SourceError> {
-    match capability.kind {
-        CapabilityKind::Rand => rand::open(capability, index, values),
-        CapabilityKind::Sound => sound::open(capability, values),
-        CapabilityKind::Accel => accel::open(capability, values),
-        CapabilityKind::Image => image::open(capability, values),
-        CapabilityKind::Raw => raw::open(capability, values),
+/// What feeds a capability.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Given {
+    /// Files, or a seed.
+    pub(crate) values: Vec<String>,
+    /// The folder beneath which the files must lie; `None`: a person named them, and they may lie anywhere.
+    pub(crate) folder: Option<PathBuf>,
+}
+
+impl Given {
+    /// What a person gave.
+    pub(crate) fn by_hand(values: Vec<String>) -> Self {
+        Self {
+            values,
+            folder: None,
+        }
+    }
+
+    /// The content of one of the files.
+    fn read(&self, file: &str) -> Result<Vec<u8>, SourceError> {
+        let read = || match &self.folder {
+            None => fs::read(file),
+            Some(folder) => {
+                let mut bytes = vec![];
+                beneath::open(folder, file)?.read_to_end(&mut bytes)?;
+                Ok(bytes)
+            }
+        };
+        read().map_err(|e| SourceError::new(file, e))
+    }
+
+    /// Whether a file can be read later.
+    fn probe(&self, file: &str) -> Result<(), SourceError> {
+        let probe = match &self.folder {
+            None => fs::metadata(file).map(drop),
+            Some(folder) => beneath::open(folder, file).map(drop),
+        };
+        probe.map_err(|e| SourceError::new(file, e))
     }
 }
 
-fn read_file(path: &str) -> Result<Vec<u8>, SourceError> {
-    fs::read(Path::new(path)).map_err(|e| SourceError::new(path, e))
+/// Opens the source of a capability. `index` is its place in the manifest.
+pub(crate) fn open(
+    capability: &Capability,
+    index: usize,
+    given: &Given,
+) -> Result<Box<dyn Source>, SourceError> {
+    match capability.kind {
+        CapabilityKind::Rand => rand::open(capability, index, &given.values),
+        CapabilityKind::Sound => sound::open(capability, given),
+        CapabilityKind::Accel => accel::open(capability, given),
+        CapabilityKind::Image => image::open(capability, given),
+        CapabilityKind::Raw => raw::open(capability, given),
+    }
+}
+
+/// ``ACCEL `accelerometer` (F32[128, 3])``
+pub(crate) fn describe(capability: &Capability) -> String {
+    format!(
+        "{} `{}` ({})",
+        capability.kind.spec().name,
+        capability.name,
+        capability.ty
+    )
 }
 
 /// The value of an integer parameter.

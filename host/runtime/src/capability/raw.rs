@@ -3,21 +3,19 @@
 use rune_abi::Capability;
 
 use super::{
-    Source, SourceError, read_file,
+    Given, Source, SourceError,
     window::{Recording, Windows},
 };
 
 /// Opens files; the hop is in bytes.
-pub(super) fn open(
-    capability: &Capability,
-    files: &[String],
-) -> Result<Box<dyn Source>, SourceError> {
-    let recordings = files
+pub(super) fn open(capability: &Capability, given: &Given) -> Result<Box<dyn Source>, SourceError> {
+    let recordings = given
+        .values
         .iter()
         .map(|file| {
             Ok(Recording {
                 name: file.clone(),
-                data: read_file(file)?,
+                data: given.read(file)?,
             })
         })
         .collect::<Result<_, SourceError>>()?;

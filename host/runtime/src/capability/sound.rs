@@ -6,25 +6,23 @@ use hound::{SampleFormat, WavReader};
 use rune_abi::{Capability, ElementType};
 
 use super::{
-    Source, SourceError, integer, read_file, unfit,
+    Given, Source, SourceError, integer, unfit,
     window::{Recording, Windows},
 };
 
 /// Opens WAV files; the hop is in samples.
-pub(super) fn open(
-    capability: &Capability,
-    files: &[String],
-) -> Result<Box<dyn Source>, SourceError> {
+pub(super) fn open(capability: &Capability, given: &Given) -> Result<Box<dyn Source>, SourceError> {
     if capability.ty.element() != ElementType::I16 {
         return Err(unfit(capability, "is not of I16"));
     }
     let hz = integer(capability, "hz");
-    let recordings = files
+    let recordings = given
+        .values
         .iter()
         .map(|file| {
             Ok(Recording {
                 name: file.clone(),
-                data: parse(file, &read_file(file)?, hz)?,
+                data: parse(file, &given.read(file)?, hz)?,
             })
         })
         .collect::<Result<_, SourceError>>()?;

@@ -1,10 +1,11 @@
 //! Step one: what is not a rune is refused by reading alone, and says why.
 
-use rune_abi::{CapabilityKind, ElementType, Manifest, WasmFeatures};
+use rune_abi::{CapabilityKind, ElementType, Manifest, Param, Value, WasmFeatures};
 use rune_runtime::{Limits, Rune, Source};
 
 use crate::support::{
-    self, IMPORTS, MANIFEST, Zeros, capability, echo, manifest, output, quoted, text, ty, wasm,
+    self, IMPORTS, MANIFEST, Zeros, capability, echo, manifest, output, param, quoted, text, ty,
+    wasm,
 };
 
 fn plain() -> Manifest {
@@ -161,6 +162,58 @@ fn memory_has_the_size_of_the_manifest() {
             format!("its memory is {said} pages and its manifest says 1")
         );
     }
+}
+
+#[test]
+fn a_table_beyond_the_limit_is_refused() {
+    let table = |entries: u32| {
+        let more = format!("(table {entries} funcref)");
+        wasm(&text(&plain(), "i32.const 1", &more))
+    };
+    assert!(Rune::load(table(65_536)).is_ok());
+    assert_eq!(
+        refusal(table(65_537)),
+        "it has a table of 65537 entries and the limit is 65536"
+    );
+}
+
+#[test]
+fn parameters_are_those_of_the_contract_and_name_nothing_of_the_host() {
+    let with = |params: Vec<Param>| {
+        let mut manifest = plain();
+        manifest.capabilities[0].params = params;
+        Rune::load(wasm(&text(&manifest, "i32.const 1", ""))).map_err(|e| e.to_string())
+    };
+    let one = |name: &str, value: Value| with(vec![param(name, value)]);
+    assert!(one("hop", Value::Integer(1)).is_ok());
+    for host in [
+        "/etc/passwd",
+        "../up",
+        ".hidden",
+        "~/x",
+        "/dev/video0",
+        "C:\\x",
+        "https://example.org",
+        "home/door/+",
+        "$SYS",
+    ] {
+        let refused = one("device", Value::Text(host.to_owned())).unwrap_err();
+        assert!(refused.contains("names nothing of its host"), "{refused}");
+    }
+    for (name, value) in [
+        ("device", Value::Text("camera".to_owned())),
+        ("device", Value::Integer(1)),
+        ("hop", Value::Text("one".to_owned())),
+        ("hop", Value::Float(1.0)),
+        ("hop", Value::Integer(0)),
+    ] {
+        assert!(one(name, value.clone()).is_err(), "{name} {value:?}");
+    }
+    let twice = vec![param("hop", Value::Integer(1)); 2];
+    assert!(with(twice).unwrap_err().contains("twice"));
+    let mut manifest = plain();
+    manifest.outputs[0].params = vec![param("topic", Value::Text("home/door".to_owned()))];
+    assert!(refusal(wasm(&text(&manifest, "i32.const 1", ""))).contains("SERIAL"));
 }
 
 #[test]

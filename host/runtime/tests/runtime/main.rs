@@ -3,5 +3,6 @@
 
 mod cli;
 mod load;
+mod policy;
 mod run;
 mod support;
