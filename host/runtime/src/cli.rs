@@ -53,9 +53,10 @@ Examples:
   rune run gesture.rune --accel ring.csv  one call per window of the recording
   rune run digits.rune --image 3.png --image 7.png
   rune run pair.rune --sound left=a.wav --sound right=b.wav
+  rune run door.rune --policy policy.toml  with what the policy binds, and no more
 
 Results go to standard output, everything else to standard error.
-Exit status: 0 done, 1 the rune failed or was refused, 2 wrong usage or unreadable input.";
+Exit status: 0 done, 1 the rune failed or was refused, 2 wrong usage, or an unreadable input or policy.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
