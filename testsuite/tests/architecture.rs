@@ -44,6 +44,7 @@ fn front_and_back_meet_only_in_ir() {
         ),
         ("rune-runtime", &["rune-abi", "runec"]),
         ("rune-saga", &["rune-abi"]),
+        ("rune-exporters", &["rune-saga"]),
     ]);
     for (folder, manifest) in manifests() {
         let name = manifest["package"]["name"].as_str().unwrap().to_owned();

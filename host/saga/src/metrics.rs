@@ -1,0 +1,340 @@
+//! Metrics as text, in the OpenMetrics format and in the older one of Prometheus.
+//!
+//! Durations are in seconds and sizes in bytes, as these formats want them. Buckets of histograms are the
+//! powers of two from 1.024 us to 17.2 s, where the counts of a [`Histogram`] are exact.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+    io,
+};
+
+use rune_saga::{Failure, Histogram, Snapshot};
+
+/// Logarithms of the least and the greatest bound of exported buckets, in ns.
+const BOUNDS: std::ops::RangeInclusive<u32> = 10..=34;
+
+/// How metrics are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// OpenMetrics 1.0.
+    OpenMetrics,
+    /// The text format of Prometheus, 0.0.4, for what does not ask for OpenMetrics.
+    Prometheus,
+}
+
+impl Format {
+    /// The format to answer an HTTP request with whose header `Accept` is this.
+    pub fn accepted(accept: &str) -> Self {
+        if accept.contains("application/openmetrics-text") {
+            Self::OpenMetrics
+        } else {
+            Self::Prometheus
+        }
+    }
+
+    /// The header `Content-Type` of the answer.
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
+}
+
+/// What the samples of a family are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Text in labels; the value is 1.
+    Info,
+    /// A number that goes up and down.
+    Gauge,
+    /// A number that only grows.
+    Counter,
+    /// Durations in cumulative buckets.
+    Histogram,
+}
+
+/// A family of metrics.
+#[derive(Clone, Copy, Debug)]
+pub struct Family {
+    /// Its name, without the suffixes of its samples; ends with the unit if it has one.
+    pub name: &'static str,
+    /// What its samples are.
+    pub kind: Kind,
+    /// The unit, or nothing.
+    pub unit: &'static str,
+    /// What it means.
+    pub help: &'static str,
+}
+
+impl Family {
+    /// The names of its samples.
+    pub fn samples(&self) -> Vec<String> {
+        let suffixes: &[&str] = match self.kind {
+            Kind::Info => &["_info"],
+            Kind::Gauge => &[""],
+            Kind::Counter => &["_total"],
+            Kind::Histogram => &["_bucket", "_count", "_sum"],
+        };
+        let with = |suffix: &&str| format!("{}{suffix}", self.name);
+        suffixes.iter().map(with).collect()
+    }
+}
+
+const fn family(name: &'static str, kind: Kind, unit: &'static str, help: &'static str) -> Family {
+    Family {
+        name,
+        kind,
+        unit,
+        help,
+    }
+}
+
+const RUNE: Family = family(
+    "rune",
+    Kind::Info,
+    "",
+    "Name, version and digest of the rune.",
+);
+const UPTIME: Family = family(
+    "rune_uptime_seconds",
+    Kind::Gauge,
+    "seconds",
+    "Time since recording began.",
+);
+const STARTS: Family = family(
+    "rune_starts",
+    Kind::Counter,
+    "",
+    "Starts of the rune, the first and those after failures.",
+);
+const CALLS: Family = family("rune_calls", Kind::Counter, "", "Calls by their result.");
+const FAILURES: Family = family("rune_failures", Kind::Counter, "", "Failed calls by kind.");
+const CALL_DURATION: Family = family(
+    "rune_call_duration_seconds",
+    Kind::Histogram,
+    "seconds",
+    "Time that calls took.",
+);
+const STAGE_DURATION: Family = family(
+    "rune_stage_duration_seconds",
+    Kind::Histogram,
+    "seconds",
+    "Time that stages took.",
+);
+const OVERRUNS: Family = family(
+    "rune_overruns",
+    Kind::Counter,
+    "",
+    "Samples lost because the rune did not read them in time.",
+);
+const RECORDS: Family = family(
+    "rune_output_records",
+    Kind::Counter,
+    "",
+    "Records that outputs took.",
+);
+const BYTES: Family = family(
+    "rune_output_bytes",
+    Kind::Counter,
+    "bytes",
+    "Bytes of tensors that outputs took.",
+);
+const DROPPED: Family = family(
+    "rune_output_dropped",
+    Kind::Counter,
+    "",
+    "Records that did not get to their sink.",
+);
+const MEMORY: Family = family(
+    "rune_memory_peak_bytes",
+    Kind::Gauge,
+    "bytes",
+    "Most memory that the rune ever held.",
+);
+
+/// Every family that is exported, in order.
+pub const FAMILIES: [Family; 12] = [
+    RUNE,
+    UPTIME,
+    STARTS,
+    CALLS,
+    FAILURES,
+    CALL_DURATION,
+    STAGE_DURATION,
+    OVERRUNS,
+    RECORDS,
+    BYTES,
+    DROPPED,
+    MEMORY,
+];
+
+/// Writes the totals of these runes. The keys are what this host calls them, and become the label `rune`.
+pub fn write(
+    out: &mut impl io::Write,
+    format: Format,
+    runes: &BTreeMap<String, Snapshot<'_>>,
+) -> io::Result<()> {
+    for family in FAMILIES {
+        let mut text = String::new();
+        head(&mut text, format, &family);
+        for (id, rune) in runes {
+            let id = ("rune", id.as_str());
+            samples(
+                &mut Samples {
+                    text: &mut text,
+                    family,
+                },
+                id,
+                rune,
+            );
+        }
+        out.write_all(text.as_bytes())?;
+    }
+    match format {
+        Format::OpenMetrics => out.write_all(b"# EOF\n"),
+        Format::Prometheus => Ok(()),
+    }
+}
+
+fn head(text: &mut String, format: Format, family: &Family) {
+    // The older format knows samples only, so there a family has the name of its samples.
+    let (name, kind) = match (format, family.kind) {
+        (Format::Prometheus, Kind::Info) => (format!("{}_info", family.name), "gauge"),
+        (Format::Prometheus, Kind::Counter) => (format!("{}_total", family.name), "counter"),
+        (Format::OpenMetrics, Kind::Info) => (family.name.to_owned(), "info"),
+        (Format::OpenMetrics, Kind::Counter) => (family.name.to_owned(), "counter"),
+        (_, Kind::Gauge) => (family.name.to_owned(), "gauge"),
+        (_, Kind::Histogram) => (family.name.to_owned(), "histogram"),
+    };
+    append(text, format_args!("# TYPE {name} {kind}\n"));
+    if format == Format::OpenMetrics && !family.unit.is_empty() {
+        append(text, format_args!("# UNIT {name} {}\n", family.unit));
+    }
+    append(text, format_args!("# HELP {name} {}\n", family.help));
+}
+
+type Label<'a> = (&'a str, &'a str);
+
+/// The samples that a rune has in a family.
+fn samples(out: &mut Samples<'_>, id: Label<'_>, rune: &Snapshot<'_>) {
+    let total = &rune.total;
+    match out.family.name {
+        "rune" => {
+            let digest = rune.digest.map(|b| format!("{b:02x}")).concat();
+            let version = rune.version.to_string();
+            let labels = [
+                id,
+                ("name", rune.name),
+                ("version", &version),
+                ("digest", &digest),
+            ];
+            out.sample("_info", &labels, 1);
+        }
+        "rune_uptime_seconds" => out.sample("", &[id], Seconds(rune.uptime_ns)),
+        "rune_starts" => out.sample("_total", &[id], total.starts),
+        "rune_calls" => {
+            for (result, count) in [
+                ("output", total.with_output),
+                ("no_output", total.without_output),
+                ("failed", total.failed_calls()),
+            ] {
+                out.sample("_total", &[id, ("result", result)], count);
+            }
+        }
+        "rune_failures" => {
+            for kind in Failure::ALL {
+                out.sample("_total", &[id, ("kind", kind.name())], total.failed(kind));
+            }
+        }
+        "rune_call_duration_seconds" => out.histogram(&[id], &rune.latency),
+        "rune_stage_duration_seconds" => {
+            let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
+            for stage in rune.stages() {
+                // A series must be one of a kind, and manifests may name two stages alike.
+                let times = seen.entry(stage.name).or_default();
+                *times += 1;
+                let name = match *times {
+                    1 => stage.name.to_owned(),
+                    n => format!("{} #{n}", stage.name),
+                };
+                out.histogram(&[id, ("stage", &name)], &stage.total);
+            }
+        }
+        "rune_overruns" => out.sample("_total", &[id], total.overruns),
+        "rune_memory_peak_bytes" => out.sample("", &[id], rune.memory_peak_bytes),
+        name => {
+            for output in rune.outputs() {
+                let count = match name {
+                    "rune_output_records" => output.total.records,
+                    "rune_output_bytes" => output.total.bytes,
+                    _ => output.total.dropped,
+                };
+                out.sample("_total", &[id, ("output", output.name)], count);
+            }
+        }
+    }
+}
+
+struct Samples<'t> {
+    text: &'t mut String,
+    family: Family,
+}
+
+impl Samples<'_> {
+    fn sample(&mut self, suffix: &str, labels: &[Label<'_>], value: impl fmt::Display) {
+        append(self.text, format_args!("{}{suffix}", self.family.name));
+        for (i, (name, value)) in labels.iter().enumerate() {
+            let before = if i == 0 { '{' } else { ',' };
+            append(
+                self.text,
+                format_args!("{before}{name}=\"{}\"", Escaped(value)),
+            );
+        }
+        append(self.text, format_args!("}} {value}\n"));
+    }
+
+    fn histogram(&mut self, labels: &[Label<'_>], histogram: &Histogram) {
+        for bit in BOUNDS {
+            let bound = Seconds(1 << bit).to_string();
+            let labels = [labels, &[("le", &bound)]].concat();
+            self.sample("_bucket", &labels, histogram.at_most(1 << bit));
+        }
+        let count = histogram.count();
+        self.sample("_bucket", &[labels, &[("le", "+Inf")]].concat(), count);
+        self.sample("_count", labels, count);
+        self.sample("_sum", labels, Seconds(histogram.summary().sum_ns()));
+    }
+}
+
+/// Nanoseconds, written in seconds without loss.
+struct Seconds(u64);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, part) = (self.0 / 1_000_000_000, self.0 % 1_000_000_000);
+        write!(f, "{whole}.{part:09}")
+    }
+}
+
+/// The value of a label with its quotes, backslashes and ends of lines escaped.
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            match c {
+                '"' => f.write_str("\\\"")?,
+                '\\' => f.write_str("\\\\")?,
+                '\n' => f.write_str("\\n")?,
+                c => f.write_char(c)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn append(text: &mut String, what: fmt::Arguments<'_>) {
+    text.write_fmt(what).expect("a String takes everything");
+}
