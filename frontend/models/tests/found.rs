@@ -13,10 +13,11 @@ fn more_state_than_any_model_keeps_is_refused() {
     );
 }
 
+/// While all its products were listed first, this was said after 8 seconds.
 #[test]
 fn a_product_of_millions_of_matrices_is_not_counted_out() {
     let error = import(include_bytes!("found/many-products.tflite"))
         .expect_err("it is refused")
         .to_string();
-    assert!(error.contains("BATCH_MATMUL"), "{error}");
+    assert!(error.contains("points outside the file"), "{error}");
 }

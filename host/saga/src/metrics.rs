@@ -9,7 +9,7 @@ use std::{
     io,
 };
 
-use rune_saga::{Failure, Histogram, Snapshot};
+use rune_saga::{Failure, Histogram, Snapshot, Writes};
 
 /// Logarithms of the least and the greatest bound of exported buckets, in ns.
 const BOUNDS: std::ops::RangeInclusive<u32> = 10..=34;
@@ -66,11 +66,13 @@ pub struct Family {
     pub unit: &'static str,
     /// What it means.
     pub help: &'static str,
+    /// Writes the samples that a rune has in it.
+    samples: fn(&mut Samples<'_>, Label<'_>, &Snapshot<'_>),
 }
 
 impl Family {
     /// The names of its samples.
-    pub fn samples(&self) -> Vec<String> {
+    pub fn sample_names(&self) -> Vec<String> {
         let suffixes: &[&str] = match self.kind {
             Kind::Info => &["_info"],
             Kind::Gauge => &[""],
@@ -82,92 +84,92 @@ impl Family {
     }
 }
 
-const fn family(name: &'static str, kind: Kind, unit: &'static str, help: &'static str) -> Family {
-    Family {
-        name,
-        kind,
-        unit,
-        help,
-    }
-}
-
-const RUNE: Family = family(
-    "rune",
-    Kind::Info,
-    "",
-    "Name, version and digest of the rune.",
-);
-const UPTIME: Family = family(
-    "rune_uptime_seconds",
-    Kind::Gauge,
-    "seconds",
-    "Time since recording began.",
-);
-const STARTS: Family = family(
-    "rune_starts",
-    Kind::Counter,
-    "",
-    "Starts of the rune, the first and those after failures.",
-);
-const CALLS: Family = family("rune_calls", Kind::Counter, "", "Calls by their result.");
-const FAILURES: Family = family("rune_failures", Kind::Counter, "", "Failed calls by kind.");
-const CALL_DURATION: Family = family(
-    "rune_call_duration_seconds",
-    Kind::Histogram,
-    "seconds",
-    "Time that calls took.",
-);
-const STAGE_DURATION: Family = family(
-    "rune_stage_duration_seconds",
-    Kind::Histogram,
-    "seconds",
-    "Time that stages took.",
-);
-const OVERRUNS: Family = family(
-    "rune_overruns",
-    Kind::Counter,
-    "",
-    "Samples lost because the rune did not read them in time.",
-);
-const RECORDS: Family = family(
-    "rune_output_records",
-    Kind::Counter,
-    "",
-    "Records that outputs took.",
-);
-const BYTES: Family = family(
-    "rune_output_bytes",
-    Kind::Counter,
-    "bytes",
-    "Bytes of tensors that outputs took.",
-);
-const DROPPED: Family = family(
-    "rune_output_dropped",
-    Kind::Counter,
-    "",
-    "Records that did not get to their sink.",
-);
-const MEMORY: Family = family(
-    "rune_memory_peak_bytes",
-    Kind::Gauge,
-    "bytes",
-    "Most memory that the rune ever held.",
-);
-
 /// Every family that is exported, in order.
 pub const FAMILIES: [Family; 12] = [
-    RUNE,
-    UPTIME,
-    STARTS,
-    CALLS,
-    FAILURES,
-    CALL_DURATION,
-    STAGE_DURATION,
-    OVERRUNS,
-    RECORDS,
-    BYTES,
-    DROPPED,
-    MEMORY,
+    Family {
+        name: "rune",
+        kind: Kind::Info,
+        unit: "",
+        help: "Name, version and digest of the rune.",
+        samples: info,
+    },
+    Family {
+        name: "rune_uptime_seconds",
+        kind: Kind::Gauge,
+        unit: "seconds",
+        help: "Time since recording began.",
+        samples: |out, id, rune| out.sample("", &[id], Seconds(rune.uptime_ns)),
+    },
+    Family {
+        name: "rune_starts",
+        kind: Kind::Counter,
+        unit: "",
+        help: "Starts of the rune, the first and those after failures.",
+        samples: |out, id, rune| out.sample("_total", &[id], rune.total.starts),
+    },
+    Family {
+        name: "rune_calls",
+        kind: Kind::Counter,
+        unit: "",
+        help: "Calls by their result.",
+        samples: calls,
+    },
+    Family {
+        name: "rune_failures",
+        kind: Kind::Counter,
+        unit: "",
+        help: "Failed calls by kind.",
+        samples: failures,
+    },
+    Family {
+        name: "rune_call_duration_seconds",
+        kind: Kind::Histogram,
+        unit: "seconds",
+        help: "Time that calls took.",
+        samples: |out, id, rune| out.histogram(&[id], &rune.latency),
+    },
+    Family {
+        name: "rune_stage_duration_seconds",
+        kind: Kind::Histogram,
+        unit: "seconds",
+        help: "Time that stages took.",
+        samples: stages,
+    },
+    Family {
+        name: "rune_overruns",
+        kind: Kind::Counter,
+        unit: "",
+        help: "Samples lost because the rune did not read them in time.",
+        samples: |out, id, rune| out.sample("_total", &[id], rune.total.overruns),
+    },
+    Family {
+        name: "rune_output_records",
+        kind: Kind::Counter,
+        unit: "",
+        help: "Records that outputs took.",
+        samples: |out, id, rune| outputs(out, id, rune, |writes| writes.records),
+    },
+    Family {
+        name: "rune_output_bytes",
+        kind: Kind::Counter,
+        unit: "bytes",
+        help: "Bytes of tensors that outputs took.",
+        samples: |out, id, rune| outputs(out, id, rune, |writes| writes.bytes),
+    },
+    Family {
+        name: "rune_output_dropped",
+        kind: Kind::Counter,
+        unit: "",
+        help: "Records that did not get to their sink.",
+        samples: |out, id, rune| outputs(out, id, rune, |writes| writes.dropped),
+    },
+    Family {
+        name: "rune_memory_peak_bytes",
+        kind: Kind::Gauge,
+        unit: "bytes",
+        help: "Most memory that the rune ever held.",
+        samples: |out, id, rune| out.sample("", &[id], rune.memory_peak_bytes),
+    },
 ];
 
 /// Writes the totals of these runes. The keys are what this host calls them, and become the label `rune`.
@@ -180,15 +182,11 @@ pub fn write(
         let mut text = String::new();
         head(&mut text, format, &family);
         for (id, rune) in runes {
-            let id = ("rune", id.as_str());
-            samples(
-                &mut Samples {
-                    text: &mut text,
-                    family,
-                },
-                id,
-                rune,
-            );
+            let mut samples = Samples {
+                text: &mut text,
+                family: family.name,
+            };
+            (family.samples)(&mut samples, ("rune", id), rune);
         }
         out.write_all(text.as_bytes())?;
     }
@@ -217,74 +215,65 @@ fn head(text: &mut String, format: Format, family: &Family) {
 
 type Label<'a> = (&'a str, &'a str);
 
-/// The samples that a rune has in a family.
-fn samples(out: &mut Samples<'_>, id: Label<'_>, rune: &Snapshot<'_>) {
+fn info(out: &mut Samples<'_>, id: Label<'_>, rune: &Snapshot<'_>) {
+    let digest = rune.digest.map(|b| format!("{b:02x}")).concat();
+    let version = rune.version.to_string();
+    let labels = [
+        id,
+        ("name", rune.name),
+        ("version", &version),
+        ("digest", &digest),
+    ];
+    out.sample("_info", &labels, 1);
+}
+
+fn calls(out: &mut Samples<'_>, id: Label<'_>, rune: &Snapshot<'_>) {
     let total = &rune.total;
-    match out.family.name {
-        "rune" => {
-            let digest = rune.digest.map(|b| format!("{b:02x}")).concat();
-            let version = rune.version.to_string();
-            let labels = [
-                id,
-                ("name", rune.name),
-                ("version", &version),
-                ("digest", &digest),
-            ];
-            out.sample("_info", &labels, 1);
-        }
-        "rune_uptime_seconds" => out.sample("", &[id], Seconds(rune.uptime_ns)),
-        "rune_starts" => out.sample("_total", &[id], total.starts),
-        "rune_calls" => {
-            for (result, count) in [
-                ("output", total.with_output),
-                ("no_output", total.without_output),
-                ("failed", total.failed_calls()),
-            ] {
-                out.sample("_total", &[id, ("result", result)], count);
-            }
-        }
-        "rune_failures" => {
-            for kind in Failure::ALL {
-                out.sample("_total", &[id, ("kind", kind.name())], total.failed(kind));
-            }
-        }
-        "rune_call_duration_seconds" => out.histogram(&[id], &rune.latency),
-        "rune_stage_duration_seconds" => {
-            let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
-            for stage in rune.stages() {
-                // A series must be one of a kind, and manifests may name two stages alike.
-                let times = seen.entry(stage.name).or_default();
-                *times += 1;
-                let name = match *times {
-                    1 => stage.name.to_owned(),
-                    n => format!("{} #{n}", stage.name),
-                };
-                out.histogram(&[id, ("stage", &name)], &stage.total);
-            }
-        }
-        "rune_overruns" => out.sample("_total", &[id], total.overruns),
-        "rune_memory_peak_bytes" => out.sample("", &[id], rune.memory_peak_bytes),
-        name => {
-            for output in rune.outputs() {
-                let count = match name {
-                    "rune_output_records" => output.total.records,
-                    "rune_output_bytes" => output.total.bytes,
-                    _ => output.total.dropped,
-                };
-                out.sample("_total", &[id, ("output", output.name)], count);
-            }
-        }
+    for (result, count) in [
+        ("output", total.with_output),
+        ("no_output", total.without_output),
+        ("failed", total.failed_calls()),
+    ] {
+        out.sample("_total", &[id, ("result", result)], count);
+    }
+}
+
+fn failures(out: &mut Samples<'_>, id: Label<'_>, rune: &Snapshot<'_>) {
+    for kind in Failure::ALL {
+        let labels = [id, ("kind", kind.name())];
+        out.sample("_total", &labels, rune.total.failed(kind));
+    }
+}
+
+fn stages(out: &mut Samples<'_>, id: Label<'_>, rune: &Snapshot<'_>) {
+    let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
+    for stage in rune.stages() {
+        // A series must be one of a kind, and manifests may name two stages alike.
+        let times = seen.entry(stage.name).or_default();
+        *times += 1;
+        let name = match *times {
+            1 => stage.name.to_owned(),
+            n => format!("{} #{n}", stage.name),
+        };
+        out.histogram(&[id, ("stage", &name)], &stage.total);
+    }
+}
+
+fn outputs(out: &mut Samples<'_>, id: Label<'_>, rune: &Snapshot<'_>, count: fn(&Writes) -> u64) {
+    for output in rune.outputs() {
+        let labels = [id, ("output", output.name)];
+        out.sample("_total", &labels, count(&output.total));
     }
 }
 
 struct Samples<'t> {
     text: &'t mut String,
-    family: Family,
+    family: &'static str,
 }
 
 impl Samples<'_> {
     fn sample(&mut self, suffix: &str, labels: &[Label<'_>], value: impl fmt::Display) {
-        append(self.text, format_args!("{}{suffix}", self.family.name));
+        append(self.text, format_args!("{}{suffix}", self.family));
         for (i, (name, value)) in labels.iter().enumerate() {
             let before = if i == 0 { '{' } else { ',' };
             append(

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use serde_json::Value;
+
 /// Writes events as they come and keeps none, so a trace may be as long as its file. A file that was
 /// never [finished](Self::finish) still opens: readers do without the end of the list.
 #[derive(Debug)]
@@ -24,7 +26,7 @@ impl<W: Write> TraceWriter<W> {
     pub fn row(&mut self, row: u32, name: &str) -> io::Result<()> {
         self.event(format_args!(
             r#"{{"ph":"M","name":"thread_name","pid":1,"tid":{row},"args":{{"name":{}}}}}"#,
-            quoted(name)
+            Value::from(name)
         ))
     }
 
@@ -35,7 +37,7 @@ impl<W: Write> TraceWriter<W> {
         let micros = |ns: u64| format!("{}.{:03}", ns / 1_000, ns % 1_000);
         self.event(format_args!(
             r#"{{"ph":"X","name":{},"pid":1,"tid":{row},"ts":{},"dur":{}}}"#,
-            quoted(name),
+            Value::from(name),
             micros(began_ns),
             micros(took_ns)
         ))
@@ -56,24 +58,9 @@ impl<W: Write> TraceWriter<W> {
     }
 }
 
-/// A text as a JSON string.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            c if c < ' ' => quoted.extend(format!("\\u{:04x}", u32::from(c)).chars()),
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
 #[cfg(test)]
 mod tests {
-    use super::TraceWriter;
-    use serde_json::Value;
+    use super::*;
 
     #[test]
     fn events_are_json_to_the_nanosecond() {

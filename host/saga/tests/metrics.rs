@@ -9,7 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use rune_abi::{ABI_VERSION, Manifest, ManifestView, Version, WasmFeatures};
+use rune_abi::{ABI_VERSION, Manifest, ManifestView, OutputKind, Version, WasmFeatures};
 use rune_exporters::metrics::{self, FAMILIES, Format, Kind};
 use rune_saga::{Failure, Outcome, Output, Recorder, Snapshot, Stage, Subject};
 
@@ -25,7 +25,12 @@ fn exported(format: Format) -> String {
         version: Version::default(),
         bases: Vec::new(),
         capabilities: Vec::new(),
-        outputs: Vec::new(),
+        outputs: vec![rune_abi::Output {
+            kind: OutputKind::Serial,
+            name: "serial".to_owned(),
+            tensors: Vec::new(),
+            params: Vec::new(),
+        }],
         models: Vec::new(),
         stages: vec!["fft".to_owned(), "fft".to_owned()],
     };
@@ -35,13 +40,16 @@ fn exported(format: Format) -> String {
         manifest: &manifest,
         digest: [0xab; 32],
     };
-    let mut recorder = Recorder::new(vec![Stage::new(); 2], Vec::<Output>::new(), 0);
+    let mut recorder = Recorder::new(vec![Stage::new(); 2], vec![Output::new()], 0);
     recorder.started();
     recorder.call(1_024, Outcome::Output);
     recorder.call(1_025, Outcome::NoOutput);
     recorder.call(90_000_000_000, Outcome::Failed(Failure::Deadline));
     recorder.stage(1, 2_000);
     recorder.memory(65_536);
+    recorder.written(0, 48);
+    recorder.written(0, 48);
+    recorder.dropped(0, 3);
     let mut buffer = [0; 4096];
     let record = recorder.encode(&subject, 1_500_000_000, &mut buffer);
     let snapshot = Snapshot::decode(record.unwrap()).unwrap();
@@ -69,6 +77,9 @@ fn samples_say_what_was_recorded() {
         format!("rune_stage_duration_seconds_count{{{id},stage=\"fft\"}} 0"),
         format!("rune_stage_duration_seconds_count{{{id},stage=\"fft #2\"}} 1"),
         format!("rune_memory_peak_bytes{{{id}}} 65536"),
+        format!("rune_output_records_total{{{id},output=\"serial\"}} 2"),
+        format!("rune_output_bytes_total{{{id},output=\"serial\"}} 96"),
+        format!("rune_output_dropped_total{{{id},output=\"serial\"}} 3"),
     ] {
         assert!(text.lines().any(|l| l == line), "{line}\nis not in\n{text}");
     }
@@ -92,12 +103,12 @@ fn the_text_follows_open_metrics() {
             let (sample, value) = line.rsplit_once(' ').unwrap();
             assert!(value.parse::<f64>().is_ok(), "{line}");
             let name = sample.split('{').next().unwrap().to_owned();
-            assert!(family.unwrap().samples().contains(&name), "{line}");
+            assert!(family.unwrap().sample_names().contains(&name), "{line}");
             assert!(series.insert(sample), "{line} comes twice");
         }
     }
-    for family in FAMILIES.iter().filter(|f| !f.name.contains("output")) {
-        let name = &family.samples()[0];
+    for family in &FAMILIES {
+        let name = &family.sample_names()[0];
         assert!(series.iter().any(|s| s.starts_with(name)), "{name}");
         let has_suffix = family.name.ends_with("_total") || family.name.ends_with("_info");
         assert!(!has_suffix || family.kind == Kind::Gauge, "{}", family.name);
@@ -146,7 +157,10 @@ fn promtool_has_no_complaints_of_metrics() {
 fn alert_rules_are_valid_and_ask_for_metrics_that_exist() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("dashboards/alerts.yml");
     let text = std::fs::read_to_string(&path).unwrap();
-    let known: BTreeSet<String> = FAMILIES.iter().flat_map(metrics::Family::samples).collect();
+    let known: BTreeSet<String> = FAMILIES
+        .iter()
+        .flat_map(metrics::Family::sample_names)
+        .collect();
     let mut asked = 0;
     for line in text.lines().filter(|l| l.trim().starts_with("expr:")) {
         let words = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');

@@ -2,19 +2,23 @@
 //! Run with `cargo bench -p rune-adapt`.
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on fails")]
+#![allow(
+    clippy::result_large_err,
+    reason = "a refusal holds its reasons without an allocator"
+)]
 
 use std::{hint::black_box, time::Instant};
 
 use rubato::{
     Resampler, SincFixedIn, SincInterpolationParameters, SincInterpolationType, WindowFunction,
 };
-use rune_abi::{
-    Capability, CapabilityKind, Dim, ElementType, Manifest, ManifestView, Param, TensorType, Value,
-    Version, WasmFeatures,
-};
+use rune_abi::{ElementType, Value};
 use rune_adapt::{
-    Crop, ImageSource, PixelFormat, Plan, Rate, SampleFormat, SoundSource, Source, Stream, plan,
+    Crop, ImageSource, PixelFormat, Plan, Rate, SampleFormat, SoundSource, Source, Stream,
 };
+
+#[path = "../tests/suite/manifest.rs"]
+mod manifest;
 
 const ROUNDS: usize = 9;
 
@@ -129,32 +133,5 @@ fn noise() -> impl Iterator<Item = u8> {
 }
 
 fn planned(dims: &[u32], element: ElementType, params: &[(&str, Value)], source: &Source) -> Plan {
-    let dims: Vec<Dim> = dims.iter().map(|d| Dim::Exact(*d)).collect();
-    let kind: CapabilityKind = source.kind();
-    let param = |(name, value): &(&str, Value)| Param {
-        name: (*name).to_owned(),
-        value: value.clone(),
-    };
-    let manifest = Manifest {
-        abi_version: rune_abi::ABI_VERSION,
-        features: WasmFeatures(0),
-        security_counter: 0,
-        memory_bytes: 0,
-        stack_bytes: 0,
-        name: "bench".to_owned(),
-        version: Version::default(),
-        bases: vec![],
-        capabilities: vec![Capability {
-            kind,
-            name: "sensor".to_owned(),
-            ty: TensorType::new(element, &dims).unwrap(),
-            params: params.iter().map(param).collect(),
-        }],
-        outputs: vec![],
-        models: vec![],
-        stages: vec![],
-    };
-    let bytes = manifest.to_bytes().unwrap();
-    let view = ManifestView::parse(&bytes).unwrap();
-    plan(&view.capabilities.get(0).unwrap(), source).unwrap()
+    manifest::plan_for(source.kind(), element, dims, params, source).unwrap()
 }

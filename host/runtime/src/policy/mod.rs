@@ -9,7 +9,7 @@ use std::{
     fmt::{self, Write},
     fs,
     ops::Range,
-    path::{Path, PathBuf},
+    path::Path,
     time::Duration,
 };
 
@@ -356,7 +356,7 @@ impl schema::Capability {
             None if self.files.is_empty() => Given::default(),
             None => Given {
                 values: self.files.clone(),
-                folder: Some(PathBuf::from(&self.folder)),
+                folder: Some(self.folder.clone()),
             },
         }
     }

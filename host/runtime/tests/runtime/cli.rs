@@ -1,28 +1,16 @@
 //! The program as a person or a script meets it.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Output, Stdio},
 };
 
 use rune_abi::{CapabilityKind, ElementType};
 
-use crate::support::{bare, capability, echo, ty};
+use crate::support::{self, bare, capability, echo, rune, ty};
 
 fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("cli")
-        .join(name);
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
-}
-
-fn rune(folder: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_rune"))
-        .args(args)
-        .current_dir(folder)
-        .output()
-        .unwrap()
+    support::folder("cli", name)
 }
 
 /// Exit status, standard output, standard error.

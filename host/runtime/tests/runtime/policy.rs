@@ -5,30 +5,17 @@ use std::{
     env, fs,
     os::unix::{fs::symlink, net::UnixListener},
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Command,
     time::{Duration, Instant},
 };
 
 use rune_abi::{CapabilityKind, ElementType, Value};
 use rune_runtime::{GrantError, Limits, Policy, Rune};
 
-use crate::support::{capability, echo, param, ty};
+use crate::support::{self, capability, echo, param, rune, ty};
 
 fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("policy")
-        .join(name);
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).unwrap();
-    folder
-}
-
-fn rune(folder: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_rune"))
-        .args(args)
-        .current_dir(folder)
-        .output()
-        .unwrap()
+    support::folder("policy", name)
 }
 
 /// Two bytes of RAW per call, to `serial`.

@@ -1,7 +1,10 @@
-//! Small runes written by hand, as the text form of WebAssembly.
+//! Small runes written by hand, as the text form of WebAssembly, and the program run in folders of their own.
 
 use std::{
     fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+    process::{self, Command},
     sync::{Arc, Mutex},
 };
 
@@ -25,6 +28,25 @@ pub(crate) const IMPORTS: &str = r#"
 pub(crate) const RECORD: u32 = 512;
 pub(crate) const INPUT: u32 = 1024;
 pub(crate) const MANIFEST: u32 = 32768;
+
+/// An empty folder for one test.
+pub(crate) fn folder(group: &str, name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(group)
+        .join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Runs `rune` in a folder.
+pub(crate) fn rune(folder: &Path, args: &[&str]) -> process::Output {
+    Command::new(env!("CARGO_BIN_EXE_rune"))
+        .args(args)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
 
 pub(crate) fn ty(element: ElementType, dims: &[u32]) -> TensorType {
     let dims: Vec<Dim> = dims.iter().map(|d| Dim::Exact(*d)).collect();

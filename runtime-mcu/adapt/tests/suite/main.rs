@@ -6,6 +6,7 @@
 )]
 
 mod image;
+mod manifest;
 mod motion;
 mod refusals;
 mod sound;

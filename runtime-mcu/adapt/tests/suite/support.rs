@@ -1,50 +1,12 @@
-//! Capabilities of manifests, and streams run to their end.
+//! Streams run to their end, and their bytes.
 
-use rune_abi::{
-    Capability, CapabilityKind, Dim, ElementType, Manifest, ManifestView, Param, TensorType, Value,
-    Version, WasmFeatures,
-};
-use rune_adapt::{ImagePlan, Plan, Refusal, SampleFormat, Source, Stream, StreamPlan, plan};
+use rune_abi::{CapabilityKind, ElementType, Value};
+use rune_adapt::{ImagePlan, Plan, Refusal, SampleFormat, Source, Stream, StreamPlan};
+
+pub(crate) use crate::manifest::plan_for;
 
 /// A stream that owns its memory.
 pub(crate) type Owned = Stream<Vec<f32>, Vec<u8>>;
-
-/// Plans a source for a capability of this kind, type and parameters, by way of a manifest.
-pub(crate) fn plan_for(
-    kind: CapabilityKind,
-    element: ElementType,
-    dims: &[u32],
-    params: &[(&str, Value)],
-    source: &Source,
-) -> Result<Plan, Refusal> {
-    let dims: Vec<Dim> = dims.iter().map(|d| Dim::Exact(*d)).collect();
-    let param = |(name, value): &(&str, Value)| Param {
-        name: (*name).to_owned(),
-        value: value.clone(),
-    };
-    let manifest = Manifest {
-        abi_version: rune_abi::ABI_VERSION,
-        features: WasmFeatures(0),
-        security_counter: 0,
-        memory_bytes: 0,
-        stack_bytes: 0,
-        name: "test".to_owned(),
-        version: Version::default(),
-        bases: vec![],
-        capabilities: vec![Capability {
-            kind,
-            name: "sensor".to_owned(),
-            ty: TensorType::new(element, &dims).unwrap(),
-            params: params.iter().map(param).collect(),
-        }],
-        outputs: vec![],
-        models: vec![],
-        stages: vec![],
-    };
-    let bytes = manifest.to_bytes().unwrap();
-    let view = ManifestView::parse(&bytes).unwrap();
-    plan(&view.capabilities.get(0).unwrap(), source)
-}
 
 pub(crate) fn stream_plan(plan: Result<Plan, Refusal>) -> StreamPlan {
     match plan.unwrap() {
