@@ -140,7 +140,7 @@ pub(crate) fn module(
     }
     for step in &kernels {
         if let Action::Kernel(kernel) = &program.steps[*step].action {
-            bodies.push(kernel.function(&|b| plan.address(b)).into_raw_body());
+            bodies.push(kernel.body(&|b| plan.address(b)));
         }
     }
     bodies.extend(linked.functions.iter().map(|f| f.body.clone()));

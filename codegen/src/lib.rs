@@ -18,6 +18,7 @@ pub mod passes;
 mod plan;
 mod program;
 pub mod report;
+mod routine;
 mod share;
 
 use std::sync::Arc;

@@ -15,6 +15,7 @@ use crate::{
     passes,
     plan::{self, Plan},
     program::{Action, Port, Program, Step},
+    routine::Routine,
     share,
 };
 
@@ -124,7 +125,7 @@ pub(crate) fn program(
     }
     for kernel in kernels {
         names.push(kernel.name().to_owned());
-        actions.push(Action::Kernel(kernel));
+        actions.push(Action::Kernel(Routine::new(kernel, &buffers, false)));
     }
     // Whatever they are: only that they are used counts.
     let port = |id: &BufferId| Port {
@@ -166,8 +167,7 @@ fn measure(program: &Program, plan: &Plan, steps: Vec<String>) -> Footprint {
     });
     let code = program.steps.iter().map(|step| match &step.action {
         Action::Kernel(kernel) if !kernel.is_empty() => {
-            let function = kernel.function(&|b| plan.address(b));
-            function.into_raw_body().len() as u64
+            kernel.body(&|b| plan.address(b)).len() as u64
         }
         Action::Kernel(_) | Action::Read { .. } | Action::Block(_) | Action::Write { .. } => 0,
     });

@@ -10,10 +10,11 @@ use rune_ir::{
 };
 
 use crate::{
-    Options, Simd,
-    kernels::{self, Compiled, Unsupported},
-    nest::{Buffer, BufferId, Kernel},
+    Options,
+    kernels::{self, Unsupported},
+    nest::{Buffer, BufferId},
     passes,
+    routine::Routine,
 };
 
 /// Everything a rune does in one call, in order.
@@ -43,7 +44,7 @@ pub(crate) enum Action {
         bytes: u32,
     },
     /// Runs a kernel.
-    Kernel(Kernel),
+    Kernel(Routine),
     /// Runs an instance of a block.
     Block(BlockCall),
     /// Hands tensors to output `index` of the manifest.
@@ -177,7 +178,7 @@ pub(crate) fn build(
             TypedKind::Output { .. } => {
                 let tensors: Vec<Port> = inputs
                     .into_iter()
-                    .map(|port| program.canonical(position, &stage.name, port, options.simd))
+                    .map(|port| program.canonical(position, &stage.name, port, options))
                     .collect();
                 let words: u32 = tensors.iter().map(|p| 3 + p.ty.dims.len() as u32).sum();
                 let record = program.memory(format!("{}.record", stage.name), words * 4, 4);
@@ -233,7 +234,7 @@ impl Program {
 
     /// A tensor as it may be handed out: where it may hold a NaN that is not the canonical one, a copy
     /// that does not. Those who read the tensor itself still find the bits it had.
-    fn canonical(&mut self, stage: usize, name: &str, port: Port, simd: Simd) -> Port {
+    fn canonical(&mut self, stage: usize, name: &str, port: Port, options: &Options) -> Port {
         let computes = |step: &Step| match &step.action {
             Action::Kernel(kernel) => kernel.computes(port.buffer),
             Action::Read { .. } | Action::Block(_) | Action::Write { .. } => false,
@@ -244,10 +245,10 @@ impl Program {
         }
         let bytes = self.buffers[port.buffer].bytes;
         let copy = self.memory(format!("{name}.canonical"), bytes, 16);
-        let kernel = kernels::canonicalise(port.ty.element, bytes, port.buffer, copy, simd);
+        let kernel = kernels::canonicalise(port.ty.element, bytes, port.buffer, copy, options.simd);
         self.steps.push(Step {
             stage,
-            action: Action::Kernel(kernel),
+            action: Action::Kernel(Routine::new(kernel, &self.buffers, options.text)),
         });
         Port {
             buffer: copy,
@@ -268,12 +269,14 @@ impl Program {
             passes::optimise(&mut graph);
         }
         let feeds: Vec<BufferId> = inputs.iter().map(|p| p.buffer).collect();
-        let Compiled { kernels, outputs } =
-            kernels::compile(&graph, &feeds, &mut self.buffers, options.simd)?;
-        self.steps.extend(kernels.into_iter().map(|k| Step {
-            stage,
-            action: Action::Kernel(k),
-        }));
+        let Self { buffers, steps, .. } = self;
+        let mut take = |kernel, buffers: &Arena<Buffer>| {
+            steps.push(Step {
+                stage,
+                action: Action::Kernel(Routine::new(kernel, buffers, options.text)),
+            });
+        };
+        let outputs = kernels::each(&graph, &feeds, buffers, options.simd, &mut take)?;
         Ok(outputs
             .into_iter()
             .zip(types)
@@ -308,7 +311,7 @@ impl Program {
         }
     }
 
-    /// The text of `--emit ir`: every step, and the loops of every kernel.
+    /// The text of `--emit ir`: every step, and the loops of every kernel, of a program built to have a text.
     pub(crate) fn text(&self, verified: &Verified) -> String {
         let mut text = String::new();
         for step in &self.steps {
@@ -320,7 +323,10 @@ impl Program {
                     "{}: read capability {index} into {} ({bytes} bytes)",
                     stage.name, self.buffers[*into].name
                 ),
-                Action::Kernel(kernel) => writeln!(text, "{}: {kernel}", stage.name),
+                Action::Kernel(routine) => match routine.nest() {
+                    Some(kernel) => writeln!(text, "{}: {kernel}", stage.name),
+                    None => Ok(()),
+                },
                 Action::Block(call) => writeln!(
                     text,
                     "{}: call block {} ({} in, {} out)",

@@ -7,9 +7,10 @@ use rune_ir::{
 };
 
 use crate::{
-    nest::{Buffer, BufferId, Kernel, Role},
+    nest::{Buffer, BufferId, Role},
     plan::Plan,
     program::{Action, Program, Step},
+    routine::Routine,
 };
 
 /// Gives every buffer that is in use for a while an offset.
@@ -137,7 +138,7 @@ impl<'a> Found<'a> {
 }
 
 /// The kernels with their steps.
-fn kernels(program: &Program) -> impl Iterator<Item = (u32, &Kernel)> {
+fn kernels(program: &Program) -> impl Iterator<Item = (u32, &Routine)> {
     (0..)
         .zip(&program.steps)
         .filter_map(|(at, step)| match &step.action {
@@ -173,7 +174,7 @@ mod tests {
     use crate::{
         kernels::Compiled,
         model,
-        nest::{Address, Builder, Expr, Load, Store},
+        nest::{Address, Builder, Expr, Kernel, Load, Store},
         plan,
     };
 

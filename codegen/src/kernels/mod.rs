@@ -109,6 +109,27 @@ pub fn compile(
     buffers: &mut Arena<Buffer>,
     simd: Simd,
 ) -> Result<Compiled, Unsupported> {
+    let mut kernels = Vec::new();
+    let outputs = each(graph, inputs, buffers, simd, &mut |kernel, _| {
+        kernels.push(kernel);
+    })?;
+    Ok(Compiled { kernels, outputs })
+}
+
+/// Who is given each kernel once it is written, in order, with all the buffers it uses.
+pub(crate) type Take<'a> = dyn FnMut(Kernel, &Arena<Buffer>) + 'a;
+
+/// As [`compile`], but hands over each kernel before the next one is written. Gives the outputs.
+///
+/// # Errors
+/// As [`compile`].
+pub(crate) fn each(
+    graph: &Graph,
+    inputs: &[BufferId],
+    buffers: &mut Arena<Buffer>,
+    simd: Simd,
+    take: &mut Take<'_>,
+) -> Result<Vec<BufferId>, Unsupported> {
     let variables = Side::new(&graph.variables, |_, variable| {
         buffers.push(Buffer {
             name: variable.name.clone(),
@@ -119,18 +140,27 @@ pub fn compile(
         })
     });
     let mut constants = Constants::of(buffers);
-    compile_body(graph, inputs, &variables, buffers, &mut constants, simd)
+    each_of_body(
+        graph,
+        inputs,
+        &variables,
+        buffers,
+        &mut constants,
+        simd,
+        take,
+    )
 }
 
-/// As [`compile`], of a graph whose variables have their places.
-fn compile_body(
+/// As [`each`], of a graph whose variables have their places.
+fn each_of_body(
     graph: &Graph,
     inputs: &[BufferId],
     variables: &Side<Variable, BufferId>,
     buffers: &mut Arena<Buffer>,
     constants: &mut Constants,
     simd: Simd,
-) -> Result<Compiled, Unsupported> {
+    take: &mut Take<'_>,
+) -> Result<Vec<BufferId>, Unsupported> {
     let mut places = Side::filled(&graph.tensors, None);
     for (tensor, buffer) in graph.inputs.iter().zip(inputs) {
         places[*tensor] = Some(*buffer);
@@ -143,17 +173,17 @@ fn compile_body(
         variables,
         simd,
     };
-    let mut kernels = Vec::new();
     for node in &graph.nodes {
         let unsupported = |reason| Unsupported {
             operator: node.op.name(),
             reason,
         };
         rune_ir::op::check(graph, node).map_err(unsupported)?;
-        kernels.extend(context.node(node).map_err(unsupported)?);
+        for kernel in context.node(node).map_err(unsupported)? {
+            take(kernel, context.buffers);
+        }
     }
-    let outputs = graph.outputs.iter().map(|id| context.place(*id)).collect();
-    Ok(Compiled { kernels, outputs })
+    Ok(graph.outputs.iter().map(|id| context.place(*id)).collect())
 }
 
 /// What writing a kernel needs beside its node. Nodes have passed their operator's check.
@@ -291,15 +321,18 @@ impl<'a> Context<'a> {
 
     /// The kernels of a graph inside an operator, which reads `inputs`.
     fn body(&mut self, graph: &Graph, inputs: &[BufferId]) -> Result<Compiled, String> {
-        compile_body(
+        let mut kernels = Vec::new();
+        let outputs = each_of_body(
             graph,
             inputs,
             self.variables,
             self.buffers,
             self.constants,
             self.simd,
+            &mut |kernel, _| kernels.push(kernel),
         )
-        .map_err(|error| error.to_string())
+        .map_err(|error| error.to_string())?;
+        Ok(Compiled { kernels, outputs })
     }
 
     /// What a node keeps between calls, and where that is.

@@ -9,33 +9,36 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rune_abi::WasmFeatures;
-use wasm_encoder::{BlockType, Function, Instruction, MemArg, ValType};
+use wasm_encoder::{BlockType, Encode, Function, Instruction, MemArg, ValType};
 
-use super::{Address, Affine, BufferId, Expr, Kernel, Load, Op, Stmt, Store, Ty, Var};
+use super::{
+    Address, Affine, Code, Expr, Kernel, Load, Op, Stmt, Store, Ty, Var,
+    code::{Base, Form},
+};
 
 /// The variable part of an address: variables with their factors, by rising variable.
 type Terms = Vec<(Var, i32)>;
 
-/// The function of a kernel.
-pub(super) fn function(kernel: &Kernel, address: &dyn Fn(BufferId) -> u32) -> Function {
+/// The function of a kernel, wherever its buffers will lie.
+pub(super) fn code(kernel: &Kernel) -> Code {
     let mut uses = Uses::default();
     uses.body(&kernel.body);
     let mut lowering = Lowering {
         kernel,
-        address,
         uses,
         locals: Vec::new(),
         variables: BTreeMap::new(),
         pointers: BTreeMap::new(),
         vectors: BTreeMap::new(),
         code: Vec::new(),
+        addresses: Vec::new(),
     };
     lowering.vectors();
     lowering.body(&kernel.body);
     lowering.finish()
 }
 
-/// The features of the code [`function`] makes.
+/// The features of the code [`code`] makes.
 pub(super) fn features(kernel: &Kernel) -> WasmFeatures {
     fn expr(e: &Expr, found: &mut WasmFeatures) {
         let mut add = |feature| *found = found.union(feature);
@@ -202,7 +205,6 @@ impl Uses {
 
 struct Lowering<'a> {
     kernel: &'a Kernel,
-    address: &'a dyn Fn(BufferId) -> u32,
     uses: Uses,
     /// The type of each local.
     locals: Vec<ValType>,
@@ -212,7 +214,10 @@ struct Lowering<'a> {
     pointers: BTreeMap<Terms, u32>,
     /// The local of each vector constant that has one.
     vectors: BTreeMap<[u8; 16], u32>,
+    /// Instructions, with 0 for what depends on where a buffer lies.
     code: Vec<Instruction<'static>>,
+    /// What goes there: the position of the instruction, how, and which address.
+    addresses: Vec<(usize, Form, Base)>,
 }
 
 impl Lowering<'_> {
@@ -444,28 +449,36 @@ impl Lowering<'_> {
 
     /// Pushes an address as a whole.
     fn whole_address(&mut self, at: &Address) {
-        let base = (self.address)(at.buffer) as i32 + at.offset.constant;
-        if at.offset.terms.is_empty() {
-            self.code.push(Instruction::I32Const(base));
-        } else {
+        if !at.offset.terms.is_empty() {
             self.pointer(&at.offset.terms);
-            self.code
-                .extend([Instruction::I32Const(base), Instruction::I32Add]);
+        }
+        self.depends(Form::Constant, at);
+        self.code.push(Instruction::I32Const(0));
+        if !at.offset.terms.is_empty() {
+            self.code.push(Instruction::I32Add);
         }
     }
 
-    /// Pushes the variable part of an address and gives the constant part as an instruction's offset.
+    /// Notes that the next instruction depends on the constant part of an address, or that others may go
+    /// before it.
+    fn depends(&mut self, form: Form, at: &Address) {
+        let base = Base {
+            buffer: at.buffer,
+            constant: at.offset.constant,
+        };
+        self.addresses.push((self.code.len(), form, base));
+    }
+
+    /// Pushes the variable part of an address. The constant part will be the offset of an instruction, which
+    /// [depends](Self::depends) on it.
     fn place(&mut self, at: &Address, bytes: u32) -> MemArg {
         self.pointer(&at.offset.terms);
-        let base = i64::from((self.address)(at.buffer)) + i64::from(at.offset.constant);
         // A window's padding can make the constant part negative, but never the whole address.
-        let offset = u64::try_from(base).unwrap_or_else(|_| {
-            self.code.push(Instruction::I32Const(base as i32));
-            self.code.push(Instruction::I32Add);
-            0
-        });
+        if at.offset.constant < 0 {
+            self.depends(Form::Addition, at);
+        }
         MemArg {
-            offset,
+            offset: 0,
             align: bytes.trailing_zeros(),
             target: wasm_encoder::MemArgTarget::default(),
             ordering: None,
@@ -482,6 +495,7 @@ impl Lowering<'_> {
         };
         let memarg = self.place(at, bytes);
         self.expr(value);
+        self.depends(Form::Offset, at);
         self.code.push(match how {
             Store::Whole => match ty {
                 Ty::I32 => Instruction::I32Store(memarg),
@@ -511,6 +525,7 @@ impl Lowering<'_> {
                 Load::I8 | Load::U8 | Load::Splat16 | Load::Splat8 | Load::I8x8 | Load::U8x8 => 1,
             },
         );
+        self.depends(Form::Offset, at);
         self.code.push(match load {
             Load::Whole(Ty::I32) => Instruction::I32Load(memarg),
             Load::Whole(Ty::I64) => Instruction::I64Load(memarg),
@@ -591,7 +606,7 @@ impl Lowering<'_> {
     }
 
     /// The function, with locals grouped by type and stores followed by loads of one local merged.
-    fn finish(self) -> Function {
+    fn finish(self) -> Code {
         let mut order: Vec<u32> = (0..self.locals.len() as u32).collect();
         let key = |local: &u32| match self.locals[*local as usize] {
             ValType::I32 => 0,
@@ -605,13 +620,14 @@ impl Lowering<'_> {
         for (to, from) in order.iter().enumerate() {
             new[*from as usize] = to as u32;
         }
-        let mut function =
-            Function::new_with_locals_types(order.iter().map(|local| self.locals[*local as usize]));
-        let mut code = self.code.into_iter().peekable();
-        while let Some(mut instruction) = code.next() {
+        let types = order.iter().map(|local| self.locals[*local as usize]);
+        let mut code = Code::new(Function::new_with_locals_types(types).into_raw_body());
+        let mut addresses = self.addresses.into_iter().peekable();
+        let mut instructions = self.code.into_iter().enumerate().peekable();
+        while let Some((index, mut instruction)) = instructions.next() {
             if let Instruction::LocalSet(set) = instruction {
-                let same = |i: &Instruction<'_>| matches!(i, Instruction::LocalGet(l) if *l == set);
-                if code.next_if(same).is_some() {
+                let same = |(_, i): &(usize, Instruction<'_>)| matches!(i, Instruction::LocalGet(l) if *l == set);
+                if instructions.next_if(same).is_some() {
                     instruction = Instruction::LocalTee(set);
                 }
             }
@@ -621,11 +637,31 @@ impl Lowering<'_> {
             {
                 *local = new[*local as usize];
             }
-            function.instruction(&instruction);
+            let before = |a: &(usize, Form, Base)| a.0 == index && a.1 == Form::Addition;
+            if let Some((_, form, base)) = addresses.next_if(before) {
+                code.leave(form, base, 0);
+            }
+            instruction.encode(code.bytes());
+            if let Some((_, form, base)) = addresses.next_if(|a| a.0 == index) {
+                // The 0 is one byte, and the last one but for the number of a lane.
+                code.leave(form, base, usize::from(has_lane(&instruction)));
+            }
         }
-        function.instruction(&Instruction::End);
-        function
+        Instruction::End.encode(code.bytes());
+        code.shrink();
+        code
     }
+}
+
+/// Whether an instruction that accesses memory names a lane behind the offset.
+fn has_lane(instruction: &Instruction<'_>) -> bool {
+    matches!(
+        instruction,
+        Instruction::V128Store8Lane { .. }
+            | Instruction::V128Store16Lane { .. }
+            | Instruction::V128Store32Lane { .. }
+            | Instruction::V128Store64Lane { .. }
+    )
 }
 
 /// The machine type of a value.

@@ -8,6 +8,7 @@
 
 mod affine;
 mod builder;
+mod code;
 mod expr;
 mod lower;
 mod overlap;
@@ -19,6 +20,7 @@ use rune_ir::arena::Id;
 
 pub use affine::{Address, Affine, View};
 pub use builder::Builder;
+pub use code::Code;
 pub use expr::{Expr, Lanes, Load, Op, Store, Ty};
 pub use overlap::Move;
 
@@ -148,9 +150,9 @@ impl Kernel {
         self.buffers(Role::Write).any(|b| b == buffer) && !moves(&self.body, buffer)
     }
 
-    /// The function, of type `() -> ()`, once `address` knows where each buffer lies.
-    pub fn function(&self, address: &dyn Fn(BufferId) -> u32) -> wasm_encoder::Function {
-        lower::function(self, address)
+    /// Its code, which does not know yet where each buffer lies.
+    pub fn code(&self) -> Code {
+        lower::code(self)
     }
 
     /// The features its code uses beyond the first version of WebAssembly.

@@ -93,6 +93,11 @@ impl Kernel {
         settle(&mut self.body, address);
     }
 
+    /// Whether [`settle`](Self::settle) leaves nothing out, whatever the addresses.
+    pub(crate) fn is_settled(&self) -> bool {
+        !self.is_empty() && is_settled(&self.body)
+    }
+
     /// Whether it does nothing.
     pub(crate) fn is_empty(&self) -> bool {
         self.body.is_empty()
@@ -163,6 +168,31 @@ fn settle(body: &mut Vec<Stmt>, address: &dyn Fn(BufferId) -> u32) {
             | Stmt::Copy { .. } => true,
         }
     });
+}
+
+fn is_settled(body: &[Stmt]) -> bool {
+    body.iter().all(|statement| {
+        if let Some((to, from, _)) = moved(statement) {
+            return to.offset.terms != from.offset.terms;
+        }
+        match statement {
+            Stmt::For { body, .. } => !body.is_empty() && is_settled(body),
+            Stmt::If {
+                then, otherwise, ..
+            } => {
+                (!then.is_empty() || !otherwise.is_empty())
+                    && is_settled(then)
+                    && is_settled(otherwise)
+            }
+            Stmt::While { before, body, .. } => is_settled(before) && is_settled(body),
+            Stmt::Let(..)
+            | Stmt::Set(..)
+            | Stmt::Store(..)
+            | Stmt::Leave(..)
+            | Stmt::Fill { .. }
+            | Stmt::Copy { .. } => true,
+        }
+    })
 }
 
 fn bytes_of_load(load: Load) -> u32 {

@@ -213,7 +213,7 @@ fn module(
     for (i, kernel) in (0..).zip(kernels) {
         functions.function(0);
         exports.export(&format!("k{i}"), ExportKind::Func, i);
-        code.function(&kernel.function(&|id| {
+        code.raw(&kernel.code().body(&|id| {
             assert!(kernel.operands().iter().any(|o| o.buffer == id));
             addresses[&id]
         }));

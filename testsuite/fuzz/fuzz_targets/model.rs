@@ -55,7 +55,7 @@ fn compile(mut graph: Graph) {
             .collect();
         if let Ok(compiled) = kernels::compile(&graph, &inputs, &mut buffers, simd) {
             for kernel in &compiled.kernels {
-                kernel.function(&|_| 1 << 20);
+                kernel.code().body(&|_| 1 << 20);
             }
         }
     }

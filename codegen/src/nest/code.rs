@@ -1,0 +1,190 @@
+//! Code of a kernel before its buffers have addresses: what is lowered once can be placed anywhere.
+
+use wasm_encoder::{Encode, Instruction};
+
+use super::BufferId;
+
+/// A function of type `() -> ()` with a gap wherever its bytes depend on an address.
+///
+/// The encoding of a number is as long as the number is large, so addresses are not written over something:
+/// they are written between the bytes that are known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Code {
+    /// Locals and instructions, without what the gaps stand for.
+    bytes: Vec<u8>,
+    /// By rising position.
+    gaps: Vec<Gap>,
+}
+
+/// What goes into the bytes at a position once the address of a buffer is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Gap {
+    at: u32,
+    form: Form,
+    base: Base,
+}
+
+/// The part of an address that is the same in every turn of the loops: bytes from the begin of a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Base {
+    pub(super) buffer: BufferId,
+    pub(super) constant: i32,
+}
+
+/// How the base of an address becomes part of code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// The operand of an `i32.const`.
+    Constant,
+    /// The offset of a load or store; 0 if the address is negative.
+    Offset,
+    /// Instructions that add it to a pointer if it is negative, so that it cannot be an offset; else none.
+    Addition,
+}
+
+impl Code {
+    /// Nothing yet but the beginning of a body: its locals.
+    pub(super) fn new(locals: Vec<u8>) -> Self {
+        Self {
+            bytes: locals,
+            gaps: Vec::new(),
+        }
+    }
+
+    /// Where the next instruction is written.
+    pub(super) fn bytes(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Leaves a gap, with so many bytes `behind` it. In place of a number stands a 0, which makes way.
+    pub(super) fn leave(&mut self, form: Form, base: Base, behind: usize) {
+        let mut at = self.bytes.len() - behind;
+        if form != Form::Addition {
+            at -= 1;
+            self.bytes.remove(at);
+        }
+        self.gaps.push(Gap {
+            at: at as u32,
+            form,
+            base,
+        });
+    }
+
+    /// Gives back what memory was reserved for more.
+    pub(super) fn shrink(&mut self) {
+        self.bytes.shrink_to_fit();
+        self.gaps.shrink_to_fit();
+    }
+
+    /// The body of the function, once `address` knows where each buffer lies.
+    pub fn body(&self, address: &dyn Fn(BufferId) -> u32) -> Vec<u8> {
+        // Most addresses take two or three bytes.
+        let mut body = Vec::with_capacity(self.bytes.len() + 3 * self.gaps.len());
+        let mut written = 0;
+        for gap in &self.gaps {
+            let at = gap.at as usize;
+            body.extend_from_slice(&self.bytes[written..at]);
+            written = at;
+            let value = i64::from(address(gap.base.buffer)) + i64::from(gap.base.constant);
+            match gap.form {
+                Form::Constant => (value as i32).encode(&mut body),
+                Form::Offset => u64::try_from(value).unwrap_or(0).encode(&mut body),
+                Form::Addition if value < 0 => {
+                    Instruction::I32Const(value as i32).encode(&mut body);
+                    Instruction::I32Add.encode(&mut body);
+                }
+                Form::Addition => {}
+            }
+        }
+        body.extend_from_slice(&self.bytes[written..]);
+        body.shrink_to_fit();
+        body
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rune_ir::arena::Arena;
+    use wasm_encoder::{Function, Instruction, MemArg, ValType};
+
+    use crate::nest::{Address, Affine, Buffer, Builder, Expr, Load, Role, Store};
+
+    fn memarg(offset: u64, align: u32) -> MemArg {
+        MemArg {
+            offset,
+            align,
+            target: wasm_encoder::MemArgTarget::default(),
+            ordering: None,
+        }
+    }
+
+    #[test]
+    fn code_is_placed_as_if_it_were_written_for_these_addresses() {
+        let mut buffers: Arena<Buffer> = Arena::default();
+        let [x, y] = ["x", "y"].map(|name| {
+            buffers.push(Buffer {
+                name: name.to_owned(),
+                bytes: 1024,
+                align: 16,
+                data: None,
+                initial: None,
+            })
+        });
+        let at = |buffer, offset: Affine| Address { buffer, offset };
+        let mut f = Builder::new("test");
+        f.operand(Role::Read, "x", x);
+        f.operand(Role::Write, "y", y);
+        f.fill(at(y, 4.into()), 1, 8);
+        // Behind the begin of the buffer only once the variable part is added, as where a window has padding.
+        let i = f.index("i", Expr::Load(Load::U8, at(x, 7.into())));
+        f.store(
+            Store::I8,
+            at(y, &i + -20),
+            Expr::Load(Load::U8, at(x, &i + -30)),
+        );
+        let lane = Store::Lane { bytes: 4, lane: 2 };
+        let vector = Expr::Vector(crate::nest::Ty::I32x4, [3; 16]);
+        f.store(lane, at(y, 16.into()), vector);
+        let code = f.finish().code();
+
+        for (x_at, y_at) in [(0, 1024), (100, 5), (1 << 20, 1 << 14), (40, 1 << 30)] {
+            let mut expected = Function::new_with_locals_types([ValType::I32]);
+            let mut write = |instructions: &[Instruction<'_>]| {
+                for instruction in instructions {
+                    expected.instruction(instruction);
+                }
+            };
+            // A constant part below zero is added to the pointer.
+            let part = |base: i32| match u64::try_from(base) {
+                Ok(offset) => (Vec::new(), offset),
+                Err(_) => (vec![Instruction::I32Const(base), Instruction::I32Add], 0),
+            };
+            let ((to, to_offset), (from, from_offset)) = (part(y_at - 20), part(x_at - 30));
+            write(&[
+                Instruction::I32Const(y_at + 4),
+                Instruction::I32Const(1),
+                Instruction::I32Const(8),
+                Instruction::MemoryFill(0),
+                Instruction::I32Const(0),
+                Instruction::I32Load8U(memarg(x_at as u64 + 7, 0)),
+                Instruction::LocalTee(0),
+            ]);
+            write(&to);
+            write(&[Instruction::LocalGet(0)]);
+            write(&from);
+            write(&[
+                Instruction::I32Load8U(memarg(from_offset, 0)),
+                Instruction::I32Store8(memarg(to_offset, 0)),
+                Instruction::I32Const(0),
+                Instruction::V128Const(i128::from_le_bytes([3; 16])),
+                Instruction::V128Store32Lane {
+                    memarg: memarg(y_at as u64 + 16, 2),
+                    lane: 2,
+                },
+                Instruction::End,
+            ]);
+            let place = |b| if b == x { x_at as u32 } else { y_at as u32 };
+            assert_eq!(code.body(&place), expected.into_raw_body(), "{x_at} {y_at}");
+        }
+    }
+}
