@@ -101,14 +101,20 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// Number of elements.
+    /// Number of elements. Of a shape that a file says and nobody has checked it may be the greatest number.
     pub fn elements(&self) -> usize {
-        self.shape.iter().map(|d| *d as usize).product()
+        let dims = self.shape.iter().map(|d| *d as usize);
+        // In any order, zero is the product of a shape that has it.
+        if self.shape.contains(&0) {
+            0
+        } else {
+            dims.fold(1, usize::saturating_mul)
+        }
     }
 
-    /// Number of bytes.
+    /// Number of bytes, as far as there are such numbers.
     pub fn bytes(&self) -> usize {
-        self.elements() * self.ty.size() as usize
+        self.elements().saturating_mul(self.ty.size() as usize)
     }
 }
 

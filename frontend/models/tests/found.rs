@@ -21,3 +21,12 @@ fn a_product_of_millions_of_matrices_is_not_counted_out() {
         .to_string();
     assert!(error.contains("points outside the file"), "{error}");
 }
+
+/// The elements of a shape that a file says for an output were counted before anyone looked at it.
+#[test]
+fn an_output_of_more_elements_than_numbers_go_is_refused_or_set_right() {
+    let read = import(include_bytes!("found/large-output.tflite"));
+    if let Ok(graph) = read {
+        graph.check().expect("what is imported keeps the laws");
+    }
+}
