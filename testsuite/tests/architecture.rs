@@ -42,7 +42,7 @@ fn front_and_back_meet_only_in_ir() {
                 "rune-catalogue",
             ],
         ),
-        ("rune-runtime", &["rune-abi", "runec"]),
+        ("rune-runtime", &["rune-abi", "rune-saga", "runec"]),
         ("rune-saga", &["rune-abi"]),
         ("rune-exporters", &["rune-saga"]),
     ]);

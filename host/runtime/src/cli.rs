@@ -3,8 +3,8 @@
 use std::{
     ffi::OsString,
     fmt::Display,
-    fs,
-    io::{self, ErrorKind, IsTerminal, Write},
+    fs::File,
+    io::{self, ErrorKind, IsTerminal, Read as _, Write},
     path::{Path, PathBuf},
     process::ExitCode,
     thread,
@@ -21,7 +21,8 @@ use runec::{
 };
 
 use crate::{
-    Call, CallError, Cause, GrantError, Limits, Policy, Record, Rune, Sink, SourceFlag, serial,
+    Cache, Call, CallError, Cause, Compiler, GrantError, Limits, Policy, Record, Rune, Runtime,
+    Sink, SourceFlag, StartError, serial, worker,
 };
 
 /// Runs runes: containers for machine learning.
@@ -43,6 +44,14 @@ enum Command {
     },
     /// Run a rune and print what it writes, one line of JSON per call
     Run(Run),
+    /// Turn a module into machine code: what this program starts itself for
+    #[command(hide = true)]
+    CompileWorker {
+        /// Seconds of processor time
+        cpu_seconds: u64,
+        /// Bytes of address space
+        memory_bytes: u64,
+    },
 }
 
 const EXAMPLES: &str = "\
@@ -100,6 +109,10 @@ struct Run {
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
 
+    /// Compile the rune anew, and do not keep its machine code
+    #[arg(long)]
+    no_cache: bool,
+
     /// Say what goes to standard error as lines of JSON: {"level": "error", "message": "..."}
     #[arg(long)]
     json: bool,
@@ -118,6 +131,10 @@ pub fn main() -> ExitCode {
             let command = ["runec", "build"].map(OsString::from);
             return runec::cli::main(command.into_iter().chain(args));
         }
+        Command::CompileWorker {
+            cpu_seconds,
+            memory_bytes,
+        } => return worker([cpu_seconds, memory_bytes]),
         Command::Run(args) => args,
     };
     let console = Console {
@@ -246,7 +263,10 @@ fn run(args: &Run, console: Console) -> Result<(), Failure> {
     };
     let (sinks, rates) = (grants.sinks().to_vec(), grants.rates());
     let listener = Box::new(move |level, text: &str| console.say(level, text));
-    let mut instance = rune.start(grants, listener).map_err(Failure::rune)?;
+    let runtime = runtime(args.no_cache, console).map_err(Failure::usage)?;
+    let mut instance = runtime
+        .start(&rune, grants, listener)
+        .map_err(Failure::rune)?;
     let calls = match args.calls {
         Some(calls) => calls,
         None if instance.is_endless() => 1,
@@ -283,6 +303,18 @@ fn run(args: &Run, console: Console) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A runtime that compiles in processes of their own, with the cache of the user where it can be had.
+fn runtime(no_cache: bool, console: Console) -> Result<Runtime, StartError> {
+    let cache = if no_cache {
+        None
+    } else {
+        Cache::of_user()
+            .inspect_err(|e| console.say(4, &format!("machine code is not kept: {e}")))
+            .ok()
+    };
+    Runtime::new(Compiler::this_program(), cache)
+}
+
 /// Waits until a time after a beginning.
 fn pause(begin: Instant, interval: Duration) {
     thread::sleep(interval.saturating_sub(begin.elapsed()));
@@ -292,7 +324,11 @@ fn pause(begin: Instant, interval: Duration) {
 fn rune_bytes(path: &Path, console: Console) -> Result<Vec<u8>, Failure> {
     let shown = path.display();
     if !path.is_dir() {
-        let bytes = fs::read(path).map_err(|e| Failure::usage(format_args!("{shown}: {e}")))?;
+        let mut bytes = vec![];
+        File::open(path)
+            // One byte more than a rune may have shows that it has too many.
+            .and_then(|file| file.take(Rune::MOST_BYTES + 1).read_to_end(&mut bytes))
+            .map_err(|e| Failure::usage(format_args!("{shown}: {e}")))?;
         if bytes.starts_with(b"\0asm") || path.extension().is_some_and(|e| e == "rune") {
             return Ok(bytes);
         }

@@ -2,10 +2,11 @@
 //!
 //! A rune is started in two steps. [`Rune::load`] reads its bytes and checks them against the contract of
 //! `docs/abi.md` without running anything; [`Rune::grant`] compares what the manifest asks for with what the
-//! host offers and refuses with the whole list of what is missing. Only then [`Rune::start`] compiles the
-//! module and links exactly the imports it declares. [`Instance::call`] runs the pipeline once and hands
+//! host offers and refuses with the whole list of what is missing. Only then [`Runtime::start`] compiles the
+//! module, or takes its code from a [`Cache`], and links exactly the imports it declares. [`Instance::call`] runs the pipeline once and hands
 //! back what the rune wrote; how that is shown is the caller's affair (see [`serial`]).
 
+mod cache;
 mod capability;
 mod check;
 pub mod cli;
@@ -21,9 +22,14 @@ use std::{
 };
 
 use rune_abi::{Import, Manifest, ManifestError};
+use sha2::{Digest, Sha256};
 
+pub use cache::Cache;
 pub use capability::{Read, Source, SourceError};
-pub use engine::{Call, CallError, Cause, Instance, Listener, StartError};
+pub use engine::{
+    Call, CallError, Cause, CompileError, Compiler, Health, Instance, Listener, Runtime,
+    StartError, WorkerLimits, now, worker,
+};
 pub use grant::{GrantError, Grants, SourceFlag};
 pub use output::{Elements, Record, Tensor, serial};
 pub use policy::{Policy, PolicyError, Sink};
@@ -34,17 +40,30 @@ pub struct Rune {
     bytes: Vec<u8>,
     manifest: Manifest,
     imports: Vec<Import>,
+    digest: [u8; 32],
 }
 
 impl Rune {
+    /// Most bytes of a rune.
+    pub const MOST_BYTES: u64 = 256 << 20;
+
     /// Checks the bytes of a module against the contract.
     pub fn load(bytes: Vec<u8>) -> Result<Self, LoadError> {
+        if bytes.len() as u64 > Self::MOST_BYTES {
+            return Err(LoadError::Size);
+        }
         let check::Checked { manifest, imports } = check::check(&bytes)?;
         Ok(Self {
+            digest: Sha256::digest(&bytes).into(),
             bytes,
             manifest,
             imports,
         })
+    }
+
+    /// SHA-256 of its bytes: what it is known by.
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
     }
 
     /// What it is and what it needs.
@@ -72,9 +91,13 @@ impl Rune {
         grant::grant(&self.manifest, flags, limits, Some(policy))
     }
 
-    /// Compiles and instantiates it with what it was granted. What it logs goes to `listener`.
+    /// Starts it on a runtime of its own, compiled in this process. Whoever starts several, or runes of others,
+    /// makes a [`Runtime`].
+    ///
+    /// # Errors
+    /// As [`Runtime::start`].
     pub fn start(&self, grants: Grants, listener: Listener) -> Result<Instance, StartError> {
-        Instance::start(self, grants, listener)
+        Runtime::new(Compiler::InProcess, None)?.start(self, grants, listener)
     }
 }
 
@@ -122,6 +145,8 @@ impl Rates {
 /// Why bytes are not a rune this runtime can run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LoadError {
+    /// They are more than [`Rune::MOST_BYTES`].
+    Size,
     /// They are not a WebAssembly module of the features its manifest names.
     Module {
         /// Bytes from the start of the module.
@@ -140,6 +165,11 @@ pub enum LoadError {
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Size => write!(
+                f,
+                "it is larger than the {} MiB that a rune may have",
+                Rune::MOST_BYTES >> 20
+            ),
             Self::Module { offset, what } => {
                 write!(f, "not a valid module: {what} at byte {offset:#x}")
             }

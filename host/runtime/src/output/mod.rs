@@ -13,6 +13,17 @@ pub struct Record {
     pub tensors: Vec<Tensor>,
 }
 
+impl Record {
+    /// Bytes of its tensors.
+    pub fn bytes(&self) -> u64 {
+        let bytes = |tensor: &Tensor| match &tensor.elements {
+            Elements::Numbers(bytes) => bytes.len(),
+            Elements::Texts(texts) => texts.iter().map(String::len).sum(),
+        };
+        self.tensors.iter().map(|t| bytes(t) as u64).sum()
+    }
+}
+
 /// A tensor a rune wrote.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {

@@ -1,0 +1,199 @@
+//! What a rune may ask of its host during a call: the functions of the contract, and what they work on.
+
+use std::time::Instant;
+
+use rune_abi::{Import, Manifest};
+use rune_saga::Failure;
+use wasmtime::{Caller, Engine, Linker, Memory, StoreLimits};
+
+use super::{Cause, Health, Listener};
+use crate::{
+    capability::{Read, Source},
+    output::{Record, take_record},
+};
+
+/// Most lines a rune may log in one call, and most bytes of one.
+const LOG_LINES: u32 = 1000;
+const LOG_BYTES: usize = 4096;
+
+/// What the imports work on.
+pub(super) struct Host {
+    pub(super) manifest: Manifest,
+    pub(super) sources: Vec<Box<dyn Source>>,
+    pub(super) listener: Listener,
+    pub(super) limiter: StoreLimits,
+    pub(super) memory: Option<Memory>,
+    pub(super) turn: Turn,
+    pub(super) health: Health,
+}
+
+/// What has happened in the current call.
+#[derive(Default)]
+pub(super) struct Turn {
+    /// Index of the stage that is running.
+    pub(super) stage: Option<u32>,
+    /// Since when.
+    since: Option<Instant>,
+    /// What `fault` said.
+    pub(super) reason: Option<String>,
+    /// Why the host stopped the rune.
+    pub(super) refusal: Option<(Cause, Failure)>,
+    pub(super) records: Vec<Record>,
+    log_lines: u32,
+}
+
+impl Host {
+    /// Takes the time of the stage that is running, if one is.
+    pub(super) fn end_stage(&mut self) {
+        if let (Some(stage), Some(since)) = (self.turn.stage.take(), self.turn.since.take()) {
+            self.health.stage(stage as usize, nanoseconds(since));
+        }
+    }
+
+    pub(super) fn stage_name(&self, stage: Option<u32>) -> Option<String> {
+        self.manifest.stages.get(stage? as usize).cloned()
+    }
+
+    /// Stops the rune from inside an import.
+    fn refuse(&mut self, cause: Cause, failure: Failure) -> wasmtime::Error {
+        self.turn.refusal = Some((cause, failure));
+        wasmtime::Error::msg("stopped by the host")
+    }
+
+    fn breach(&mut self, what: impl Into<String>) -> wasmtime::Error {
+        self.refuse(Cause::Contract(what.into()), Failure::Contract)
+    }
+}
+
+/// Nanoseconds since an instant.
+pub(super) fn nanoseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A linker with these imports and nothing else.
+pub(super) fn link(engine: &Engine, imports: &[Import]) -> wasmtime::Result<Linker<Host>> {
+    let mut linker = Linker::new(engine);
+    for import in imports {
+        let (module, name) = (Import::MODULE, import.name());
+        match import {
+            Import::Read => linker.func_wrap(module, name, read)?,
+            Import::Write => linker.func_wrap(module, name, write)?,
+            Import::Log => linker.func_wrap(module, name, log)?,
+            Import::Fault => linker.func_wrap(module, name, fault)?,
+            Import::Mark => linker.func_wrap(module, name, mark)?,
+        };
+    }
+    Ok(linker)
+}
+
+/// The rune's memory and the host's side of it.
+fn open<'a>(caller: &'a mut Caller<'_, Host>) -> (&'a mut [u8], &'a mut Host) {
+    let memory = caller.data().memory.expect("nothing runs before it is set");
+    memory.data_and_store_mut(caller)
+}
+
+fn read(mut caller: Caller<'_, Host>, index: u32, at: u32, len: u32) -> wasmtime::Result<i32> {
+    let (memory, host) = open(&mut caller);
+    let Some(capability) = host.manifest.capabilities.get(index as usize) else {
+        return Err(host.breach(format!(
+            "it read capability {index}, which it does not have"
+        )));
+    };
+    let bytes = capability.ty.bytes();
+    if len != bytes {
+        let what = format!(
+            "it read {len} bytes of `{}`, which gives {bytes}",
+            capability.name
+        );
+        return Err(host.breach(what));
+    }
+    let out = memory
+        .get_mut(at as usize..)
+        .and_then(|rest| rest.get_mut(..len as usize));
+    let Some(out) = out else {
+        return Err(host.breach("it read to a place outside its memory"));
+    };
+    match host.sources[index as usize].read(out) {
+        Ok(Read::Sample) => Ok(len as i32),
+        Ok(Read::End { note }) => {
+            for line in note.iter().flat_map(|note| note.lines()) {
+                (host.listener)(3, line);
+            }
+            Ok(Import::END)
+        }
+        Err(error) => Err(host.refuse(Cause::Source(error), Failure::Source)),
+    }
+}
+
+fn write(mut caller: Caller<'_, Host>, index: u32, at: u32) -> wasmtime::Result<i32> {
+    let (memory, host) = open(&mut caller);
+    let Some(output) = host.manifest.outputs.get(index as usize) else {
+        return Err(host.breach(format!(
+            "it wrote to output {index}, which it does not have"
+        )));
+    };
+    let taken =
+        take_record(memory, output, at).map_err(|what| format!("`{}`: {what}", output.name));
+    let again = format!("it wrote to `{}` twice in one call", output.name);
+    if host.turn.records.iter().any(|r| r.output == index as usize) {
+        return Err(host.breach(again));
+    }
+    match taken {
+        Ok(tensors) => host.turn.records.push(Record {
+            output: index as usize,
+            tensors,
+        }),
+        Err(what) => return Err(host.breach(what)),
+    }
+    Ok(0)
+}
+
+fn log(mut caller: Caller<'_, Host>, level: u32, at: u32, len: u32) -> wasmtime::Result<()> {
+    let (memory, host) = open(&mut caller);
+    let Some(text) = text(memory, at, len) else {
+        return Err(host.breach("it logged a text outside its memory"));
+    };
+    host.turn.log_lines = host.turn.log_lines.saturating_add(1);
+    if host.turn.log_lines <= LOG_LINES {
+        let text = format!("{}: {text}", host.manifest.name);
+        (host.listener)(level.clamp(1, 5), &text);
+    } else if host.turn.log_lines == LOG_LINES + 1 {
+        (host.listener)(
+            2,
+            "the rune logs too much; the rest of this call is left out",
+        );
+    }
+    Ok(())
+}
+
+fn fault(mut caller: Caller<'_, Host>, _code: i32, at: u32, len: u32) -> wasmtime::Result<()> {
+    let (memory, host) = open(&mut caller);
+    match text(memory, at, len) {
+        Some(text) => host.turn.reason = Some(text),
+        None => return Err(host.breach("it gave a reason outside its memory")),
+    }
+    Ok(())
+}
+
+fn mark(mut caller: Caller<'_, Host>, stage: u32, phase: u32) {
+    let host = caller.data_mut();
+    if phase == 0 {
+        host.turn.stage = Some(stage);
+        host.turn.since = Some(Instant::now());
+    } else {
+        host.end_stage();
+    }
+}
+
+/// A text in a rune's memory, at most [`LOG_BYTES`] of it, fit for a terminal; `None` if it lies outside.
+fn text(memory: &[u8], at: u32, len: u32) -> Option<String> {
+    let bytes = memory.get(at as usize..)?.get(..len as usize)?;
+    let bytes = &bytes[..bytes.len().min(LOG_BYTES)];
+    let text = String::from_utf8_lossy(bytes);
+    Some(
+        text.trim_end()
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect(),
+    )
+}

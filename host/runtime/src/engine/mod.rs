@@ -1,0 +1,212 @@
+//! Step two of starting a rune: its machine code, and an instance of it. Only this folder knows wasmtime.
+
+mod compile;
+mod imports;
+mod instance;
+
+use std::{
+    fmt, io,
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread,
+    time::Duration,
+};
+
+use rune_saga::{Output, Recorder, Stage};
+use wasmtime::{Config, Engine, Module};
+
+pub use compile::{CompileError, Compiler, WorkerLimits, worker};
+pub use instance::{Call, CallError, Cause, Instance};
+
+use crate::{Grants, Rune, cache::Cache};
+
+/// How often deadlines are looked at.
+const TICK: Duration = Duration::from_millis(10);
+/// Most bytes of the host's stack that a rune's calls may take.
+const STACK: usize = 512 << 10;
+
+/// Where notes and a rune's log lines go: the level, 1 (error) to 5 (trace), and a text without control
+/// characters.
+pub type Listener = Box<dyn FnMut(u32, &str) + Send>;
+
+/// What one rune did, by the numbers of stages and outputs in its manifest.
+pub type Health = Recorder<Box<[Stage]>, Box<[Output]>>;
+
+/// Why a rune could not be started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartError {
+    /// It was not turned into machine code.
+    Compile(CompileError),
+    /// It was given more or fewer sources than it has capabilities.
+    Sources {
+        /// Capabilities.
+        wanted: usize,
+        /// Sources.
+        given: usize,
+    },
+    /// Its memory could not be made or filled.
+    Instance(String),
+    /// The system gave no thread, or this processor is not known to the compiler.
+    Runtime(String),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the rune could not be started: ")?;
+        match self {
+            Self::Compile(error) => error.fmt(f),
+            Self::Sources { wanted, given } => write!(
+                f,
+                "it has {wanted} capabilities and {given} sources were given"
+            ),
+            Self::Instance(what) | Self::Runtime(what) => f.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Starts runes. One serves a whole process: clones are the same runtime.
+#[derive(Clone)]
+pub struct Runtime(Arc<Shared>);
+
+struct Shared {
+    compiler: Compiler,
+    cache: Option<Cache>,
+    engine: Engine,
+    /// Declared last: it stops when everything else is gone.
+    _ticker: Ticker,
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("compiler", &self.0.compiler)
+            .field("cache", &self.0.cache)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Runtime {
+    /// A runtime that compiles in this way what it does not find in the cache.
+    ///
+    /// # Errors
+    /// Where this processor is not known to the compiler, or the system gives no thread.
+    pub fn new(compiler: Compiler, cache: Option<Cache>) -> Result<Self, StartError> {
+        let engine = engine().map_err(|e| StartError::Runtime(format!("{e:#}")))?;
+        let ticker = Ticker::start(engine.clone())
+            .map_err(|e| StartError::Runtime(format!("no thread for deadlines: {e}")))?;
+        Ok(Self(Arc::new(Shared {
+            compiler,
+            cache,
+            engine,
+            _ticker: ticker,
+        })))
+    }
+
+    /// Starts a rune with what it was granted. What it logs goes to `listener`.
+    ///
+    /// # Errors
+    /// Where its code cannot be made or its memory cannot be filled.
+    pub fn start(
+        &self,
+        rune: &Rune,
+        grants: Grants,
+        listener: Listener,
+    ) -> Result<Instance, StartError> {
+        let manifest = rune.manifest();
+        let stages = vec![Stage::new(); manifest.stages.len()];
+        let outputs = vec![Output::new(); manifest.outputs.len()];
+        let health = Recorder::new(stages.into(), outputs.into(), now());
+        self.resume(rune, grants, listener, health)
+    }
+
+    /// The same for a rune that ran before: what it does is added to what it did.
+    ///
+    /// # Errors
+    /// Where its code cannot be made or its memory cannot be filled.
+    pub fn resume(
+        &self,
+        rune: &Rune,
+        grants: Grants,
+        listener: Listener,
+        health: Health,
+    ) -> Result<Instance, StartError> {
+        let (wanted, given) = (rune.manifest().capabilities.len(), grants.sources.len());
+        if wanted != given {
+            return Err(StartError::Sources { wanted, given });
+        }
+        let module = self.module(rune)?;
+        Instance::new(self, &module, rune, grants, listener, health)
+            .map_err(|e| StartError::Instance(format!("{e:#}")))
+    }
+
+    fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    /// The code of a rune, from the cache where it is there.
+    fn module(&self, rune: &Rune) -> Result<Module, StartError> {
+        let Shared {
+            compiler,
+            cache,
+            engine,
+            ..
+        } = &*self.0;
+        let key = cache
+            .as_ref()
+            .map(|cache| (cache, compile::key(engine, &rune.digest)));
+        if let Some((cache, key)) = &key
+            && let Some(code) = cache.get(key)
+            && let Ok(module) = compile::load(engine, &code)
+        {
+            return Ok(module);
+        }
+        let code = compiler
+            .compile(engine, &rune.bytes)
+            .map_err(StartError::Compile)?;
+        if let Some((cache, key)) = &key {
+            // Without the entry the next start takes longer, and that is all.
+            let _ = cache.put(key, &code);
+        }
+        compile::load(engine, &code)
+            .map_err(|e| StartError::Compile(CompileError::Refused(format!("{e:#}"))))
+    }
+}
+
+/// Nanoseconds on the clock of all [`Health`]: since the first use in this process.
+pub fn now() -> u64 {
+    static ORIGIN: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    imports::nanoseconds(*ORIGIN.get_or_init(std::time::Instant::now))
+}
+
+/// The engine of this process and of its workers: their code is for each other. Which features a module may
+/// use was decided in step one.
+fn engine() -> wasmtime::Result<Engine> {
+    let mut config = Config::new();
+    config.epoch_interruption(true);
+    config.max_wasm_stack(STACK);
+    Engine::new(&config)
+}
+
+/// Counts epochs for one engine until it is dropped.
+struct Ticker {
+    /// Dropping it wakes and ends the thread.
+    _stop: mpsc::Sender<()>,
+}
+
+impl Ticker {
+    fn start(engine: Engine) -> io::Result<Self> {
+        let (stop, stopped) = mpsc::channel();
+        thread::Builder::new()
+            .name("deadlines".to_owned())
+            .spawn(move || {
+                while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                    engine.increment_epoch();
+                }
+            })?;
+        Ok(Self { _stop: stop })
+    }
+}
