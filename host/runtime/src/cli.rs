@@ -4,9 +4,10 @@ use std::{
     ffi::OsString,
     fmt::Display,
     fs::File,
-    io::{self, ErrorKind, IsTerminal, Read as _, Write},
+    io::{self, IsTerminal, Read as _, Write},
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -21,8 +22,8 @@ use runec::{
 };
 
 use crate::{
-    Cache, Call, CallError, Cause, Compiler, GrantError, Limits, Policy, Record, Rune, Runtime,
-    Sink, SourceFlag, StartError, serial, worker,
+    Cache, Call, CallError, Cause, Compiler, GrantError, Instance, Limits, Policy, Router, Rune,
+    Runtime, SendError, SourceFlag, StartError, worker,
 };
 
 /// Runs runes: containers for machine learning.
@@ -43,7 +44,7 @@ enum Command {
         args: Vec<OsString>,
     },
     /// Run a rune and print what it writes, one line of JSON per call
-    Run(Run),
+    Run(Box<Run>),
     /// Turn a module into machine code: what this program starts itself for
     #[command(hide = true)]
     CompileWorker {
@@ -63,6 +64,7 @@ Examples:
   rune run digits.rune --image 3.png --image 7.png
   rune run pair.rune --sound left=a.wav --sound right=b.wav
   rune run door.rune --policy policy.toml  with what the policy binds, and no more
+  rune run sine.rune --out file:out.jsonl  results go to the end of a file
 
 Results go to standard output, everything else to standard error.
 Exit status: 0 done, 1 the rune failed or was refused, 2 wrong usage, or an unreadable input or policy.";
@@ -93,6 +95,9 @@ struct Run {
     #[arg(long, value_name = "[NAME=]SEED", visible_alias = "random", help_heading = SOURCES)]
     rand: Vec<String>,
 
+    #[arg(long, help = OUT, value_name = "[NAME=]SINK", help_heading = SINKS)]
+    out: Vec<String>,
+
     /// Stop after this many calls; otherwise files run to their end and generators give one call
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     calls: Option<u64>,
@@ -121,6 +126,11 @@ struct Run {
     #[arg(short, long)]
     verbose: bool,
 }
+
+const OUT: &str = "Where results go: stdout, discard, file:PATH, tty:DEVICE[,BAUD], mqtt://HOST[:PORT]/TOPIC or http://HOST/PATH";
+
+const SINKS: &str =
+    "Sinks (NAME= picks one of several outputs; by default all print to standard output)";
 
 const SOURCES: &str = "Sources (NAME= picks one of several capabilities of a kind)";
 
@@ -254,51 +264,62 @@ fn run(args: &Run, console: Console) -> Result<(), Failure> {
         call_time: Duration::from_secs(args.time_limit),
     };
     let flags = source_flags(args);
-    let grants = match &args.policy {
-        None => rune.grant(&flags, &limits)?,
-        Some(path) => {
-            let policy = Policy::load(path).map_err(Failure::usage)?;
-            rune.grant_by(&policy, &flags, &limits)?
-        }
+    let policy = match &args.policy {
+        None => None,
+        Some(path) => Some(Policy::load(path).map_err(Failure::usage)?),
     };
-    let (sinks, rates) = (grants.sinks().to_vec(), grants.rates());
+    let grants = rune.grant_with(policy.as_ref(), &flags, &args.out, &limits)?;
+    let report = Arc::new(move |level, text: &str| console.say(level, text));
+    let router = Router::open(rune.manifest(), grants.sinks(), grants.rates(), report);
+    let mut router = router.map_err(Failure::usage)?;
     let listener = Box::new(move |level, text: &str| console.say(level, text));
     let runtime = runtime(args.no_cache, console).map_err(Failure::usage)?;
     let mut instance = runtime
         .start(&rune, grants, listener)
         .map_err(Failure::rune)?;
+    let mut result = call(args, console, &mut instance, &mut router);
+    for loss in router.finish() {
+        if loss.counters.failed == 0 {
+            console.say(2, &loss.to_string());
+        } else if let Err(failure) = &mut result {
+            failure.messages.push(loss.to_string());
+        } else {
+            result = Err(Failure::usage(loss));
+        }
+    }
+    result
+}
+
+/// Calls an instance as often as the arguments say, or until its data ends.
+fn call(
+    args: &Run,
+    console: Console,
+    instance: &mut Instance,
+    router: &mut Router,
+) -> Result<(), Failure> {
     let calls = match args.calls {
         Some(calls) => calls,
         None if instance.is_endless() => 1,
         None => u64::MAX,
     };
-    let is_discarded = |r: &Record| sinks.get(r.output) == Some(&Sink::Discard);
-    let mut stdout = io::stdout().lock();
     for done in 0..calls {
         let begin = Instant::now();
-        let mut written = 0;
-        match instance.call()? {
-            Call::Output(records) if records.iter().all(&is_discarded) => {}
-            Call::Output(mut records) => {
-                records.retain(|r| !is_discarded(r));
-                let line = serial::line(rune.manifest(), &records);
-                written = line.len() as u64 + 1;
-                match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
-                    Ok(()) => {}
-                    // Whoever read the results has seen enough.
-                    Err(e) if e.kind() == ErrorKind::BrokenPipe => return Ok(()),
-                    Err(e) => return Err(Failure::usage(format_args!("standard output: {e}"))),
-                }
-            }
-            Call::NoOutput => {}
+        let records = match instance.call()? {
+            Call::Output(records) => records,
+            Call::NoOutput => vec![],
             Call::End => {
                 if args.calls.is_some() {
                     console.say(3, &format!("the input ended after {done} of {calls} calls"));
                 }
                 break;
             }
+        };
+        match router.send(&records) {
+            Ok(interval) => pause(begin, interval),
+            // Whoever read the results has seen enough.
+            Err(SendError::Closed) => break,
+            Err(error @ SendError::Failed(_)) => return Err(Failure::usage(error)),
         }
-        pause(begin, rates.interval(written));
     }
     Ok(())
 }

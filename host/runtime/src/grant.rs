@@ -7,6 +7,7 @@ use rune_abi::{Capability, CapabilityKind, Manifest, Value};
 use crate::{
     Limits, Policy, Rates, Sink,
     capability::{self, Given, Source, SourceError},
+    output::flag,
     policy,
 };
 
@@ -48,7 +49,7 @@ impl Grants {
         &self.sinks
     }
 
-    /// How often the rune may be called and how much it may write: whoever calls it must see to that.
+    /// How often the rune may be called and how much it may write: a [`Router`](crate::Router) works it out.
     pub fn rates(&self) -> Rates {
         self.rates
     }
@@ -81,10 +82,12 @@ impl std::error::Error for GrantError {}
 pub(crate) fn grant(
     manifest: &Manifest,
     flags: &[SourceFlag],
+    outs: &[String],
     limits: &Limits,
     policy: Option<&Policy>,
 ) -> Result<Grants, GrantError> {
     let values = match_flags(manifest, flags).map_err(GrantError::Flags)?;
+    let by_hand = flag::sinks(manifest, outs).map_err(GrantError::Flags)?;
     let limits = policy.map_or(*limits, |policy| policy.limits(limits));
     let mut missing = unmet(manifest, &limits, policy);
     let mut given = vec![];
@@ -101,12 +104,14 @@ pub(crate) fn grant(
         }
     }
     let mut sinks = policy::default_sinks(manifest);
-    if let Some(policy) = policy {
-        for (sink, output) in sinks.iter_mut().zip(&manifest.outputs) {
-            match policy.sink(output) {
+    for ((sink, output), given) in sinks.iter_mut().zip(&manifest.outputs).zip(by_hand) {
+        match (given, policy) {
+            (Some(given), _) => *sink = given,
+            (None, None) => {}
+            (None, Some(policy)) => match policy.sink(output) {
                 Ok(bound) => *sink = bound,
                 Err(reason) => missing.push(reason),
-            }
+            },
         }
     }
     if !missing.is_empty() {

@@ -3,8 +3,9 @@
 //! A rune is started in two steps. [`Rune::load`] reads its bytes and checks them against the contract of
 //! `docs/abi.md` without running anything; [`Rune::grant`] compares what the manifest asks for with what the
 //! host offers and refuses with the whole list of what is missing. Only then [`Runtime::start`] compiles the
-//! module, or takes its code from a [`Cache`], and links exactly the imports it declares. [`Instance::call`] runs the pipeline once and hands
-//! back what the rune wrote; how that is shown is the caller's affair (see [`serial`]).
+//! module, or takes its code from a [`Cache`], and links exactly the imports it declares. [`Instance::call`]
+//! runs the pipeline once and hands back what the rune wrote, and a [`Router`] sends it to the sinks that were
+//! granted.
 
 mod cache;
 mod capability;
@@ -31,8 +32,13 @@ pub use engine::{
     StartError, WorkerLimits, now, worker,
 };
 pub use grant::{GrantError, Grants, SourceFlag};
-pub use output::{Elements, Record, Tensor, serial};
-pub use policy::{Policy, PolicyError, Sink};
+pub use output::{
+    Elements, Meters, Record, SinkCounters, Tensor,
+    router::{Loss, Report, Router, SendError},
+    serial,
+    sink::{Delivery, FileSink, HttpSink, MqttSink, Sink, SinkError, TtySink, WhenFull},
+};
+pub use policy::{Policy, PolicyError};
 
 /// A rune whose bytes keep the contract. Nothing of it has run.
 #[derive(Clone, Debug)]
@@ -73,7 +79,7 @@ impl Rune {
 
     /// Gives it what it needs from what the host offers, all or nothing.
     pub fn grant(&self, flags: &[SourceFlag], limits: &Limits) -> Result<Grants, GrantError> {
-        grant::grant(&self.manifest, flags, limits, None)
+        self.grant_with(None, flags, &[], limits)
     }
 
     /// The same under a policy: a source that no flag gives, and every sink, must be bound by it; a limit it
@@ -88,7 +94,22 @@ impl Rune {
         flags: &[SourceFlag],
         limits: &Limits,
     ) -> Result<Grants, GrantError> {
-        grant::grant(&self.manifest, flags, limits, Some(policy))
+        self.grant_with(Some(policy), flags, &[], limits)
+    }
+
+    /// The same with or without a policy, and with sinks that flags name: each as `--out` takes it, such as
+    /// `serial=file:out.jsonl`. A sink that a flag names is granted whatever the policy binds.
+    ///
+    /// # Errors
+    /// As above, or a flag that names no sink or no output.
+    pub fn grant_with(
+        &self,
+        policy: Option<&Policy>,
+        flags: &[SourceFlag],
+        outs: &[String],
+        limits: &Limits,
+    ) -> Result<Grants, GrantError> {
+        grant::grant(&self.manifest, flags, outs, limits, policy)
     }
 
     /// Starts it on a runtime of its own, compiled in this process. Whoever starts several, or runes of others,

@@ -1,7 +1,7 @@
 //! Where data comes from: one file per kind of capability, behind one trait.
 
 mod accel;
-mod beneath;
+pub(crate) mod beneath;
 mod image;
 mod rand;
 mod raw;

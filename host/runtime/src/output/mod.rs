@@ -1,6 +1,20 @@
-//! What a rune writes, taken out of its memory, and how it is shown.
+//! What a rune writes, taken out of its memory, how it is shown and where it goes.
 
+mod count;
+mod file;
+pub(crate) mod flag;
+#[cfg(feature = "http")]
+mod http;
+#[cfg(feature = "mqtt")]
+mod mqtt;
+mod queue;
+pub(crate) mod router;
 pub mod serial;
+pub(crate) mod sink;
+mod stdout;
+mod tty;
+
+pub use count::{Meters, SinkCounters};
 
 use rune_abi::{Dim, ElementType, Output};
 

@@ -13,7 +13,15 @@ use super::{Elements, Record, Tensor};
 /// read back as the same value of their type; floats always have a point or an exponent, and those JSON
 /// cannot say are "NaN", "inf" and "-inf".
 pub fn line(manifest: &Manifest, records: &[Record]) -> String {
+    parts(manifest, &records.iter().collect::<Vec<_>>()).0
+}
+
+/// The line, and for each output in it how many of its bytes are that output's; what is between them is the
+/// output's before which it stands, and the end the last one's, with a line end that is not there yet.
+pub(super) fn parts(manifest: &Manifest, records: &[&Record]) -> (String, Vec<(usize, u64)>) {
     let mut json = String::from("{");
+    let mut parts: Vec<(usize, u64)> = vec![];
+    let mut counted = 0;
     for (index, output) in manifest.outputs.iter().enumerate() {
         let Some(record) = records.iter().find(|r| r.output == index) else {
             continue;
@@ -25,9 +33,14 @@ pub fn line(manifest: &Manifest, records: &[Record]) -> String {
         json.push_str(": [");
         separated(&mut json, &record.tensors, tensor);
         json.push(']');
+        parts.push((index, (json.len() - counted) as u64));
+        counted = json.len();
     }
     json.push('}');
-    json
+    if let Some((_, bytes)) = parts.last_mut() {
+        *bytes += 2;
+    }
+    (json, parts)
 }
 
 fn tensor(json: &mut String, tensor: &Tensor) {

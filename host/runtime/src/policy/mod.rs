@@ -3,6 +3,7 @@
 //! [`Policy::load`] reads and checks the file; whether a rune keeps to it is decided with all else that it
 //! needs, in [`Rune::grant_by`](crate::Rune::grant_by). `docs/book/policy.md` describes the file.
 
+mod outputs;
 mod schema;
 
 use std::{
@@ -19,8 +20,8 @@ use toml::Spanned;
 use crate::{
     Limits, Rates,
     capability::{self, Given},
+    output::sink::Sink,
 };
-pub use schema::Sink;
 
 /// The only version of the format.
 const VERSION: u32 = 1;
@@ -72,6 +73,9 @@ impl Policy {
         let beside = path.parent().unwrap_or(Path::new(""));
         for rule in policy.file.capabilities.values_mut() {
             rule.folder = beside.join(&rule.folder);
+        }
+        for rule in policy.file.outputs.values_mut() {
+            rule.lie_beside(beside);
         }
         Ok(policy)
     }
@@ -194,20 +198,18 @@ impl Policy {
     /// # Errors
     /// That the policy binds it to nothing, with the line that would.
     pub(crate) fn sink(&self, output: &Output) -> Result<Sink, String> {
-        let rule = self.file.outputs.get(&output.name);
-        match rule {
-            Some(rule) if OutputKind::from_name(rule.kind.get_ref()) == Some(output.kind) => {
-                Ok(rule.sink)
-            }
-            _ => {
-                let kind = output.kind.spec().name;
-                let line = self.line(&format!(
-                    "outputs.{} = {{ kind = \"{kind}\", sink = \"stdout\" }}",
-                    key(&output.name)
-                ));
-                Err(format!("the rune writes {kind} `{}`; {line}", output.name))
-            }
-        }
+        let of_kind = |rule: &&schema::Output| {
+            OutputKind::from_name(rule.kind.get_ref()) == Some(output.kind)
+        };
+        let rule = self.file.outputs.get(&output.name).filter(of_kind);
+        rule.and_then(schema::Output::sink).ok_or_else(|| {
+            let kind = output.kind.spec().name;
+            let line = self.line(&format!(
+                "outputs.{} = {{ kind = \"{kind}\", sink = \"stdout\" }}",
+                key(&output.name)
+            ));
+            format!("the rune writes {kind} `{}`; {line}", output.name)
+        })
     }
 
     fn line(&self, line: &str) -> String {
@@ -271,13 +273,7 @@ impl schema::File {
             return Err((self.version.span(), what));
         }
         self.capabilities.values().try_for_each(check_capability)?;
-        for rule in self.outputs.values() {
-            if OutputKind::from_name(rule.kind.get_ref()).is_none() {
-                let known = rune_abi::OUTPUTS.iter().map(|s| s.name);
-                return Err(unknown(&rule.kind, "output", known));
-            }
-        }
-        Ok(())
+        self.outputs.values().try_for_each(schema::Output::check)
     }
 }
 

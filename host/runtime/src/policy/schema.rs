@@ -2,12 +2,14 @@
 
 use std::{
     collections::BTreeMap,
-    num::{NonZeroU32, NonZeroU64},
+    num::{NonZeroU16, NonZeroU32, NonZeroU64},
     path::PathBuf,
 };
 
 use serde::Deserialize;
 use toml::Spanned;
+
+use crate::output::sink::WhenFull;
 
 /// A whole policy.
 #[derive(Clone, Debug, Deserialize)]
@@ -63,20 +65,57 @@ pub(super) struct Range {
     pub(super) words: Option<Vec<String>>,
 }
 
-/// A sink bound to an output.
+/// A sink bound to an output. Which keys go with which sink, `outputs.rs` says.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Output {
     pub(super) kind: Spanned<String>,
-    pub(super) sink: Sink,
+    pub(super) sink: Spanned<SinkKind>,
+    /// Beneath which the file lies.
+    pub(super) folder: Option<Spanned<PathBuf>>,
+    pub(super) file: Option<Spanned<PathBuf>>,
+    pub(super) max_bytes: Option<Spanned<NonZeroU64>>,
+    pub(super) keep: Option<Spanned<u32>>,
+    pub(super) device: Option<Spanned<PathBuf>>,
+    pub(super) baud: Option<Spanned<NonZeroU32>>,
+    pub(super) host: Option<Spanned<String>>,
+    pub(super) port: Option<Spanned<NonZeroU16>>,
+    pub(super) topic: Option<Spanned<String>>,
+    pub(super) qos: Option<Spanned<u8>>,
+    pub(super) client_id: Option<Spanned<String>>,
+    pub(super) login: Option<Spanned<PathBuf>>,
+    pub(super) url: Option<Spanned<String>>,
+    pub(super) authorization: Option<Spanned<PathBuf>>,
+    pub(super) when_full: Option<Spanned<WhenFull>>,
+    pub(super) queue_records: Option<Spanned<NonZeroU32>>,
+    pub(super) queue_bytes: Option<Spanned<NonZeroU32>>,
+    pub(super) timeout_ms: Option<Spanned<NonZeroU32>>,
+    pub(super) retries: Option<Spanned<u32>>,
+    pub(super) drain_ms: Option<Spanned<u32>>,
 }
 
-/// Where what a rune writes goes.
+/// What a sink is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Sink {
-    /// Standard output, as lines of JSON.
+pub(super) enum SinkKind {
     Stdout,
-    /// Nowhere.
     Discard,
+    File,
+    Tty,
+    Mqtt,
+    Http,
+}
+
+impl SinkKind {
+    /// As a policy writes it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Discard => "discard",
+            Self::File => "file",
+            Self::Tty => "tty",
+            Self::Mqtt => "mqtt",
+            Self::Http => "http",
+        }
+    }
 }

@@ -1,9 +1,14 @@
-//! Runes in a sandbox: what is refused, what runs, what stops, and what the program says of it.
+//! Runes in a sandbox: what is refused, what runs, what stops, where results go, and what the program says.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod cli;
 mod hostile;
+#[cfg(feature = "http")]
+mod http;
 mod load;
+#[cfg(feature = "mqtt")]
+mod mqtt;
+mod outputs;
 mod policy;
 mod run;
 mod support;

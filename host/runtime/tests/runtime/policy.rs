@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    env, fs,
+    fs,
     os::unix::{fs::symlink, net::UnixListener},
     path::{Path, PathBuf},
     process::Command,
@@ -102,6 +102,73 @@ fn a_policy_that_makes_no_sense_says_where() {
         ("\"SERIAL\"", "\"MQTT\"", "p.toml:11:8: there is no output"),
         ("\"stdout\"", "\"/dev/tty\"", "p.toml:12:8: unknown variant"),
         ("[limits]", "[limits", "p.toml:2:"),
+        ("\"stdout\"", "\"file\"", "p.toml:12:8: the sink file needs"),
+        ("\"stdout\"", "\"tty\"", "p.toml:12:8: the sink tty needs"),
+        (
+            "\"stdout\"",
+            "\"stdout\"\nqos = 1",
+            "p.toml:13:7: `qos` is a key of mqtt, not of stdout",
+        ),
+        (
+            "\"stdout\"",
+            "\"file\"\nfile = \"a\"\nretries = 1",
+            "p.toml:14:11: `retries` is a key of tty, mqtt, http",
+        ),
+        (
+            "\"stdout\"",
+            "\"file\"\nfile = \"a\"\nkeep = 1",
+            "p.toml:14:8: `keep` says",
+        ),
+        (
+            "\"stdout\"",
+            "\"file\"\nfile = \"a\"\nkeep = 9999\nmax-bytes = 1",
+            "p.toml:14:8: at most",
+        ),
+        (
+            "\"stdout\"",
+            "\"file\"\nfile = \"a\"\nmax-bytes = 0",
+            "p.toml:14:13: ",
+        ),
+        (
+            "\"stdout\"",
+            "\"mqtt\"\nhost = \"h\"\ntopic = \"a/#\"",
+            "p.toml:14:9: `a/#` is no topic",
+        ),
+        (
+            "\"stdout\"",
+            "\"mqtt\"\nhost = \"h/x\"\ntopic = \"a\"",
+            "p.toml:13:8: `h/x` is no host",
+        ),
+        (
+            "\"stdout\"",
+            "\"mqtt\"\nhost = \"h\"\ntopic = \"a\"\nqos = 2",
+            "p.toml:15:7: `qos` is 0 or 1",
+        ),
+        (
+            "\"stdout\"",
+            "\"mqtt\"\nhost = \"h\"\ntopic = \"a\"\nport = 65536",
+            "p.toml:15:8: ",
+        ),
+        (
+            "\"stdout\"",
+            "\"http\"\nurl = \"ftp://h/\"",
+            "p.toml:13:7: `ftp://h/` is not",
+        ),
+        (
+            "\"stdout\"",
+            "\"http\"\nurl = \"https://h/\"",
+            "p.toml:13:7: this version has no TLS",
+        ),
+        (
+            "\"stdout\"",
+            "\"http\"\nurl = \"http://h/\"\nwhen-full = \"never\"",
+            "p.toml:14:13: unknown variant",
+        ),
+        (
+            "\"stdout\"",
+            "\"http\"\nurl = \"http://h/\"\nqueue-bytes = 0",
+            "p.toml:14:15: ",
+        ),
     ] {
         assert!(GOOD.contains(old), "{old}");
         let error = Policy::parse("p.toml", &GOOD.replacen(old, new, 1)).unwrap_err();
@@ -294,43 +361,14 @@ fn the_schema_has_the_keys_of_the_parser() {
     let sinks = sinks.as_array().unwrap().iter();
     let sinks: BTreeSet<String> = sinks.map(|s| s.as_str().unwrap().to_owned()).collect();
     assert_eq!(sinks, expected("[outputs.a]\nsink = \"none\""));
+    let words = &schema["definitions"]["output"]["properties"]["when-full"]["enum"];
+    let words = words.as_array().unwrap().iter();
+    let words: BTreeSet<String> = words.map(|s| s.as_str().unwrap().to_owned()).collect();
+    assert_eq!(words, expected("[outputs.a]\nwhen-full = \"none\""));
 }
 
-/// A fence with a path behind its language is that file; in a `console` fence a line with `$` is a command, and
-/// the lines below it are all that it prints.
 #[test]
 fn the_page_of_the_book_does_what_it_says() {
-    let top = folder("book");
-    let bin = Path::new(env!("CARGO_BIN_EXE_rune")).parent().unwrap();
-    let path = format!("{}:{}", bin.display(), env::var("PATH").unwrap());
-    let page = repository("docs/book/policy.md");
-    let mut commands = 0;
-    for fence in page.split("\n```").skip(1).step_by(2) {
-        let (info, text) = fence.split_once('\n').unwrap();
-        match info {
-            "runefile" => fs::write(top.join("Runefile"), text).unwrap(),
-            "toml policy.toml" => fs::write(top.join("policy.toml"), text).unwrap(),
-            "console" => {
-                for part in format!("\n{text}\n").split("\n$ ").skip(1) {
-                    let (command, shown) = part.split_once('\n').unwrap_or((part, ""));
-                    let output = Command::new("bash")
-                        .args(["-c", &format!("{{ {command}; }} 2>&1")])
-                        .current_dir(&top)
-                        .env("PATH", &path)
-                        .output()
-                        .unwrap();
-                    let printed = String::from_utf8(output.stdout).unwrap();
-                    // What the compiler says of a build is not what the page is about.
-                    if command.starts_with("rune build") {
-                        assert!(output.status.success(), "{printed}");
-                    } else {
-                        assert_eq!(printed.trim_end(), shown.trim_end(), "{command}");
-                    }
-                    commands += 1;
-                }
-            }
-            other => panic!("{other}"),
-        }
-    }
+    let commands = support::run_page(&folder("book"), &repository("docs/book/policy.md"));
     assert_eq!(commands, 4);
 }

@@ -13,7 +13,8 @@ use rune_abi::{
     TensorType, Value, Version, WasmFeatures,
 };
 use rune_runtime::{
-    Call, CallError, Grants, Instance, Limits, Read, Rune, Source, SourceError, SourceFlag, serial,
+    Call, CallError, Elements, Grants, Instance, Limits, Rates, Read, Record, Router, Rune, Sink,
+    SinkCounters, Source, SourceError, SourceFlag, Tensor, serial,
 };
 
 /// Every import of the contract.
@@ -192,6 +193,90 @@ pub(crate) fn start(
     let rune = Rune::load(bytes).unwrap();
     let instance = rune.start(Grants::new(sources, limits), listener).unwrap();
     (instance, log)
+}
+
+/// A router of these sinks, one for each of the outputs `a`, `b` and so on of one text, with what it reports.
+pub(crate) fn router(sinks: &[Sink]) -> (Router, Arc<Mutex<Vec<String>>>) {
+    let types = [ty(ElementType::Utf8, &[1])];
+    let name = |i: usize| char::from(b'a' + i as u8).to_string();
+    let outputs = (0..sinks.len()).map(|i| output(&name(i), &types));
+    let manifest = manifest(vec![], outputs.collect());
+    let said = Arc::new(Mutex::new(vec![]));
+    let heard = said.clone();
+    let report = Arc::new(move |level: u32, text: &str| {
+        heard.lock().unwrap().push(format!("{level} {text}"));
+    });
+    let router = Router::open(&manifest, sinks, Rates::default(), report);
+    (router.unwrap(), said)
+}
+
+/// What a call writes that writes this text to an output.
+pub(crate) fn written(output: usize, text: &str) -> Record {
+    Record {
+        output,
+        tensors: vec![Tensor {
+            element: ElementType::Utf8,
+            dims: vec![1],
+            elements: Elements::Texts(vec![text.to_owned()]),
+        }],
+    }
+}
+
+/// The line of one such call, without its end.
+pub(crate) fn line(output: &str, text: &str) -> String {
+    format!(
+        "{{\"{output}\": [{{\"element_type\": \"utf8\", \"dimensions\": [1], \"elements\": [\"{text}\"]}}]}}"
+    )
+}
+
+/// Asserts that every record is accounted for.
+pub(crate) fn adds_up(counters: SinkCounters, produced: u64) {
+    let SinkCounters {
+        written,
+        dropped,
+        failed,
+        ..
+    } = counters;
+    assert_eq!(counters.produced, produced);
+    assert_eq!(written + dropped + failed, produced, "{counters:?}");
+}
+
+/// Lays out the files of a page of the book and runs its commands; gives how many there were. A fence with a
+/// path behind its language is that file; in a `console` fence a line with `$` is a command, and the lines
+/// below it are all that it prints.
+pub(crate) fn run_page(top: &Path, page: &str) -> usize {
+    let bin = Path::new(env!("CARGO_BIN_EXE_rune")).parent().unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let mut commands = 0;
+    for fence in page.split("\n```").skip(1).step_by(2) {
+        let (info, text) = fence.split_once('\n').unwrap();
+        match info.split_once(' ').unwrap_or((info, "")) {
+            ("runefile", "") => fs::write(top.join("Runefile"), text).unwrap(),
+            ("toml", "") => {}
+            ("toml", file) => fs::write(top.join(file), text).unwrap(),
+            ("console", "") => {
+                for part in format!("\n{text}\n").split("\n$ ").skip(1) {
+                    let (command, shown) = part.split_once('\n').unwrap_or((part, ""));
+                    let output = Command::new("bash")
+                        .args(["-c", &format!("{{ {command}; }} 2>&1")])
+                        .current_dir(top)
+                        .env("PATH", &path)
+                        .output()
+                        .unwrap();
+                    let printed = String::from_utf8(output.stdout).unwrap();
+                    // What the compiler says of a build is not what the page is about.
+                    if command.contains("rune build") {
+                        assert!(output.status.success(), "{printed}");
+                    } else {
+                        assert_eq!(printed.trim_end(), shown.trim_end(), "{command}");
+                    }
+                    commands += 1;
+                }
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    commands
 }
 
 /// Gives zeros a few times.

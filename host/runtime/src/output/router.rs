@@ -1,0 +1,277 @@
+//! The one way from what a call wrote to its sinks: formats, sends, counts, and says how long to wait.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rune_abi::Manifest;
+
+use super::{
+    Record,
+    count::{Fate, Meters, SinkCounters},
+    queue::Queue,
+    serial,
+    sink::{self, Line, Sink, SinkError, Then, Writer},
+};
+use crate::Rates;
+
+/// Where it is said that a sink has stopped to work, or works again: the level, 2 (warning) or 3 (note), and
+/// a text. Threads of their own call it.
+pub type Report = Arc<dyn Fn(u32, &str) + Send + Sync>;
+
+/// The sinks of one instance. Outputs that are bound to the same sink share a line there for each call.
+pub struct Router {
+    manifest: Manifest,
+    rates: Rates,
+    channels: Vec<Channel>,
+    meters: Meters,
+    report: Report,
+    /// What was lost, once it is known.
+    losses: Option<Vec<Loss>>,
+}
+
+impl fmt::Debug for Router {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Router")
+            .field("rune", &self.manifest.name)
+            .field("meters", &self.meters)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A sink that is open, with the outputs that go there.
+struct Channel {
+    outputs: Vec<usize>,
+    /// What messages call it: the outputs, and the sink.
+    name: String,
+    way: Way,
+}
+
+enum Way {
+    /// Lines are written before the call is over.
+    Direct {
+        writer: Box<dyn Writer>,
+        is_stdout: bool,
+        is_down: bool,
+        why: Option<String>,
+    },
+    Queued(Queue),
+}
+
+/// Why a run should end because of standard output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SendError {
+    /// Nobody reads it any more.
+    Closed,
+    /// It cannot be written.
+    Failed(String),
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("standard output is closed"),
+            Self::Failed(what) => write!(f, "standard output: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for SendError {}
+
+/// That an output has lost records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// The output's name.
+    pub output: String,
+    /// All its counts.
+    pub counters: SinkCounters,
+    /// Why the last one failed that did.
+    pub why: Option<String>,
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SinkCounters {
+            produced,
+            dropped,
+            failed,
+            ..
+        } = self.counters;
+        let lost = dropped + failed;
+        write!(
+            f,
+            "output `{}` lost {lost} of {produced} records: ",
+            self.output
+        )?;
+        if dropped > 0 {
+            write!(f, "{dropped} dropped because the queue was full")?;
+        }
+        if failed > 0 {
+            let comma = if dropped > 0 { ", " } else { "" };
+            write!(f, "{comma}{failed} not written")?;
+            if let Some(why) = &self.why {
+                write!(f, " ({why})")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Router {
+    /// Opens sinks, one per output in the order of the manifest; standard output for those beyond the last.
+    ///
+    /// # Errors
+    /// The first sink that cannot be opened.
+    pub fn open(
+        manifest: &Manifest,
+        sinks: &[Sink],
+        rates: Rates,
+        report: Report,
+    ) -> Result<Self, SinkError> {
+        let meters = Meters::new(manifest.outputs.len());
+        let mut groups: Vec<(&Sink, Vec<usize>)> = vec![];
+        for index in 0..manifest.outputs.len() {
+            let sink = sinks.get(index).unwrap_or(&Sink::Stdout);
+            match groups.iter_mut().find(|(s, _)| *s == sink) {
+                _ if *sink == Sink::Discard => {}
+                Some((_, outputs)) => outputs.push(index),
+                None => groups.push((sink, vec![index])),
+            }
+        }
+        let open = |(sink, outputs): (&Sink, Vec<usize>)| {
+            let names = outputs
+                .iter()
+                .map(|i| format!("`{}`", manifest.outputs[*i].name));
+            let names = names.collect::<Vec<_>>().join(" and ");
+            let name = format!("output {names}: {sink}");
+            let error = |what: String| SinkError {
+                outputs: names.clone(),
+                place: sink.to_string(),
+                what,
+            };
+            let writer = sink::open(sink).map_err(error)?;
+            let way = match sink {
+                Sink::Stdout | Sink::Discard | Sink::File(_) => Way::Direct {
+                    writer,
+                    is_stdout: *sink == Sink::Stdout,
+                    is_down: false,
+                    why: None,
+                },
+                Sink::Tty(_, delivery) | Sink::Mqtt(_, delivery) | Sink::Http(_, delivery) => {
+                    let (meters, report) = (meters.clone(), report.clone());
+                    let queue = Queue::start(writer, delivery, meters, name.clone(), report);
+                    Way::Queued(queue.map_err(|e| error(e.to_string()))?)
+                }
+            };
+            Ok(Channel { outputs, name, way })
+        };
+        let channels = groups.into_iter().map(open).collect::<Result<_, _>>()?;
+        Ok(Self {
+            manifest: manifest.clone(),
+            rates,
+            channels,
+            meters,
+            report,
+            losses: None,
+        })
+    }
+
+    /// Sends what one call wrote, and gives the time from the start of that call to the start of the next,
+    /// at least. It waits where a queue is full and its policy says so.
+    ///
+    /// # Errors
+    /// Where standard output is closed or cannot be written; the other sinks have got their lines all the
+    /// same. What else fails is counted and reported.
+    pub fn send(&mut self, records: &[Record]) -> Result<Duration, SendError> {
+        let mut written = 0;
+        let mut result = Ok(());
+        for channel in &mut self.channels {
+            let outputs = &channel.outputs;
+            let own: Vec<&Record> = records
+                .iter()
+                .filter(|r| outputs.contains(&r.output))
+                .collect();
+            if own.is_empty() {
+                continue;
+            }
+            let (mut text, parts) = serial::parts(&self.manifest, &own);
+            text.push('\n');
+            written += text.len() as u64;
+            let line = Arc::new(Line { text, parts });
+            self.meters.count(&line, Fate::Produced);
+            match &mut channel.way {
+                Way::Queued(queue) => queue.push(line),
+                Way::Direct {
+                    writer,
+                    is_stdout,
+                    is_down,
+                    why,
+                } => match writer.write(std::slice::from_ref(&line), Instant::now()) {
+                    Ok(()) => {
+                        self.meters.count(&line, Fate::Written);
+                        if std::mem::take(is_down) {
+                            (self.report)(3, &format!("{}: works again", channel.name));
+                        }
+                    }
+                    Err(stopped) => {
+                        self.meters.count(&line, Fate::Failed);
+                        if *is_stdout {
+                            result = Err(match stopped.then {
+                                Then::Closed => SendError::Closed,
+                                Then::Again | Then::Next => SendError::Failed(stopped.what),
+                            });
+                            continue;
+                        }
+                        if !std::mem::replace(is_down, true) {
+                            let text = format!("{}: {}", channel.name, stopped.what);
+                            (self.report)(2, &text);
+                        }
+                        *why = Some(stopped.what);
+                    }
+                },
+            }
+        }
+        result.map(|()| self.rates.interval(written))
+    }
+
+    /// Waits until the queues are empty, each as long as its policy says, and tells what was lost on outputs
+    /// other than standard output.
+    pub fn finish(&mut self) -> Vec<Loss> {
+        if let Some(losses) = &self.losses {
+            return losses.clone();
+        }
+        let since = Instant::now();
+        for channel in &self.channels {
+            if let Way::Queued(queue) = &channel.way {
+                queue.close();
+            }
+        }
+        let mut losses = vec![];
+        for channel in &self.channels {
+            let why = match &channel.way {
+                Way::Direct { is_stdout, .. } if *is_stdout => continue,
+                Way::Direct { why, .. } => why.clone(),
+                Way::Queued(queue) => queue.finish(since),
+            };
+            for output in &channel.outputs {
+                let counters = self.meters.read(*output);
+                if counters.dropped + counters.failed > 0 {
+                    losses.push(Loss {
+                        output: self.manifest.outputs[*output].name.clone(),
+                        counters,
+                        why: why.clone(),
+                    });
+                }
+            }
+        }
+        self.losses = Some(losses.clone());
+        losses
+    }
+
+    /// The counters, which go on counting.
+    pub fn meters(&self) -> Meters {
+        self.meters.clone()
+    }
+}
