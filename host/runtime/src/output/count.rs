@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+    atomic::{AtomicU64, Ordering::SeqCst},
 };
 
 use super::sink::Line;
@@ -60,7 +60,7 @@ impl Meters {
             return SinkCounters::default();
         };
         // What is counted last is read first, so that no sum is ever larger than what was produced.
-        let settled = |count: &AtomicU64| count.load(Relaxed);
+        let settled = |count: &AtomicU64| count.load(SeqCst);
         SinkCounters {
             written: settled(&meter.written),
             bytes: settled(&meter.bytes),
@@ -79,14 +79,14 @@ impl Meters {
             let count = match fate {
                 Fate::Produced => &meter.produced,
                 Fate::Written => {
-                    meter.bytes.fetch_add(*bytes, Relaxed);
+                    meter.bytes.fetch_add(*bytes, SeqCst);
                     &meter.written
                 }
                 Fate::Dropped => &meter.dropped,
                 Fate::Failed => &meter.failed,
                 Fate::Retried => &meter.retries,
             };
-            count.fetch_add(1, Relaxed);
+            count.fetch_add(1, SeqCst);
         }
     }
 }

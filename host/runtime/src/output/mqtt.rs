@@ -19,6 +19,8 @@ use super::sink::{Line, MqttSink, Stopped, Then, Writer, secret};
 const WINDOW: u16 = 16;
 /// Silence after which the broker is asked whether it is there.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// Most events that are read between two lines.
+const AT_ONCE: u32 = 1000;
 /// The most that fits into a packet, less its header.
 const MOST: usize = 268_435_455 - 2 - 65_535 - 2;
 
@@ -80,16 +82,22 @@ async fn event(events: &mut EventLoop, until: Instant) -> Result<Event, String> 
     })
 }
 
+/// A future's result, if it comes before a time; not even one that is there already comes after it, so that
+/// a broker that never stops to talk does not hold anybody up.
 async fn in_time<T>(until: Instant, future: impl Future<Output = T>) -> Result<T, String> {
-    let left = until.saturating_duration_since(Instant::now());
-    timeout(left, future)
+    let late = || "the broker does not answer".to_owned();
+    let left = until.checked_duration_since(Instant::now());
+    timeout(left.ok_or_else(late)?, future)
         .await
-        .map_err(|_| "the broker does not answer".to_owned())
+        .map_err(|_| late())
 }
 
 /// Lets the connection read what has come and send the pings that are due.
 async fn catch_up(events: &mut EventLoop) -> Result<(), String> {
-    while events.network.is_some() {
+    for _ in 0..AT_ONCE {
+        if events.network.is_none() {
+            break;
+        }
         match timeout(Duration::ZERO, events.poll()).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => return Err(error.to_string()),

@@ -214,7 +214,11 @@ struct Sender {
 impl Drop for Sender {
     /// Whatever ended the thread: nobody waits for it, and what is left is counted.
     fn drop(&mut self) {
-        self.shared.abandon(self.shared.lock());
+        let mut state = self.shared.lock();
+        if thread::panicking() {
+            state.why = Some("its thread has stopped".to_owned());
+        }
+        self.shared.abandon(state);
     }
 }
 

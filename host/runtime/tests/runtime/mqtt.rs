@@ -35,6 +35,10 @@ enum Does {
     Say(&'static [u8]),
     /// Does not even acknowledge the connection.
     Hang,
+    /// Acknowledges the connection and never reads again.
+    Deaf,
+    /// Acknowledges the connection and then sends messages for ever that nobody asked for.
+    Flood,
 }
 
 #[derive(Debug, Default)]
@@ -103,6 +107,17 @@ fn serve(mut stream: TcpStream, does: Does, seen: &Mutex<Seen>) -> Option<()> {
                 seen.lock().unwrap().connects.push(body);
                 match does {
                     Does::Hang => thread::sleep(Duration::from_mins(1)),
+                    Does::Deaf => {
+                        stream.write_all(&[0x20, 2, 0, 0]).ok()?;
+                        thread::sleep(Duration::from_mins(1));
+                    }
+                    Does::Flood => {
+                        stream.write_all(&[0x20, 2, 0, 0]).ok()?;
+                        let many = [0x30, 4, 0, 1, b't', b'x'].repeat(1000);
+                        loop {
+                            stream.write_all(&many).ok()?;
+                        }
+                    }
                     Does::Refuse(code) => {
                         stream.write_all(&[0x20, 2, 0, code]).ok()?;
                         return None;
@@ -139,7 +154,12 @@ fn serve(mut stream: TcpStream, does: Does, seen: &Mutex<Seen>) -> Option<()> {
                             }
                         }
                     }
-                    Does::Work | Does::CloseAfter(_) | Does::Refuse(_) | Does::Hang => stream
+                    Does::Work
+                    | Does::CloseAfter(_)
+                    | Does::Refuse(_)
+                    | Does::Hang
+                    | Does::Deaf
+                    | Does::Flood => stream
                         .write_all(&[0x40, 2, body[end], body[end + 1]])
                         .ok()?,
                 }
@@ -335,6 +355,37 @@ fn a_broker_that_does_not_answer_is_given_up_and_all_is_counted() {
         assert!(counters.retries > 0);
         assert!(losses[0].why.as_ref().unwrap().contains(why), "{losses:?}");
         assert!(said.lock().unwrap()[0].contains(why), "{why}");
+    }
+}
+
+#[test]
+fn a_broker_that_does_not_read_or_never_stops_to_talk_holds_nobody_up() {
+    let delivery = Delivery {
+        timeout: Duration::from_millis(200),
+        retries: 1,
+        drain: Duration::from_secs(2),
+        ..Delivery::default()
+    };
+    let text = "x".repeat(16 << 20);
+    for (does, acknowledged, text) in [
+        (&[Does::Deaf], false, text.as_str()),
+        (&[Does::Flood], true, "x"),
+    ] {
+        let broker = Broker::start(does);
+        let sink = MqttSink {
+            acknowledged,
+            ..mqtt(broker.port)
+        };
+        let (mut router, _) = router(&[Sink::Mqtt(sink, delivery.clone())]);
+        router.send(&[written(0, text)]).unwrap();
+        router.send(&[written(0, text)]).unwrap();
+        let begin = Instant::now();
+        let losses = router.finish();
+        assert!(begin.elapsed() < Duration::from_secs(4));
+        adds_up(router.meters().read(0), 2);
+        assert_eq!(losses[0].counters.failed, 2, "{losses:?}");
+        let why = losses[0].why.clone().unwrap();
+        assert!(why.contains("does not answer"), "{why}");
     }
 }
 
