@@ -42,7 +42,10 @@ fn front_and_back_meet_only_in_ir() {
                 "rune-catalogue",
             ],
         ),
-        ("rune-runtime", &["rune-abi", "rune-saga", "runec"]),
+        (
+            "rune-runtime",
+            &["rune-abi", "rune-exporters", "rune-saga", "runec"],
+        ),
         ("rune-saga", &["rune-abi"]),
         ("rune-exporters", &["rune-saga"]),
     ]);

@@ -15,6 +15,7 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 use rune_abi::CapabilityKind;
 use runec::{
+    Options,
     cli::{Color, MessageFormat},
     driver::{self, Request},
     report::{Reporter, json},
@@ -23,7 +24,9 @@ use runec::{
 
 use crate::{
     Cache, Call, CallError, Cause, Compiler, GrantError, Instance, Limits, Policy, Router, Rune,
-    Runtime, SendError, SourceFlag, StartError, worker,
+    Runtime, SendError, SourceFlag, StartError,
+    cmd::{bench, trace},
+    worker,
 };
 
 /// Runs runes: containers for machine learning.
@@ -45,6 +48,10 @@ enum Command {
     },
     /// Run a rune and print what it writes, one line of JSON per call
     Run(Box<Run>),
+    /// Measure how long the calls of a rune take, and its stages
+    Bench(Box<bench::Bench>),
+    /// Run a rune and write down when each stage of each call ran
+    Trace(Box<trace::Trace>),
     /// Turn a module into machine code: what this program starts itself for
     #[command(hide = true)]
     CompileWorker {
@@ -75,25 +82,8 @@ struct Run {
     /// A rune, a Runefile, or a folder with a Runefile
     rune: PathBuf,
 
-    /// Readings for ACCEL: CSV with columns x,y,z
-    #[arg(long, value_name = "[NAME=]FILE.csv", visible_alias = "accelerometer", help_heading = SOURCES)]
-    accel: Vec<String>,
-
-    /// Sound for SOUND: WAV
-    #[arg(long, value_name = "[NAME=]FILE.wav", visible_aliases = ["audio", "wav"], help_heading = SOURCES)]
-    sound: Vec<String>,
-
-    /// A picture for IMAGE: PNG or JPEG; several are given one per call
-    #[arg(long, value_name = "[NAME=]FILE.png", visible_alias = "img", help_heading = SOURCES)]
-    image: Vec<String>,
-
-    /// Bytes for RAW
-    #[arg(long, value_name = "[NAME=]FILE", help_heading = SOURCES)]
-    raw: Vec<String>,
-
-    /// Seed for RAND; 0 where not given
-    #[arg(long, value_name = "[NAME=]SEED", visible_alias = "random", help_heading = SOURCES)]
-    rand: Vec<String>,
+    #[command(flatten)]
+    sources: Sources,
 
     #[arg(long, help = OUT, value_name = "[NAME=]SINK", help_heading = SINKS)]
     out: Vec<String>,
@@ -134,9 +124,33 @@ const SINKS: &str =
 
 const SOURCES: &str = "Sources (NAME= picks one of several capabilities of a kind)";
 
+/// What feeds a rune.
+#[derive(Debug, Args)]
+pub(crate) struct Sources {
+    /// Readings for ACCEL: CSV with columns x,y,z
+    #[arg(long, value_name = "[NAME=]FILE.csv", visible_alias = "accelerometer", help_heading = SOURCES)]
+    accel: Vec<String>,
+
+    /// Sound for SOUND: WAV
+    #[arg(long, value_name = "[NAME=]FILE.wav", visible_aliases = ["audio", "wav"], help_heading = SOURCES)]
+    sound: Vec<String>,
+
+    /// A picture for IMAGE: PNG or JPEG; several are given one per call
+    #[arg(long, value_name = "[NAME=]FILE.png", visible_alias = "img", help_heading = SOURCES)]
+    image: Vec<String>,
+
+    /// Bytes for RAW
+    #[arg(long, value_name = "[NAME=]FILE", help_heading = SOURCES)]
+    raw: Vec<String>,
+
+    /// Seed for RAND; 0 where not given
+    #[arg(long, value_name = "[NAME=]SEED", visible_alias = "random", help_heading = SOURCES)]
+    rand: Vec<String>,
+}
+
 /// Reads the arguments of the process, does what they say, and gives the exit status.
 pub fn main() -> ExitCode {
-    let args = match Cli::parse().command {
+    let (result, console) = match Cli::parse().command {
         Command::Build { args } => {
             let command = ["runec", "build"].map(OsString::from);
             return runec::cli::main(command.into_iter().chain(args));
@@ -145,15 +159,20 @@ pub fn main() -> ExitCode {
             cpu_seconds,
             memory_bytes,
         } => return worker([cpu_seconds, memory_bytes]),
-        Command::Run(args) => args,
+        Command::Run(args) => {
+            let console = Console::new(args.json, args.verbose);
+            (run(&args, console), console)
+        }
+        Command::Bench(args) => {
+            let console = Console::new(false, false);
+            (bench::bench(&args, console), console)
+        }
+        Command::Trace(args) => {
+            let console = Console::new(false, false);
+            (trace::trace(&args, console), console)
+        }
     };
-    let console = Console {
-        json: args.json,
-        colour: io::stderr().is_terminal()
-            && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-        verbose: args.verbose,
-    };
-    match run(&args, console) {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             for message in &failure.messages {
@@ -165,14 +184,14 @@ pub fn main() -> ExitCode {
 }
 
 /// Why the program ends without success.
-struct Failure {
-    status: u8,
-    messages: Vec<String>,
+pub(crate) struct Failure {
+    pub(crate) status: u8,
+    pub(crate) messages: Vec<String>,
 }
 
 impl Failure {
     /// The rune failed or was refused.
-    fn rune(message: impl Display) -> Self {
+    pub(crate) fn rune(message: impl Display) -> Self {
         Self {
             status: 1,
             messages: vec![message.to_string()],
@@ -180,7 +199,7 @@ impl Failure {
     }
 
     /// The user or a file is at fault.
-    fn usage(message: impl Display) -> Self {
+    pub(crate) fn usage(message: impl Display) -> Self {
         Self {
             status: 2,
             messages: vec![message.to_string()],
@@ -212,15 +231,24 @@ impl From<CallError> for Failure {
 
 /// Standard error, where everything goes that is not a result.
 #[derive(Clone, Copy, Debug)]
-struct Console {
+pub(crate) struct Console {
     json: bool,
     colour: bool,
     verbose: bool,
 }
 
 impl Console {
+    fn new(json: bool, verbose: bool) -> Self {
+        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self {
+            json,
+            colour: io::stderr().is_terminal() && !no_colour,
+            verbose,
+        }
+    }
+
     /// Says a line; the level is 1 (error) to 5 (trace). That standard error is gone stops nothing.
-    fn say(self, level: u32, message: &str) {
+    pub(crate) fn say(self, level: u32, message: &str) {
         let (name, paint) = match level {
             1 => ("error", "\x1b[1;31m"),
             2 => ("warning", "\x1b[1;33m"),
@@ -257,13 +285,13 @@ impl Console {
 
 fn run(args: &Run, console: Console) -> Result<(), Failure> {
     let path = args.rune.display();
-    let rune = Rune::load(rune_bytes(&args.rune, console)?)
+    let rune = Rune::load(rune_bytes(&args.rune, &Options::default(), console)?)
         .map_err(|e| Failure::rune(format_args!("{path}: {e}")))?;
     let limits = Limits {
         memory_bytes: args.memory_limit << 20,
         call_time: Duration::from_secs(args.time_limit),
     };
-    let flags = source_flags(args);
+    let flags = args.sources.flags();
     let policy = match &args.policy {
         None => None,
         Some(path) => Some(Policy::load(path).map_err(Failure::usage)?),
@@ -325,7 +353,7 @@ fn call(
 }
 
 /// A runtime that compiles in processes of their own, with the cache of the user where it can be had.
-fn runtime(no_cache: bool, console: Console) -> Result<Runtime, StartError> {
+pub(crate) fn runtime(no_cache: bool, console: Console) -> Result<Runtime, StartError> {
     let cache = if no_cache {
         None
     } else {
@@ -342,7 +370,11 @@ fn pause(begin: Instant, interval: Duration) {
 }
 
 /// The bytes of the rune at a path, compiled first if there is a Runefile.
-fn rune_bytes(path: &Path, console: Console) -> Result<Vec<u8>, Failure> {
+pub(crate) fn rune_bytes(
+    path: &Path,
+    options: &Options,
+    console: Console,
+) -> Result<Vec<u8>, Failure> {
     let shown = path.display();
     if !path.is_dir() {
         let mut bytes = vec![];
@@ -364,7 +396,7 @@ fn rune_bytes(path: &Path, console: Console) -> Result<Vec<u8>, Failure> {
         build: true,
         ..input.request()
     };
-    let compiled = driver::generate(driver::analyse(&request), &runec::Options::default());
+    let compiled = driver::generate(driver::analyse(&request), options);
     console.show(&compiled);
     match compiled.output {
         Some(output) => Ok(output.wasm),
@@ -372,20 +404,23 @@ fn rune_bytes(path: &Path, console: Console) -> Result<Vec<u8>, Failure> {
     }
 }
 
-fn source_flags(args: &Run) -> Vec<SourceFlag> {
-    [
-        (CapabilityKind::Accel, &args.accel),
-        (CapabilityKind::Sound, &args.sound),
-        (CapabilityKind::Image, &args.image),
-        (CapabilityKind::Raw, &args.raw),
-        (CapabilityKind::Rand, &args.rand),
-    ]
-    .into_iter()
-    .flat_map(|(kind, values)| {
-        values.iter().map(move |value| SourceFlag {
-            kind,
-            value: value.clone(),
+impl Sources {
+    /// As flags.
+    pub(crate) fn flags(&self) -> Vec<SourceFlag> {
+        [
+            (CapabilityKind::Accel, &self.accel),
+            (CapabilityKind::Sound, &self.sound),
+            (CapabilityKind::Image, &self.image),
+            (CapabilityKind::Raw, &self.raw),
+            (CapabilityKind::Rand, &self.rand),
+        ]
+        .into_iter()
+        .flat_map(|(kind, values)| {
+            values.iter().map(move |value| SourceFlag {
+                kind,
+                value: value.clone(),
+            })
         })
-    })
-    .collect()
+        .collect()
+    }
 }

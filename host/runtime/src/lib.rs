@@ -11,6 +11,7 @@ mod cache;
 mod capability;
 mod check;
 pub mod cli;
+mod cmd;
 mod engine;
 mod grant;
 mod output;
@@ -28,8 +29,8 @@ use sha2::{Digest, Sha256};
 pub use cache::Cache;
 pub use capability::{Read, Source, SourceError};
 pub use engine::{
-    Call, CallError, Cause, CompileError, Compiler, Health, Instance, Listener, Runtime,
-    StartError, WorkerLimits, now, worker,
+    Call, CallError, Cause, CompileError, Compiler, Health, Instance, Listener, Runtime, Span,
+    StartError, Tracer, WorkerLimits, health, now, worker,
 };
 pub use grant::{GrantError, Grants, SourceFlag};
 pub use output::{

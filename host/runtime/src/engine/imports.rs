@@ -6,7 +6,7 @@ use rune_abi::{Import, Manifest};
 use rune_saga::Failure;
 use wasmtime::{Caller, Engine, Linker, Memory, StoreLimits};
 
-use super::{Cause, Health, Listener};
+use super::{Cause, Health, Listener, Span, Tracer};
 use crate::{
     capability::{Read, Source},
     output::{Record, take_record},
@@ -25,6 +25,7 @@ pub(super) struct Host {
     pub(super) memory: Option<Memory>,
     pub(super) turn: Turn,
     pub(super) health: Health,
+    pub(super) tracer: Option<Tracer>,
 }
 
 /// What has happened in the current call.
@@ -46,7 +47,20 @@ impl Host {
     /// Takes the time of the stage that is running, if one is.
     pub(super) fn end_stage(&mut self) {
         if let (Some(stage), Some(since)) = (self.turn.stage.take(), self.turn.since.take()) {
-            self.health.stage(stage as usize, nanoseconds(since));
+            let took = nanoseconds(since);
+            self.health.stage(stage as usize, took);
+            self.trace(Some(stage as usize), took);
+        }
+    }
+
+    /// Tells of a span that ends now.
+    pub(super) fn trace(&mut self, stage: Option<usize>, took_ns: u64) {
+        if let Some(tracer) = &mut self.tracer {
+            tracer(Span {
+                stage,
+                began_ns: super::now().saturating_sub(took_ns),
+                took_ns,
+            });
         }
     }
 

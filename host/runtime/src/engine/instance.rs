@@ -10,7 +10,7 @@ use rune_saga::{Failure, Outcome};
 use wasmtime::{Extern, Module, Store, StoreLimitsBuilder, Trap, TypedFunc};
 
 use super::{
-    Health, Listener, Runtime, TICK,
+    Health, Listener, Runtime, TICK, Tracer,
     imports::{Host, Turn, link, nanoseconds},
 };
 use crate::{Grants, Limits, Rune, capability::SourceError, check::TABLE_ENTRIES, output::Record};
@@ -133,6 +133,7 @@ impl Instance {
             memory: None,
             turn: Turn::default(),
             health,
+            tracer: None,
         };
         let engine = runtime.engine();
         let mut store = Store::new(engine, host);
@@ -174,7 +175,9 @@ impl Instance {
             Err((_, failure)) => Outcome::Failed(*failure),
         };
         let host = self.store.data_mut();
-        host.health.call(nanoseconds(began), outcome);
+        let took = nanoseconds(began);
+        host.health.call(took, outcome);
+        host.trace(None, took);
         result.map_err(|(error, _)| error)
     }
 
@@ -235,6 +238,11 @@ impl Instance {
     /// [`health`](Self::health), for whoever counts what happens to it outside of calls, or begins new intervals.
     pub fn health_mut(&mut self) -> &mut Health {
         &mut self.store.data_mut().health
+    }
+
+    /// Says who is told of the spans of its calls from now on.
+    pub fn set_tracer(&mut self, tracer: Option<Tracer>) {
+        self.store.data_mut().tracer = tracer;
     }
 
     /// Discards everything but what it did, which goes on where the rune is [started anew](Runtime::resume).

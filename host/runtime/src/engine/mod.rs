@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use rune_abi::Manifest;
 use rune_saga::{Output, Recorder, Stage};
 use wasmtime::{Config, Engine, Module};
 
@@ -33,6 +34,20 @@ pub type Listener = Box<dyn FnMut(u32, &str) + Send>;
 
 /// What one rune did, by the numbers of stages and outputs in its manifest.
 pub type Health = Recorder<Box<[Stage]>, Box<[Output]>>;
+
+/// A time in which a call, or one of its stages, ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The stage's number in the manifest; `None`: the whole call.
+    pub stage: Option<usize>,
+    /// When it began, in nanoseconds on the clock of [`now`].
+    pub began_ns: u64,
+    /// How many nanoseconds it took.
+    pub took_ns: u64,
+}
+
+/// Who is told of every span, as it ends: of calls, and of stages where the rune marks them.
+pub type Tracer = Box<dyn FnMut(Span) + Send>;
 
 /// Why a rune could not be started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,11 +131,7 @@ impl Runtime {
         grants: Grants,
         listener: Listener,
     ) -> Result<Instance, StartError> {
-        let manifest = rune.manifest();
-        let stages = vec![Stage::new(); manifest.stages.len()];
-        let outputs = vec![Output::new(); manifest.outputs.len()];
-        let health = Recorder::new(stages.into(), outputs.into(), now());
-        self.resume(rune, grants, listener, health)
+        self.resume(rune, grants, listener, health(rune.manifest()))
     }
 
     /// The same for a rune that ran before: what it does is added to what it did.
@@ -174,6 +185,13 @@ impl Runtime {
         compile::load(engine, &code)
             .map_err(|e| StartError::Compile(CompileError::Refused(format!("{e:#}"))))
     }
+}
+
+/// The health of a rune that has done nothing yet.
+pub fn health(manifest: &Manifest) -> Health {
+    let stages = vec![Stage::new(); manifest.stages.len()];
+    let outputs = vec![Output::new(); manifest.outputs.len()];
+    Recorder::new(stages.into(), outputs.into(), now())
 }
 
 /// Nanoseconds on the clock of all [`Health`]: since the first use in this process.

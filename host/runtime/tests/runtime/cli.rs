@@ -1,6 +1,7 @@
 //! The program as a person or a script meets it.
 
 use std::{
+    fs,
     path::PathBuf,
     process::{Command, Output, Stdio},
 };
@@ -207,4 +208,120 @@ fn a_runefile_with_errors_is_shown_as_the_compiler_shows_it() {
         said(&rune(&empty, &["run", "."])),
         (2, "", "error: folder . has no Runefile\n")
     );
+}
+
+#[test]
+fn a_bench_measures_calls_and_stages_and_compares() {
+    let folder = folder("bench");
+    fs::write(folder.join("echo.rune"), echo_of_two_bytes()).unwrap();
+    fs::write(folder.join("input"), [1, 2, 3, 4]).unwrap();
+    // The input has two samples, and the calls go on with these.
+    let args = [
+        "bench",
+        "echo.rune",
+        "--raw",
+        "input",
+        "-n",
+        "45",
+        "--warm-up",
+        "3",
+    ];
+    let out = rune(&folder, &args);
+    let text = String::from_utf8(out.stdout).unwrap();
+    assert!(
+        out.status.success(),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
+    assert!(
+        text.starts_with("echo.rune: test 0.0.0, 45 calls in "),
+        "{text}"
+    );
+    assert!(text.contains("p99.9"), "{text}");
+    let both = [&args[..], &["--compare", "echo.rune", "--json"]].concat();
+    let json: serde_json::Value = serde_json::from_slice(&rune(&folder, &both).stdout).unwrap();
+    for bench in json["runes"].as_array().unwrap() {
+        assert_eq!(bench["calls"], 45);
+        assert!(bench["ns"]["p50"].as_u64() <= bench["ns"]["max"].as_u64());
+    }
+    assert!(json["ratio"]["p50"].as_f64().unwrap() > 0.0);
+
+    fs::write(folder.join("input"), [1]).unwrap();
+    let out = rune(&folder, &args);
+    assert_eq!(out.status.code(), Some(2));
+}
+
+#[test]
+fn a_trace_has_a_span_for_every_call() {
+    let folder = folder("trace");
+    fs::write(folder.join("echo.rune"), echo_of_two_bytes()).unwrap();
+    fs::write(folder.join("input"), [1, 2, 3, 4, 5, 6]).unwrap();
+    let out = rune(
+        &folder,
+        &["trace", "echo.rune", "--raw", "input", "-o", "out.json"],
+    );
+    assert!(
+        out.status.success(),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
+    let json: serde_json::Value =
+        serde_json::from_slice(&fs::read(folder.join("out.json")).unwrap()).unwrap();
+    let spans: Vec<_> = json.as_array().unwrap().iter().collect();
+    assert_eq!(spans.iter().filter(|s| s["name"] == "call").count(), 3);
+    let out = rune(
+        &folder,
+        &[
+            "trace",
+            "echo.rune",
+            "--raw",
+            "input",
+            "-o",
+            "none/out.json",
+        ],
+    );
+    assert_eq!(out.status.code(), Some(2));
+}
+
+#[test]
+fn code_is_kept_and_taken_only_where_it_is_genuine() {
+    let folder = folder("cache");
+    fs::write(folder.join("echo.rune"), echo_of_two_bytes()).unwrap();
+    fs::write(folder.join("input"), [1, 2]).unwrap();
+    let run = || {
+        let out = Command::new(env!("CARGO_BIN_EXE_rune"))
+            .args(["run", "echo.rune", "--raw", "input"])
+            .current_dir(&folder)
+            .env("XDG_CACHE_HOME", folder.join("cache"))
+            .env("XDG_STATE_HOME", folder.join("state"))
+            .output()
+            .unwrap();
+        assert!(
+            out.status.success(),
+            "{}",
+            String::from_utf8_lossy(&out.stderr)
+        );
+        out.stdout
+    };
+    let first = run();
+    let entry = || {
+        let mut entries = fs::read_dir(folder.join("cache/rune/modules")).unwrap();
+        let entry = entries.next().unwrap().unwrap().path();
+        assert!(entries.next().is_none());
+        entry
+    };
+    let kept = fs::read(entry()).unwrap();
+    assert_eq!(run(), first);
+    // What someone else wrote there is made anew.
+    fs::write(entry(), vec![0x90; kept.len()]).unwrap();
+    assert_eq!(run(), first);
+    assert_eq!(fs::read(entry()).unwrap(), kept);
+}
+
+fn echo_of_two_bytes() -> Vec<u8> {
+    echo(capability(
+        CapabilityKind::Raw,
+        "raw",
+        ty(ElementType::U8, &[2]),
+    ))
 }

@@ -1,0 +1,33 @@
+//! The subcommands of `rune` beside `run`.
+
+pub(crate) mod bench;
+mod cycle;
+pub(crate) mod trace;
+
+use std::path::Path;
+
+use runec::Options;
+
+use crate::{
+    Grants, Limits, Policy, Rune,
+    cli::{Console, Failure, Sources, rune_bytes},
+};
+
+/// Reads a rune, or compiles it with its stages marked.
+fn marked(path: &Path, console: Console) -> Result<Rune, Failure> {
+    let options = Options {
+        marks: true,
+        ..Options::default()
+    };
+    Rune::load(rune_bytes(path, &options, console)?)
+        .map_err(|e| Failure::rune(format_args!("{}: {e}", path.display())))
+}
+
+/// Gives a rune what flags and a policy name.
+fn granted(rune: &Rune, sources: &Sources, policy: Option<&Path>) -> Result<Grants, Failure> {
+    let policy = policy
+        .map(Policy::load)
+        .transpose()
+        .map_err(Failure::usage)?;
+    Ok(rune.grant_with(policy.as_ref(), &sources.flags(), &[], &Limits::default())?)
+}
