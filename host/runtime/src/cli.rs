@@ -25,7 +25,7 @@ use runec::{
 use crate::{
     Cache, Call, CallError, Cause, Compiler, GrantError, Instance, Limits, Policy, Router, Rune,
     Runtime, SendError, SourceFlag, StartError,
-    cmd::{bench, trace},
+    cmd::{bench, control, serve, top, trace},
     worker,
 };
 
@@ -52,6 +52,22 @@ enum Command {
     Bench(Box<bench::Bench>),
     /// Run a rune and write down when each stage of each call ran
     Trace(Box<trace::Trace>),
+    /// Serve the runes of a folder until stopped
+    Serve(serve::Serve),
+    /// Show how served runes are
+    Ps(control::Ps),
+    /// Watch served runes
+    Top(control::Where),
+    /// Start a served rune again
+    Start(control::One),
+    /// Stop a served rune, once its call has ended
+    Stop(control::One),
+    /// Read a served rune and its policy again and put it in the place of the one that runs
+    Reload(control::One),
+    /// Call a served rune once
+    Trigger(control::One),
+    /// Show what a served rune said
+    Logs(control::Logs),
     /// Turn a module into machine code: what this program starts itself for
     #[command(hide = true)]
     CompileWorker {
@@ -163,6 +179,17 @@ pub fn main() -> ExitCode {
             let console = Console::new(args.json, args.verbose);
             (run(&args, console), console)
         }
+        Command::Serve(args) => {
+            let console = Console::new(args.json, args.verbose);
+            (serve::serve(&args, console), console)
+        }
+        Command::Ps(args) => plain(control::ps(&args)),
+        Command::Top(args) => plain(top::top(&args)),
+        Command::Start(args) => plain(args.ask(|rune| crate::serve::Request::Start { rune })),
+        Command::Stop(args) => plain(args.ask(|rune| crate::serve::Request::Stop { rune })),
+        Command::Reload(args) => plain(args.ask(|rune| crate::serve::Request::Reload { rune })),
+        Command::Trigger(args) => plain(args.ask(|rune| crate::serve::Request::Trigger { rune })),
+        Command::Logs(args) => plain(control::logs(&args)),
         Command::Bench(args) => {
             let console = Console::new(false, false);
             (bench::bench(&args, console), console)
@@ -181,6 +208,11 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.status)
         }
     }
+}
+
+/// A result, and the console to say it on.
+fn plain(result: Result<(), Failure>) -> (Result<(), Failure>, Console) {
+    (result, Console::new(false, false))
 }
 
 /// Why the program ends without success.

@@ -49,10 +49,25 @@ impl Grants {
         &self.sinks
     }
 
+    /// The part of it that outlives the start.
+    pub(crate) fn way(&self) -> Way {
+        Way {
+            sinks: self.sinks.clone(),
+            rates: self.rates,
+        }
+    }
+
     /// How often the rune may be called and how much it may write: a [`Router`](crate::Router) works it out.
     pub fn rates(&self) -> Rates {
         self.rates
     }
+}
+
+/// Where the output of a rune goes, and how much of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Way {
+    pub(crate) sinks: Vec<Sink>,
+    pub(crate) rates: Rates,
 }
 
 /// Why nothing was granted.

@@ -16,6 +16,7 @@ mod engine;
 mod grant;
 mod output;
 mod policy;
+pub mod serve;
 
 use std::{
     fmt,
@@ -71,6 +72,13 @@ impl Rune {
     /// SHA-256 of its bytes: what it is known by.
     pub fn digest(&self) -> &[u8; 32] {
         &self.digest
+    }
+
+    /// The section `rune.manifest`.
+    pub(crate) fn manifest_bytes(&self) -> Vec<u8> {
+        self.manifest
+            .to_bytes()
+            .expect("a manifest that was read can be written")
     }
 
     /// What it is and what it needs.

@@ -2,6 +2,7 @@
 //! OpenMetrics, and traces for Perfetto and Chrome; besides, the load of the process and the system.
 #![forbid(unsafe_code)]
 
+pub mod json;
 pub mod load;
 pub mod metrics;
 pub mod trace;

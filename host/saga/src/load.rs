@@ -3,16 +3,36 @@
 
 use std::{fs, io};
 
+/// What this process used, and how busy the system is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Load {
+    /// Of this process.
+    pub process: Process,
+    /// Of the system.
+    pub system: System,
+}
+
+impl Load {
+    /// Of now. Fails where there is no `/proc`.
+    pub fn read() -> io::Result<Self> {
+        Ok(Self {
+            process: Process::read()?,
+            system: System::read()?,
+        })
+    }
+}
+
 /// What a process used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Process {
-    /// Time on processors, in the kernel and outside, in ticks of its clock (`AT_CLKTCK`, usually 100 a second).
+    /// Time on processors, in the kernel and outside, in ticks of the clock of `/proc`, of which Linux shows every
+    /// program 100 a second.
     pub cpu_ticks: u64,
     /// Threads at present.
     pub threads: u64,
     /// Address space, in bytes.
     pub virtual_bytes: u64,
-    /// Memory that is present, in pages (`AT_PAGESZ`, usually 4096 bytes).
+    /// Memory that is present, in pages of the system.
     pub resident_pages: u64,
 }
 
@@ -21,6 +41,12 @@ impl Process {
     pub fn read() -> io::Result<Self> {
         let text = fs::read_to_string("/proc/self/stat")?;
         Self::parse(&text).ok_or_else(|| invalid("/proc/self/stat"))
+    }
+
+    /// Memory that is present, in bytes, where the process is of this system.
+    pub fn resident_bytes(&self) -> u64 {
+        self.resident_pages
+            .saturating_mul(rustix::param::page_size() as u64)
     }
 
     /// Reads the line of `/proc/PID/stat`, in whose second field, the name, anything may stand.

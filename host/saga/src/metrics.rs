@@ -9,6 +9,7 @@ use std::{
     io,
 };
 
+use crate::load::Load;
 use rune_saga::{Failure, Histogram, Snapshot, Writes};
 
 /// Logarithms of the least and the greatest bound of exported buckets, in ns.
@@ -172,15 +173,68 @@ pub const FAMILIES: [Family; 12] = [
     },
 ];
 
-/// Writes the totals of these runes. The keys are what this host calls them, and become the label `rune`.
+/// Families of the process and the system: name, kind, unit, help, value.
+type OfHost = (
+    &'static str,
+    Kind,
+    &'static str,
+    &'static str,
+    fn(&Load) -> f64,
+);
+
+/// Ticks a second of the times in `/proc`, for every program the same.
+const TICKS: f64 = 100.0;
+
+/// What is exported of the process and the system.
+pub const HOST_FAMILIES: [OfHost; 4] = [
+    (
+        "process_cpu_seconds",
+        Kind::Counter,
+        "seconds",
+        "Time of this process on processors.",
+        |load| load.process.cpu_ticks as f64 / TICKS,
+    ),
+    (
+        "process_threads",
+        Kind::Gauge,
+        "",
+        "Threads of this process.",
+        |load| load.process.threads as f64,
+    ),
+    (
+        "process_resident_memory_bytes",
+        Kind::Gauge,
+        "bytes",
+        "Memory of this process that is present.",
+        |load| load.process.resident_bytes() as f64,
+    ),
+    (
+        "system_load1",
+        Kind::Gauge,
+        "",
+        "Mean number of tasks over a minute that ran or waited to.",
+        |load| load.system.load[0],
+    ),
+];
+
+/// Writes the totals of these runes, and the load where it is known. The keys are what this host calls the runes,
+/// and become the label `rune`.
 pub fn write(
     out: &mut impl io::Write,
     format: Format,
     runes: &BTreeMap<String, Snapshot<'_>>,
+    load: Option<&Load>,
 ) -> io::Result<()> {
     for family in FAMILIES {
         let mut text = String::new();
-        head(&mut text, format, &family);
+        let Family {
+            name,
+            kind,
+            unit,
+            help,
+            ..
+        } = family;
+        head(&mut text, format, (name, kind, unit, help));
         for (id, rune) in runes {
             let mut samples = Samples {
                 text: &mut text,
@@ -190,27 +244,35 @@ pub fn write(
         }
         out.write_all(text.as_bytes())?;
     }
+    for (name, kind, unit, help, value) in HOST_FAMILIES {
+        let Some(load) = load else { break };
+        let mut text = String::new();
+        head(&mut text, format, (name, kind, unit, help));
+        let suffix = if kind == Kind::Counter { "_total" } else { "" };
+        append(&mut text, format_args!("{name}{suffix} {}\n", value(load)));
+        out.write_all(text.as_bytes())?;
+    }
     match format {
         Format::OpenMetrics => out.write_all(b"# EOF\n"),
         Format::Prometheus => Ok(()),
     }
 }
 
-fn head(text: &mut String, format: Format, family: &Family) {
+fn head(text: &mut String, format: Format, (family, kind, unit, help): (&str, Kind, &str, &str)) {
     // The older format knows samples only, so there a family has the name of its samples.
-    let (name, kind) = match (format, family.kind) {
-        (Format::Prometheus, Kind::Info) => (format!("{}_info", family.name), "gauge"),
-        (Format::Prometheus, Kind::Counter) => (format!("{}_total", family.name), "counter"),
-        (Format::OpenMetrics, Kind::Info) => (family.name.to_owned(), "info"),
-        (Format::OpenMetrics, Kind::Counter) => (family.name.to_owned(), "counter"),
-        (_, Kind::Gauge) => (family.name.to_owned(), "gauge"),
-        (_, Kind::Histogram) => (family.name.to_owned(), "histogram"),
+    let (name, kind) = match (format, kind) {
+        (Format::Prometheus, Kind::Info) => (format!("{family}_info"), "gauge"),
+        (Format::Prometheus, Kind::Counter) => (format!("{family}_total"), "counter"),
+        (Format::OpenMetrics, Kind::Info) => (family.to_owned(), "info"),
+        (Format::OpenMetrics, Kind::Counter) => (family.to_owned(), "counter"),
+        (_, Kind::Gauge) => (family.to_owned(), "gauge"),
+        (_, Kind::Histogram) => (family.to_owned(), "histogram"),
     };
     append(text, format_args!("# TYPE {name} {kind}\n"));
-    if format == Format::OpenMetrics && !family.unit.is_empty() {
-        append(text, format_args!("# UNIT {name} {}\n", family.unit));
+    if format == Format::OpenMetrics && !unit.is_empty() {
+        append(text, format_args!("# UNIT {name} {}\n", unit));
     }
-    append(text, format_args!("# HELP {name} {}\n", family.help));
+    append(text, format_args!("# HELP {name} {}\n", help));
 }
 
 type Label<'a> = (&'a str, &'a str);

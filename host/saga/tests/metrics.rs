@@ -10,7 +10,8 @@ use std::{
 };
 
 use rune_abi::{ABI_VERSION, Manifest, ManifestView, OutputKind, Version, WasmFeatures};
-use rune_exporters::metrics::{self, FAMILIES, Format, Kind};
+use rune_exporters::load::{Load, Process, System};
+use rune_exporters::metrics::{self, FAMILIES, Family, Format, HOST_FAMILIES, Kind};
 use rune_saga::{Failure, Outcome, Output, Recorder, Snapshot, Stage, Subject};
 
 /// Metrics of a rune with two stages of one name, whose host calls it by a name that needs escapes.
@@ -55,7 +56,12 @@ fn exported(format: Format) -> String {
     let snapshot = Snapshot::decode(record.unwrap()).unwrap();
     let runes = BTreeMap::from([("a \"b\" \\ c\nd".to_owned(), snapshot)]);
     let mut out = Vec::new();
-    metrics::write(&mut out, format, &runes).unwrap();
+    let stat = "42 (rune) S 1 42 42 0 -1 0 0 0 0 0 120 30 0 0 20 0 7 0 5000 81920000 2500 0 1 1 0";
+    let load = Load {
+        process: Process::parse(stat).unwrap(),
+        system: System::parse("0.52 1.25 12.00 3/812 40213").unwrap(),
+    };
+    metrics::write(&mut out, format, &runes, Some(&load)).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -90,11 +96,20 @@ fn the_text_follows_open_metrics() {
     let text = exported(Format::OpenMetrics);
     assert!(text.ends_with("\n# EOF\n"));
     let mut series = BTreeSet::new();
-    let mut family = None;
+    let mut family: Option<Vec<String>> = None;
+    assert!(text.contains("process_cpu_seconds_total 1.5\n"), "{text}");
     for line in text.lines().filter(|l| *l != "# EOF") {
         if let Some(rest) = line.strip_prefix("# TYPE ") {
             let name = rest.split(' ').next().unwrap();
-            family = FAMILIES.iter().find(|f| f.name == name);
+            family = FAMILIES
+                .iter()
+                .find(|f| f.name == name)
+                .map(Family::sample_names)
+                .or_else(|| {
+                    let (name, kind, ..) = HOST_FAMILIES.iter().find(|f| f.0 == name)?;
+                    let suffix = if *kind == Kind::Counter { "_total" } else { "" };
+                    Some(vec![format!("{name}{suffix}")])
+                });
             assert!(family.is_some(), "{line}");
         } else if let Some(rest) = line.strip_prefix("# UNIT ") {
             let (name, unit) = rest.split_once(' ').unwrap();
@@ -103,7 +118,7 @@ fn the_text_follows_open_metrics() {
             let (sample, value) = line.rsplit_once(' ').unwrap();
             assert!(value.parse::<f64>().is_ok(), "{line}");
             let name = sample.split('{').next().unwrap().to_owned();
-            assert!(family.unwrap().sample_names().contains(&name), "{line}");
+            assert!(family.as_ref().unwrap().contains(&name), "{line}");
             assert!(series.insert(sample), "{line} comes twice");
         }
     }

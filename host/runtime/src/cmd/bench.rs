@@ -282,7 +282,7 @@ impl Subject {
 }
 
 /// A duration with three digits and its unit.
-fn shown(ns: u64) -> String {
+pub(crate) fn shown(ns: u64) -> String {
     let (value, unit) = match ns {
         0..1_000 => return format!("{ns} ns"),
         1_000..1_000_000 => (ns as f64 / 1e3, "us"),

@@ -1,7 +1,10 @@
 //! The subcommands of `rune` beside `run`.
 
 pub(crate) mod bench;
+pub(crate) mod control;
 mod cycle;
+pub(crate) mod serve;
+pub(crate) mod top;
 pub(crate) mod trace;
 
 use std::path::Path;

@@ -30,6 +30,8 @@ pub struct Router {
     report: Report,
     /// What was lost, once it is known.
     losses: Option<Vec<Loss>>,
+    /// For each output, the lost records that were told of.
+    told: Vec<u64>,
 }
 
 impl fmt::Debug for Router {
@@ -175,6 +177,7 @@ impl Router {
             meters,
             report,
             losses: None,
+            told: vec![0; manifest.outputs.len()],
         })
     }
 
@@ -268,6 +271,20 @@ impl Router {
         }
         self.losses = Some(losses.clone());
         losses
+    }
+
+    /// For each output that has lost records since this was asked last, how many.
+    pub fn take_lost(&mut self) -> Vec<(usize, u64)> {
+        let mut lost = vec![];
+        for (index, told) in self.told.iter_mut().enumerate() {
+            let counters = self.meters.read(index);
+            let all = counters.dropped + counters.failed;
+            if all > *told {
+                lost.push((index, all - *told));
+                *told = all;
+            }
+        }
+        lost
     }
 
     /// The counters, which go on counting.

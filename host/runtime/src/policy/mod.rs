@@ -11,7 +11,7 @@ use std::{
     fs,
     ops::Range,
     path::Path,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rune_abi::{Capability, CapabilityKind, Manifest, Output, OutputKind, ParamType, Value};
@@ -32,6 +32,36 @@ pub struct Policy {
     /// Its file, as messages name it.
     name: String,
     file: schema::File,
+}
+
+/// When a served rune is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Schedule {
+    /// As soon as it has input.
+    Input,
+    /// At equal distances.
+    Every(Duration),
+    /// When somebody asks for it.
+    Trigger,
+}
+
+impl Schedule {
+    /// When the next call is due that follows one due at `due`, not before `earliest`, and how many were missed
+    /// until now: those after which another is due already.
+    pub(crate) fn next(self, due: Instant, earliest: Instant, now: Instant) -> (Instant, u64) {
+        let Self::Every(period) = self else {
+            return (earliest, 0);
+        };
+        let next = due + period;
+        let late = now.saturating_duration_since(next).as_nanos();
+        let missed = u64::try_from(late / period.as_nanos().max(1)).unwrap_or(u64::MAX);
+        let skipped = Duration::from_nanos(
+            u64::try_from(period.as_nanos())
+                .unwrap_or(u64::MAX)
+                .saturating_mul(missed),
+        );
+        ((next + skipped).max(earliest), missed)
+    }
 }
 
 /// What is wrong with a policy, and where.
@@ -118,6 +148,20 @@ impl Policy {
         Rates {
             calls_per_second: self.file.limits.calls_per_second,
             output_bytes_per_second: self.file.limits.output_bytes_per_second,
+        }
+    }
+
+    /// When a served rune is called; without a schedule as soon as it has input.
+    pub(crate) fn schedule(&self) -> Schedule {
+        match self.file.schedule.as_ref().map(Spanned::get_ref) {
+            Some(schema::Schedule {
+                every_ms: Some(ms), ..
+            }) => Schedule::Every(Duration::from_millis(u64::from(ms.get()))),
+            Some(schema::Schedule {
+                on: Some(schema::On::Trigger),
+                ..
+            }) => Schedule::Trigger,
+            _ => Schedule::Input,
         }
     }
 
@@ -272,6 +316,13 @@ impl schema::File {
             let what = format!("this runtime reads version {VERSION} of policies");
             return Err((self.version.span(), what));
         }
+        if let Some(schedule) = &self.schedule {
+            let schema::Schedule { every_ms, on } = schedule.get_ref();
+            if every_ms.is_some() == on.is_some() {
+                let what = "a schedule is either `every-ms` or `on`".to_owned();
+                return Err((schedule.span(), what));
+            }
+        }
         self.capabilities.values().try_for_each(check_capability)?;
         self.outputs.values().try_for_each(schema::Output::check)
     }
@@ -355,5 +406,23 @@ impl schema::Capability {
                 folder: Some(self.folder.clone()),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn late_calls_are_made_and_missed_ones_counted() {
+        let schedule = Schedule::Every(Duration::from_millis(100));
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        // In time, late, so late that two more were due, and held back by a rate.
+        assert_eq!(schedule.next(at(0), at(0), at(30)), (at(100), 0));
+        assert_eq!(schedule.next(at(0), at(0), at(150)), (at(100), 0));
+        assert_eq!(schedule.next(at(0), at(0), at(310)), (at(300), 2));
+        assert_eq!(schedule.next(at(0), at(500), at(30)), (at(500), 0));
+        assert_eq!(Schedule::Input.next(at(0), at(7), at(5)), (at(7), 0));
     }
 }

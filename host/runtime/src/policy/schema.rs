@@ -21,6 +21,7 @@ pub(super) struct File {
     pub(super) signers: Vec<String>,
     #[serde(default)]
     pub(super) limits: Limits,
+    pub(super) schedule: Option<Spanned<Schedule>>,
     /// By the name of the capability in the rune.
     #[serde(default)]
     pub(super) capabilities: BTreeMap<String, Capability>,
@@ -37,6 +38,24 @@ pub(super) struct Limits {
     pub(super) call_time_ms: Option<NonZeroU32>,
     pub(super) calls_per_second: Option<NonZeroU32>,
     pub(super) output_bytes_per_second: Option<NonZeroU64>,
+}
+
+/// When a rune is called.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Schedule {
+    pub(super) every_ms: Option<NonZeroU32>,
+    pub(super) on: Option<On>,
+}
+
+/// What calls a rune that no clock calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum On {
+    /// Its input: the next call begins as soon as there is any.
+    Input,
+    /// Somebody who asks for it.
+    Trigger,
 }
 
 /// A source bound to a capability.

@@ -11,4 +11,5 @@ mod mqtt;
 mod outputs;
 mod policy;
 mod run;
+mod serve;
 mod support;

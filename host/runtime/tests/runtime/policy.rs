@@ -320,7 +320,7 @@ fn rates_hold_calls_and_output_back() {
     }
 }
 
-fn repository(path: &str) -> String {
+pub(crate) fn repository(path: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     fs::read_to_string(root.join(path)).unwrap()
 }
@@ -345,6 +345,7 @@ fn the_schema_has_the_keys_of_the_parser() {
     for (pointer, text) in [
         ("", none.to_owned()),
         ("/definitions/limits", format!("[limits]\n{none}")),
+        ("/definitions/schedule", format!("[schedule]\n{none}")),
         (
             "/definitions/capability",
             format!("[capabilities.a]\n{none}"),

@@ -1,0 +1,205 @@
+//! `rune ps`, `start`, `stop`, `reload`, `trigger` and `logs`: what is asked of the server of a folder.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    thread,
+    time::Duration,
+};
+
+use clap::Args;
+use serde_json::Value;
+
+use super::bench::shown;
+use crate::{
+    cli::Failure,
+    serve::{self, Entry, Request, Status},
+};
+
+/// How often new lines are asked for.
+const FOLLOW: Duration = Duration::from_millis(300);
+
+#[derive(Debug, Args)]
+pub(crate) struct Where {
+    /// The folder that is served
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct One {
+    /// The rune's file without .rune
+    name: String,
+
+    #[command(flatten)]
+    place: Where,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ps {
+    #[command(flatten)]
+    place: Where,
+
+    /// Print everything that is known, as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    #[command(flatten)]
+    one: One,
+
+    /// Go on with what it says from now on
+    #[arg(short, long)]
+    follow: bool,
+
+    /// Print lines of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl One {
+    /// Asks for something that is answered with nothing.
+    pub(crate) fn ask(&self, request: impl FnOnce(String) -> Request) -> Result<(), Failure> {
+        serve::ask(&self.place.dir, &request(self.name.clone()))?;
+        Ok(())
+    }
+}
+
+impl Where {
+    /// How all runes are.
+    pub(crate) fn status(&self) -> Result<Vec<Status>, Failure> {
+        let answer = serve::ask(&self.dir, &Request::Ps)?;
+        serde_json::from_value(answer).map_err(Failure::usage)
+    }
+}
+
+pub(crate) fn ps(args: &Ps) -> Result<(), Failure> {
+    let status = args.place.status()?;
+    let text = if args.json {
+        format!("{:#}\n", serde_json::json!(status))
+    } else {
+        table(&status)
+    };
+    print(&text)
+}
+
+/// A line for each rune.
+fn table(status: &[Status]) -> String {
+    let head = [
+        "NAME", "VERSION", "PHASE", "CALLS", "FAILED", "P50", "P99", "MEMORY", "ERROR",
+    ];
+    let mut rows = vec![head.map(str::to_owned)];
+    rows.extend(status.iter().map(|s| {
+        let saga = s.saga.as_ref();
+        let number = |path: &str| saga.and_then(|v| v.pointer(path)?.as_u64());
+        let count = |path| number(path).map_or_else(String::new, |n| n.to_string());
+        let time = |path| number(path).map_or_else(String::new, shown);
+        let memory = number("/memory_peak_bytes");
+        [
+            s.name.clone(),
+            s.version.clone(),
+            format!("{:?}", s.phase).to_lowercase(),
+            count("/total/calls"),
+            count("/total/failed"),
+            time("/latency_ns/p50"),
+            time("/latency_ns/p99"),
+            memory.map_or_else(String::new, |n| format!("{} KiB", n.div_ceil(1024))),
+            s.error.clone().unwrap_or_default(),
+        ]
+    }));
+    let widths: Vec<usize> = (0..head.len())
+        .map(|i| rows.iter().map(|r| r[i].chars().count()).max().unwrap_or(0))
+        .collect();
+    let line = |row: &[String; 9]| {
+        let cells = row.iter().zip(&widths);
+        let cells: Vec<String> = cells
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        cells.join("  ").trim_end().to_owned() + "\n"
+    };
+    rows.iter().map(line).collect()
+}
+
+pub(crate) fn logs(args: &Logs) -> Result<(), Failure> {
+    let mut since = 0;
+    loop {
+        let request = Request::Logs {
+            rune: args.one.name.clone(),
+            since,
+        };
+        let answer = serve::ask(&args.one.place.dir, &request)?;
+        let lines: Vec<Entry> = serde_json::from_value(answer).map_err(Failure::usage)?;
+        let mut text = String::new();
+        for line in &lines {
+            since = line.number + 1;
+            if args.json {
+                text += &serde_json::json!(line).to_string();
+            } else {
+                text += &format!("{} {}", clock(line.unix_ms), named(line));
+            }
+            text.push('\n');
+        }
+        print(&text)?;
+        if !args.follow {
+            return Ok(());
+        }
+        thread::sleep(FOLLOW);
+    }
+}
+
+fn named(line: &Entry) -> String {
+    let name = ["error", "warning", "note", "debug", "trace"];
+    let at = (line.level.max(1) as usize - 1).min(name.len() - 1);
+    format!("{}: {}", name[at], line.text)
+}
+
+/// A time as `2026-03-01T12:00:00.250Z` (days to a date: Howard Hinnant, `chrono`-compatible low-level date
+/// algorithms).
+fn clock(unix_ms: u64) -> String {
+    let (seconds, ms) = (unix_ms / 1000, unix_ms % 1000);
+    let (days, second) = ((seconds / 86400) as i64, seconds % 86400);
+    // Years begin in March, so that the day that is left over is their last.
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * march + 2) / 5 + 1;
+    let month = if march < 10 { march + 3 } else { march - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        // Whoever read has seen enough.
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(e) => Err(Failure::usage(format_args!("standard output: {e}"))),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// A number of a status, such as `/total/calls`.
+pub(crate) fn number(status: &Status, path: &str) -> Option<u64> {
+    status
+        .saga
+        .as_ref()
+        .and_then(|v: &Value| v.pointer(path)?.as_u64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clock;
+
+    #[test]
+    fn times_are_dates_of_the_calendar() {
+        assert_eq!(clock(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(clock(951_782_400_250), "2000-02-29T00:00:00.250Z");
+        assert_eq!(clock(1_709_251_199_999), "2024-02-29T23:59:59.999Z");
+        assert_eq!(clock(4_102_444_799_000), "2099-12-31T23:59:59.000Z");
+    }
+}

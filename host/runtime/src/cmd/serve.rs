@@ -1,0 +1,107 @@
+//! `rune serve`: the folder's server as a process: signals, messages, and word to systemd.
+
+use std::{io, os::unix::net::UnixDatagram, path::PathBuf, sync::Arc};
+
+use clap::Args;
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    iterator::Signals,
+};
+
+use crate::{
+    cli::{Console, Failure, runtime},
+    serve::{ServeError, Server},
+};
+
+const ABOUT: &str = "\
+NAME.rune in the folder runs under the policy NAME.toml, or policy.toml where it has none of its own. The policy
+says too when the rune is called: [schedule] with every-ms = N, on = \"input\" or on = \"trigger\".
+
+SIGTERM and SIGINT let every call end and the outputs drain; a second one ends the process at once.
+
+Examples:
+  rune serve /srv/runes
+  rune serve . --metrics 127.0.0.1:9464
+  rune ps --dir /srv/runes";
+
+#[derive(Debug, Args)]
+#[command(after_help = ABOUT)]
+pub(crate) struct Serve {
+    /// The folder with the runes and their policies
+    folder: PathBuf,
+
+    /// Answer there with what the runes did: /metrics in OpenMetrics, /status in JSON
+    #[arg(long, value_name = "HOST:PORT")]
+    metrics: Option<String>,
+
+    /// Compile runes anew, and do not keep their machine code
+    #[arg(long)]
+    no_cache: bool,
+
+    /// Say what happens as lines of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Show what runes log for debugging too
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+pub(crate) fn serve(args: &Serve, console: Console) -> Result<(), Failure> {
+    // Before the first thread, so that none of them ends the process.
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Failure::usage)?;
+    let say = Arc::new(move |level, rune: &str, text: &str| {
+        if rune.is_empty() {
+            console.say(level, text);
+        } else {
+            console.say(level, &format!("{rune}: {text}"));
+        }
+    });
+    let runtime = runtime(args.no_cache, console).map_err(Failure::usage)?;
+    let server = Server::start(&args.folder, args.metrics.as_deref(), runtime, say)
+        .map_err(Failure::usage)?;
+    let count = server.status().len();
+    console.say(
+        3,
+        &format!("{count} runes of {} are served", args.folder.display()),
+    );
+    notify("READY=1");
+    signals.forever().next();
+    notify("STOPPING=1");
+    console.say(
+        3,
+        "stopping: calls end and outputs drain; once more ends at once",
+    );
+    std::thread::spawn(move || {
+        if signals.forever().next().is_some() {
+            std::process::exit(130);
+        }
+    });
+    server.stop();
+    Ok(())
+}
+
+/// Tells systemd, where it started this and waits for word (`sd_notify(3)`). That it cannot be told stops nothing.
+fn notify(state: &str) {
+    let send = || -> io::Result<()> {
+        let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
+            return Ok(());
+        };
+        UnixDatagram::unbound()?.send_to(state.as_bytes(), path)?;
+        Ok(())
+    };
+    let _ = send();
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        match error {
+            ServeError::Refused(_) | ServeError::NoRune(_) => Self::rune(error),
+            ServeError::Io(..)
+            | ServeError::Served(_)
+            | ServeError::Metrics(..)
+            | ServeError::Load(..)
+            | ServeError::Policy(_) => Self::usage(error),
+        }
+    }
+}
