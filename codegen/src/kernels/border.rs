@@ -90,6 +90,12 @@ impl Rows {
         }
     }
 
+    /// Whether all rows of results can be computed once [`image`](Self::image) is done, without
+    /// [`enter`](Self::enter).
+    pub(super) fn all_at_once(&self) -> bool {
+        self.copy.as_ref().is_none_or(|copied| copied.whole)
+    }
+
     /// Makes ready for one image of the batch.
     pub(super) fn image(&self, f: &mut Builder, batch: &Affine) {
         let Some(copied) = self.copy.as_ref().filter(|c| c.whole && c.inside > 0) else {
@@ -97,9 +103,14 @@ impl Rows {
         };
         let Geometry { rows, columns, .. } = self.geometry;
         let seen = rows.input.min(rows.span().saturating_sub(rows.pad));
-        f.each("iy", seen, |f, row| {
-            let to = copied.view.at([&(row + rows.pad), &columns.pad.into()]);
-            copy(f, &to, &self.image.at([batch, row]), copied.inside);
+        // Of short rows several make one round.
+        let together = [4, 2].into_iter().find(|n| seen.is_multiple_of(*n));
+        let together = together.filter(|_| copied.inside <= 16).unwrap_or(1);
+        f.range("iy", 0, seen, together, |f, first| {
+            for row in (0..together).map(|i| first + i) {
+                let to = copied.view.at([&(&row + rows.pad), &columns.pad.into()]);
+                copy(f, &to, &self.image.at([batch, &row]), copied.inside);
+            }
         });
     }
 

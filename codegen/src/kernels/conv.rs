@@ -16,7 +16,7 @@ use rune_ir::{
 };
 
 use super::{
-    Context, gemm,
+    Context, direct, gemm,
     geometry::{Geometry, Tile},
     linear::{self, Arithmetic, Channels, Order},
 };
@@ -188,7 +188,12 @@ impl Shape {
             || !self.geometry.is_clipped()
             || context.value(node, 1)?.chunks_exact(4).all(is_finite);
         if vector && self.groups == 1 && finite {
-            return gemm::kernel(self, context, node, (name, activation), &element, &of);
+            let schedule = if direct::serves(self, context.tensor(node, 0).ty) {
+                direct::kernel
+            } else {
+                gemm::kernel
+            };
+            return schedule(self, context, node, (name, activation), &element, &of);
         }
         let channels = Channels {
             order: &order,

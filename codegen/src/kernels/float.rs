@@ -165,12 +165,17 @@ impl Arithmetic for Float {
         sums: &[Vec<Expr>],
         _: u32,
     ) {
-        let load = if self.ty.is_vector() {
-            Load::Splat32(self.ty)
-        } else {
-            Load::Whole(self.ty)
+        // A number that is loaded as one stays among the vectors' registers; wasmtime takes what is loaded to
+        // fill a vector through those of integers.
+        let splat = |at: &Address| {
+            let x = Expr::Load(Load::Whole(Ty::F32), at.clone());
+            if self.ty.is_vector() {
+                Expr::op(Op::F32x4Splat, [x])
+            } else {
+                x
+            }
         };
-        let x = x.iter().map(|at| Expr::Load(load, at.clone())).collect();
+        let x = x.iter().map(splat).collect();
         self.add(f, x, weights, sums);
     }
 

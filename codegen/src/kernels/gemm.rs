@@ -45,9 +45,7 @@ pub(super) fn kernel(
 ) -> Result<Kernel, String> {
     let geometry = shape.geometry;
     let outputs = shape.outputs;
-    let order: Order = (0..outputs.next_multiple_of(LANES))
-        .map(|c| (c < outputs).then_some(c as usize))
-        .collect();
+    let order = order(outputs);
     let channels = Channels {
         order: &order,
         of,
@@ -63,22 +61,7 @@ pub(super) fn kernel(
     let unit = arithmetic.unit();
     let padded = depth.next_multiple_of(if gathered { LOADED * unit } else { unit });
     let (full, block, rest) = shape.blocks(LANES);
-    let count = order.len() as u64 * u64::from(padded);
-    let weights = linear::pack_weights(context, node, count, |emit| {
-        let mut left = &order[..];
-        for block in (0..full).map(|_| block).chain(rest) {
-            let (here, after) = left.split_at((block.vectors * LANES) as usize);
-            left = after;
-            for step in (0..padded).step_by(unit as usize) {
-                for channel in here {
-                    for i in step..step + unit {
-                        let inside = (i < depth).then_some(i as usize);
-                        emit(channel.zip(inside).map(|(c, i)| element(c, i)));
-                    }
-                }
-            }
-        }
-    })?;
+    let weights = pack(shape, context, node, (&order, unit, padded), element)?;
     let x = context.tensor(node, 0);
     let zero = if x.ty == DataType::F32 {
         0
@@ -89,7 +72,7 @@ pub(super) fn kernel(
     let size = x.ty.size();
     let (_, to) = context.output(node);
     let columns = geometry.columns.output;
-    let most = (SUMS / block.vectors).min(4);
+    let most = positions(block);
     let area = if gathered {
         Area::gathered(&geometry, most, padded * size)
     } else {
@@ -179,6 +162,47 @@ pub(super) fn kernel(
         });
     });
     Ok(f.finish())
+}
+
+/// The output channels by vectors.
+pub(super) fn order(outputs: u32) -> Order {
+    (0..outputs.next_multiple_of(LANES))
+        .map(|c| (c < outputs).then_some(c as usize))
+        .collect()
+}
+
+/// Positions that are computed together with a block.
+pub(super) fn positions(block: Block) -> u32 {
+    (SUMS / block.vectors).min(4)
+}
+
+/// Packs weights in the order block, step, channel, element of the step. Steps take `unit` elements, a
+/// channel has `padded` with what fills up the last.
+pub(super) fn pack(
+    shape: &Shape,
+    context: &mut Context,
+    node: &Node,
+    (order, unit, padded): (&Order, u32, u32),
+    element: &dyn Fn(usize, usize) -> usize,
+) -> Result<BufferId, String> {
+    let depth = shape.geometry.rows.taps * shape.geometry.columns.taps * shape.depth;
+    let (full, block, rest) = shape.blocks(LANES);
+    let count = order.len() as u64 * u64::from(padded);
+    linear::pack_weights(context, node, count, |emit| {
+        let mut left = &order[..];
+        for block in (0..full).map(|_| block).chain(rest) {
+            let (here, after) = left.split_at((block.vectors * LANES) as usize);
+            left = after;
+            for step in (0..padded).step_by(unit as usize) {
+                for channel in here {
+                    for i in step..step + unit {
+                        let inside = (i < depth).then_some(i as usize);
+                        emit(channel.zip(inside).map(|(c, i)| element(c, i)));
+                    }
+                }
+            }
+        }
+    })
 }
 
 /// Positions whose elements are gathered before their sums are taken: what was just written can be read

@@ -15,6 +15,7 @@ mod conv;
 mod copy;
 mod depthwise;
 mod detection;
+mod direct;
 mod dot;
 mod element;
 mod exp;

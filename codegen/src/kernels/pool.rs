@@ -23,6 +23,11 @@ use crate::nest::{Address, Affine, Builder, Expr, Kernel, Load, Op, Role, Store,
 /// Taps in one round of a loop, in vectors.
 const UNROLLED: u32 = 4;
 
+/// Taps of a window that, in vectors, is taken without a loop.
+const WINDOW: u32 = 12;
+/// Taps of all channels of a window that are taken without a loop.
+const WINDOWS: u32 = 24;
+
 /// How the taps of a window become one number, in one width of channels.
 trait Pool {
     /// Before the first tap.
@@ -146,11 +151,18 @@ fn kernel(
     f.operand(Role::Read, "x", from);
     f.operand(Role::Write, "y", to);
     let simd = vectors(context.simd);
+    let taps = size[0].saturating_mul(size[1]);
     let chunk =
         |f: &mut Builder, (pool, times): (&dyn Pool, u32), tile: &Tile, channel: &Affine| {
             let sum = f.accumulator("pooled", pool.start());
             let (row_taps, column_taps) = (&tile.row_taps, &tile.column_taps);
-            f.range("ky", &row_taps.0, &row_taps.1, 1, |f, ky| {
+            // Small windows are no loops at all.
+            let high = if times > 1 && taps <= WINDOW {
+                size[0]
+            } else {
+                1
+            };
+            f.unrolled("ky", (&row_taps.0, &row_taps.1), 1, high, |f, ky| {
                 let row = &tile.row * rows.stride + ky + -(rows.pad as i32);
                 let bounds = (&column_taps.0, &column_taps.1);
                 f.unrolled("kx", bounds, 1, times, |f, kx| {
@@ -180,9 +192,21 @@ fn kernel(
             }
             let end = channels / width * width;
             let times = if *width > 1 { UNROLLED } else { 1 };
-            f.range("c", done, end, *width, |f, c| {
-                chunk(f, (&**pool, times), tile, c);
-            });
+            let chunks = end.saturating_sub(done) / width;
+            let together = if *width > 1 && chunks.saturating_mul(taps) <= WINDOWS {
+                chunks.max(1)
+            } else {
+                1
+            };
+            f.unrolled(
+                "c",
+                (&done.into(), &end.into()),
+                *width,
+                together,
+                |f, c| {
+                    chunk(f, (&**pool, times), tile, c);
+                },
+            );
             done = end;
         }
     });

@@ -160,6 +160,16 @@ impl Builder {
         });
     }
 
+    /// Runs `body`, under a condition that always holds: `index`, a loop's, is not negative. A compiler that
+    /// orders the code between two branches anew then does not do the loads of many bodies first.
+    pub fn apart(&mut self, index: Option<&Affine>, body: impl FnOnce(&mut Self)) {
+        let Some(index) = index else {
+            return body(self);
+        };
+        let holds = Expr::I32(-1).lt(Expr::from(index));
+        self.branch(holds, body, |_| {});
+    }
+
     /// Ends the loop whose body this is, if `condition` is not 0.
     fn leave(&mut self, condition: Expr) {
         self.kernel.body.push(Stmt::Leave(condition));
