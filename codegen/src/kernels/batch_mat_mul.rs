@@ -46,19 +46,20 @@ pub(super) fn batch_mat_mul(
         f.operand(Role::Write, "s", of_rows);
         f.each("m", count / rows, |f, m| {
             f.each("r", rows, |f, r| {
-                let read = |k: &Affine| {
+                let read = |k: &Affine, ty: Ty| {
                     let at = m * (rows * depth)
                         + if swapped[0] {
                             k * rows + r
                         } else {
                             r * depth + k
                         };
-                    Expr::Load(Load::Whole(Ty::F32), element::element(from_x, &at, 4))
+                    Expr::Load(Load::Whole(ty), element::element(from_x, &at, 4))
                 };
                 let row = m * rows + r;
                 let at = element::element(quantized, &row, 2 * depth);
                 let scale = element::element(of_rows, &row, 4);
-                hybrid::quantize(f, depth, asymmetric, &read, &at, scale);
+                let vector = vectors(context.simd) && !swapped[0];
+                hybrid::quantize(f, (depth, vector), asymmetric, &read, &at, scale);
             });
         });
         left = Side {

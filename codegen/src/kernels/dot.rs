@@ -12,10 +12,13 @@ use crate::nest::{Address, Affine, Builder, Expr, Lanes, Load, Op, Ty};
 /// Products of 16 by 8 bits that a 32-bit lane surely holds, in all eight lanes: each adds two of at most 2^22.
 const SHORT: u32 = 255 * 8;
 
+/// Vectors of products in one round of a loop, where there are several rounds.
+const UNROLLED: u32 = 4;
+
 /// The upper half of a vector in the place of the lower.
-const UPPER: Lanes = [8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7];
+pub(super) const UPPER: Lanes = [8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7];
 /// The second 32-bit lane in the place of the first.
-const SECOND: Lanes = [4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11];
+pub(super) const SECOND: Lanes = [4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11];
 
 /// How products are taken and summed.
 #[derive(Clone, Copy, Debug)]
@@ -90,7 +93,8 @@ impl Dot {
         if let Some(sums) = &sum.vector {
             done = run / 8 * 8;
             if self.fits() || self.types[1] == DataType::I16 {
-                f.range("i", 0, done, 8, |f, i| {
+                let times = if done > 8 * UNROLLED { UNROLLED } else { 1 };
+                f.unrolled("i", (&0.into(), &done.into()), 8, times, |f, i| {
                     let product = self.products(f, at(i), sums.ty());
                     f.set(sums, sums.clone() + product);
                 });

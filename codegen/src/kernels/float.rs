@@ -110,6 +110,18 @@ impl Float {
         Expr::Load(Load::Whole(self.ty), at)
     }
 
+    /// The number at a place in every lane.
+    fn splat(&self, at: &Address) -> Expr {
+        let x = Expr::Load(Load::Whole(Ty::F32), at.clone());
+        if self.ty.is_vector() {
+            // Loaded as a float it stays among the vectors' registers: wasmtime takes what is loaded to fill
+            // a vector through those of integers.
+            Expr::op(Op::F32x4Splat, [x])
+        } else {
+            x
+        }
+    }
+
     fn add_product(&self, f: &mut Builder, sum: &Expr, x: Expr, weight: Expr) {
         let added = if self.relaxed {
             Expr::op(Op::F32x4RelaxedMadd, [x, weight, sum.clone()])
@@ -165,17 +177,7 @@ impl Arithmetic for Float {
         sums: &[Vec<Expr>],
         _: u32,
     ) {
-        // A number that is loaded as one stays among the vectors' registers; wasmtime takes what is loaded to
-        // fill a vector through those of integers.
-        let splat = |at: &Address| {
-            let x = Expr::Load(Load::Whole(Ty::F32), at.clone());
-            if self.ty.is_vector() {
-                Expr::op(Op::F32x4Splat, [x])
-            } else {
-                x
-            }
-        };
-        let x = x.iter().map(splat).collect();
+        let x = x.iter().map(|at| self.splat(at)).collect();
         self.add(f, x, weights, sums);
     }
 

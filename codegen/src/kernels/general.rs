@@ -167,6 +167,7 @@ impl Sums {
         let mut source = View::new(from, x.ty.size(), &shape);
         let mut scales = None;
         let mut ty = x.ty;
+        let simd = vectors(context.simd);
         if is_hybrid {
             let image = x.elements() as u32 / self.geometry.batch;
             let quantized = context.scratch("quantized", 2 * x.elements() as u32);
@@ -174,15 +175,12 @@ impl Sums {
             f.operand(Role::Write, "q", quantized);
             f.operand(Role::Write, "s", of_images);
             f.each("n", self.geometry.batch, |f, n| {
-                let read = |i: &Affine| {
-                    Expr::Load(
-                        Load::Whole(Ty::F32),
-                        element::element(from, &(n * image + i), 4),
-                    )
+                let read = |i: &Affine, ty: Ty| {
+                    Expr::Load(Load::Whole(ty), element::element(from, &(n * image + i), 4))
                 };
                 let at = element::element(quantized, n, 2 * image);
                 let scale = element::element(of_images, n, 4);
-                hybrid::quantize(f, image, asymmetric, &read, &at, scale);
+                hybrid::quantize(f, (image, simd), asymmetric, &read, &at, scale);
             });
             source = View::new(quantized, 2, &shape);
             scales = Some(of_images);
@@ -192,7 +190,7 @@ impl Sums {
             types: [ty, weights.ty],
             zeros,
             long: finish.is_long(),
-            vector: vectors(context.simd),
+            vector: simd,
             products: (rows.taps * columns.taps).saturating_mul(self.depth),
         };
         let operands = Operands {
