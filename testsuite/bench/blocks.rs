@@ -134,7 +134,7 @@ struct Again {
 }
 
 impl Source for Again {
-    fn read(&mut self, out: &mut [u8]) -> Result<Read, SourceError> {
+    fn read(&mut self, out: &mut [u8], _: std::time::Instant) -> Result<Read, SourceError> {
         out.copy_from_slice(&self.samples[self.next]);
         self.next = (self.next + 1) % self.samples.len();
         Ok(Read::Sample)

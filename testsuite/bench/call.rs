@@ -91,7 +91,7 @@ fn start(path: &std::path::Path, simd: Simd) -> rune_runtime::Instance {
 struct Noise(Random);
 
 impl Source for Noise {
-    fn read(&mut self, out: &mut [u8]) -> Result<Read, SourceError> {
+    fn read(&mut self, out: &mut [u8], _: std::time::Instant) -> Result<Read, SourceError> {
         if out.iter().all(|b| *b == 0) {
             // Bytes below 64 keep floats finite.
             let sample = self.0.bytes(out.len());

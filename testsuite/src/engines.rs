@@ -213,7 +213,7 @@ fn calls(instance: &mut rune_runtime::Instance, outputs: usize, most: usize) -> 
 struct Queue(Arc<Mutex<VecDeque<Vec<u8>>>>);
 
 impl Source for Queue {
-    fn read(&mut self, out: &mut [u8]) -> Result<Read, SourceError> {
+    fn read(&mut self, out: &mut [u8], _: std::time::Instant) -> Result<Read, SourceError> {
         Ok(
             match self.0.lock().expect("no other thread reads").pop_front() {
                 Some(sample) => {

@@ -1,7 +1,7 @@
 //! One rune on devices with different sensors of one kind: the same label from all of them.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::{f64::consts::PI, fs, path::PathBuf};
+use std::{f64::consts::PI, fs, path::PathBuf, time::Instant};
 
 use image::ImageReader;
 use rune_abi::ManifestView;
@@ -80,7 +80,7 @@ impl Recording {
 }
 
 impl rune_runtime::Source for Recording {
-    fn read(&mut self, out: &mut [u8]) -> Result<Read, SourceError> {
+    fn read(&mut self, out: &mut [u8], _: Instant) -> Result<Read, SourceError> {
         loop {
             if self.stream.read(out).unwrap().is_some() {
                 return Ok(Read::Sample);
@@ -104,7 +104,7 @@ impl rune_runtime::Source for Recording {
 struct Picture(ImagePlan, Option<Vec<u8>>);
 
 impl rune_runtime::Source for Picture {
-    fn read(&mut self, out: &mut [u8]) -> Result<Read, SourceError> {
+    fn read(&mut self, out: &mut [u8], _: Instant) -> Result<Read, SourceError> {
         let Some(bytes) = self.1.take() else {
             return Ok(Read::End { note: None });
         };

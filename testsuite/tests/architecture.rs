@@ -44,7 +44,13 @@ fn front_and_back_meet_only_in_ir() {
         ),
         (
             "rune-runtime",
-            &["rune-abi", "rune-exporters", "rune-saga", "runec"],
+            &[
+                "rune-abi",
+                "rune-adapt",
+                "rune-exporters",
+                "rune-saga",
+                "runec",
+            ],
         ),
         ("rune-saga", &["rune-abi"]),
         ("rune-exporters", &["rune-saga"]),

@@ -494,7 +494,10 @@ fn listed_in_query(mark: &str) -> Words {
         .split('"')
         .skip(1)
         .step_by(2);
-    words(predicates.filter(|w| w.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')))
+    words(predicates.filter(|w| {
+        w.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+    }))
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn marks_tell_the_host_which_stage_runs() {
 struct Ones;
 
 impl Source for Ones {
-    fn read(&mut self, out: &mut [u8]) -> Result<Read, SourceError> {
+    fn read(&mut self, out: &mut [u8], _: std::time::Instant) -> Result<Read, SourceError> {
         out.fill(0xff);
         Ok(Read::Sample)
     }

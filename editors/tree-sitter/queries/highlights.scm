@@ -28,10 +28,12 @@
 ((capability first: (name) @constant.builtin)
   (#any-of? @constant.builtin
     "RAND" "rand" "random" "SOUND" "AUDIO" "sound" "audio" "ACCEL" "accel" "ACCELEROMETER" "accelerometer"
-    "IMAGE" "image" "CAMERA" "RAW" "raw"))
+    "IMAGE" "image" "CAMERA" "RAW" "raw" "FLOAT_IMAGE" "float-image" "float_image"
+    "TEMPERATURE" "temperature" "GPIO" "gpio"))
 ((capability first: (name) @variable second: (name) @constant.builtin)
   (#match? @variable "[a-z]")
-  (#any-of? @constant.builtin "RAND" "SOUND" "AUDIO" "ACCEL" "ACCELEROMETER" "IMAGE" "CAMERA" "RAW"))
+  (#any-of? @constant.builtin "RAND" "SOUND" "AUDIO" "ACCEL" "ACCELEROMETER" "IMAGE" "CAMERA" "RAW"
+    "FLOAT_IMAGE" "TEMPERATURE" "GPIO"))
 ((out first: (name) @constant.builtin)
   (#any-of? @constant.builtin "SERIAL" "serial"))
 

@@ -32,9 +32,11 @@ pub(crate) fn sensor(word: &str) -> Option<(&'static str, &'static str)> {
         "VIDEO" | "WEBCAM" | "PHOTO" | "PICTURE" | "CAM" => ("IMAGE", ""),
         "ACCL" | "MOTION" => ("ACCEL", ""),
         "RANDOM" => ("RAND", ""),
-        "GYRO" | "GYROSCOPE" | "IMU" | "MAGNETOMETER" | "TEMPERATURE" | "HUMIDITY" | "PRESSURE"
-        | "LIGHT" | "PROXIMITY" | "ADC" | "ANALOG" | "HEARTRATE" | "ECG" | "EMG" | "SENSOR"
-        | "INPUT" | "TENSOR" | "CSV" | "I2C" | "UART" => (
+        "THERMOMETER" => ("TEMPERATURE", ""),
+        "PIN" => ("GPIO", ""),
+        "GYRO" | "GYROSCOPE" | "IMU" | "MAGNETOMETER" | "HUMIDITY" | "PRESSURE" | "LIGHT"
+        | "PROXIMITY" | "ADC" | "ANALOG" | "HEARTRATE" | "ECG" | "EMG" | "SENSOR" | "INPUT"
+        | "TENSOR" | "CSV" | "I2C" | "UART" => (
             "RAW",
             ", which takes data of any kind from the program that runs the rune",
         ),

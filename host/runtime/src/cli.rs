@@ -23,8 +23,8 @@ use runec::{
 };
 
 use crate::{
-    Cache, Call, CallError, Cause, Compiler, GrantError, Instance, Limits, Policy, Router, Rune,
-    Runtime, SendError, SourceFlag, StartError,
+    Cache, Call, CallError, Cause, Compiler, GrantError, Instance, Limits, Policy, Replay, Router,
+    Rune, Runtime, SendError, SourceFlag, StartError,
     cmd::{bench, control, serve, top, trace},
     worker,
 };
@@ -104,6 +104,14 @@ struct Run {
     #[arg(long, help = OUT, value_name = "[NAME=]SINK", help_heading = SINKS)]
     out: Vec<String>,
 
+    /// Store everything that the rune reads in this folder
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
+
+    /// Give the rune again what --record stored, bit for bit
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["accel", "sound", "image", "float_image", "raw", "temperature", "gpio", "rand"])]
+    replay: Option<PathBuf>,
+
     /// Stop after this many calls; otherwise files run to their end and generators give one call
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     calls: Option<u64>,
@@ -155,9 +163,21 @@ pub(crate) struct Sources {
     #[arg(long, value_name = "[NAME=]FILE.png", visible_alias = "img", help_heading = SOURCES)]
     image: Vec<String>,
 
-    /// Bytes for RAW
+    /// A picture in floats from 0 to 1, as --image
+    #[arg(long, value_name = "[NAME=]FILE.png", help_heading = SOURCES)]
+    float_image: Vec<String>,
+
+    /// Bytes for RAW; `-` is standard input, serial:DEVICE a serial port
     #[arg(long, value_name = "[NAME=]FILE", help_heading = SOURCES)]
     raw: Vec<String>,
+
+    /// Degrees Celsius for TEMPERATURE: CSV with one column
+    #[arg(long, value_name = "[NAME=]FILE.csv", help_heading = SOURCES)]
+    temperature: Vec<String>,
+
+    /// Levels for GPIO, 0 or 1: CSV with one column
+    #[arg(long, value_name = "[NAME=]FILE.csv", help_heading = SOURCES)]
+    gpio: Vec<String>,
 
     /// Seed for RAND; 0 where not given
     #[arg(long, value_name = "[NAME=]SEED", visible_alias = "random", help_heading = SOURCES)]
@@ -324,11 +344,19 @@ fn run(args: &Run, console: Console) -> Result<(), Failure> {
         call_time: Duration::from_secs(args.time_limit),
     };
     let flags = args.sources.flags();
-    let policy = match &args.policy {
-        None => None,
-        Some(path) => Some(Policy::load(path).map_err(Failure::usage)?),
+    let policy = args.policy.as_deref().map(Policy::load).transpose();
+    let policy = policy.map_err(Failure::usage)?;
+    let grants = match &args.replay {
+        Some(folder) => {
+            let replay = Replay::new(folder);
+            rune.grant_replay(policy.as_ref(), replay, &args.out, &limits)?
+        }
+        None => rune.grant_with(policy.as_ref(), &flags, &args.out, &limits)?,
     };
-    let grants = rune.grant_with(policy.as_ref(), &flags, &args.out, &limits)?;
+    let grants = match &args.record {
+        Some(folder) => rune.record(grants, folder).map_err(Failure::usage)?,
+        None => grants,
+    };
     let report = Arc::new(move |level, text: &str| console.say(level, text));
     let router = Router::open(rune.manifest(), grants.sinks(), grants.rates(), report);
     let mut router = router.map_err(Failure::usage)?;
@@ -443,6 +471,9 @@ impl Sources {
             (CapabilityKind::Accel, &self.accel),
             (CapabilityKind::Sound, &self.sound),
             (CapabilityKind::Image, &self.image),
+            (CapabilityKind::FloatImage, &self.float_image),
+            (CapabilityKind::Temperature, &self.temperature),
+            (CapabilityKind::Gpio, &self.gpio),
             (CapabilityKind::Raw, &self.raw),
             (CapabilityKind::Rand, &self.rand),
         ]

@@ -1,12 +1,12 @@
 //! What a rune asks for against what the host offers.
 
-use std::fmt;
+use std::{fmt, path::Path, sync::Arc};
 
 use rune_abi::{Capability, CapabilityKind, Manifest, Value};
 
 use crate::{
     Limits, Policy, Rates, Sink,
-    capability::{self, Given, Source, SourceError},
+    capability::{self, Given, OpenError, Recorder, Replay, Source, SourceError},
     output::flag,
     policy,
 };
@@ -19,7 +19,7 @@ const BASES: &[&str] = &["runicos/base", "runicos/linux"];
 pub struct SourceFlag {
     /// The kind of capability it can feed.
     pub kind: CapabilityKind,
-    /// A file or seed, with `NAME=` in front where it is for the capability of that name.
+    /// A file, sensor or seed, with `NAME=` in front where it is for the capability of that name.
     pub value: String,
 }
 
@@ -42,6 +42,28 @@ impl Grants {
             sinks: vec![],
             rates: Rates::default(),
         }
+    }
+
+    /// The sources alone, one per capability.
+    pub fn into_sources(self) -> Vec<Box<dyn Source>> {
+        self.sources
+    }
+
+    /// The same with everything that the sources give written down in a folder.
+    pub(crate) fn record(
+        mut self,
+        capabilities: &[Capability],
+        folder: &Path,
+    ) -> Result<Self, SourceError> {
+        let sources = std::mem::take(&mut self.sources).into_iter();
+        let recorded = sources.zip(capabilities).enumerate();
+        self.sources = recorded
+            .map(|(index, (source, capability))| {
+                let recorder = Recorder::new(source, capability, folder, index)?;
+                Ok(Box::new(recorder) as Box<dyn Source>)
+            })
+            .collect::<Result<_, SourceError>>()?;
+        Ok(self)
     }
 
     /// Where each output goes, in the order of the manifest; standard output beyond the last.
@@ -93,29 +115,43 @@ impl fmt::Display for GrantError {
 
 impl std::error::Error for GrantError {}
 
+/// Where sources come from beside a policy.
+pub(crate) enum Inputs<'a> {
+    Flags(&'a [SourceFlag]),
+    Replay(Arc<Replay>),
+}
+
 /// Matches flags with capabilities, refuses what is missing, and only then opens sources.
 pub(crate) fn grant(
     manifest: &Manifest,
-    flags: &[SourceFlag],
+    inputs: &Inputs<'_>,
     outs: &[String],
     limits: &Limits,
     policy: Option<&Policy>,
 ) -> Result<Grants, GrantError> {
-    let values = match_flags(manifest, flags).map_err(GrantError::Flags)?;
+    let capabilities = &manifest.capabilities;
+    let sources: Vec<Option<Given>> = match inputs {
+        Inputs::Flags(flags) => given_by_hand(manifest, flags).map_err(GrantError::Flags)?,
+        Inputs::Replay(replay) => capabilities
+            .iter()
+            .map(|_| Some(Given::Replay(replay.clone())))
+            .collect(),
+    };
     let by_hand = flag::sinks(manifest, outs).map_err(GrantError::Flags)?;
     let limits = policy.map_or(*limits, |policy| policy.limits(limits));
     let mut missing = unmet(manifest, &limits, policy);
     let mut given = vec![];
-    for (capability, values) in manifest.capabilities.iter().zip(values) {
-        match (values.is_empty(), policy) {
-            (true, Some(policy)) => match policy.source(capability) {
+    for (capability, source) in capabilities.iter().zip(sources) {
+        match (source, policy) {
+            (Some(source), _) => given.push(source),
+            (None, Some(policy)) => match policy.source(capability) {
                 Ok(source) => given.push(source),
                 Err(reasons) => missing.extend(reasons),
             },
-            (true, None) if capability.kind != CapabilityKind::Rand => {
-                missing.push(unfed(manifest, capability));
+            (None, None) if capability.kind == CapabilityKind::Rand => {
+                given.push(Given::Seeds(vec![]));
             }
-            _ => given.push(Given::by_hand(values)),
+            (None, None) => missing.push(unfed(manifest, capability)),
         }
     }
     let mut sinks = policy::default_sinks(manifest);
@@ -132,20 +168,38 @@ pub(crate) fn grant(
     if !missing.is_empty() {
         return Err(GrantError::Refused(missing));
     }
-    let sources = manifest
-        .capabilities
-        .iter()
-        .zip(&given)
-        .enumerate()
-        .map(|(index, (capability, given))| capability::open(capability, index, given))
-        .collect::<Result<_, _>>()
-        .map_err(GrantError::Source)?;
+    if let Inputs::Replay(replay) = inputs {
+        replay.check(capabilities).map_err(not_opened)?;
+    }
+    let opened = capabilities.iter().zip(&given).enumerate();
+    let opened =
+        opened.map(|(index, (capability, given))| capability::open(capability, index, given));
     Ok(Grants {
-        sources,
+        sources: capability::all(opened).map_err(not_opened)?,
         limits,
         sinks,
         rates: policy.map_or(Rates::default(), Policy::rates),
     })
+}
+
+fn not_opened(error: OpenError) -> GrantError {
+    match error {
+        OpenError::Refused(reasons) => GrantError::Refused(reasons),
+        OpenError::Source(error) => GrantError::Source(error),
+    }
+}
+
+/// What flags give each capability.
+fn given_by_hand(manifest: &Manifest, flags: &[SourceFlag]) -> Result<Vec<Option<Given>>, String> {
+    let values = match_flags(manifest, flags)?;
+    let given = manifest.capabilities.iter().zip(values);
+    given
+        .map(|(capability, values)| {
+            let is_given = !values.is_empty();
+            let given = is_given.then(|| Given::by_hand(capability.kind, values));
+            given.transpose()
+        })
+        .collect()
 }
 
 /// The values for each capability. A named value goes to its capability; the others of a kind are numbered

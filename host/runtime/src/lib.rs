@@ -21,6 +21,7 @@ pub mod serve;
 use std::{
     fmt,
     num::{NonZeroU32, NonZeroU64},
+    path::Path,
     time::Duration,
 };
 
@@ -28,11 +29,12 @@ use rune_abi::{Import, Manifest, ManifestError};
 use sha2::{Digest, Sha256};
 
 pub use cache::Cache;
-pub use capability::{Read, Source, SourceError};
+pub use capability::{Read, Recorder, Replay, Sensor, Source, SourceError, SourceErrorKind, Stamp};
 pub use engine::{
     Call, CallError, Cause, CompileError, Compiler, Health, Instance, Listener, Runtime, Span,
     StartError, Tracer, WorkerLimits, health, now, worker,
 };
+use grant::Inputs;
 pub use grant::{GrantError, Grants, SourceFlag};
 pub use output::{
     Elements, Meters, Record, SinkCounters, Tensor,
@@ -118,7 +120,30 @@ impl Rune {
         outs: &[String],
         limits: &Limits,
     ) -> Result<Grants, GrantError> {
-        grant::grant(&self.manifest, flags, outs, limits, policy)
+        grant::grant(&self.manifest, &Inputs::Flags(flags), outs, limits, policy)
+    }
+
+    /// The same with what a recording holds in place of what the host offers, bit for bit.
+    ///
+    /// # Errors
+    /// Where the recording is of a rune that reads something else, or something else is missing.
+    pub fn grant_replay(
+        &self,
+        policy: Option<&Policy>,
+        replay: Replay,
+        outs: &[String],
+        limits: &Limits,
+    ) -> Result<Grants, GrantError> {
+        let inputs = Inputs::Replay(replay.into());
+        grant::grant(&self.manifest, &inputs, outs, limits, policy)
+    }
+
+    /// Lets everything that the sources of grants give be written down in a folder, see [`Replay`].
+    ///
+    /// # Errors
+    /// Where a file cannot be made there, as when there is a recording in it.
+    pub fn record(&self, grants: Grants, folder: &Path) -> Result<Grants, SourceError> {
+        grants.record(&self.manifest.capabilities, folder)
     }
 
     /// Starts it on a runtime of its own, compiled in this process. Whoever starts several, or runes of others,

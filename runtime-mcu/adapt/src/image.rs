@@ -105,7 +105,7 @@ impl Pixels {
 /// A side that becomes shorter is averaged over the area each new pixel covers, one that becomes longer is
 /// interpolated linearly; the mean of a channel is exact and rounded once. Then the pixel is converted, with
 /// the matrix of BT.601 from luma and colour differences, and to grey by 0.299 red + 0.587 green + 0.114
-/// blue, also of BT.601.
+/// blue, also of BT.601. For `FLOAT_IMAGE` each byte is divided by 255 last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImagePlan {
     pub(crate) source: ImageSource,
@@ -115,6 +115,8 @@ pub struct ImagePlan {
     pub(crate) across: Scale,
     pub(crate) down: Scale,
     pub(crate) pixels: Pixels,
+    /// Samples are binary32 from 0 to 1, not bytes.
+    pub(crate) float: bool,
 }
 
 impl ImagePlan {
@@ -126,7 +128,12 @@ impl ImagePlan {
 
     /// Bytes of what the rune reads.
     pub fn output_bytes(&self) -> usize {
-        self.across.to as usize * self.down.to as usize * self.pixels.bytes() as usize
+        let pixels = self.across.to as usize * self.down.to as usize;
+        pixels * self.pixels.bytes() as usize * self.sample_bytes()
+    }
+
+    fn sample_bytes(&self) -> usize {
+        if self.float { 4 } else { 1 }
     }
 
     /// Converts a picture of at least [`source_bytes`](Self::source_bytes) to exactly
@@ -170,7 +177,8 @@ impl ImagePlan {
         at: impl Fn(&[u8], usize) -> [u8; N],
     ) {
         let total = u64::from(self.across.total()) * u64::from(self.down.total());
-        let bytes = self.pixels.bytes() as usize;
+        let samples = self.pixels.bytes() as usize;
+        let bytes = samples * self.sample_bytes();
         let step = self.source.row_step() as usize;
         let places = (0..self.down.to).flat_map(|y| (0..self.across.to).map(move |x| (x, y)));
         for (pixel, (x, y)) in out.chunks_exact_mut(bytes).zip(places) {
@@ -189,7 +197,14 @@ impl ImagePlan {
                 }
             }
             let mean = sums.map(|sum| ((sum + total / 2) / total) as u8);
-            pixel.copy_from_slice(&to(self.pixels, mean)[..bytes]);
+            let made = to(self.pixels, mean);
+            if self.float {
+                for (out, sample) in pixel.chunks_exact_mut(4).zip(&made[..samples]) {
+                    out.copy_from_slice(&(f32::from(*sample) / 255.0).to_le_bytes());
+                }
+            } else {
+                pixel.copy_from_slice(&made[..samples]);
+            }
         }
     }
 }

@@ -21,12 +21,12 @@ pub enum Source {
     Sound(SoundSource),
     /// An accelerometer; feeds ACCEL.
     Motion(MotionSource),
-    /// A camera; feeds IMAGE.
+    /// A camera; feeds IMAGE and `FLOAT_IMAGE`.
     Image(ImageSource),
 }
 
 impl Source {
-    /// The kind of capability it can feed.
+    /// The kind of capability it can feed; a camera feeds `FLOAT_IMAGE` too.
     pub const fn kind(&self) -> CapabilityKind {
         match self {
             Self::Sound(_) => CapabilityKind::Sound,
@@ -54,7 +54,12 @@ pub enum Plan {
 )]
 pub fn plan(capability: &CapabilityView<'_>, source: &Source) -> Result<Plan, Refusal> {
     let mut reasons = Reasons::default();
-    if source.kind() != capability.kind {
+    let kind = if capability.kind == CapabilityKind::FloatImage {
+        CapabilityKind::Image
+    } else {
+        capability.kind
+    };
+    if source.kind() != kind {
         reasons.add(Reason::Kind {
             wanted: capability.kind,
             given: source.kind(),
@@ -268,6 +273,7 @@ fn image(
             to: high,
         },
         pixels,
+        float: capability.ty.element() == ElementType::F32,
     })
 }
 

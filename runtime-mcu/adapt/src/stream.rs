@@ -102,6 +102,16 @@ impl StreamPlan {
         Self { backlog, ..self }
     }
 
+    /// The same in windows of one frame each, for a whole recording that is cut later.
+    #[must_use]
+    pub fn frame_by_frame(self) -> Self {
+        Self {
+            window: 1,
+            hop: 1,
+            ..self
+        }
+    }
+
     /// Numbers of f32 that a [`Stream`] needs: the filter's table and its history.
     pub fn words(&self) -> usize {
         self.filter

@@ -16,6 +16,12 @@ pub enum CapabilityKind {
     Image = 4,
     /// Bytes as they come.
     Raw = 5,
+    /// A camera image, samples from 0 to 1, rows of pixels.
+    FloatImage = 6,
+    /// Temperature in degrees Celsius.
+    Temperature = 7,
+    /// The level of a pin.
+    Gpio = 8,
 }
 
 /// Where results go. The number is its tag in the manifest.
@@ -100,6 +106,36 @@ const SOURCE: ParamSpec = integer(
     "",
     "Which of the sources of this kind that the host was given it reads, from 0; capabilities may share one.",
 );
+
+/// What both kinds of images take.
+const PICTURE: &[ParamSpec] = &[
+    integer(
+        "width",
+        &[],
+        (1, 16_384),
+        None,
+        "px",
+        "Columns of the image.",
+    ),
+    integer("height", &[], (1, 16_384), None, "px", "Rows of the image."),
+    ParamSpec {
+        name: "pixel-format",
+        aliases: &[],
+        ty: ParamType::Word(&["RGB", "BGR", "GrayScale"]),
+        default: Some("RGB"),
+        unit: "",
+        doc: "The samples of a pixel and their order.",
+    },
+    SOURCE,
+];
+
+const fn reads(doc: &'static str) -> ParamSpec {
+    integer("samples", &["n"], (1, LIMIT), None, "", doc)
+}
+
+const fn hop(doc: &'static str) -> ParamSpec {
+    integer("hop", &[], (1, LIMIT), None, "", doc)
+}
 
 /// Every capability kind.
 pub const CAPABILITIES: &[KindSpec<CapabilityKind>] = &[
@@ -231,26 +267,7 @@ pub const CAPABILITIES: &[KindSpec<CapabilityKind>] = &[
         aliases: &["image", "CAMERA"],
         doc: "An image in 8-bit samples, row by row.",
         elements: &[ElementType::U8],
-        params: &[
-            integer(
-                "width",
-                &[],
-                (1, 16_384),
-                None,
-                "px",
-                "Columns of the image.",
-            ),
-            integer("height", &[], (1, 16_384), None, "px", "Rows of the image."),
-            ParamSpec {
-                name: "pixel-format",
-                aliases: &[],
-                ty: ParamType::Word(&["RGB", "BGR", "GrayScale"]),
-                default: Some("RGB"),
-                unit: "",
-                doc: "The samples of a pixel and their order.",
-            },
-            SOURCE,
-        ],
+        params: PICTURE,
     },
     KindSpec {
         kind: CapabilityKind::Raw,
@@ -286,6 +303,54 @@ pub const CAPABILITIES: &[KindSpec<CapabilityKind>] = &[
                 "bytes",
                 "How many bytes the window advances per call; a whole window where not given.",
             ),
+            SOURCE,
+        ],
+    },
+    KindSpec {
+        kind: CapabilityKind::FloatImage,
+        name: "FLOAT_IMAGE",
+        aliases: &["float-image", "float_image"],
+        doc: "An image in samples from 0 to 1, row by row.",
+        elements: &[ElementType::F32],
+        params: PICTURE,
+    },
+    KindSpec {
+        kind: CapabilityKind::Temperature,
+        name: "TEMPERATURE",
+        aliases: &["temperature"],
+        doc: "Temperature in degrees Celsius.",
+        elements: &[ElementType::F32],
+        params: &[
+            reads("How many readings one call reads."),
+            integer(
+                "hz",
+                &[],
+                (1, 1000),
+                Some("1"),
+                "Hz",
+                "Readings per second.",
+            ),
+            hop("How many readings the window advances per call; a whole window where not given."),
+            SOURCE,
+        ],
+    },
+    KindSpec {
+        kind: CapabilityKind::Gpio,
+        name: "GPIO",
+        aliases: &["gpio"],
+        doc: "The level of a pin, 0 or 1.",
+        elements: &[ElementType::U8],
+        params: &[
+            reads("How many readings one call reads."),
+            integer(
+                "hz",
+                &[],
+                (1, 1000),
+                Some("10"),
+                "Hz",
+                "Readings per second.",
+            ),
+            hop("How many readings the window advances per call; a whole window where not given."),
             SOURCE,
         ],
     },

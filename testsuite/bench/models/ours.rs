@@ -167,7 +167,7 @@ fn clock_cost() -> f64 {
 struct Again(Vec<u8>);
 
 impl Source for Again {
-    fn read(&mut self, out: &mut [u8]) -> Result<Read, SourceError> {
+    fn read(&mut self, out: &mut [u8], _: std::time::Instant) -> Result<Read, SourceError> {
         out.copy_from_slice(&self.0);
         Ok(Read::Sample)
     }

@@ -63,7 +63,12 @@ fn unscaled(subject: &Subject<'_>, maker: StageId) -> Option<(StageId, StageId, 
             let remedy = match kind.value {
                 CapabilityKind::Image => "runicos/image-normalization",
                 CapabilityKind::Sound => "runicos/audio-float-conversion",
-                CapabilityKind::Rand | CapabilityKind::Accel | CapabilityKind::Raw => return None,
+                CapabilityKind::Rand
+                | CapabilityKind::Accel
+                | CapabilityKind::Raw
+                | CapabilityKind::FloatImage
+                | CapabilityKind::Temperature
+                | CapabilityKind::Gpio => return None,
             };
             return cast.map(|cast| (cast, id, remedy));
         }

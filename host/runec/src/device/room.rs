@@ -216,7 +216,9 @@ impl Rune<'_> {
     fn advice(&self, stage: &Stage, cost: &Cost) -> String {
         let name = &stage.name.value;
         match &stage.kind {
-            StageKind::Capability(kind) if kind.value == CapabilityKind::Image => {
+            StageKind::Capability(kind)
+                if [CapabilityKind::Image, CapabilityKind::FloatImage].contains(&kind.value) =>
+            {
                 format!("let `{name}` give a smaller picture")
             }
             StageKind::Capability(_) => format!("let `{name}` read less per call"),

@@ -301,7 +301,7 @@ fn icon(node: &Node) -> &'static str {
             "M9 12V2.5M6.5 5L9 2.5L11.5 5M9 12H18M15.5 9.5L18 12L15.5 14.5M9 12L3 17.5M3 14V17.5H6.5"
         }
         // A camera.
-        (Role::Capability, "IMAGE") => {
+        (Role::Capability, "IMAGE" | "FLOAT_IMAGE") => {
             "M2 6.5h4L7.5 4h5L14 6.5h4V16H2zM10 8a3 3 0 1 1 0 6a3 3 0 1 1 0-6"
         }
         // A die.

@@ -1,26 +1,62 @@
-//! Where data comes from: one file per kind of capability, behind one trait.
+//! Where data comes from: files, sensors and recordings, behind one trait.
 
-mod accel;
+mod adapted;
 pub(crate) mod beneath;
+#[cfg(feature = "alsa")]
+mod card;
+mod files;
+mod iio;
 mod image;
+mod live;
 mod rand;
-mod raw;
+mod record;
+mod serial;
+mod setup;
 mod sound;
+mod stdin;
+mod sysfs;
+mod table;
 mod window;
 
-use std::{fmt, fs, io::Read as _, path::PathBuf};
+use std::{fmt, path::PathBuf, sync::Arc, time::Instant};
 
 use rune_abi::{Capability, CapabilityKind};
 
+use files::Files;
+pub use record::{Recorder, Replay};
+pub use setup::Sensor;
+pub(crate) use setup::{Setup, axes, crop, unit};
+
 /// A source of samples for one capability.
 pub trait Source: Send {
-    /// Fills `out` with the next sample. `out` is as long as the capability's type in the manifest.
-    fn read(&mut self, out: &mut [u8]) -> Result<Read, SourceError>;
+    /// Fills `out` with the next sample. `out` is as long as the capability's type in the manifest. What has
+    /// no sample at the deadline gives an error of the kind [`SourceErrorKind::Late`]; files need not look
+    /// at it.
+    fn read(&mut self, out: &mut [u8], deadline: Instant) -> Result<Read, SourceError>;
 
-    /// Whether it gives samples for ever.
+    /// Whether it gives samples for ever and at once.
     fn is_endless(&self) -> bool {
         false
     }
+
+    /// When the sample that was read last began, and what was lost before it.
+    fn stamp(&self) -> Stamp {
+        Stamp::default()
+    }
+
+    /// What a person should know and was not told yet.
+    fn warning(&mut self) -> Option<String> {
+        None
+    }
+}
+
+/// The place of a sample in time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// When it began, in nanoseconds since 1970; `None` where nobody knows, as of a file.
+    pub time: Option<u64>,
+    /// Samples that were lost right before it, because the rune was too slow.
+    pub lost: u64,
 }
 
 /// What a source had to give.
@@ -38,10 +74,21 @@ pub enum Read {
 /// Why a source cannot give what it should.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceError {
-    /// The file, with the line where there is one, or the flag.
+    /// What sort of failure it is.
+    pub kind: SourceErrorKind,
+    /// The file, with the line or byte where there is one, or the flag.
     pub place: String,
     /// What is wrong.
     pub what: String,
+}
+
+/// The sorts of failures of sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceErrorKind {
+    /// It cannot be read, or what it holds makes no sense.
+    Unreadable,
+    /// It gave nothing by the deadline of the call.
+    Late,
 }
 
 impl fmt::Display for SourceError {
@@ -53,11 +100,36 @@ impl fmt::Display for SourceError {
 impl std::error::Error for SourceError {}
 
 impl SourceError {
-    fn new(place: impl fmt::Display, what: impl fmt::Display) -> Self {
+    /// That something cannot be read, or makes no sense.
+    pub fn new(place: impl fmt::Display, what: impl fmt::Display) -> Self {
         Self {
+            kind: SourceErrorKind::Unreadable,
             place: place.to_string(),
             what: what.to_string(),
         }
+    }
+
+    /// That a source gave nothing by the deadline of the call.
+    fn late(place: impl fmt::Display) -> Self {
+        Self {
+            kind: SourceErrorKind::Late,
+            ..Self::new(place, "it gave no sample within the time of the call")
+        }
+    }
+}
+
+/// Why a source was not opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum OpenError {
+    /// It cannot be made into what the rune asks for: every reason.
+    Refused(Vec<String>),
+    /// It cannot be read.
+    Source(SourceError),
+}
+
+impl From<SourceError> for OpenError {
+    fn from(error: SourceError) -> Self {
+        Self::Source(error)
     }
 }
 
@@ -76,48 +148,54 @@ pub(crate) fn flag(kind: CapabilityKind) -> Flag {
         CapabilityKind::Accel => ("--accel", "FILE.csv"),
         CapabilityKind::Image => ("--image", "FILE.png"),
         CapabilityKind::Raw => ("--raw", "FILE"),
+        CapabilityKind::FloatImage => ("--float-image", "FILE.png"),
+        CapabilityKind::Temperature => ("--temperature", "FILE.csv"),
+        CapabilityKind::Gpio => ("--gpio", "FILE.csv"),
     };
     Flag { name, value }
 }
 
 /// What feeds a capability.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Given {
-    /// Files, or a seed.
-    pub(crate) values: Vec<String>,
-    /// The folder beneath which the files must lie; `None`: a person named them, and they may lie anywhere.
-    pub(crate) folder: Option<PathBuf>,
+#[derive(Clone, Debug)]
+pub(crate) enum Given {
+    /// Seeds of RAND; none: 0.
+    Seeds(Vec<String>),
+    Files(Files),
+    Sensor(Setup),
+    Replay(Arc<Replay>),
 }
 
 impl Given {
-    /// What a person gave.
-    pub(crate) fn by_hand(values: Vec<String>) -> Self {
-        Self {
-            values,
-            folder: None,
+    /// What a person gave in flags.
+    pub(crate) fn by_hand(kind: CapabilityKind, values: Vec<String>) -> Result<Self, String> {
+        if kind == CapabilityKind::Rand {
+            return Ok(Self::Seeds(values));
         }
-    }
-
-    /// The content of one of the files.
-    fn read(&self, file: &str) -> Result<Vec<u8>, SourceError> {
-        let read = || match &self.folder {
-            None => fs::read(file),
-            Some(folder) => {
-                let mut bytes = vec![];
-                beneath::open(folder, file)?.read_to_end(&mut bytes)?;
-                Ok(bytes)
+        let count = values.len();
+        let mut files = vec![];
+        for value in values {
+            match Setup::parse(kind, &value)? {
+                (Some(file), setup) => files.push((file, setup)),
+                (None, setup) if count == 1 => return Ok(Self::Sensor(setup)),
+                (None, _) => {
+                    return Err(format!(
+                        "`{value}` is a sensor, and nothing can come before or after it"
+                    ));
+                }
             }
-        };
-        read().map_err(|e| SourceError::new(file, e))
+        }
+        Ok(Self::Files(Files {
+            files,
+            folder: None,
+        }))
     }
 
-    /// Whether a file can be read later.
-    fn probe(&self, file: &str) -> Result<(), SourceError> {
-        let probe = match &self.folder {
-            None => fs::metadata(file).map(drop),
-            Some(folder) => beneath::open(folder, file).map(drop),
-        };
-        probe.map_err(|e| SourceError::new(file, e))
+    /// Files beneath a folder.
+    pub(crate) fn beneath(folder: PathBuf, files: &[String], setup: &Setup) -> Self {
+        Self::Files(Files {
+            files: files.iter().map(|f| (f.clone(), setup.clone())).collect(),
+            folder: Some(folder),
+        })
     }
 }
 
@@ -126,13 +204,32 @@ pub(crate) fn open(
     capability: &Capability,
     index: usize,
     given: &Given,
-) -> Result<Box<dyn Source>, SourceError> {
-    match capability.kind {
-        CapabilityKind::Rand => rand::open(capability, index, &given.values),
-        CapabilityKind::Sound => sound::open(capability, given),
-        CapabilityKind::Accel => accel::open(capability, given),
-        CapabilityKind::Image => image::open(capability, given),
-        CapabilityKind::Raw => raw::open(capability, given),
+) -> Result<Box<dyn Source>, OpenError> {
+    match given {
+        Given::Seeds(values) => Ok(rand::open(capability, index, values)?),
+        Given::Files(files) => match capability.kind {
+            CapabilityKind::Sound => sound::open(capability, files),
+            CapabilityKind::Image | CapabilityKind::FloatImage => image::open(capability, files),
+            CapabilityKind::Accel => table::open_accel(capability, files),
+            CapabilityKind::Temperature | CapabilityKind::Gpio => table::open(capability, files),
+            CapabilityKind::Raw => files::open_raw(capability, files),
+            CapabilityKind::Rand => unreachable!("RAND takes seeds"),
+        },
+        Given::Sensor(setup) => match setup.sensor {
+            Some(Sensor::Stdin) => stdin::open(capability),
+            Some(Sensor::Serial) => serial::open(capability, setup),
+            Some(Sensor::Iio) => iio::open(capability, setup),
+            Some(Sensor::Sysfs) => sysfs::open(capability, setup),
+            #[cfg(feature = "alsa")]
+            Some(Sensor::Alsa) => card::open(capability, setup),
+            #[cfg(not(feature = "alsa"))]
+            Some(Sensor::Alsa) => Err(OpenError::Refused(vec![format!(
+                "the rune reads {} and this build of rune knows no sound cards: build it with `--features alsa`",
+                describe(capability)
+            )])),
+            None => unreachable!("a sensor is one of these"),
+        },
+        Given::Replay(replay) => Ok(replay.open(index)?),
     }
 }
 
@@ -164,4 +261,23 @@ fn unfit(capability: &Capability, why: &str) -> SourceError {
         format_args!("{} `{}`", capability.kind.spec().name, capability.name),
         format_args!("its type {} {why}", capability.ty),
     )
+}
+
+/// What one source after the other comes to: all of it, or every reason against.
+pub(crate) fn all<T>(
+    made: impl Iterator<Item = Result<T, OpenError>>,
+) -> Result<Vec<T>, OpenError> {
+    let (mut good, mut reasons) = (vec![], vec![]);
+    for made in made {
+        match made {
+            Ok(made) => good.push(made),
+            Err(OpenError::Refused(more)) => reasons.extend(more),
+            Err(error @ OpenError::Source(_)) => return Err(error),
+        }
+    }
+    if reasons.is_empty() {
+        Ok(good)
+    } else {
+        Err(OpenError::Refused(reasons))
+    }
 }

@@ -1,5 +1,7 @@
 //! RAND: numbers from a seed, the same on every machine.
 
+use std::time::Instant;
+
 use rune_abi::{Capability, ElementType, Param, Value};
 
 use super::{Read, Source, SourceError, unfit};
@@ -90,7 +92,7 @@ fn bound(capability: &Capability, name: &str, default: f64) -> f64 {
 }
 
 impl Source for Rand {
-    fn read(&mut self, out: &mut [u8]) -> Result<Read, SourceError> {
+    fn read(&mut self, out: &mut [u8], _: Instant) -> Result<Read, SourceError> {
         for out in out.chunks_exact_mut(self.element.size() as usize) {
             let bits = self.random.next();
             if self.element.is_integer() {
@@ -139,7 +141,7 @@ mod tests {
     fn numbers(capability: &Capability, index: usize, seed: &str) -> Vec<u8> {
         let mut out = vec![0; capability.ty.bytes() as usize];
         let mut source = open(capability, index, &[seed.to_owned()]).unwrap();
-        assert_eq!(source.read(&mut out), Ok(Read::Sample));
+        assert_eq!(source.read(&mut out, Instant::now()), Ok(Read::Sample));
         out
     }
 

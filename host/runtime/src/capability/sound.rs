@@ -1,91 +1,66 @@
-//! SOUND: mono 16-bit samples from WAV files of the rate the rune asks for.
+//! SOUND: mono 16-bit samples from WAV files of any rate from that of the rune on.
 
 use std::io::Cursor;
 
-use hound::{SampleFormat, WavReader};
-use rune_abi::{Capability, ElementType};
+use hound::{SampleFormat as WavFormat, WavReader};
+use rune_abi::Capability;
+use rune_adapt::{Rate, SampleFormat, SoundSource, Source as Given};
 
 use super::{
-    Given, Source, SourceError, integer, unfit,
-    window::{Recording, Windows},
+    OpenError, Source, SourceError,
+    adapted::{recording, stream_plan},
+    files::Files,
+    window::Windows,
 };
 
 /// Opens WAV files; the hop is in samples.
-pub(super) fn open(capability: &Capability, given: &Given) -> Result<Box<dyn Source>, SourceError> {
-    if capability.ty.element() != ElementType::I16 {
-        return Err(unfit(capability, "is not of I16"));
-    }
-    let hz = integer(capability, "hz");
-    let recordings = given
-        .values
-        .iter()
-        .map(|file| {
-            Ok(Recording {
-                name: file.clone(),
-                data: parse(file, &given.read(file)?, hz)?,
-            })
-        })
-        .collect::<Result<_, SourceError>>()?;
+pub(super) fn open(capability: &Capability, files: &Files) -> Result<Box<dyn Source>, OpenError> {
+    let recordings = files.recordings(|file, _, bytes| {
+        let (source, bytes) = decode(file, &bytes)?;
+        let plan = stream_plan(capability, file, &Given::Sound(source))?;
+        Ok(recording(plan, &bytes))
+    })?;
     Ok(Box::new(Windows::new(capability, recordings, 2, "sample")?))
 }
 
-/// The samples of a WAV file as little-endian i16, channels mixed to one.
-fn parse(name: &str, bytes: &[u8], hz: Option<i64>) -> Result<Vec<u8>, SourceError> {
+/// What a WAV file holds. Integers of any width are moved to the upper end of 32 bits.
+fn decode(name: &str, bytes: &[u8]) -> Result<(SoundSource, Vec<u8>), SourceError> {
     let bad =
         |e: hound::Error| SourceError::new(name, format_args!("unable to read it as WAV: {e}"));
     let mut reader = WavReader::new(Cursor::new(bytes)).map_err(bad)?;
     let spec = reader.spec();
-    if let Some(hz) = hz
-        && hz != i64::from(spec.sample_rate)
-    {
-        return Err(SourceError::new(
-            name,
-            format_args!(
-                "it has {} samples per second and the rune asks for {hz}",
-                spec.sample_rate
-            ),
-        ));
-    }
-    let samples: Vec<i16> = match spec.sample_format {
-        SampleFormat::Int => reader
-            .samples::<i32>()
-            .map(|s| s.map(|s| to_16_bits(s, spec.bits_per_sample)))
-            .collect::<Result<_, _>>(),
-        SampleFormat::Float => reader
-            .samples::<f32>()
-            .map(|s| s.map(|s| (s * 32768.0).round() as i16))
-            .collect(),
-    }
-    .map_err(bad)?;
-    let channels = usize::from(spec.channels.max(1));
-    Ok(samples
-        .chunks_exact(channels)
-        .flat_map(|frame| {
-            let sum: i32 = frame.iter().map(|s| i32::from(*s)).sum();
-            ((sum / channels as i32) as i16).to_le_bytes()
-        })
-        .collect())
-}
-
-/// The upper 16 bits of a sample, or a shorter one moved up.
-fn to_16_bits(sample: i32, bits: u16) -> i16 {
-    if bits > 16 {
-        (sample >> (bits - 16)) as i16
-    } else {
-        (sample << (16 - bits)) as i16
-    }
+    let above = 32u32.saturating_sub(u32::from(spec.bits_per_sample));
+    let (format, samples) = match spec.sample_format {
+        WavFormat::Int => {
+            let samples = reader.samples::<i32>();
+            let words = samples.map(|s| s.map(|s| (s << above).to_le_bytes()));
+            (SampleFormat::S32, words.collect::<Result<Vec<_>, _>>())
+        }
+        WavFormat::Float => {
+            let samples = reader.samples::<f32>();
+            let words = samples.map(|s| s.map(f32::to_le_bytes));
+            (SampleFormat::F32, words.collect())
+        }
+    };
+    let source = SoundSource {
+        rate: Rate::hz(spec.sample_rate),
+        channels: spec.channels,
+        format,
+    };
+    Ok((source, samples.map_err(bad)?.concat()))
 }
 
 #[cfg(test)]
 mod tests {
     use hound::{WavSpec, WavWriter};
+    use rune_abi::{CapabilityKind, Dim, ElementType, Param, TensorType, Value};
 
     use super::*;
 
     fn wav<S: hound::Sample + Copy>(
         channels: u16,
         bits_per_sample: u16,
-        sample_format: SampleFormat,
+        sample_format: WavFormat,
         samples: &[S],
     ) -> Vec<u8> {
         let spec = WavSpec {
@@ -103,18 +78,32 @@ mod tests {
         bytes.into_inner()
     }
 
+    /// What a rune that asks for a rate hears.
+    fn heard(bytes: &[u8], hz: i64) -> Result<Vec<i16>, OpenError> {
+        let capability = Capability {
+            kind: CapabilityKind::Sound,
+            name: "mic".to_owned(),
+            ty: TensorType::new(ElementType::I16, &[Dim::Exact(1)]).unwrap(),
+            params: vec![Param {
+                name: "hz".to_owned(),
+                value: Value::Integer(hz),
+            }],
+        };
+        let (source, bytes) = decode("a.wav", bytes)?;
+        let plan = stream_plan(&capability, "a.wav", &Given::Sound(source))?;
+        let bytes = recording(plan, &bytes);
+        let samples = bytes.chunks_exact(2);
+        Ok(samples.map(|b| i16::from_le_bytes([b[0], b[1]])).collect())
+    }
+
     fn samples(bytes: &[u8]) -> Vec<i16> {
-        parse("a.wav", bytes, Some(16_000))
-            .unwrap()
-            .chunks_exact(2)
-            .map(|b| i16::from_le_bytes([b[0], b[1]]))
-            .collect()
+        heard(bytes, 16_000).unwrap()
     }
 
     #[test]
     fn every_sample_format_becomes_16_bits() {
         let want = [0, 256, -256, 32512];
-        let int = SampleFormat::Int;
+        let int = WavFormat::Int;
         assert_eq!(samples(&wav(1, 8, int, &[0, 1, -1, 127])), want);
         assert_eq!(samples(&wav(1, 16, int, &[0i32, 256, -256, 32512])), want);
         assert_eq!(
@@ -126,9 +115,9 @@ mod tests {
             want
         );
         let floats = [0.0f32, 1.0 / 128.0, -1.0 / 128.0, 127.0 / 128.0];
-        assert_eq!(samples(&wav(1, 32, SampleFormat::Float, &floats)), want);
+        assert_eq!(samples(&wav(1, 32, WavFormat::Float, &floats)), want);
         let loud = [1.5f32, -1.5, f32::NAN];
-        let loud = samples(&wav(1, 32, SampleFormat::Float, &loud));
+        let loud = samples(&wav(1, 32, WavFormat::Float, &loud));
         assert_eq!(loud, [i16::MAX, i16::MIN, 0]);
     }
 
@@ -142,23 +131,27 @@ mod tests {
             i32::from(i16::MAX),
             i32::from(i16::MAX),
         ];
-        let mono = samples(&wav(2, 16, SampleFormat::Int, &stereo));
+        let mono = samples(&wav(2, 16, WavFormat::Int, &stereo));
         assert_eq!(mono, [200, -200, i16::MAX]);
     }
 
     #[test]
-    fn another_rate_is_an_error_that_names_both() {
-        let bytes = wav(1, 16, SampleFormat::Int, &[1i32, 2]);
-        let error = parse("a.wav", &bytes, Some(8_000)).unwrap_err();
+    fn a_slower_recording_is_refused_and_a_faster_one_is_not() {
+        let bytes = wav(1, 16, WavFormat::Int, &[1i32; 96]);
+        let Err(OpenError::Refused(reasons)) = heard(&bytes, 44_100) else {
+            panic!("granted");
+        };
         assert_eq!(
-            error.to_string(),
-            "a.wav: it has 16000 samples per second and the rune asks for 8000"
+            reasons,
+            [
+                "a.wav cannot feed SOUND `mic` (I16[1]): the rune asks for 44100 Hz and the sensor gives 16000 Hz; what it did not catch cannot be made up"
+            ]
         );
-        let error = parse("a.wav", b"RIFF", None).unwrap_err();
+        assert_eq!(heard(&bytes, 8_000).unwrap().len(), 48);
+        let error = decode("a.wav", b"RIFF").unwrap_err().to_string();
         assert!(
-            error
-                .to_string()
-                .starts_with("a.wav: unable to read it as WAV")
+            error.starts_with("a.wav: unable to read it as WAV"),
+            "{error}"
         );
     }
 }

@@ -1,5 +1,7 @@
 //! Recorded data in windows: each call gets the next one, a hop further on.
 
+use std::time::Instant;
+
 use rune_abi::Capability;
 
 use super::{Read, Source, SourceError, integer, unfit};
@@ -83,7 +85,7 @@ impl Windows {
 }
 
 impl Source for Windows {
-    fn read(&mut self, out: &mut [u8]) -> Result<Read, SourceError> {
+    fn read(&mut self, out: &mut [u8], _: Instant) -> Result<Read, SourceError> {
         while let Some(recording) = self.recordings.get(self.next.0) {
             let window = recording
                 .data

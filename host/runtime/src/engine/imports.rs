@@ -31,6 +31,8 @@ pub(super) struct Host {
 /// What has happened in the current call.
 #[derive(Default)]
 pub(super) struct Turn {
+    /// When it must have ended, for sources that wait.
+    pub(super) deadline: Option<Instant>,
     /// Index of the stage that is running.
     pub(super) stage: Option<u32>,
     /// Since when.
@@ -127,8 +129,15 @@ fn read(mut caller: Caller<'_, Host>, index: u32, at: u32, len: u32) -> wasmtime
     let Some(out) = out else {
         return Err(host.breach("it read to a place outside its memory"));
     };
-    match host.sources[index as usize].read(out) {
-        Ok(Read::Sample) => Ok(len as i32),
+    let deadline = host.turn.deadline.unwrap_or_else(Instant::now);
+    let source = &mut host.sources[index as usize];
+    match source.read(out, deadline) {
+        Ok(Read::Sample) => {
+            if let Some(warning) = source.warning() {
+                (host.listener)(2, &warning);
+            }
+            Ok(len as i32)
+        }
         Ok(Read::End { note }) => {
             for line in note.iter().flat_map(|note| note.lines()) {
                 (host.listener)(3, line);

@@ -265,7 +265,9 @@ impl Instance {
         &mut self,
         export: &TypedFunc<(), R>,
     ) -> Result<R, (CallError, Failure)> {
-        self.store.data_mut().turn = Turn::default();
+        let turn = &mut self.store.data_mut().turn;
+        *turn = Turn::default();
+        turn.deadline = Instant::now().checked_add(self.limits.call_time);
         self.store.set_epoch_deadline(ticks(&self.limits));
         export.call(&mut self.store, ()).map_err(|error| {
             self.stopped = true;

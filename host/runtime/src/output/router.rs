@@ -239,7 +239,7 @@ impl Router {
         result.map(|()| self.rates.interval(written))
     }
 
-    /// Waits until the queues are empty, each as long as its policy says, and tells what was lost on outputs
+    /// Waits until the queues are empty, each as long as its policy says, closes the sinks, and tells what was lost on outputs
     /// other than standard output.
     pub fn finish(&mut self) -> Vec<Loss> {
         if let Some(losses) = &self.losses {
@@ -269,6 +269,8 @@ impl Router {
                 }
             }
         }
+        // What they hold, such as the lock of a file, is free for others.
+        self.channels.clear();
         self.losses = Some(losses.clone());
         losses
     }

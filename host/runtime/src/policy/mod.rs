@@ -19,7 +19,7 @@ use toml::Spanned;
 
 use crate::{
     Limits, Rates,
-    capability::{self, Given},
+    capability::{self, Given, Setup},
     output::sink::Sink,
 };
 
@@ -103,6 +103,7 @@ impl Policy {
         let beside = path.parent().unwrap_or(Path::new(""));
         for rule in policy.file.capabilities.values_mut() {
             rule.folder = beside.join(&rule.folder);
+            rule.root = rule.root.take().map(|root| beside.join(root));
         }
         for rule in policy.file.outputs.values_mut() {
             rule.lie_beside(beside);
@@ -297,16 +298,11 @@ fn key(name: &str) -> String {
 
 fn example(kind: CapabilityKind) -> String {
     let name = kind.spec().name;
-    match kind {
-        CapabilityKind::Rand => format!("{{ kind = \"{name}\", seed = 0 }}"),
-        CapabilityKind::Sound
-        | CapabilityKind::Accel
-        | CapabilityKind::Image
-        | CapabilityKind::Raw => {
-            let file = capability::flag(kind).value;
-            format!("{{ kind = \"{name}\", folder = \".\", files = [\"{file}\"] }}")
-        }
+    if kind == CapabilityKind::Rand {
+        return format!("{{ kind = \"{name}\", seed = 0 }}");
     }
+    let file = capability::flag(kind).value;
+    format!("{{ kind = \"{name}\", folder = \".\", files = [\"{file}\"] }}")
 }
 
 impl schema::File {
@@ -335,16 +331,26 @@ fn check_capability(rule: &schema::Capability) -> Result<(), (Range<usize>, Stri
     };
     let name = kind.spec().name;
     let is_rand = kind == CapabilityKind::Rand;
-    if is_rand && !rule.files.is_empty() {
-        return Err((
-            rule.kind.span(),
-            "RAND takes a `seed` and no `files`".to_owned(),
-        ));
-    }
-    if !is_rand && (rule.files.is_empty() || rule.seed.is_some()) {
-        let what = format!("{name} takes `files`, at least one, and no `seed`");
+    let is_fed = !rule.files.is_empty() || rule.source.is_some();
+    if is_rand && is_fed {
+        let what = "RAND takes a `seed`, and no `files` or `source`".to_owned();
         return Err((rule.kind.span(), what));
     }
+    if !is_rand && (!is_fed || rule.seed.is_some()) {
+        let what = format!("{name} takes `files`, at least one, or a `source`, and no `seed`");
+        return Err((rule.kind.span(), what));
+    }
+    if rule.source.is_some() && !rule.files.is_empty() {
+        let what = format!("{name} takes `files` or a `source`, not both");
+        return Err((rule.kind.span(), what));
+    }
+    if is_rand && rule.says_more() {
+        let what = "RAND takes nothing but a `seed`".to_owned();
+        return Err((rule.kind.span(), what));
+    }
+    let setup = rule.setup()?;
+    let checked = setup.check(kind);
+    checked.map_err(|what| (rule.kind.span(), what))?;
     for (param, range) in &rule.params {
         let span = range.span();
         let Some(spec) = kind.spec().params.iter().find(|p| p.name == param) else {
@@ -397,14 +403,47 @@ impl schema::Range {
 }
 
 impl schema::Capability {
+    /// Whether it says how a source is to be read.
+    fn says_more(&self) -> bool {
+        self.setup().is_ok_and(|setup| setup != Setup::default())
+    }
+
+    /// What it says of its source.
+    fn setup(&self) -> Result<Setup, (Range<usize>, String)> {
+        let word = |word: &Spanned<String>| (word.span(), word.get_ref().clone());
+        let axes = self.axes.as_ref().map(word);
+        let unit = self.unit.as_ref().map(word);
+        let crop = self.crop.as_ref().map(word);
+        let at = |span: Range<usize>| move |what| (span, what);
+        Ok(Setup {
+            sensor: self.source,
+            device: self.device.clone(),
+            root: self.root.clone(),
+            rate: self.rate,
+            unit: unit
+                .map(|(span, text)| capability::unit(&text).map_err(at(span)))
+                .transpose()?,
+            scale: self.scale,
+            offset: self.offset,
+            axes: axes
+                .map(|(span, text)| capability::axes(&text).map_err(at(span)))
+                .transpose()?,
+            crop: crop
+                .map(|(span, text)| capability::crop(&text).map_err(at(span)))
+                .transpose()?,
+            baud: self.baud,
+            channels: self.channels.clone(),
+        })
+    }
+
     fn given(&self) -> Given {
-        match self.seed {
-            Some(seed) => Given::by_hand(vec![seed.to_string()]),
-            None if self.files.is_empty() => Given::default(),
-            None => Given {
-                values: self.files.clone(),
-                folder: Some(self.folder.clone()),
-            },
+        let setup = self.setup().expect("it was checked when it was read");
+        if self.source.is_some() {
+            Given::Sensor(setup)
+        } else if self.files.is_empty() {
+            Given::Seeds(self.seed.iter().map(u64::to_string).collect())
+        } else {
+            Given::beneath(self.folder.clone(), &self.files, &setup)
         }
     }
 }

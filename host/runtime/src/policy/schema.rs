@@ -9,7 +9,7 @@ use std::{
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::output::sink::WhenFull;
+use crate::{capability::Sensor, output::sink::WhenFull};
 
 /// A whole policy.
 #[derive(Clone, Debug, Deserialize)]
@@ -73,6 +73,21 @@ pub(super) struct Capability {
     #[serde(default)]
     pub(super) files: Vec<String>,
     pub(super) seed: Option<u64>,
+    /// In place of files.
+    pub(super) source: Option<Sensor>,
+    pub(super) device: Option<String>,
+    /// Of the tree of sysfs.
+    pub(super) root: Option<PathBuf>,
+    /// Frames per second.
+    pub(super) rate: Option<f64>,
+    pub(super) unit: Option<Spanned<String>>,
+    pub(super) scale: Option<f64>,
+    pub(super) offset: Option<f64>,
+    pub(super) axes: Option<Spanned<String>>,
+    pub(super) crop: Option<Spanned<String>>,
+    pub(super) baud: Option<u32>,
+    #[serde(default)]
+    pub(super) channels: Vec<String>,
 }
 
 /// Allowed values of a parameter, both ends included.

@@ -12,4 +12,5 @@ mod outputs;
 mod policy;
 mod run;
 mod serve;
+mod sources;
 mod support;

@@ -366,6 +366,10 @@ fn the_schema_has_the_keys_of_the_parser() {
     let words = words.as_array().unwrap().iter();
     let words: BTreeSet<String> = words.map(|s| s.as_str().unwrap().to_owned()).collect();
     assert_eq!(words, expected("[outputs.a]\nwhen-full = \"none\""));
+    let sources = &schema["definitions"]["capability"]["properties"]["source"]["enum"];
+    let sources = sources.as_array().unwrap().iter();
+    let sources: BTreeSet<String> = sources.map(|s| s.as_str().unwrap().to_owned()).collect();
+    assert_eq!(sources, expected("[capabilities.a]\nsource = \"none\""));
 }
 
 #[test]

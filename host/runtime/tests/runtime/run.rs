@@ -375,11 +375,8 @@ fn strings_cannot_fill_the_memory_of_the_host() {
 fn an_error_of_a_source_is_the_error_of_the_call() {
     struct Broken;
     impl Source for Broken {
-        fn read(&mut self, _: &mut [u8]) -> Result<Read, SourceError> {
-            Err(SourceError {
-                place: "sensor".to_owned(),
-                what: "gone".to_owned(),
-            })
+        fn read(&mut self, _: &mut [u8], _: Instant) -> Result<Read, SourceError> {
+            Err(SourceError::new("sensor", "gone"))
         }
     }
     let raw = capability(CapabilityKind::Raw, "raw", ty(ElementType::U8, &[1]));
@@ -465,8 +462,8 @@ fn accel_reads_csv() {
     assert!(log[0].contains("the last 1 of 3 triplets"), "{log:?}");
 }
 
-#[test]
-fn sound_reads_wav() {
+/// A WAV file of 8,000 samples a second.
+fn wav(samples: &[i16]) -> Vec<u8> {
     let spec = hound::WavSpec {
         channels: 1,
         sample_rate: 8000,
@@ -475,11 +472,16 @@ fn sound_reads_wav() {
     };
     let mut bytes = std::io::Cursor::new(vec![]);
     let mut writer = hound::WavWriter::new(&mut bytes, spec).unwrap();
-    for sample in [1i16, -2, 3, -4, 5] {
-        writer.write_sample(sample).unwrap();
+    for sample in samples {
+        writer.write_sample(*sample).unwrap();
     }
     writer.finalize().unwrap();
-    let file = temp("clip.wav", &bytes.into_inner());
+    bytes.into_inner()
+}
+
+#[test]
+fn sound_reads_wav() {
+    let file = temp("clip.wav", &wav(&[1, -2, 3, -4, 5]));
     let mut sound = capability(CapabilityKind::Sound, "mic", ty(ElementType::I16, &[4]));
     sound.params = vec![
         param("hz", Value::Integer(8000)),
@@ -538,6 +540,7 @@ fn a_source_that_cannot_serve_says_why() {
         let rune = Rune::load(echo(capability)).unwrap();
         match rune.grant(&flags(&[flag]), &Limits::default()) {
             Err(GrantError::Source(error)) => error.to_string(),
+            Err(GrantError::Refused(reasons)) => reasons.join("; "),
             Err(other) => panic!("{other}"),
             Ok(_) => panic!("granted"),
         }
@@ -556,12 +559,17 @@ fn a_source_that_cannot_serve_says_why() {
     let odd = capability(CapabilityKind::Accel, "accel", ty(ElementType::F32, &[4]));
     assert_eq!(
         error(odd, (CapabilityKind::Accel, &short)),
-        "ACCEL `accel`: its type F32[4] is not whole triplets"
+        format!(
+            "{short} cannot feed ACCEL `accel` (F32[4]): 4 elements are not whole frames of 3 readings"
+        )
     );
     let camera = capability(CapabilityKind::Image, "cam", ty(ElementType::U8, &[2]));
-    assert!(error(camera, (CapabilityKind::Image, &short)).contains("not that of such an image"));
+    assert!(error(camera, (CapabilityKind::Image, &short)).contains("2 elements are not an image"));
     let whole = capability(CapabilityKind::Sound, "mic", ty(ElementType::F32, &[2]));
-    assert!(error(whole, (CapabilityKind::Sound, &short)).contains("is not of I16"));
+    let wav = temp("whole.wav", &wav(&[1, 2]));
+    assert!(
+        error(whole, (CapabilityKind::Sound, &wav)).contains("SOUND has no elements of type F32")
+    );
 }
 
 #[test]

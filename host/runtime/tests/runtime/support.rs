@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::{self, Command},
     sync::{Arc, Mutex},
+    time::Instant,
 };
 
 use rune_abi::{
@@ -283,7 +284,7 @@ pub(crate) fn run_page(top: &Path, page: &str) -> usize {
 pub(crate) struct Zeros(pub(crate) u32);
 
 impl Source for Zeros {
-    fn read(&mut self, out: &mut [u8]) -> Result<Read, SourceError> {
+    fn read(&mut self, out: &mut [u8], _: Instant) -> Result<Read, SourceError> {
         let Some(left) = self.0.checked_sub(1) else {
             return Ok(Read::End { note: None });
         };

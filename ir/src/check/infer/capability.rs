@@ -118,7 +118,9 @@ impl Inference<'_> {
         let integer = |name| self.integer(id, kind, name);
         let one = |(n, place): (u32, Option<Span>)| (vec![Some(Dim::Exact(n))], place);
         Ok(match kind {
-            CapabilityKind::Rand => integer("samples").map(one),
+            CapabilityKind::Rand | CapabilityKind::Temperature | CapabilityKind::Gpio => {
+                integer("samples").map(one)
+            }
             CapabilityKind::Sound => integer("samples")
                 .or_else(|| {
                     let ((hz, _), (ms, place)) = (integer("hz")?, integer("sample-duration-ms")?);
@@ -131,7 +133,7 @@ impl Inference<'_> {
                 let dims = vec![samples.map(|(n, _)| Dim::Exact(n)), Some(Dim::Exact(3))];
                 Some((dims, samples.and_then(|(_, place)| place)))
             }
-            CapabilityKind::Image => {
+            CapabilityKind::Image | CapabilityKind::FloatImage => {
                 let side = |name| integer(name).map(|(n, _)| Dim::Exact(n));
                 let channels = self
                     .pixel_format(id, kind)
@@ -187,10 +189,10 @@ impl Inference<'_> {
         let ty = &known.ty;
         let wanted = known.ty.dims.as_deref().and_then(<[_]>::last);
         let hint = match (kind, wanted, known.declared) {
-            (CapabilityKind::Image, Some(Some(Dim::Exact(1))), _) if self.pixel_format(id, kind) != Some(GREY) => {
+            (CapabilityKind::Image | CapabilityKind::FloatImage, Some(Some(Dim::Exact(1))), _) if self.pixel_format(id, kind) != Some(GREY) => {
                 "for one channel, write `--pixel-format GrayScale`".to_owned()
             }
-            (CapabilityKind::Image, _, _) => {
+            (CapabilityKind::Image | CapabilityKind::FloatImage, _, _) => {
                 "an image is [height, width, channels], with 1 channel by `--pixel-format GrayScale` and 3 otherwise".to_owned()
             }
             (_, _, Some(_)) if said.complete().is_some() => {

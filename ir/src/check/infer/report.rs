@@ -133,7 +133,8 @@ impl Inference<'_> {
             return None;
         };
         let ([height, width, channels], wanted) = (picture(&maker.ty)?, picture(&wanted.ty)?);
-        if kind.value != CapabilityKind::Image || ![1, 3].contains(&wanted[2]) {
+        let is_image = [CapabilityKind::Image, CapabilityKind::FloatImage].contains(&kind.value);
+        if !is_image || ![1, 3].contains(&wanted[2]) {
             return None;
         }
         let mut arguments = Vec::new();
@@ -180,10 +181,13 @@ impl Inference<'_> {
                     maker.name.value,
                     want / 3
                 ),
-                CapabilityKind::Image => {
+                CapabilityKind::Image | CapabilityKind::FloatImage => {
                     format!("change `--width` and `--height` of `{}`", maker.name.value)
                 }
-                CapabilityKind::Rand | CapabilityKind::Sound => format!(
+                CapabilityKind::Rand
+                | CapabilityKind::Sound
+                | CapabilityKind::Temperature
+                | CapabilityKind::Gpio => format!(
                     "let `{}` give as many: `--samples {want}`",
                     maker.name.value
                 ),
@@ -268,6 +272,9 @@ impl Inference<'_> {
                     CapabilityKind::Sound => ("I16[16000]", "--samples 16000"),
                     CapabilityKind::Accel => ("F32[128, 3]", "--samples 128"),
                     CapabilityKind::Image => ("U8[96, 96, 3]", "--width 96 --height 96"),
+                    CapabilityKind::FloatImage => ("F32[96, 96, 3]", "--width 96 --height 96"),
+                    CapabilityKind::Temperature => ("F32[1]", "--samples 1"),
+                    CapabilityKind::Gpio => ("U8[1]", "--samples 1"),
                 };
                 let name = &stage.name.value;
                 let written = format!("such as `CAPABILITY<{example}> {kind_name} {name}`");

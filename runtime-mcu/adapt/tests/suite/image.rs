@@ -247,3 +247,28 @@ fn buffers_of_the_wrong_size_are_errors() {
     };
     assert_eq!(plan.convert(&[0; 32], &mut [0; 13]), Err(much));
 }
+
+#[test]
+fn samples_of_a_float_image_are_its_bytes_from_0_to_1() {
+    let source = camera(2, 1, PixelFormat::Rgb8);
+    let params = [
+        ("width", Value::Integer(2)),
+        ("height", Value::Integer(1)),
+        ("pixel-format", Value::Text("BGR".to_owned())),
+    ];
+    let plan = image_plan(plan_for(
+        CapabilityKind::FloatImage,
+        ElementType::F32,
+        &[1, 2, 3],
+        &params,
+        &Source::Image(source),
+    ));
+    assert_eq!(plan.output_bytes(), 24);
+    let floats = convert(plan, &[255, 51, 0, 1, 2, 3]);
+    let floats: Vec<f32> = floats
+        .chunks_exact(4)
+        .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
+        .collect();
+    let want = [0, 51, 255, 3, 2, 1].map(|byte| byte as f32 / 255.0);
+    assert_eq!(floats, want);
+}
