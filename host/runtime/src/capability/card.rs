@@ -47,11 +47,12 @@ pub(super) fn open(capability: &Capability, setup: &Setup) -> Result<Box<dyn Sou
         .map(|(_, config)| config);
     let best = best.ok_or_else(|| fail(&"it gives no sound that can be read"))?;
     let rate = hz.clamp(best.min_sample_rate(), best.max_sample_rate());
-    let form = best.sample_format();
+    let (format, _) =
+        format(best.sample_format()).ok_or_else(|| fail(&"it gives no sound that can be read"))?;
     let source = SoundSource {
         rate: Rate::hz(rate),
         channels: best.channels(),
-        format: format(form).map_or(SampleFormat::S16, |(format, _)| format),
+        format,
     };
     let plan = stream_plan(capability, &name, &Given::Sound(source))?;
     let config = StreamConfig {
@@ -60,11 +61,12 @@ pub(super) fn open(capability: &Capability, setup: &Setup) -> Result<Box<dyn Sou
         buffer_size: BufferSize::Default,
     };
     let (sender, periods) = sync_channel(PERIODS);
-    let stream = match form {
-        Form::U8 => stream::<u8>(&device, config, sender),
-        Form::I16 => stream::<i16>(&device, config, sender),
-        Form::I32 => stream::<i32>(&device, config, sender),
-        _ => stream::<f32>(&device, config, sender),
+    let stream = match source.format {
+        SampleFormat::U8 => stream::<u8>(&device, config, sender),
+        SampleFormat::S16 => stream::<i16>(&device, config, sender),
+        SampleFormat::S32 => stream::<i32>(&device, config, sender),
+        SampleFormat::F32 => stream::<f32>(&device, config, sender),
+        SampleFormat::S24 | SampleFormat::S24In3 => unreachable!("`format` gives none of them"),
     };
     let card = Card {
         stream: stream.map_err(|e| fail(&e))?,
@@ -79,6 +81,10 @@ pub(super) fn open(capability: &Capability, setup: &Setup) -> Result<Box<dyn Sou
 }
 
 /// A form of samples as the adapter names it, the better the lower the number; `None` if it cannot be read.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "forms that cpal gets later cannot be read either"
+)]
 fn format(form: Form) -> Option<(SampleFormat, u32)> {
     match form {
         Form::I16 => Some((SampleFormat::S16, 0)),
@@ -126,12 +132,13 @@ fn stream<T: SizedSample + LittleEndian>(
         overrun |= matches!(sent, Err(TrySendError::Full(_)));
     };
     let error = move |error: cpal::Error| {
-        let period = match error.kind() {
-            ErrorKind::Xrun => Period::Overrun,
-            ErrorKind::DeviceNotAvailable | ErrorKind::StreamInvalidated => {
-                Period::Gone(error.to_string())
-            }
-            _ => return,
+        let kind = error.kind();
+        let period = if kind == ErrorKind::Xrun {
+            Period::Overrun
+        } else if [ErrorKind::DeviceNotAvailable, ErrorKind::StreamInvalidated].contains(&kind) {
+            Period::Gone(error.to_string())
+        } else {
+            return;
         };
         let _ = failed.try_send(period);
     };

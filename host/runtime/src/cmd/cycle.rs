@@ -1,5 +1,7 @@
 //! Samples from memory, again and again: a bench measures the rune and not its sources.
 
+use std::time::Instant;
+
 use crate::{Grants, Read, Source, SourceError};
 
 /// Most samples that are kept of a source, and most bytes of them.
@@ -30,9 +32,9 @@ pub(super) fn cycle(mut grants: Grants) -> Grants {
 }
 
 impl Source for Cycle {
-    fn read(&mut self, out: &mut [u8]) -> Result<Read, SourceError> {
+    fn read(&mut self, out: &mut [u8], deadline: Instant) -> Result<Read, SourceError> {
         if let Some(source) = &mut self.source {
-            match source.read(out)? {
+            match source.read(out, deadline)? {
                 Read::Sample => {
                     self.samples.push(out.into());
                     self.bytes += out.len();
