@@ -17,6 +17,7 @@ mod grant;
 mod output;
 mod policy;
 pub mod serve;
+pub mod store;
 
 use std::{
     fmt,
