@@ -60,6 +60,8 @@ enum Way {
         why: Option<String>,
     },
     Queued(Queue),
+    /// What comes too late is counted as failed.
+    Closed,
 }
 
 /// Why a run should end because of standard output.
@@ -206,6 +208,7 @@ impl Router {
             self.meters.count(&line, Fate::Produced);
             match &mut channel.way {
                 Way::Queued(queue) => queue.push(line),
+                Way::Closed => self.meters.count(&line, Fate::Failed),
                 Way::Direct {
                     writer,
                     is_stdout,
@@ -257,6 +260,7 @@ impl Router {
                 Way::Direct { is_stdout, .. } if *is_stdout => continue,
                 Way::Direct { why, .. } => why.clone(),
                 Way::Queued(queue) => queue.finish(since),
+                Way::Closed => None,
             };
             for output in &channel.outputs {
                 let counters = self.meters.read(*output);
@@ -270,7 +274,9 @@ impl Router {
             }
         }
         // What they hold, such as the lock of a file, is free for others.
-        self.channels.clear();
+        for channel in &mut self.channels {
+            channel.way = Way::Closed;
+        }
         self.losses = Some(losses.clone());
         losses
     }
