@@ -270,9 +270,9 @@ fn head(text: &mut String, format: Format, (family, kind, unit, help): (&str, Ki
     };
     append(text, format_args!("# TYPE {name} {kind}\n"));
     if format == Format::OpenMetrics && !unit.is_empty() {
-        append(text, format_args!("# UNIT {name} {}\n", unit));
+        append(text, format_args!("# UNIT {name} {unit}\n"));
     }
-    append(text, format_args!("# HELP {name} {}\n", help));
+    append(text, format_args!("# HELP {name} {help}\n"));
 }
 
 type Label<'a> = (&'a str, &'a str);

@@ -134,11 +134,12 @@ pub(crate) fn logs(args: &Logs) -> Result<(), Failure> {
         let mut text = String::new();
         for line in &lines {
             since = line.number + 1;
-            if args.json {
-                text += &serde_json::json!(line).to_string();
+            let shown = if args.json {
+                serde_json::json!(line).to_string()
             } else {
-                text += &format!("{} {}", clock(line.unix_ms), named(line));
-            }
+                format!("{} {}", clock(line.unix_ms), named(line))
+            };
+            text.push_str(&shown);
             text.push('\n');
         }
         print(&text)?;

@@ -30,7 +30,7 @@ pub(crate) struct Serve {
     /// The folder with the runes and their policies
     folder: PathBuf,
 
-    /// Answer there with what the runes did: /metrics in OpenMetrics, /status in JSON
+    /// Answer there with what the runes did: /metrics for Prometheus, /status in JSON
     #[arg(long, value_name = "HOST:PORT")]
     metrics: Option<String>,
 

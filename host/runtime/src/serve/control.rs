@@ -155,12 +155,16 @@ impl Server {
 pub fn ask(folder: &Path, request: &Request) -> Result<Value, ServeError> {
     let socket = folder.join(SOCKET);
     let failed = |e| ServeError::Io(socket.clone(), e);
-    let mut stream = UnixStream::connect(&socket).map_err(|e| match e.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ServeError::Refused(format!(
-            "nobody serves {0}: start `rune serve {0}` there",
-            folder.display()
-        )),
-        _ => failed(e),
+    let absent = [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused];
+    let mut stream = UnixStream::connect(&socket).map_err(|e| {
+        if absent.contains(&e.kind()) {
+            ServeError::Refused(format!(
+                "nobody serves {0}: start `rune serve {0}` there",
+                folder.display()
+            ))
+        } else {
+            failed(e)
+        }
     })?;
     stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
     stream.set_write_timeout(Some(PATIENCE)).map_err(failed)?;

@@ -96,8 +96,8 @@ impl Served {
         all.find(|s| s.name == name).unwrap()
     }
 
-    fn ask(&self, request: Request) -> Result<serde_json::Value, String> {
-        ask(&self.folder, &request).map_err(|e| e.to_string())
+    fn ask(&self, request: &Request) -> Result<serde_json::Value, String> {
+        ask(&self.folder, request).map_err(|e| e.to_string())
     }
 
     fn said(&self) -> String {
@@ -148,17 +148,17 @@ fn runes_run_on_their_schedules_and_on_command() {
     assert_eq!(calls(&served.status("hand")), 0);
     for _ in 0..2 {
         let rune = "hand".to_owned();
-        served.ask(Request::Trigger { rune }).unwrap();
+        served.ask(&Request::Trigger { rune }).unwrap();
     }
     until("both triggers were heard", || {
         // Numbers are published once a second, and when a rune stops.
         let rune = "hand".to_owned();
-        served.ask(Request::Trigger { rune }).unwrap();
+        served.ask(&Request::Trigger { rune }).unwrap();
         calls(&served.status("hand")) >= 3
     });
 
     served
-        .ask(Request::Stop {
+        .ask(&Request::Stop {
             rune: "clock".to_owned(),
         })
         .unwrap();
@@ -167,13 +167,13 @@ fn runes_run_on_their_schedules_and_on_command() {
     });
     let before = calls(&served.status("clock"));
     served
-        .ask(Request::Start {
+        .ask(&Request::Start {
             rune: "clock".to_owned(),
         })
         .unwrap();
     // What it did is added to what it did.
     until("it goes on", || calls(&served.status("clock")) > before + 3);
-    let none = served.ask(Request::Stop {
+    let none = served.ask(&Request::Stop {
         rune: "none".to_owned(),
     });
     assert!(none.unwrap_err().contains("no rune `none`"));
@@ -238,14 +238,14 @@ fn what_is_refused_says_why_and_runs_once_it_is_put_right() {
     );
     fs::write(folder.join("policy.toml"), policy("every-ms = 1", NOWHERE)).unwrap();
     served
-        .ask(Request::Start {
+        .ask(&Request::Start {
             rune: "a".to_owned(),
         })
         .unwrap();
     until("it runs", || calls(&served.status("a")) > 0);
     // What is still wrong is said to who asks.
     let error = served
-        .ask(Request::Start {
+        .ask(&Request::Start {
             rune: "b".to_owned(),
         })
         .unwrap_err();
@@ -264,7 +264,7 @@ fn a_rune_is_replaced_between_two_calls_or_goes_on() {
 
     fs::write(folder.join("a.rune"), b"\0asm broken").unwrap();
     let reload = || {
-        served.ask(Request::Reload {
+        served.ask(&Request::Reload {
             rune: "a".to_owned(),
         })
     };
@@ -345,7 +345,7 @@ fn metrics_and_logs_are_of_what_happened() {
     assert!(get("/etc/passwd", "*/*").starts_with("HTTP/1.1 404"));
 
     let lines = served
-        .ask(Request::Logs {
+        .ask(&Request::Logs {
             rune: "a".to_owned(),
             since: 0,
         })
@@ -360,7 +360,7 @@ fn metrics_and_logs_are_of_what_happened() {
         + 1;
     until("there are newer lines", || {
         let newer = served
-            .ask(Request::Logs {
+            .ask(&Request::Logs {
                 rune: "a".to_owned(),
                 since,
             })
@@ -476,7 +476,7 @@ fn requests_that_are_none_are_answered_and_harm_nobody() {
         &b"\n"[..],
         b"{}\n",
         b"[[[[",
-        &[b'['; 1 << 17],
+        &vec![b'['; 1 << 17],
         b"{\"do\": \"stop\"}\n",
         b"\"do\n",
     ] {
@@ -493,12 +493,12 @@ fn requests_that_are_none_are_answered_and_harm_nobody() {
         };
         assert!(
             served
-                .ask(request)
+                .ask(&request)
                 .unwrap_err()
                 .contains("there is no rune")
         );
     }
-    assert_eq!(served.ask(Request::Ps).unwrap(), serde_json::json!([]));
+    assert_eq!(served.ask(&Request::Ps).unwrap(), serde_json::json!([]));
 }
 
 #[test]
