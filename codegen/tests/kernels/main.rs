@@ -19,7 +19,7 @@ use rune_abi::WasmFeatures;
 use rune_codegen::kernels::Simd;
 use rune_ir::{
     graph::{DataType, Graph},
-    op::{self, Activation, Op, Window},
+    op::{self, Activation, Op, Weighted, Window},
 };
 
 const TYPES: [DataType; 3] = [DataType::F32, DataType::I8, DataType::U8];
@@ -165,6 +165,41 @@ fn fully_connected() {
             vec![Some(x), Some(weights), bias],
             y,
         )
+    });
+}
+
+/// Rows of every length are quantised, with odd floats among them.
+#[test]
+fn floats_by_bytes() {
+    check(200, |mut m| {
+        let depth = m.random.within(1, 70);
+        let (rows, outputs) = (m.random.within(1, 4), m.random.within(1, 12));
+        let asymmetric = m.random.chance(2);
+        let x = m.input(DataType::F32, &[rows, depth]);
+        if m.random.chance(2) {
+            let (weights, _) = m.weights(DataType::I8, &[outputs, depth], 0);
+            let y = m.output(DataType::F32, &[rows, outputs]);
+            let activation = m.random.activation();
+            let op = Op::FullyConnected {
+                activation,
+                asymmetric,
+            };
+            return m.finish(op, vec![Some(x), Some(weights), None], y);
+        }
+        let swapped = [false, m.random.chance(2)];
+        let shape = if swapped[1] {
+            [outputs, depth]
+        } else {
+            [depth, outputs]
+        };
+        let other = m.input(DataType::I8, &shape);
+        m.scales(other, 1);
+        let y = m.output(DataType::F32, &[rows, outputs]);
+        let op = Op::Weighted(Weighted::BatchMatMul {
+            swapped,
+            asymmetric,
+        });
+        m.finish(op, vec![Some(x), Some(other)], y)
     });
 }
 
