@@ -3,8 +3,7 @@
 use std::{
     ffi::OsString,
     fmt::Display,
-    fs::File,
-    io::{self, IsTerminal, Read as _, Write},
+    io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -385,11 +384,7 @@ fn call(
     instance: &mut Instance,
     router: &mut Router,
 ) -> Result<(), Failure> {
-    let calls = match args.calls {
-        Some(calls) => calls,
-        None if instance.is_endless() => 1,
-        None => u64::MAX,
-    };
+    let calls = how_many(args.calls, instance);
     for done in 0..calls {
         let begin = Instant::now();
         let records = match instance.call()? {
@@ -410,6 +405,20 @@ fn call(
         }
     }
     Ok(())
+}
+
+/// How often a rune is called where nobody says: until files end, and once where sources never do.
+pub(crate) fn how_many(asked: Option<u64>, instance: &Instance) -> u64 {
+    asked.unwrap_or(if instance.is_endless() { 1 } else { u64::MAX })
+}
+
+/// Writes results. Whoever reads no further has seen enough, and that ends the process.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(e) => Err(Failure::usage(format_args!("standard output: {e}"))),
+        Ok(()) => Ok(()),
+    }
 }
 
 /// A runtime that compiles in processes of their own, with the cache of the user where it can be had.
@@ -437,11 +446,7 @@ pub(crate) fn rune_bytes(
 ) -> Result<Vec<u8>, Failure> {
     let shown = path.display();
     if !path.is_dir() {
-        let mut bytes = vec![];
-        File::open(path)
-            // One byte more than a rune may have shows that it has too many.
-            .and_then(|file| file.take(Rune::MOST_BYTES + 1).read_to_end(&mut bytes))
-            .map_err(|e| Failure::usage(format_args!("{shown}: {e}")))?;
+        let bytes = Rune::read(path).map_err(|e| Failure::usage(format_args!("{shown}: {e}")))?;
         if bytes.starts_with(b"\0asm") || path.extension().is_some_and(|e| e == "rune") {
             return Ok(bytes);
         }

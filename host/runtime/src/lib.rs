@@ -21,6 +21,8 @@ pub mod store;
 
 use std::{
     fmt,
+    fs::File,
+    io::{self, Read as _},
     num::{NonZeroU32, NonZeroU64},
     path::Path,
     time::Duration,
@@ -58,6 +60,18 @@ impl Rune {
     /// Most bytes of a rune.
     pub const MOST_BYTES: u64 = 256 << 20;
 
+    /// The bytes of a file, which may be a rune: of one that is larger than any, just so many as show it.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![];
+        File::open(path)?
+            .take(Self::MOST_BYTES + 1)
+            .read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
     /// Checks the bytes of a module against the contract.
     pub fn load(bytes: Vec<u8>) -> Result<Self, LoadError> {
         if bytes.len() as u64 > Self::MOST_BYTES {
@@ -75,6 +89,11 @@ impl Rune {
     /// SHA-256 of its bytes: what it is known by.
     pub fn digest(&self) -> &[u8; 32] {
         &self.digest
+    }
+
+    /// The same in hexadecimal.
+    pub fn digest_hex(&self) -> String {
+        self.digest.map(|byte| format!("{byte:02x}")).concat()
     }
 
     /// The section `rune.manifest`.

@@ -46,7 +46,7 @@ fn top(folder: &Path) -> io::Result<OwnedFd> {
 
 const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-fn regular(file: File) -> io::Result<File> {
+pub(crate) fn regular(file: File) -> io::Result<File> {
     if file.metadata()?.is_file() {
         Ok(file)
     } else {
@@ -54,7 +54,7 @@ fn regular(file: File) -> io::Result<File> {
     }
 }
 
-fn reason(error: Errno) -> io::Error {
+pub(crate) fn reason(error: Errno) -> io::Error {
     match error {
         Errno::XDEV => refused("it leads out of its folder"),
         Errno::LOOP => refused("there is a symbolic link in its path"),
@@ -63,7 +63,7 @@ fn reason(error: Errno) -> io::Error {
     }
 }
 
-fn refused(why: &str) -> io::Error {
+pub(crate) fn refused(why: &str) -> io::Error {
     io::Error::new(ErrorKind::PermissionDenied, why.to_owned())
 }
 

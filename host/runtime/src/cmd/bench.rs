@@ -2,7 +2,6 @@
 
 use std::{
     fmt::Write as _,
-    io::{self, Write as _},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -14,7 +13,7 @@ use serde_json::{Value, json};
 use super::{cycle::cycle, granted, marked};
 use crate::{
     Call, Instance, Rune, Runtime,
-    cli::{Console, Failure, Sources, runtime},
+    cli::{Console, Failure, Sources, print, runtime},
     health,
 };
 
@@ -118,13 +117,7 @@ pub(crate) fn bench(args: &Bench, console: Console) -> Result<(), Failure> {
         }
         text
     };
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        // Whoever read the table has seen enough.
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::usage(format_args!("standard output: {e}")))
-        }
-        _ => Ok(()),
-    }
+    print(&text)
 }
 
 /// The times of the first rune over those of the second, turn by turn: the lower tenth, the median and the
@@ -270,7 +263,7 @@ impl Subject {
             "path": self.path,
             "name": manifest.name,
             "version": manifest.version.to_string(),
-            "digest": self.rune.digest().map(|b| format!("{b:02x}")).concat(),
+            "digest": self.rune.digest_hex(),
             "memory_bytes": manifest.memory_bytes,
             "calls": self.calls,
             "seconds": self.time.as_secs_f64(),

@@ -1,18 +1,13 @@
 //! `rune ps`, `start`, `stop`, `reload`, `trigger` and `logs`: what is asked of the server of a folder.
 
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-    thread,
-    time::Duration,
-};
+use std::{path::PathBuf, thread, time::Duration};
 
 use clap::Args;
 use serde_json::Value;
 
 use super::bench::shown;
 use crate::{
-    cli::Failure,
+    cli::{Failure, print},
     serve::{self, Entry, Request, Status},
 };
 
@@ -92,11 +87,9 @@ fn table(status: &[Status]) -> String {
     ];
     let mut rows = vec![head.map(str::to_owned)];
     rows.extend(status.iter().map(|s| {
-        let saga = s.saga.as_ref();
-        let number = |path: &str| saga.and_then(|v| v.pointer(path)?.as_u64());
-        let count = |path| number(path).map_or_else(String::new, |n| n.to_string());
-        let time = |path| number(path).map_or_else(String::new, shown);
-        let memory = number("/memory_peak_bytes");
+        let count = |path| number(s, path).map_or_else(String::new, |n| n.to_string());
+        let time = |path| number(s, path).map_or_else(String::new, shown);
+        let memory = number(s, "/memory_peak_bytes");
         [
             s.name.clone(),
             s.version.clone(),
@@ -173,15 +166,6 @@ fn clock(unix_ms: u64) -> String {
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
-}
-
-fn print(text: &str) -> Result<(), Failure> {
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        // Whoever read has seen enough.
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
-        Err(e) => Err(Failure::usage(format_args!("standard output: {e}"))),
-        Ok(()) => Ok(()),
-    }
 }
 
 /// A number of a status, such as `/total/calls`.

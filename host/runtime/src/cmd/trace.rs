@@ -13,7 +13,7 @@ use rune_exporters::trace::TraceWriter;
 use super::{granted, marked};
 use crate::{
     Call, Span,
-    cli::{Console, Failure, Sources, runtime},
+    cli::{Console, Failure, Sources, how_many, runtime},
 };
 
 const ABOUT: &str = "\
@@ -78,11 +78,7 @@ pub(crate) fn trace(args: &Trace, console: Console) -> Result<(), Failure> {
             *writer = Err(error);
         }
     })));
-    let calls = match args.calls {
-        Some(calls) => calls,
-        None if instance.is_endless() => 1,
-        None => u64::MAX,
-    };
+    let calls = how_many(args.calls, &instance);
     let mut done = 0;
     let mut result = Ok(());
     while done < calls {

@@ -157,7 +157,7 @@ impl Server {
     /// What a rune needs to start, read anew.
     fn launch(&self, name: &str) -> Result<Launch, ServeError> {
         let path = self.folder.join(format!("{name}.rune"));
-        let bytes = fs::read(&path).map_err(|e| ServeError::Io(path.clone(), e))?;
+        let bytes = Rune::read(&path).map_err(|e| ServeError::Io(path.clone(), e))?;
         let rune = Rune::load(bytes).map_err(|e| ServeError::Load(path, e))?;
         let own = self.folder.join(format!("{name}.toml"));
         let policy = if own.exists() {

@@ -186,7 +186,6 @@ impl Unit {
     pub(super) fn replace(&self, launch: Launch) -> Replaced {
         let (answer, replaced) = mpsc::channel();
         self.shared.change(|state| {
-            state.is_wanted = true;
             let before = state.replacement.replace((Box::new(launch), answer));
             if let Some((_, answer)) = before {
                 // Whoever asked may have gone.
@@ -320,8 +319,7 @@ impl<'a> Life<'a> {
             match self.shared.wait(None, |s| s.is_wanted && has_rune) {
                 Next::Due => {}
                 Next::Replace(launch, answer) => {
-                    self.take(*launch);
-                    let _ = answer.send(Ok(()));
+                    self.swap(*launch, &answer);
                     continue;
                 }
                 Next::End => return,
@@ -359,8 +357,7 @@ impl<'a> Life<'a> {
                     match self.shared.wait(Some(until), |s| !s.is_wanted) {
                         Next::Due => {}
                         Next::Replace(launch, answer) => {
-                            self.take(*launch);
-                            let _ = answer.send(Ok(()));
+                            self.swap(*launch, &answer);
                         }
                         Next::End => return,
                     }
@@ -378,6 +375,20 @@ impl<'a> Life<'a> {
         self.health = None;
         self.wait = FIRST_WAIT;
         self.shared.state().error = None;
+    }
+
+    /// The same for a rune that does not run, which then runs: if its policy allows it, else all stays as it was.
+    fn swap(&mut self, launch: Launch, answer: &Answer) {
+        let granted = launch
+            .rune
+            .grant_by(&launch.policy, &[], &Limits::default());
+        let taken = granted.map(drop).map_err(|error| error.to_string());
+        if taken.is_ok() {
+            self.take(launch);
+            self.shared.state().is_wanted = true;
+        }
+        // Whoever asked may have gone.
+        let _ = answer.send(taken);
     }
 
     fn start(&self) -> Result<Live, Refusal> {
@@ -517,7 +528,7 @@ impl Live {
         shared.state().identity = (
             manifest.name.clone(),
             manifest.version.to_string(),
-            digest.map(|b| format!("{b:02x}")).concat(),
+            launch.rune.digest_hex(),
         );
         Ok(Self {
             instance,

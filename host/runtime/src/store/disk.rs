@@ -20,6 +20,8 @@ use rustix::{
     io::Errno,
 };
 
+use crate::capability::beneath::{reason, refused, regular};
+
 /// Everything that a store does to a disk. Its files lie in one folder, and their names are the store's own: lower
 /// case letters, digits, `-` and `.`.
 ///
@@ -203,24 +205,4 @@ fn plain(name: &str) -> io::Result<()> {
     } else {
         Err(refused("it is no name of a file of a store"))
     }
-}
-
-fn regular(file: File) -> io::Result<File> {
-    if file.metadata()?.is_file() {
-        Ok(file)
-    } else {
-        Err(refused("it is not a regular file"))
-    }
-}
-
-fn reason(error: Errno) -> io::Error {
-    match error {
-        Errno::LOOP => refused("it is a symbolic link"),
-        Errno::NXIO | Errno::ISDIR => refused("it is not a regular file"),
-        other => other.into(),
-    }
-}
-
-fn refused(why: &str) -> io::Error {
-    io::Error::new(ErrorKind::PermissionDenied, why.to_owned())
 }

@@ -236,6 +236,11 @@ fn what_is_refused_says_why_and_runs_once_it_is_put_right() {
             .unwrap()
             .contains("b.rune: not a valid module")
     );
+    let start = Request::Start {
+        rune: "a".to_owned(),
+    };
+    let error = served.ask(&start).unwrap_err();
+    assert!(error.contains("would allow it with"), "{error}");
     fs::write(folder.join("policy.toml"), policy("every-ms = 1", NOWHERE)).unwrap();
     served
         .ask(&Request::Start {
