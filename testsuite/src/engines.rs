@@ -181,11 +181,11 @@ fn calls(instance: &mut rune_runtime::Instance, outputs: usize, most: usize) -> 
             Ok(Call::Output(records)) => {
                 let mut outputs = vec![None; outputs];
                 for record in records {
-                    let data = |tensor: Tensor| match tensor.elements {
-                        Elements::Numbers(bytes) => Data::Bytes(bytes),
-                        Elements::Texts(texts) => Data::Strings(texts),
+                    let data = |tensor: &Tensor| match &tensor.elements {
+                        Elements::Numbers(bytes) => Data::Bytes(bytes.clone()),
+                        Elements::Texts(texts) => Data::Strings(texts.clone()),
                     };
-                    outputs[record.output] = Some(record.tensors.into_iter().map(data).collect());
+                    outputs[record.output] = Some(record.tensors.iter().map(data).collect());
                 }
                 outcomes.push(Outcome::Outputs(outputs));
             }

@@ -1,8 +1,10 @@
 //! What the suites share: where things lie, random numbers, and a rune compiled and run on every engine.
 
 pub mod blocks;
+pub mod chart;
 pub mod costs;
 pub mod engines;
+pub mod memory;
 pub mod overlay;
 pub mod pages;
 pub mod random;

@@ -52,7 +52,7 @@ fn printed(rune: &Rune, source: Box<dyn rune_runtime::Source>) -> String {
     loop {
         match instance.call().unwrap() {
             Call::Output(records) => {
-                lines += &serial::line(rune.manifest(), &records);
+                lines += &serial::line(rune.manifest(), records);
                 lines.push('\n');
             }
             Call::NoOutput => {}

@@ -144,7 +144,7 @@ fn lines(output: &rune_codegen::Output, flag: SourceFlag) -> Vec<Value> {
     loop {
         match instance.call().unwrap() {
             Call::Output(records) => {
-                lines.push(serde_json::from_str(&serial::line(rune.manifest(), &records)).unwrap());
+                lines.push(serde_json::from_str(&serial::line(rune.manifest(), records)).unwrap());
             }
             Call::NoOutput => {}
             Call::End => return lines,

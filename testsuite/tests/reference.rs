@@ -174,7 +174,7 @@ fn first_line(output: &Output, kind: CapabilityKind, file: &Path) -> Value {
     let mut instance = rune.start(grants, Box::new(|_, _| {})).unwrap();
     match instance.call().unwrap() {
         Call::Output(records) => {
-            serde_json::from_str(&serial::line(rune.manifest(), &records)).unwrap()
+            serde_json::from_str(&serial::line(rune.manifest(), records)).unwrap()
         }
         other @ (Call::NoOutput | Call::End) => panic!("{other:?}"),
     }

@@ -389,7 +389,7 @@ fn call(
         let begin = Instant::now();
         let records = match instance.call()? {
             Call::Output(records) => records,
-            Call::NoOutput => vec![],
+            Call::NoOutput => &[],
             Call::End => {
                 if args.calls.is_some() {
                     console.say(3, &format!("the input ended after {done} of {calls} calls"));
@@ -397,7 +397,7 @@ fn call(
                 break;
             }
         };
-        match router.send(&records) {
+        match router.send(records) {
             Ok(interval) => pause(begin, interval),
             // Whoever read the results has seen enough.
             Err(SendError::Closed) => break,

@@ -95,13 +95,14 @@ impl Engine {
         let Call::Output(records) = instance.call().expect("the call ends well") else {
             panic!("a model gives an output")
         };
-        let tensors = records.into_iter().flat_map(|r| r.tensors);
-        let output = tensors.flat_map(|t| match t.elements {
-            Elements::Numbers(bytes) => bytes,
+        let tensors = records.iter().flat_map(|r| &r.tensors);
+        let output = tensors.flat_map(|t| match &t.elements {
+            Elements::Numbers(bytes) => bytes.clone(),
             Elements::Texts(_) => panic!("a model gives numbers"),
         });
+        let output = output.collect();
         Ok(Self {
-            output: output.collect(),
+            output,
             marked: options.marks,
             cell: Cell::default(),
             instance,

@@ -9,7 +9,7 @@ use wasmtime::{Caller, Engine, Linker, Memory, StoreLimits};
 use super::{Cause, Health, Listener, Span, Tracer};
 use crate::{
     capability::{Read, Source},
-    output::{Record, take_record},
+    output::Records,
 };
 
 /// Most lines a rune may log in one call, and most bytes of one.
@@ -24,6 +24,8 @@ pub(super) struct Host {
     pub(super) limiter: StoreLimits,
     pub(super) memory: Option<Memory>,
     pub(super) turn: Turn,
+    /// What it wrote in the current call.
+    pub(super) records: Records,
     pub(super) health: Health,
     pub(super) tracer: Option<Tracer>,
 }
@@ -41,7 +43,6 @@ pub(super) struct Turn {
     pub(super) reason: Option<String>,
     /// Why the host stopped the rune.
     pub(super) refusal: Option<(Cause, Failure)>,
-    pub(super) records: Vec<Record>,
     log_lines: u32,
 }
 
@@ -155,18 +156,15 @@ fn write(mut caller: Caller<'_, Host>, index: u32, at: u32) -> wasmtime::Result<
             "it wrote to output {index}, which it does not have"
         )));
     };
-    let taken =
-        take_record(memory, output, at).map_err(|what| format!("`{}`: {what}", output.name));
-    let again = format!("it wrote to `{}` twice in one call", output.name);
-    if host.turn.records.iter().any(|r| r.output == index as usize) {
-        return Err(host.breach(again));
+    let index = index as usize;
+    let records = &mut host.records;
+    if records.as_slice().iter().any(|r| r.output == index) {
+        let what = format!("it wrote to `{}` twice in one call", output.name);
+        return Err(host.breach(what));
     }
-    match taken {
-        Ok(tensors) => host.turn.records.push(Record {
-            output: index as usize,
-            tensors,
-        }),
-        Err(what) => return Err(host.breach(what)),
+    if let Err(what) = records.take(memory, index, output, at) {
+        let what = format!("`{}`: {what}", output.name);
+        return Err(host.breach(what));
     }
     Ok(0)
 }

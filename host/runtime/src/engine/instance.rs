@@ -13,13 +13,19 @@ use super::{
     Health, Listener, Runtime, TICK, Tracer,
     imports::{Host, Turn, link, nanoseconds},
 };
-use crate::{Grants, Limits, Rune, capability::SourceError, check::TABLE_ENTRIES, output::Record};
+use crate::{
+    Grants, Limits, Rune,
+    capability::SourceError,
+    check::TABLE_ENTRIES,
+    output::{Record, Records},
+};
 
 /// What a call came to.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Call {
-    /// The rune wrote these records, in the order of its writing, at most one per output.
-    Output(Vec<Record>),
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Call<'a> {
+    /// The rune wrote these records, in the order of its writing, at most one per output. The next call takes
+    /// their memory.
+    Output(&'a [Record]),
     /// It wrote nothing this time.
     NoOutput,
     /// A capability has no more data.
@@ -88,20 +94,27 @@ impl std::error::Error for CallError {}
 
 /// A rune that is ready to be called.
 pub struct Instance {
-    store: Store<Host>,
+    guest: Guest,
     call: TypedFunc<(), i32>,
     reset: Option<TypedFunc<(), ()>>,
-    limits: Limits,
-    stopped: bool,
     /// Counts its deadlines.
     _runtime: Runtime,
+}
+
+/// What runs, and how long.
+struct Guest {
+    store: Store<Host>,
+    limits: Limits,
+    /// How many ticks a call may take.
+    ticks: u64,
+    stopped: bool,
 }
 
 impl fmt::Debug for Instance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Instance")
-            .field("rune", &self.store.data().manifest.name)
-            .field("stopped", &self.stopped)
+            .field("rune", &self.guest.store.data().manifest.name)
+            .field("stopped", &self.guest.stopped)
             .finish_non_exhaustive()
     }
 }
@@ -132,6 +145,7 @@ impl Instance {
                 .build(),
             memory: None,
             turn: Turn::default(),
+            records: Records::default(),
             health,
             tracer: None,
         };
@@ -140,7 +154,8 @@ impl Instance {
         store.limiter(|host| &mut host.limiter);
         store.epoch_deadline_trap();
         // Filling memory and table runs code too.
-        store.set_epoch_deadline(ticks(&grants.limits));
+        let ticks = ticks(&grants.limits);
+        store.set_epoch_deadline(ticks);
         let instance = link(engine, &rune.imports)?.instantiate(&mut store, module)?;
         store.data_mut().memory = instance.get_memory(&mut store, export::MEMORY);
         let call = instance.get_typed_func(&mut store, export::CALL)?;
@@ -149,87 +164,98 @@ impl Instance {
             _ => None,
         };
         Ok(Self {
-            store,
+            guest: Guest {
+                store,
+                limits: grants.limits,
+                ticks,
+                stopped: false,
+            },
             call,
             reset,
-            limits: grants.limits,
-            stopped: false,
             _runtime: runtime.clone(),
         })
     }
 
     /// Whether every source gives samples for ever, so that calls never come to an end.
     pub fn is_endless(&self) -> bool {
-        self.store.data().sources.iter().all(|s| s.is_endless())
+        self.guest
+            .store
+            .data()
+            .sources
+            .iter()
+            .all(|s| s.is_endless())
     }
 
     /// Runs the pipeline once. After an error every further call is one too.
-    pub fn call(&mut self) -> Result<Call, CallError> {
+    pub fn call(&mut self) -> Result<Call<'_>, CallError> {
         self.ready()?;
         let began = Instant::now();
-        let result = self.run();
+        let result = self.run(began);
+        let host = self.guest.store.data_mut();
         let outcome = match &result {
-            Ok(Call::Output(_)) => Outcome::Output,
-            Ok(Call::NoOutput) => Outcome::NoOutput,
-            Ok(Call::End) => return Ok(Call::End),
+            Ok(CallResult::EndOfData) => return Ok(Call::End),
+            Ok(_) if host.records.as_slice().is_empty() => Outcome::NoOutput,
+            Ok(_) => Outcome::Output,
             Err((_, failure)) => Outcome::Failed(*failure),
         };
-        let host = self.store.data_mut();
         let took = nanoseconds(began);
         host.health.call(took, outcome);
         host.trace(None, took);
-        result.map_err(|(error, _)| error)
+        if let Err((error, _)) = result {
+            return Err(error);
+        }
+        let records = host.records.as_slice();
+        if records.is_empty() {
+            return Ok(Call::NoOutput);
+        }
+        for record in records {
+            host.health.written(record.output, record.bytes());
+        }
+        Ok(Call::Output(records))
     }
 
-    fn run(&mut self) -> Result<Call, (CallError, Failure)> {
-        let call = self.call.clone();
-        let code = self.enter(&call)?;
-        let host = self.store.data_mut();
+    /// One call that does not end in a fault.
+    fn run(&mut self, began: Instant) -> Result<CallResult, (CallError, Failure)> {
+        let code = self.guest.enter(&self.call, began)?;
+        let host = self.guest.store.data_mut();
         if code >= 0 {
             // A stage that gives nothing ends the call.
             host.end_stage();
         }
-        let turn = std::mem::take(&mut host.turn);
-        match CallResult::from_code(code) {
-            CallResult::EndOfData => Ok(Call::End),
-            CallResult::Output | CallResult::NoOutput if !turn.records.is_empty() => {
-                for record in &turn.records {
-                    host.health.written(record.output, record.bytes());
-                }
-                Ok(Call::Output(turn.records))
-            }
-            CallResult::Output | CallResult::NoOutput => Ok(Call::NoOutput),
-            CallResult::Fault(code) => {
-                self.stopped = true;
-                let error = CallError {
-                    stage: self.store.data().stage_name(turn.stage),
-                    cause: Cause::Fault(code, turn.reason),
-                };
-                Err((error, Failure::from_code(code)))
-            }
+        let result = CallResult::from_code(code);
+        if let CallResult::Fault(code) = result {
+            self.guest.stopped = true;
+            let turn = std::mem::take(&mut host.turn);
+            let error = CallError {
+                stage: host.stage_name(turn.stage),
+                cause: Cause::Fault(code, turn.reason),
+            };
+            return Err((error, Failure::from_code(code)));
         }
+        Ok(result)
     }
 
     /// Puts the rune's own state back to what it was at the start; the sources stay where they are.
     pub fn reset(&mut self) -> Result<(), CallError> {
-        match self.reset.clone() {
+        self.ready()?;
+        match &self.reset {
             Some(reset) => {
-                self.ready()?;
-                self.enter(&reset).map_err(|(error, _)| error)
+                let result = self.guest.enter(reset, Instant::now());
+                result.map_err(|(error, _)| error)
             }
-            None => self.ready(),
+            None => Ok(()),
         }
     }
 
     /// What it did so far.
     pub fn health(&self) -> &Health {
-        &self.store.data().health
+        &self.guest.store.data().health
     }
 
     /// For each stage, how long it has run in all calls together: of a rune that was compiled to mark its
     /// stages, otherwise zeros.
     pub fn stage_times(&self) -> impl Iterator<Item = (&str, Duration)> {
-        let host = self.store.data();
+        let host = self.guest.store.data();
         let names = host.manifest.stages.iter().map(String::as_str);
         let times = host.health.stages().iter().map(|s| s.total().summary());
         names.zip(times.map(|t| Duration::from_nanos(t.sum_ns())))
@@ -237,21 +263,21 @@ impl Instance {
 
     /// [`health`](Self::health), for whoever counts what happens to it outside of calls, or begins new intervals.
     pub fn health_mut(&mut self) -> &mut Health {
-        &mut self.store.data_mut().health
+        &mut self.guest.store.data_mut().health
     }
 
     /// Says who is told of the spans of its calls from now on.
     pub fn set_tracer(&mut self, tracer: Option<Tracer>) {
-        self.store.data_mut().tracer = tracer;
+        self.guest.store.data_mut().tracer = tracer;
     }
 
     /// Discards everything but what it did, which goes on where the rune is [started anew](Runtime::resume).
     pub fn into_health(self) -> Health {
-        self.store.into_data().health
+        self.guest.store.into_data().health
     }
 
     fn ready(&self) -> Result<(), CallError> {
-        if self.stopped {
+        if self.guest.stopped {
             return Err(CallError {
                 stage: None,
                 cause: Cause::Stopped,
@@ -259,16 +285,20 @@ impl Instance {
         }
         Ok(())
     }
+}
 
+impl Guest {
     /// Runs one export to its end, or stops the instance.
     fn enter<R: wasmtime::WasmResults>(
         &mut self,
         export: &TypedFunc<(), R>,
+        began: Instant,
     ) -> Result<R, (CallError, Failure)> {
-        let turn = &mut self.store.data_mut().turn;
-        *turn = Turn::default();
-        turn.deadline = Instant::now().checked_add(self.limits.call_time);
-        self.store.set_epoch_deadline(ticks(&self.limits));
+        let host = self.store.data_mut();
+        host.records.clear();
+        host.turn = Turn::default();
+        host.turn.deadline = began.checked_add(self.limits.call_time);
+        self.store.set_epoch_deadline(self.ticks);
         export.call(&mut self.store, ()).map_err(|error| {
             self.stopped = true;
             let host = self.store.data_mut();

@@ -19,7 +19,7 @@ pub use count::{Meters, SinkCounters};
 use rune_abi::{Dim, ElementType, Output};
 
 /// What a rune wrote to one output.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {
     /// The output's place in the manifest.
     pub output: usize,
@@ -58,8 +58,49 @@ pub enum Elements {
     Texts(Vec<String>),
 }
 
-/// Copies the record at `at` out of a rune's memory; says what breaks the contract if something does.
-pub(crate) fn take_record(memory: &[u8], output: &Output, at: u32) -> Result<Vec<Tensor>, String> {
+/// The records of one call. Those of the next one lie in the same memory.
+#[derive(Debug, Default)]
+pub(crate) struct Records {
+    /// The first `count` count; the others are for later calls.
+    places: Vec<Record>,
+    count: usize,
+}
+
+impl Records {
+    pub(crate) fn as_slice(&self) -> &[Record] {
+        &self.places[..self.count]
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.count = 0;
+    }
+
+    /// Copies the record at `at` out of a rune's memory, for the output that is `index` in the manifest; says what
+    /// breaks the contract if something does.
+    pub(crate) fn take(
+        &mut self,
+        memory: &[u8],
+        index: usize,
+        output: &Output,
+        at: u32,
+    ) -> Result<(), String> {
+        if self.count == self.places.len() {
+            self.places.push(Record::default());
+        }
+        let record = &mut self.places[self.count];
+        record.output = index;
+        take_tensors(memory, output, at, &mut record.tensors)?;
+        self.count += 1;
+        Ok(())
+    }
+}
+
+fn take_tensors(
+    memory: &[u8],
+    output: &Output,
+    at: u32,
+    tensors: &mut Vec<Tensor>,
+) -> Result<(), String> {
     let mut at = u64::from(at);
     let mut texts_left = memory.len();
     let mut word = || {
@@ -69,14 +110,22 @@ pub(crate) fn take_record(memory: &[u8], output: &Output, at: u32) -> Result<Vec
             bytes.try_into().expect("the slice has four bytes"),
         ))
     };
-    let mut tensors = vec![];
-    for feed in &output.tensors {
+    tensors.resize_with(output.tensors.len(), || Tensor {
+        element: ElementType::U8,
+        dims: vec![],
+        elements: Elements::Numbers(vec![]),
+    });
+    for (feed, tensor) in output.tensors.iter().zip(tensors) {
         let (address, length, rank) = (word()?, word()?, word()?);
         let planned = feed.ty.dims();
         if rank as usize != planned.len() {
             return Err(format!("it wrote {rank} dimensions for {}", feed.ty));
         }
-        let dims = (0..rank).map(|_| word()).collect::<Result<Vec<u32>, _>>()?;
+        let dims = &mut tensor.dims;
+        dims.clear();
+        for _ in 0..rank {
+            dims.push(word()?);
+        }
         let fits = dims.iter().zip(planned).all(|(have, plan)| match plan {
             Dim::Exact(n) => have == n,
             Dim::AtMost(n) => have <= n,
@@ -91,21 +140,22 @@ pub(crate) fn take_record(memory: &[u8], output: &Output, at: u32) -> Result<Vec
         }
         let bytes = slice(memory, u64::from(address), u64::from(length))
             .ok_or_else(|| format!("its {} lies outside memory", feed.ty))?;
-        let elements = if element == ElementType::Utf8 {
-            let texts = bytes
-                .chunks_exact(8)
-                .map(|pair| take_text(memory, pair, &mut texts_left));
-            Elements::Texts(texts.collect::<Result<_, _>>()?)
-        } else {
-            Elements::Numbers(bytes.to_vec())
-        };
-        tensors.push(Tensor {
-            element,
-            dims,
-            elements,
-        });
+        tensor.element = element;
+        match &mut tensor.elements {
+            _ if element == ElementType::Utf8 => {
+                let texts = bytes
+                    .chunks_exact(8)
+                    .map(|pair| take_text(memory, pair, &mut texts_left));
+                tensor.elements = Elements::Texts(texts.collect::<Result<_, _>>()?);
+            }
+            Elements::Numbers(numbers) => {
+                numbers.clear();
+                numbers.extend_from_slice(bytes);
+            }
+            Elements::Texts(_) => tensor.elements = Elements::Numbers(bytes.to_vec()),
+        }
     }
-    Ok(tensors)
+    Ok(())
 }
 
 /// The string of an (address, length) pair. All strings of a record together are no longer than memory, so

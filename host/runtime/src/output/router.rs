@@ -49,6 +49,8 @@ struct Channel {
     /// What messages call it: the outputs, and the sink.
     name: String,
     way: Way,
+    /// The last line; the next one takes its memory where nobody waits for it.
+    line: Arc<Line>,
 }
 
 enum Way {
@@ -169,7 +171,12 @@ impl Router {
                     Way::Queued(queue.map_err(|e| error(e.to_string()))?)
                 }
             };
-            Ok(Channel { outputs, name, way })
+            Ok(Channel {
+                outputs,
+                name,
+                way,
+                line: Arc::default(),
+            })
         };
         let channels = groups.into_iter().map(open).collect::<Result<_, _>>()?;
         Ok(Self {
@@ -194,35 +201,35 @@ impl Router {
         let mut result = Ok(());
         for channel in &mut self.channels {
             let outputs = &channel.outputs;
-            let own: Vec<&Record> = records
-                .iter()
-                .filter(|r| outputs.contains(&r.output))
-                .collect();
-            if own.is_empty() {
+            let has = |index| outputs.contains(&index);
+            if !records.iter().any(|r| has(r.output)) {
                 continue;
             }
-            let (mut text, parts) = serial::parts(&self.manifest, &own);
-            text.push('\n');
-            written += text.len() as u64;
-            let line = Arc::new(Line { text, parts });
-            self.meters.count(&line, Fate::Produced);
+            if Arc::get_mut(&mut channel.line).is_none() {
+                channel.line = Arc::default();
+            }
+            let line = Arc::get_mut(&mut channel.line).expect("it is new or nobody else's");
+            serial::write(&self.manifest, records, has, line);
+            let line = &channel.line;
+            written += line.text.len() as u64;
+            self.meters.count(line, Fate::Produced);
             match &mut channel.way {
-                Way::Queued(queue) => queue.push(line),
-                Way::Closed => self.meters.count(&line, Fate::Failed),
+                Way::Queued(queue) => queue.push(line.clone()),
+                Way::Closed => self.meters.count(line, Fate::Failed),
                 Way::Direct {
                     writer,
                     is_stdout,
                     is_down,
                     why,
-                } => match writer.write(std::slice::from_ref(&line), Instant::now()) {
+                } => match writer.write(std::slice::from_ref(line), Instant::now()) {
                     Ok(()) => {
-                        self.meters.count(&line, Fate::Written);
+                        self.meters.count(line, Fate::Written);
                         if std::mem::take(is_down) {
                             (self.report)(3, &format!("{}: works again", channel.name));
                         }
                     }
                     Err(stopped) => {
-                        self.meters.count(&line, Fate::Failed);
+                        self.meters.count(line, Fate::Failed);
                         if *is_stdout {
                             result = Err(match stopped.then {
                                 Then::Closed => SendError::Closed,

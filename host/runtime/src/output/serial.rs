@@ -1,10 +1,10 @@
 //! SERIAL on a host: one line of JSON per call.
 
-use std::fmt::Write;
+use std::fmt::{Display, LowerExp, Write};
 
 use rune_abi::{ElementType, Manifest};
 
-use super::{Elements, Record, Tensor};
+use super::{Elements, Record, Tensor, sink::Line};
 
 /// What one call wrote, without a line end:
 /// `{"serial": [{"element_type": "utf8", "dimensions": [1], "elements": ["Ring"]}]}`.
@@ -13,34 +13,42 @@ use super::{Elements, Record, Tensor};
 /// read back as the same value of their type; floats always have a point or an exponent, and those JSON
 /// cannot say are "NaN", "inf" and "-inf".
 pub fn line(manifest: &Manifest, records: &[Record]) -> String {
-    parts(manifest, &records.iter().collect::<Vec<_>>()).0
+    let mut line = Line::default();
+    write(manifest, records, |_| true, &mut line);
+    line.text.pop();
+    line.text
 }
 
-/// The line, and for each output in it how many of its bytes are that output's; what is between them is the
-/// output's before which it stands, and the end the last one's, with a line end that is not there yet.
-pub(super) fn parts(manifest: &Manifest, records: &[&Record]) -> (String, Vec<(usize, u64)>) {
-    let mut json = String::from("{");
-    let mut parts: Vec<(usize, u64)> = vec![];
+/// The line of those outputs, with its end; no text where they have no record. How many of its bytes are an
+/// output's: what is between two is the one's before which it stands, and the end the last one's.
+pub(super) fn write(
+    manifest: &Manifest,
+    records: &[Record],
+    has: impl Fn(usize) -> bool,
+    line: &mut Line,
+) {
+    let Line { text: json, parts } = line;
+    json.clear();
+    parts.clear();
+    json.push('{');
     let mut counted = 0;
     for (index, output) in manifest.outputs.iter().enumerate() {
-        let Some(record) = records.iter().find(|r| r.output == index) else {
-            continue;
-        };
+        let record = records.iter().find(|r| r.output == index && has(index));
+        let Some(record) = record else { continue };
         if json.len() > 1 {
             json.push_str(", ");
         }
-        text(&mut json, &output.name);
+        text(json, &output.name);
         json.push_str(": [");
-        separated(&mut json, &record.tensors, tensor);
+        separated(json, &record.tensors, tensor);
         json.push(']');
         parts.push((index, (json.len() - counted) as u64));
         counted = json.len();
     }
-    json.push('}');
+    json.push_str("}\n");
     if let Some((_, bytes)) = parts.last_mut() {
         *bytes += 2;
     }
-    (json, parts)
 }
 
 fn tensor(json: &mut String, tensor: &Tensor) {
@@ -75,6 +83,14 @@ fn separated<T>(
 }
 
 fn text(json: &mut String, text: &str) {
+    // Nearly every text is as it is.
+    let is_plain = |b: u8| matches!(b, b' '..=b'~') && !matches!(b, b'"' | b'\\');
+    if text.bytes().all(is_plain) {
+        json.push('"');
+        json.push_str(text);
+        json.push('"');
+        return;
+    }
     json.push_str(&serde_json::to_string(text).expect("a string is always JSON"));
 }
 
@@ -94,35 +110,31 @@ fn number(json: &mut String, element: ElementType, bytes: &[u8]) {
         ElementType::I32 => integer(json, &read!(i32)),
         ElementType::U64 => integer(json, &read!(u64)),
         ElementType::I64 => integer(json, &read!(i64)),
-        ElementType::F32 => {
-            let x = read!(f32);
-            float(json, f64::from(x), &format!("{x}"), &format!("{x:e}"));
-        }
-        ElementType::F64 => {
-            let x = read!(f64);
-            float(json, x, &format!("{x}"), &format!("{x:e}"));
-        }
+        ElementType::F32 => float(json, read!(f32)),
+        ElementType::F64 => float(json, read!(f64)),
         ElementType::Utf8 => unreachable!("strings are `Elements::Texts`"),
     }
 }
 
-fn integer(json: &mut String, n: &dyn std::fmt::Display) {
+fn integer(json: &mut String, n: &dyn Display) {
     write!(json, "{n}").expect("a string takes everything");
 }
 
 /// A float in one of its two shortest spellings: with an exponent below 1e-5 and from 1e16 on.
-fn float(json: &mut String, x: f64, decimal: &str, exponent: &str) {
+fn float<T: Copy + Into<f64> + Display + LowerExp>(json: &mut String, number: T) {
+    let x: f64 = number.into();
     match x.abs() {
         _ if x.is_nan() => json.push_str("\"NaN\""),
         _ if x == f64::INFINITY => json.push_str("\"inf\""),
         _ if x == f64::NEG_INFINITY => json.push_str("\"-inf\""),
         0.0 | 1e-5..1e16 => {
-            json.push_str(decimal);
+            let begin = json.len();
+            write!(json, "{number}").expect("a string takes everything");
             // A whole number keeps a point, so that it still looks like a float.
-            if !decimal.contains('.') {
+            if !json[begin..].contains('.') {
                 json.push_str(".0");
             }
         }
-        _ => json.push_str(exponent),
+        _ => write!(json, "{number:e}").expect("a string takes everything"),
     }
 }

@@ -157,7 +157,7 @@ impl fmt::Display for SinkError {
 impl std::error::Error for SinkError {}
 
 /// What one call wrote to one sink.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Line {
     /// With its line end.
     pub(crate) text: String,

@@ -544,10 +544,10 @@ impl Live {
     fn turn(&mut self) -> Result<Option<Duration>, String> {
         let records = match self.instance.call().map_err(|e| e.to_string())? {
             Call::Output(records) => records,
-            Call::NoOutput => vec![],
+            Call::NoOutput => &[],
             Call::End => return Ok(None),
         };
-        match self.router.send(&records) {
+        match self.router.send(records) {
             Ok(interval) => Ok(Some(interval)),
             Err(error @ (SendError::Closed | SendError::Failed(_))) => Err(error.to_string()),
         }
