@@ -5,7 +5,7 @@
 use std::{path::PathBuf, time::Instant};
 
 use rune_codegen::Options;
-use rune_runtime::{Call, Grants, Limits, Read, Rune, Source, SourceError};
+use rune_runtime::{Call, Grants, Limits, Read, Rune, Source, SourceError, serial};
 use rune_testsuite::{
     chart::{self, Chart, Series},
     engines, memory, root,
