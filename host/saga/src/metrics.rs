@@ -9,7 +9,7 @@ use std::{
     io,
 };
 
-use crate::load::Load;
+use crate::load::{Load, System};
 use rune_saga::{Failure, Histogram, Snapshot, Writes};
 
 /// Logarithms of the least and the greatest bound of exported buckets, in ns.
@@ -56,9 +56,18 @@ pub enum Kind {
     Histogram,
 }
 
+/// A rune as its host has it.
+#[derive(Clone, Debug, Default)]
+pub struct Rune<'a> {
+    /// Every phase that the host knows, and whether the rune is in it.
+    pub phases: Vec<(&'a str, bool)>,
+    /// What it did; `None` where it never ran.
+    pub saga: Option<Snapshot<'a>>,
+}
+
 /// A family of metrics.
 #[derive(Clone, Copy, Debug)]
-pub struct Family {
+pub struct Family<S> {
     /// Its name, without the suffixes of its samples; ends with the unit if it has one.
     pub name: &'static str,
     /// What its samples are.
@@ -67,11 +76,16 @@ pub struct Family {
     pub unit: &'static str,
     /// What it means.
     pub help: &'static str,
-    /// Writes the samples that a rune has in it.
-    samples: fn(&mut Samples<'_>, Label<'_>, &Snapshot<'_>),
+    /// Writes the samples that a rune or the host has in it.
+    samples: S,
 }
 
-impl Family {
+/// How the samples of a rune are written.
+pub type OfRune = fn(&mut Samples<'_>, Label<'_>, &Snapshot<'_>);
+/// How the samples of process and system are written.
+pub type OfHost = fn(&mut Samples<'_>, &Load);
+
+impl<S> Family<S> {
     /// The names of its samples.
     pub fn sample_names(&self) -> Vec<String> {
         let suffixes: &[&str] = match self.kind {
@@ -85,8 +99,18 @@ impl Family {
     }
 }
 
-/// Every family that is exported, in order.
-pub const FAMILIES: [Family; 12] = [
+/// Every name that a sample may have.
+pub fn sample_names() -> Vec<String> {
+    let of_runes = FAMILIES.iter().flat_map(Family::sample_names);
+    let of_host = HOST_FAMILIES.iter().flat_map(Family::sample_names);
+    of_runes
+        .chain(PHASE.sample_names())
+        .chain(of_host)
+        .collect()
+}
+
+/// What is exported of a rune that ran, in order.
+pub const FAMILIES: [Family<OfRune>; 12] = [
     Family {
         name: "rune",
         kind: Kind::Info,
@@ -140,7 +164,7 @@ pub const FAMILIES: [Family; 12] = [
         name: "rune_overruns",
         kind: Kind::Counter,
         unit: "",
-        help: "Samples lost because the rune did not read them in time.",
+        help: "Samples that the rune did not read in time, and calls that were not made when they were due.",
         samples: |out, id, rune| out.sample("_total", &[id], rune.total.overruns),
     },
     Family {
@@ -173,48 +197,112 @@ pub const FAMILIES: [Family; 12] = [
     },
 ];
 
-/// Families of the process and the system: name, kind, unit, help, value.
-type OfHost = (
-    &'static str,
-    Kind,
-    &'static str,
-    &'static str,
-    fn(&Load) -> f64,
-);
+/// What a host does with a rune: 1 for the phase that it is in, 0 for the others.
+pub const PHASE: Family<()> = Family {
+    name: "rune_phase",
+    kind: Kind::Gauge,
+    unit: "",
+    help: "Whether the host has the rune in this phase.",
+    samples: (),
+};
 
-/// Ticks a second of the times in `/proc`, for every program the same.
-const TICKS: f64 = 100.0;
-
-/// What is exported of the process and the system.
-pub const HOST_FAMILIES: [OfHost; 4] = [
-    (
-        "process_cpu_seconds",
-        Kind::Counter,
-        "seconds",
-        "Time of this process on processors.",
-        |load| load.process.cpu_ticks as f64 / TICKS,
-    ),
-    (
-        "process_threads",
-        Kind::Gauge,
-        "",
-        "Threads of this process.",
-        |load| load.process.threads as f64,
-    ),
-    (
-        "process_resident_memory_bytes",
-        Kind::Gauge,
-        "bytes",
-        "Memory of this process that is present.",
-        |load| load.process.resident_bytes() as f64,
-    ),
-    (
-        "system_load1",
-        Kind::Gauge,
-        "",
-        "Mean number of tasks over a minute that ran or waited to.",
-        |load| load.system.load[0],
-    ),
+/// What is exported of the process and the system, in order.
+pub const HOST_FAMILIES: [Family<OfHost>; 13] = [
+    Family {
+        name: "process_cpu_seconds",
+        kind: Kind::Counter,
+        unit: "seconds",
+        help: "Time of this process on processors.",
+        samples: |out, load| out.sample("_total", &[], load.process.cpu_seconds()),
+    },
+    Family {
+        name: "process_start_time_seconds",
+        kind: Kind::Gauge,
+        unit: "seconds",
+        help: "When this process started, since 1970.",
+        samples: |out, load| out.known(load.started()),
+    },
+    Family {
+        name: "process_threads",
+        kind: Kind::Gauge,
+        unit: "",
+        help: "Threads of this process.",
+        samples: |out, load| out.sample("", &[], load.process.threads),
+    },
+    Family {
+        name: "process_resident_memory_bytes",
+        kind: Kind::Gauge,
+        unit: "bytes",
+        help: "Memory of this process that is present.",
+        samples: |out, load| out.sample("", &[], load.process.resident_bytes()),
+    },
+    Family {
+        name: "process_virtual_memory_bytes",
+        kind: Kind::Gauge,
+        unit: "bytes",
+        help: "Address space of this process.",
+        samples: |out, load| out.sample("", &[], load.process.virtual_bytes),
+    },
+    Family {
+        name: "process_open_fds",
+        kind: Kind::Gauge,
+        unit: "",
+        help: "Files, sockets and pipes that this process has open.",
+        samples: |out, load| out.sample("", &[], load.process.open_files),
+    },
+    Family {
+        name: "process_max_fds",
+        kind: Kind::Gauge,
+        unit: "",
+        help: "The most that this process may have open.",
+        samples: |out, load| out.known(load.process.most_files),
+    },
+    Family {
+        name: "system_load1",
+        kind: Kind::Gauge,
+        unit: "",
+        help: "Mean number of tasks over a minute that ran or waited to.",
+        samples: |out, load| out.known(load.system.map(|s| s.load[0])),
+    },
+    Family {
+        name: "system_load5",
+        kind: Kind::Gauge,
+        unit: "",
+        help: "The same over 5 minutes.",
+        samples: |out, load| out.known(load.system.map(|s| s.load[1])),
+    },
+    Family {
+        name: "system_load15",
+        kind: Kind::Gauge,
+        unit: "",
+        help: "The same over 15 minutes.",
+        samples: |out, load| out.known(load.system.map(|s| s.load[2])),
+    },
+    Family {
+        name: "system_cpu_seconds",
+        kind: Kind::Counter,
+        unit: "seconds",
+        help: "Time of all processors by what they did.",
+        samples: |out, load| {
+            for (mode, seconds) in load.system.iter().flat_map(System::cpu_seconds) {
+                out.sample("_total", &[("mode", mode)], seconds);
+            }
+        },
+    },
+    Family {
+        name: "system_memory_bytes",
+        kind: Kind::Gauge,
+        unit: "bytes",
+        help: "Memory of the system.",
+        samples: |out, load| out.known(load.system.map(|s| s.memory_bytes)),
+    },
+    Family {
+        name: "system_memory_available_bytes",
+        kind: Kind::Gauge,
+        unit: "bytes",
+        help: "Memory that programs can have before the system swaps.",
+        samples: |out, load| out.known(load.system.map(|s| s.available_bytes)),
+    },
 ];
 
 /// Writes the totals of these runes, and the load where it is known. The keys are what this host calls the runes,
@@ -222,35 +310,30 @@ pub const HOST_FAMILIES: [OfHost; 4] = [
 pub fn write(
     out: &mut impl io::Write,
     format: Format,
-    runes: &BTreeMap<String, Snapshot<'_>>,
+    runes: &BTreeMap<String, Rune<'_>>,
     load: Option<&Load>,
 ) -> io::Result<()> {
-    for family in FAMILIES {
-        let mut text = String::new();
-        let Family {
-            name,
-            kind,
-            unit,
-            help,
-            ..
-        } = family;
-        head(&mut text, format, (name, kind, unit, help));
-        for (id, rune) in runes {
-            let mut samples = Samples {
-                text: &mut text,
-                family: family.name,
-            };
-            (family.samples)(&mut samples, ("rune", id), rune);
-        }
-        out.write_all(text.as_bytes())?;
+    for family in &FAMILIES {
+        write_family(out, format, family, |samples| {
+            for (id, rune) in runes {
+                if let Some(saga) = &rune.saga {
+                    (family.samples)(samples, ("rune", id), saga);
+                }
+            }
+        })?;
     }
-    for (name, kind, unit, help, value) in HOST_FAMILIES {
+    write_family(out, format, &PHASE, |samples| {
+        for (id, rune) in runes {
+            for (phase, is_in) in &rune.phases {
+                samples.sample("", &[("rune", id), ("phase", phase)], u8::from(*is_in));
+            }
+        }
+    })?;
+    for family in &HOST_FAMILIES {
         let Some(load) = load else { break };
-        let mut text = String::new();
-        head(&mut text, format, (name, kind, unit, help));
-        let suffix = if kind == Kind::Counter { "_total" } else { "" };
-        append(&mut text, format_args!("{name}{suffix} {}\n", value(load)));
-        out.write_all(text.as_bytes())?;
+        write_family(out, format, family, |samples| {
+            (family.samples)(samples, load);
+        })?;
     }
     match format {
         Format::OpenMetrics => out.write_all(b"# EOF\n"),
@@ -258,15 +341,37 @@ pub fn write(
     }
 }
 
-fn head(text: &mut String, format: Format, (family, kind, unit, help): (&str, Kind, &str, &str)) {
+fn write_family<S>(
+    out: &mut impl io::Write,
+    format: Format,
+    family: &Family<S>,
+    samples: impl FnOnce(&mut Samples<'_>),
+) -> io::Result<()> {
+    let mut text = String::new();
+    head(&mut text, format, family);
+    samples(&mut Samples {
+        text: &mut text,
+        family: family.name,
+    });
+    out.write_all(text.as_bytes())
+}
+
+fn head<S>(text: &mut String, format: Format, family: &Family<S>) {
+    let Family {
+        name: family,
+        kind,
+        unit,
+        help,
+        ..
+    } = family;
     // The older format knows samples only, so there a family has the name of its samples.
     let (name, kind) = match (format, kind) {
         (Format::Prometheus, Kind::Info) => (format!("{family}_info"), "gauge"),
         (Format::Prometheus, Kind::Counter) => (format!("{family}_total"), "counter"),
-        (Format::OpenMetrics, Kind::Info) => (family.to_owned(), "info"),
-        (Format::OpenMetrics, Kind::Counter) => (family.to_owned(), "counter"),
-        (_, Kind::Gauge) => (family.to_owned(), "gauge"),
-        (_, Kind::Histogram) => (family.to_owned(), "histogram"),
+        (Format::OpenMetrics, Kind::Info) => ((*family).to_owned(), "info"),
+        (Format::OpenMetrics, Kind::Counter) => ((*family).to_owned(), "counter"),
+        (_, Kind::Gauge) => ((*family).to_owned(), "gauge"),
+        (_, Kind::Histogram) => ((*family).to_owned(), "histogram"),
     };
     append(text, format_args!("# TYPE {name} {kind}\n"));
     if format == Format::OpenMetrics && !unit.is_empty() {
@@ -275,7 +380,8 @@ fn head(text: &mut String, format: Format, (family, kind, unit, help): (&str, Ki
     append(text, format_args!("# HELP {name} {help}\n"));
 }
 
-type Label<'a> = (&'a str, &'a str);
+/// A name and its value.
+pub type Label<'a> = (&'a str, &'a str);
 
 fn info(out: &mut Samples<'_>, id: Label<'_>, rune: &Snapshot<'_>) {
     let digest = rune.digest.map(|b| format!("{b:02x}")).concat();
@@ -328,7 +434,9 @@ fn outputs(out: &mut Samples<'_>, id: Label<'_>, rune: &Snapshot<'_>, count: fn(
     }
 }
 
-struct Samples<'t> {
+/// Where the samples of a family are written.
+#[derive(Debug)]
+pub struct Samples<'t> {
     text: &'t mut String,
     family: &'static str,
 }
@@ -343,7 +451,15 @@ impl Samples<'_> {
                 format_args!("{before}{name}=\"{}\"", Escaped(value)),
             );
         }
-        append(self.text, format_args!("}} {value}\n"));
+        let end = if labels.is_empty() { "" } else { "}" };
+        append(self.text, format_args!("{end} {value}\n"));
+    }
+
+    /// A sample without labels, where there is a value.
+    fn known(&mut self, value: Option<impl fmt::Display>) {
+        if let Some(value) = value {
+            self.sample("", &[], value);
+        }
     }
 
     fn histogram(&mut self, labels: &[Label<'_>], histogram: &Histogram) {

@@ -10,12 +10,12 @@ use std::{
 
 use rune_exporters::{
     load::Load,
-    metrics::{self, Format},
+    metrics::{self, Format, Rune},
 };
 use rune_saga::Snapshot;
 use tiny_http::{Header, Method, Request, Response};
 
-use super::Server;
+use super::{Phase, Server};
 
 /// How often the thread looks whether there is a server still.
 const TICK: Duration = Duration::from_millis(200);
@@ -77,14 +77,18 @@ fn answer(server: &Weak<Server>, request: Request) {
 impl Server {
     /// What all runes did, and the load of this process and the system.
     pub fn metrics(&self, format: Format) -> Vec<u8> {
-        let records: Vec<(String, Vec<u8>)> = self
+        let records: BTreeMap<String, (Phase, Vec<u8>)> = self
             .units()
             .iter()
             .map(|(name, unit)| (name.clone(), unit.record()))
             .collect();
-        let runes: BTreeMap<String, Snapshot<'_>> = records
+        let runes: BTreeMap<String, Rune<'_>> = records
             .iter()
-            .filter_map(|(name, record)| Some((name.clone(), Snapshot::decode(record).ok()?)))
+            .map(|(name, (phase, record))| {
+                let phases = Phase::ALL.map(|p| (p.name(), p == *phase)).to_vec();
+                let saga = Snapshot::decode(record).ok();
+                (name.clone(), Rune { phases, saga })
+            })
             .collect();
         let mut out = vec![];
         let load = Load::read().ok();

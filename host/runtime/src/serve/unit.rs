@@ -26,6 +26,8 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 const RECOVERED: Duration = Duration::from_mins(1);
 /// How old the numbers are that others see, at most, while it is called.
 const PUBLISHED: Duration = Duration::from_secs(1);
+/// How long an interval of Saga is, from one heartbeat to the next.
+const INTERVAL: Duration = Duration::from_secs(10);
 
 /// What is started.
 pub(super) struct Launch {
@@ -49,6 +51,30 @@ pub enum Phase {
     Ended,
     /// The runtime or its policy does not take it.
     Refused,
+}
+
+impl Phase {
+    /// Every one.
+    pub const ALL: [Self; 6] = [
+        Self::Starting,
+        Self::Running,
+        Self::Waiting,
+        Self::Stopped,
+        Self::Ended,
+        Self::Refused,
+    ];
+
+    /// What metrics and `/status` call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Stopped => "stopped",
+            Self::Ended => "ended",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 /// How a rune is.
@@ -151,9 +177,10 @@ impl Unit {
         &self.shared.log
     }
 
-    /// The last record of Saga, empty before the first.
-    pub(super) fn record(&self) -> Vec<u8> {
-        self.shared.state().record.clone()
+    /// What it is doing, and the last record of Saga, empty before the first.
+    pub(super) fn record(&self) -> (Phase, Vec<u8>) {
+        let state = self.shared.state();
+        (state.phase, state.record.clone())
     }
 
     pub(super) fn status(&self) -> Status {
@@ -290,6 +317,8 @@ struct Live {
     manifest: Vec<u8>,
     digest: [u8; 32],
     published: Option<Instant>,
+    /// The last heartbeat.
+    beat: Instant,
 }
 
 /// Why a rune was let go.
@@ -537,6 +566,7 @@ impl Live {
             manifest: launch.rune.manifest_bytes(),
             digest,
             published: None,
+            beat: Instant::now(),
         })
     }
 
@@ -572,10 +602,14 @@ impl Live {
                     let written = written.len();
                     record.truncate(written);
                     shared.state().record = record;
-                    return;
+                    break;
                 }
                 Err(small) => record.resize(small.needed, 0),
             }
+        }
+        if self.beat.elapsed() >= INTERVAL {
+            self.beat = Instant::now();
+            self.instance.health_mut().begin_interval(now());
         }
     }
 }
