@@ -64,18 +64,25 @@ pub(crate) fn trace(args: &Trace, console: Console) -> Result<(), Failure> {
     writer.row(1, &rune.manifest().name).map_err(unwritten)?;
     let shared: Shared = Arc::new(Mutex::new(Ok(writer)));
     let (spans, stages) = (shared.clone(), rune.manifest().stages.clone());
+    // Of the call that runs: its own span comes last, and not at all where the data has ended.
+    let mut parts: Vec<Span> = vec![];
     instance.set_tracer(Some(Box::new(move |span: Span| {
-        let mut writer = spans.lock().unwrap_or_else(PoisonError::into_inner);
-        let name = match span.stage {
-            None => "call",
-            Some(stage) => stages.get(stage).map_or("?", String::as_str),
-        };
-        let written = match &mut *writer {
-            Ok(writer) => writer.span(1, name, span.began_ns, span.took_ns),
-            Err(_) => return,
-        };
+        if span.stage.is_some() {
+            parts.push(span);
+            return;
+        }
+        let mut shared = spans.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok(writer) = &mut *shared else { return };
+        let all = std::iter::once(span).chain(parts.drain(..));
+        let written = { all }.try_for_each(|span| {
+            let name = match span.stage {
+                None => "call",
+                Some(stage) => stages.get(stage).map_or("?", String::as_str),
+            };
+            writer.span(1, name, span.began_ns, span.took_ns)
+        });
         if let Err(error) = written {
-            *writer = Err(error);
+            *shared = Err(error);
         }
     })));
     let calls = how_many(args.calls, &instance);

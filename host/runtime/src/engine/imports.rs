@@ -1,6 +1,6 @@
 //! What a rune may ask of its host during a call: the functions of the contract, and what they work on.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rune_abi::{Import, Manifest};
 use rune_saga::Failure;
@@ -50,18 +50,18 @@ impl Host {
     /// Takes the time of the stage that is running, if one is.
     pub(super) fn end_stage(&mut self) {
         if let (Some(stage), Some(since)) = (self.turn.stage.take(), self.turn.since.take()) {
-            let took = nanoseconds(since);
+            let took = nanoseconds(since.elapsed());
             self.health.stage(stage as usize, took);
-            self.trace(Some(stage as usize), took);
+            self.trace(Some(stage as usize), since, took);
         }
     }
 
-    /// Tells of a span that ends now.
-    pub(super) fn trace(&mut self, stage: Option<usize>, took_ns: u64) {
+    /// Tells of a span that has ended.
+    pub(super) fn trace(&mut self, stage: Option<usize>, began: Instant, took_ns: u64) {
         if let Some(tracer) = &mut self.tracer {
             tracer(Span {
                 stage,
-                began_ns: super::now().saturating_sub(took_ns),
+                began_ns: super::at(began),
                 took_ns,
             });
         }
@@ -82,9 +82,9 @@ impl Host {
     }
 }
 
-/// Nanoseconds since an instant.
-pub(super) fn nanoseconds(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX)
+/// A duration in whole nanoseconds.
+pub(super) fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// A linker with these imports and nothing else.

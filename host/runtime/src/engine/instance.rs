@@ -198,9 +198,9 @@ impl Instance {
             Ok(_) => Outcome::Output,
             Err((_, failure)) => Outcome::Failed(*failure),
         };
-        let took = nanoseconds(began);
+        let took = nanoseconds(began.elapsed());
         host.health.call(took, outcome);
-        host.trace(None, took);
+        host.trace(None, began, took);
         if let Err((error, _)) = result {
             return Err(error);
         }

@@ -7,11 +7,11 @@ mod instance;
 use std::{
     fmt, io,
     sync::{
-        Arc,
+        Arc, OnceLock,
         mpsc::{self, RecvTimeoutError},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rune_abi::Manifest;
@@ -196,8 +196,14 @@ pub fn health(manifest: &Manifest) -> Health {
 
 /// Nanoseconds on the clock of all [`Health`]: since the first use in this process.
 pub fn now() -> u64 {
-    static ORIGIN: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
-    imports::nanoseconds(*ORIGIN.get_or_init(std::time::Instant::now))
+    at(Instant::now())
+}
+
+/// An instant on this clock.
+fn at(instant: Instant) -> u64 {
+    static ORIGIN: OnceLock<Instant> = OnceLock::new();
+    let origin = *ORIGIN.get_or_init(|| instant);
+    imports::nanoseconds(instant.saturating_duration_since(origin))
 }
 
 /// The engine of this process and of its workers: their code is for each other. Which features a module may
