@@ -5,7 +5,7 @@ use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -16,7 +16,7 @@ use std::{
 
 use rune_runtime::{Delivery, MqttSink, Rates, Router, Sink};
 
-use crate::support::{self, adds_up, line, router, written};
+use crate::support::{self, Process, adds_up, line, router, written};
 
 /// What a broker does with a connection.
 #[derive(Clone, Copy, Debug)]
@@ -389,25 +389,7 @@ fn a_broker_that_does_not_read_or_never_stops_to_talk_holds_nobody_up() {
     }
 }
 
-/// A mosquitto that ends with the test.
-struct Mosquitto(Child);
-
-impl Drop for Mosquitto {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A program, where it is installed.
-fn find(name: &str) -> Option<String> {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let folders = path.split(':').chain(["/usr/sbin", "/usr/local/sbin"]);
-    let mut paths = folders.map(|folder| format!("{folder}/{name}"));
-    paths.find(|path| Path::new(path).is_file())
-}
-
-fn mosquitto(program: &str, top: &Path, port: u16) -> Mosquitto {
+fn mosquitto(program: &str, top: &Path, port: u16) -> Process {
     let log = fs::File::create(top.join("log")).unwrap();
     let child = Command::new(program)
         .args(["-v", "-c"])
@@ -417,7 +399,7 @@ fn mosquitto(program: &str, top: &Path, port: u16) -> Mosquitto {
         .stderr(log)
         .spawn()
         .unwrap();
-    let child = Mosquitto(child);
+    let child = Process(child);
     let begin = Instant::now();
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         let log = fs::read_to_string(top.join("log")).unwrap();
@@ -434,9 +416,9 @@ fn mosquitto(program: &str, top: &Path, port: u16) -> Mosquitto {
 )]
 fn mosquitto_gets_every_message_with_a_login_and_over_its_restart() {
     let (Some(program), Some(passwd), Some(sub)) = (
-        find("mosquitto"),
-        find("mosquitto_passwd"),
-        find("mosquitto_sub"),
+        support::find("mosquitto"),
+        support::find("mosquitto_passwd"),
+        support::find("mosquitto_sub"),
     ) else {
         eprintln!("skipped: mosquitto and mosquitto-clients are not installed");
         return;

@@ -3,12 +3,9 @@
 use std::{
     fs,
     io::{Read, Write},
-    net::TcpStream,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::{Arc, Mutex},
-    thread,
-    time::{Duration, Instant},
 };
 
 use rune_abi::{CapabilityKind, ElementType, Value};
@@ -18,7 +15,7 @@ use rune_runtime::{
 };
 
 use crate::support::{
-    self, INPUT, capability, echo, manifest, output, record, rune, text, ty, wasm,
+    self, INPUT, Process, capability, echo, manifest, output, record, rune, text, ty, until, wasm,
 };
 
 fn folder(name: &str) -> PathBuf {
@@ -26,7 +23,7 @@ fn folder(name: &str) -> PathBuf {
 }
 
 /// A rune that writes two bytes of the seed's stream in each call.
-fn noise() -> Vec<u8> {
+pub(crate) fn noise() -> Vec<u8> {
     echo(capability(
         CapabilityKind::Rand,
         "rand",
@@ -35,7 +32,7 @@ fn noise() -> Vec<u8> {
 }
 
 /// A rune like it, that traps in every call of this number and its multiples.
-fn traps_every(n: u32) -> Vec<u8> {
+pub(crate) fn traps_every(n: u32) -> Vec<u8> {
     let ty = ty(ElementType::U8, &[2]);
     let call = format!(
         "(global.set $n (i32.add (global.get $n) (i32.const 1)))
@@ -51,7 +48,7 @@ fn traps_every(n: u32) -> Vec<u8> {
     wasm(&text(&manifest, &call, &more))
 }
 
-fn policy(schedule: &str, sink: &str) -> String {
+pub(crate) fn policy(schedule: &str, sink: &str) -> String {
     format!(
         "version = 1
 schedule = {{ {schedule} }}
@@ -65,7 +62,7 @@ kind = \"SERIAL\"
     )
 }
 
-const NOWHERE: &str = "sink = \"discard\"";
+pub(crate) const NOWHERE: &str = "sink = \"discard\"";
 
 struct Served {
     server: Arc<Server>,
@@ -114,18 +111,6 @@ impl Drop for Served {
 fn calls(status: &Status) -> u64 {
     let saga = status.saga.as_ref();
     saga.map_or(0, |s| s["total"]["calls"].as_u64().unwrap())
-}
-
-/// Waits until something is so; half a minute is for ever.
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !is_so() {
-        assert!(
-            begin.elapsed() < Duration::from_secs(30),
-            "in vain until {what}"
-        );
-        thread::sleep(Duration::from_millis(5));
-    }
 }
 
 #[test]
@@ -297,6 +282,36 @@ fn a_rune_is_replaced_between_two_calls_or_goes_on() {
 }
 
 #[test]
+fn an_interval_ends_with_each_heartbeat_and_totals_go_on() {
+    let folder = folder("heartbeat");
+    fs::write(folder.join("a.rune"), noise()).unwrap();
+    fs::write(folder.join("policy.toml"), policy("every-ms = 5", NOWHERE)).unwrap();
+    let served = serve(&folder);
+    let saga = || served.status("a").saga.unwrap_or_default();
+    until("it is called", || calls(&served.status("a")) > 0);
+    let before = saga();
+    assert_eq!(before["heartbeats"], 0);
+    assert_eq!(before["interval"], before["total"]);
+    let mut after = saga();
+    until("there was a heartbeat", || {
+        after = saga();
+        after["heartbeats"].as_u64() >= Some(1)
+    });
+    let count = |span: &str| after[span]["calls"].as_u64().unwrap();
+    assert!(count("interval") < count("total"), "{after}");
+    assert!(
+        after["interval_ns"].as_u64() < after["uptime_ns"].as_u64(),
+        "{after}"
+    );
+    assert_eq!(after["interval_latency_ns"]["count"], count("interval"));
+    assert_eq!(
+        after["outputs"][0]["interval"]["records"],
+        count("interval")
+    );
+    assert_eq!(after["outputs"][0]["records"], count("total"));
+}
+
+#[test]
 fn metrics_and_logs_are_of_what_happened() {
     let folder = folder("metrics");
     let ty = ty(ElementType::U8, &[2]);
@@ -321,19 +336,9 @@ fn metrics_and_logs_are_of_what_happened() {
         .split('/')
         .next()
         .unwrap();
-    let get = |path: &str, accept: &str| {
-        let mut stream = TcpStream::connect(address).unwrap();
-        write!(
-            stream,
-            "GET {path} HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\nConnection: close\r\n\r\n"
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    };
+    let get = |path: &str, accept: &str| support::get(address, path, accept).unwrap();
     let metrics = get("/metrics", "application/openmetrics-text; version=1.0.0");
-    assert!(metrics.starts_with("HTTP/1.1 200"), "{metrics}");
+    assert!(metrics.starts_with("HTTP/1.0 200"), "{metrics}");
     assert!(metrics.contains("openmetrics-text"), "{metrics}");
     assert!(
         metrics.contains("rune_calls_total{rune=\"a\",result=\"output\"}"),
@@ -344,10 +349,14 @@ fn metrics_and_logs_are_of_what_happened() {
         "{metrics}"
     );
     assert!(metrics.trim_end().ends_with("# EOF"), "{metrics}");
+    assert!(
+        metrics.contains("rune_phase{rune=\"a\",phase=\"running\"} 1"),
+        "{metrics}"
+    );
     let status = get("/status", "*/*");
     let body = status.split("\r\n\r\n").nth(1).unwrap();
     assert!(body.contains("\"phase\":\"running\""), "{status}");
-    assert!(get("/etc/passwd", "*/*").starts_with("HTTP/1.1 404"));
+    assert!(get("/etc/passwd", "*/*").starts_with("HTTP/1.0 404"));
 
     let lines = served
         .ask(&Request::Logs {
@@ -377,16 +386,6 @@ fn metrics_and_logs_are_of_what_happened() {
             .all(|l| l["number"].as_u64().unwrap() >= since)
             && !newer.as_array().unwrap().is_empty()
     });
-}
-
-/// `rune serve` as a process.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[test]
@@ -492,6 +491,36 @@ fn requests_that_are_none_are_answered_and_harm_nobody() {
         );
     }
     say(&[0xff, 0xfe, b'\n']);
+    // What is damaged by chance is a request, or is answered as none.
+    let seeds = [
+        r#"{"do":"ps"}"#,
+        r#"{"do":"reload","rune":"a"}"#,
+        r#"{"do":"trigger","rune":"a b"}"#,
+        r#"{"do":"logs","rune":"a","since":18446744073709551615}"#,
+    ];
+    let mut random = support::Random::new(3);
+    for round in 0..20_000 {
+        let mut bytes = seeds[round % seeds.len()].as_bytes().to_vec();
+        random.damage(&mut bytes);
+        if let Ok(request) = serde_json::from_slice::<Request>(&bytes) {
+            let again = serde_json::to_vec(&request).unwrap();
+            assert_eq!(serde_json::from_slice::<Request>(&again).unwrap(), request);
+        }
+        if round % 100 == 0 {
+            bytes.retain(|b| *b != b'\n');
+            bytes.push(b'\n');
+            let answer = say(&bytes);
+            // A line that is no text has none.
+            if answer.is_empty() && std::str::from_utf8(&bytes).is_err() {
+                continue;
+            }
+            let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+            assert!(
+                answer["ok"].is_array() || answer["error"].is_string(),
+                "{answer}"
+            );
+        }
+    }
     for name in ["../x", "", ".hidden", "a/b", "a\u{0}b"] {
         let request = Request::Reload {
             rune: name.to_owned(),

@@ -1,12 +1,15 @@
 //! Small runes written by hand, as the text form of WebAssembly, and the program run in folders of their own.
 
 use std::{
-    fmt::Write,
+    fmt::Write as _,
     fs,
+    io::{self, Read as _, Write as _},
+    net::TcpStream,
     path::{Path, PathBuf},
-    process::{self, Command},
+    process::{self, Child, Command},
     sync::{Arc, Mutex},
-    time::Instant,
+    thread,
+    time::{Duration, Instant},
 };
 
 use rune_abi::{
@@ -242,9 +245,81 @@ pub(crate) fn adds_up(counters: SinkCounters, produced: u64) {
     assert_eq!(written + dropped + failed, produced, "{counters:?}");
 }
 
+/// A process that ends with the test.
+pub(crate) struct Process(pub(crate) Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A program, where it is installed.
+pub(crate) fn find(name: &str) -> Option<String> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let folders = path.split(':').chain(["/usr/sbin", "/usr/local/sbin"]);
+    let mut paths = folders.map(|folder| format!("{folder}/{name}"));
+    paths.find(|path| Path::new(path).is_file())
+}
+
+/// Waits until something is so; two minutes are for ever.
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !is_so() {
+        let in_vain = begin.elapsed() > Duration::from_mins(2);
+        assert!(!in_vain, "in vain until {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// What an HTTP server answers, its head and its body.
+pub(crate) fn get(address: &str, path: &str, accept: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    // An answer to this version is in one piece.
+    write!(
+        stream,
+        "GET {path} HTTP/1.0\r\nHost: x\r\nAccept: {accept}\r\n\r\n"
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// Marsaglia's xorshift64, the same on every machine.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed * 2 + 1)
+    }
+
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % n.max(1)
+    }
+
+    /// Changes, drops or repeats a few bytes.
+    pub(crate) fn damage(&mut self, bytes: &mut Vec<u8>) {
+        for _ in 0..=self.below(3) {
+            let at = self.below(bytes.len());
+            let end = (at + 1 + self.below(8)).min(bytes.len());
+            match self.below(4) {
+                _ if bytes.is_empty() => bytes.push(self.below(256) as u8),
+                0 => bytes[at] ^= 1 << self.below(8),
+                1 => bytes[at] = self.below(256) as u8,
+                2 => drop(bytes.drain(at..end)),
+                _ => bytes.extend_from_within(at..end),
+            }
+        }
+    }
+}
+
 /// Lays out the files of a page of the book and runs its commands; gives how many there were. A fence with a
-/// path behind its language is that file; in a `console` fence a line with `$` is a command, and the lines
-/// below it are all that it prints.
+/// path behind its language is that file, `text` is for reading only; in a `console` fence a line with `$` is a
+/// command, and the lines below it are all that it prints.
 pub(crate) fn run_page(top: &Path, page: &str) -> usize {
     let bin = Path::new(env!("CARGO_BIN_EXE_rune")).parent().unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
@@ -253,7 +328,7 @@ pub(crate) fn run_page(top: &Path, page: &str) -> usize {
         let (info, text) = fence.split_once('\n').unwrap();
         match info.split_once(' ').unwrap_or((info, "")) {
             ("runefile", "") => fs::write(top.join("Runefile"), text).unwrap(),
-            ("toml", "") => {}
+            ("text" | "toml" | "yaml", "") => {}
             ("toml", file) => fs::write(top.join(file), text).unwrap(),
             ("console", "") => {
                 for part in format!("\n{text}\n").split("\n$ ").skip(1) {
