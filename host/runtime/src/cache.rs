@@ -7,9 +7,9 @@
 
 use std::{
     fmt::{self, Write as _},
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, ErrorKind, Read, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
     time::SystemTime,
@@ -17,6 +17,8 @@ use std::{
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
+
+use crate::private;
 
 /// The first bytes of an entry; the digit is the version of the format.
 const MAGIC: &[u8; 8] = b"runecc1\n";
@@ -49,9 +51,9 @@ impl Cache {
     /// Where one of them cannot be made or read, or belongs to someone else, or others may write to it, or
     /// read the secret.
     pub fn open(folder: &Path, secret: &Path) -> io::Result<Self> {
-        private_folder(folder)?;
+        private::folder(folder)?;
         if let Some(parent) = secret.parent() {
-            private_folder(parent)?;
+            private::folder(parent)?;
         }
         Ok(Self {
             folder: folder.to_owned(),
@@ -65,21 +67,8 @@ impl Cache {
     /// # Errors
     /// As [`open`](Self::open), or where the user has no home.
     pub fn of_user() -> io::Result<Self> {
-        let base = |variable: &str, default: &str| {
-            let set = std::env::var_os(variable).map(PathBuf::from);
-            let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(default));
-            set.filter(|path| path.is_absolute())
-                .or_else(home)
-                .ok_or_else(|| {
-                    io::Error::new(
-                        ErrorKind::NotFound,
-                        format!("{variable} and HOME are not set"),
-                    )
-                })
-        };
-        let folder = base("XDG_CACHE_HOME", ".cache")?.join("rune/modules");
-        let secret = base("XDG_STATE_HOME", ".local/state")?.join("rune/cache.key");
-        Self::open(&folder, &secret)
+        let folder = private::home("XDG_CACHE_HOME", ".cache")?.join("rune/modules");
+        Self::open(&folder, &private::state()?.join("cache.key"))
     }
 
     /// The code under a key, if there is an entry that is whole and of this installation.
@@ -162,24 +151,6 @@ impl Cache {
     }
 }
 
-/// Makes a folder where there is none, and checks that nobody else may write to it.
-fn private_folder(folder: &Path) -> io::Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)?;
-    let metadata = fs::metadata(folder)?;
-    let mine = metadata.uid() == rustix::process::geteuid().as_raw();
-    if mine && metadata.is_dir() && metadata.mode() & 0o022 == 0 {
-        Ok(())
-    } else {
-        Err(exposed(
-            folder,
-            "is not a folder that only this user may write to",
-        ))
-    }
-}
-
 /// The secret of the installation, made of random bytes where there is none.
 fn read_secret(path: &Path) -> io::Result<[u8; 32]> {
     let mut secret = [0; 32];
@@ -189,8 +160,8 @@ fn read_secret(path: &Path) -> io::Result<[u8; 32]> {
                 let metadata = file.metadata()?;
                 let mine = metadata.uid() == rustix::process::geteuid().as_raw();
                 if !mine || metadata.mode() & 0o077 != 0 || metadata.len() != 32 {
-                    return Err(exposed(
-                        path,
+                    return Err(private::exposed(
+                        path.display(),
                         "is not 32 bytes that only this user may read",
                     ));
                 }
@@ -219,13 +190,6 @@ fn read_secret(path: &Path) -> io::Result<[u8; 32]> {
             _ => {}
         }
     }
-}
-
-fn exposed(path: &Path, what: &str) -> io::Error {
-    io::Error::new(
-        ErrorKind::PermissionDenied,
-        format!("{} {what}", path.display()),
-    )
 }
 
 #[cfg(test)]

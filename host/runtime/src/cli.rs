@@ -24,7 +24,9 @@ use runec::{
 use crate::{
     Cache, Call, CallError, Cause, Compiler, GrantError, Instance, Limits, Policy, Replay, Router,
     Rune, Runtime, SendError, SourceFlag, StartError,
-    cmd::{bench, control, serve, top, trace},
+    cmd::{bench, consent, control, serve, top, trace},
+    consent::Consent,
+    grant::{Inputs, grant},
     worker,
 };
 
@@ -51,6 +53,9 @@ enum Command {
     Bench(Box<bench::Bench>),
     /// Run a rune and write down when each stage of each call ran
     Trace(Box<trace::Trace>),
+    /// What runes may always read, because somebody at the terminal said so
+    #[command(subcommand)]
+    Consent(consent::Consent),
     /// Serve the runes of a folder until stopped
     Serve(serve::Serve),
     /// Show how served runes are
@@ -85,6 +90,7 @@ Examples:
   rune run gesture.rune --accel ring.csv  one call per window of the recording
   rune run digits.rune --image 3.png --image 7.png
   rune run pair.rune --sound left=a.wav --sound right=b.wav
+  rune run gesture.rune --accel iio:lis3dh  a sensor: you are asked whether the rune may read it
   rune run door.rune --policy policy.toml  with what the policy binds, and no more
   rune run sine.rune --out file:out.jsonl  results go to the end of a file
 
@@ -150,15 +156,15 @@ const SOURCES: &str = "Sources (NAME= picks one of several capabilities of a kin
 /// What feeds a rune.
 #[derive(Debug, Args)]
 pub(crate) struct Sources {
-    /// Readings for ACCEL: CSV with columns x,y,z
+    /// Readings for ACCEL: CSV with columns x,y,z; iio:DEVICE is a sensor
     #[arg(long, value_name = "[NAME=]FILE.csv", visible_alias = "accelerometer", help_heading = SOURCES)]
     accel: Vec<String>,
 
-    /// Sound for SOUND: WAV
+    /// Sound for SOUND: WAV; alsa:CARD is a sound card
     #[arg(long, value_name = "[NAME=]FILE.wav", visible_aliases = ["audio", "wav"], help_heading = SOURCES)]
     sound: Vec<String>,
 
-    /// A picture for IMAGE: PNG or JPEG; several are given one per call
+    /// A picture for IMAGE: PNG or JPEG; several are given one per call. v4l2:DEVICE or /dev/videoN is a camera
     #[arg(long, value_name = "[NAME=]FILE.png", visible_alias = "img", help_heading = SOURCES)]
     image: Vec<String>,
 
@@ -170,17 +176,21 @@ pub(crate) struct Sources {
     #[arg(long, value_name = "[NAME=]FILE", help_heading = SOURCES)]
     raw: Vec<String>,
 
-    /// Degrees Celsius for TEMPERATURE: CSV with one column
+    /// Degrees Celsius for TEMPERATURE: CSV with one column; iio:DEVICE or sysfs:FILE is a sensor
     #[arg(long, value_name = "[NAME=]FILE.csv", help_heading = SOURCES)]
     temperature: Vec<String>,
 
-    /// Levels for GPIO, 0 or 1: CSV with one column
+    /// Levels for GPIO, 0 or 1: CSV with one column; sysfs:FILE is a pin
     #[arg(long, value_name = "[NAME=]FILE.csv", help_heading = SOURCES)]
     gpio: Vec<String>,
 
     /// Seed for RAND; 0 where not given
     #[arg(long, value_name = "[NAME=]SEED", visible_alias = "random", help_heading = SOURCES)]
     rand: Vec<String>,
+
+    /// Let the rune read the sensor that a flag names for this capability, without asking
+    #[arg(long, value_name = "NAME", help_heading = SOURCES)]
+    pub(crate) allow: Vec<String>,
 }
 
 /// Reads the arguments of the process, does what they say, and gives the exit status.
@@ -202,6 +212,7 @@ pub fn main() -> ExitCode {
             let console = Console::new(args.json, args.verbose);
             (serve::serve(&args, console), console)
         }
+        Command::Consent(args) => plain(consent::consent(&args)),
         Command::Ps(args) => plain(control::ps(&args)),
         Command::Top(args) => plain(top::top(&args)),
         Command::Start(args) => plain(args.ask(|rune| crate::serve::Request::Start { rune })),
@@ -283,7 +294,7 @@ impl From<CallError> for Failure {
 /// Standard error, where everything goes that is not a result.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Console {
-    json: bool,
+    pub(crate) json: bool,
     colour: bool,
     verbose: bool,
 }
@@ -342,16 +353,21 @@ fn run(args: &Run, console: Console) -> Result<(), Failure> {
         memory_bytes: args.memory_limit << 20,
         call_time: Duration::from_secs(args.time_limit),
     };
-    let flags = args.sources.flags();
     let policy = args.policy.as_deref().map(Policy::load).transpose();
     let policy = policy.map_err(Failure::usage)?;
-    let grants = match &args.replay {
-        Some(folder) => {
-            let replay = Replay::new(folder);
-            rune.grant_replay(policy.as_ref(), replay, &args.out, &limits)?
-        }
-        None => rune.grant_with(policy.as_ref(), &flags, &args.out, &limits)?,
+    let flags = args.sources.flags();
+    let consent = Consent::new(&rune, &args.sources.allow, console);
+    let inputs = match &args.replay {
+        Some(folder) => Inputs::Replay(Replay::new(folder).into()),
+        None => Inputs::Flags(&flags, Some(&consent)),
     };
+    let grants = grant(
+        rune.manifest(),
+        &inputs,
+        &args.out,
+        &limits,
+        policy.as_ref(),
+    )?;
     let grants = match &args.record {
         Some(folder) => rune.record(grants, folder).map_err(Failure::usage)?,
         None => grants,

@@ -6,7 +6,8 @@ use rune_abi::{Capability, CapabilityKind, Manifest, Value};
 
 use crate::{
     Limits, Policy, Rates, Sink,
-    capability::{self, Given, OpenError, Recorder, Replay, Source, SourceError},
+    capability::{self, Given, OpenError, Recorder, Replay, Sensor, Setup, Source, SourceError},
+    consent::{Consent, Wish},
     output::flag,
     policy,
 };
@@ -117,7 +118,8 @@ impl std::error::Error for GrantError {}
 
 /// Where sources come from beside a policy.
 pub(crate) enum Inputs<'a> {
-    Flags(&'a [SourceFlag]),
+    /// Flags, and how a rune comes by leave for the sensors they name; `None`: the caller gives it.
+    Flags(&'a [SourceFlag], Option<&'a Consent<'a>>),
     Replay(Arc<Replay>),
 }
 
@@ -130,22 +132,42 @@ pub(crate) fn grant(
     policy: Option<&Policy>,
 ) -> Result<Grants, GrantError> {
     let capabilities = &manifest.capabilities;
-    let sources: Vec<Option<Given>> = match inputs {
-        Inputs::Flags(flags) => given_by_hand(manifest, flags).map_err(GrantError::Flags)?,
-        Inputs::Replay(replay) => capabilities
-            .iter()
-            .map(|_| Some(Given::Replay(replay.clone())))
-            .collect(),
+    let (sources, consent): (Vec<Option<Given>>, _) = match inputs {
+        Inputs::Flags(flags, consent) => {
+            let given = given_by_hand(manifest, flags).map_err(GrantError::Flags)?;
+            (given, *consent)
+        }
+        Inputs::Replay(replay) => {
+            let replay = |_| Some(Given::Replay(replay.clone()));
+            (capabilities.iter().map(replay).collect(), None)
+        }
     };
     let by_hand = flag::sinks(manifest, outs).map_err(GrantError::Flags)?;
     let limits = policy.map_or(*limits, |policy| policy.limits(limits));
     let mut missing = unmet(manifest, &limits, policy);
-    let mut given = vec![];
+    let (mut given, mut wishes, mut lost) = (vec![], vec![], None);
     for (capability, source) in capabilities.iter().zip(sources) {
         match (source, policy) {
-            (Some(source), _) => given.push(source),
+            (Some(source), _) => {
+                let reason = source.lacking(capability);
+                let sensor = source
+                    .sensor()
+                    .filter(|_| consent.is_some() && reason.is_none());
+                let pinned = sensor.map_or(Ok(None), |setup| wish(capability, setup, policy));
+                let wish = pinned.unwrap_or_else(|error| {
+                    lost.get_or_insert(error);
+                    None
+                });
+                let setup = wish.as_ref().map(|wish| Given::Sensor(wish.setup.clone()));
+                given.push(setup.unwrap_or(source));
+                wishes.extend(wish);
+                missing.extend(reason);
+            }
             (None, Some(policy)) => match policy.source(capability) {
-                Ok(source) => given.push(source),
+                Ok(source) => {
+                    missing.extend(source.lacking(capability));
+                    given.push(source);
+                }
                 Err(reasons) => missing.extend(reasons),
             },
             (None, None) if capability.kind == CapabilityKind::Rand => {
@@ -165,8 +187,20 @@ pub(crate) fn grant(
             },
         }
     }
+    if let Some(consent) = consent {
+        wishes = consent.open(wishes)?;
+        if let Some(why) = consent.silence(input(capabilities, &given)) {
+            missing.extend(wishes.drain(..).map(|wish| wish.denied(&why, policy)));
+        }
+    }
     if !missing.is_empty() {
         return Err(GrantError::Refused(missing));
+    }
+    if let Some(error) = lost {
+        return Err(GrantError::Source(error));
+    }
+    if let Some(consent) = consent {
+        consent.ask(&wishes)?;
     }
     if let Inputs::Replay(replay) = inputs {
         replay.check(capabilities).map_err(not_opened)?;
@@ -187,6 +221,39 @@ fn not_opened(error: OpenError) -> GrantError {
         OpenError::Refused(reasons) => GrantError::Refused(reasons),
         OpenError::Source(error) => GrantError::Source(error),
     }
+}
+
+/// A sensor that a flag names, if it needs leave: a policy that binds it to the capability is leave too.
+fn wish<'a>(
+    capability: &'a Capability,
+    setup: &Setup,
+    policy: Option<&Policy>,
+) -> Result<Option<Wish<'a>>, SourceError> {
+    let Some((setup, place)) = capability::pin(setup)? else {
+        return Ok(None);
+    };
+    let bound = policy.and_then(|policy| policy.source(capability).ok());
+    if let Some(bound) = bound.as_ref().and_then(Given::sensor)
+        && let Ok(Some((_, bound))) = capability::pin(bound)
+        && bound == place
+    {
+        return Ok(None);
+    }
+    Ok(Some(Wish {
+        capability,
+        setup,
+        place,
+    }))
+}
+
+/// The capability that standard input feeds.
+fn input<'a>(capabilities: &'a [Capability], given: &[Given]) -> Option<&'a str> {
+    let mut pairs = capabilities.iter().zip(given);
+    let fed = pairs.find(|(_, given)| {
+        let setup = given.sensor();
+        setup.is_some_and(|setup| setup.sensor == Some(Sensor::Stdin))
+    });
+    fed.map(|(capability, _)| capability.name.as_str())
 }
 
 /// What flags give each capability.
@@ -307,16 +374,7 @@ fn by_number(
 }
 
 fn useless(manifest: &Manifest, kind: CapabilityKind, value: &str) -> String {
-    let reads: Vec<String> = manifest
-        .capabilities
-        .iter()
-        .map(capability::describe)
-        .collect();
-    let reads = if reads.is_empty() {
-        "nothing".to_owned()
-    } else {
-        reads.join(" and ")
-    };
+    let reads = capability::list(&manifest.capabilities);
     format!(
         "`{} {value}` feeds nothing: the rune reads {reads}",
         capability::flag(kind).name

@@ -12,10 +12,12 @@ mod capability;
 mod check;
 pub mod cli;
 mod cmd;
+mod consent;
 mod engine;
 mod grant;
 mod output;
 mod policy;
+mod private;
 pub mod serve;
 pub mod store;
 
@@ -108,7 +110,8 @@ impl Rune {
         &self.manifest
     }
 
-    /// Gives it what it needs from what the host offers, all or nothing.
+    /// Gives it what it needs from what the host offers, all or nothing. Whoever calls this answers for the sensors
+    /// that the flags name; the program asks before.
     pub fn grant(&self, flags: &[SourceFlag], limits: &Limits) -> Result<Grants, GrantError> {
         self.grant_with(None, flags, &[], limits)
     }
@@ -140,7 +143,8 @@ impl Rune {
         outs: &[String],
         limits: &Limits,
     ) -> Result<Grants, GrantError> {
-        grant::grant(&self.manifest, &Inputs::Flags(flags), outs, limits, policy)
+        let inputs = Inputs::Flags(flags, None);
+        grant::grant(&self.manifest, &inputs, outs, limits, policy)
     }
 
     /// The same with what a recording holds in place of what the host offers, bit for bit.

@@ -1,6 +1,11 @@
 //! Files that feed a capability, and RAW, which takes their bytes as they are.
 
-use std::{fs, io::Read as _, path::PathBuf};
+use std::{
+    fs,
+    io::{self, Read as _},
+    os::unix::fs::FileTypeExt,
+    path::PathBuf,
+};
 
 use rune_abi::Capability;
 
@@ -24,7 +29,15 @@ impl Files {
     /// The content of one of the files.
     pub(super) fn read(&self, file: &str) -> Result<Vec<u8>, SourceError> {
         let read = || match &self.folder {
-            None => fs::read(file),
+            None => {
+                let kind = fs::metadata(file)?.file_type();
+                if kind.is_char_device() || kind.is_block_device() {
+                    return Err(io::Error::other(
+                        "it is a device, not a file; a sensor is named by what it is, such as serial:DEVICE",
+                    ));
+                }
+                fs::read(file)
+            }
             Some(folder) => {
                 let mut bytes = vec![];
                 open_beneath(folder, file)?.read_to_end(&mut bytes)?;

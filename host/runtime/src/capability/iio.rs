@@ -19,8 +19,7 @@ use super::{
 
 /// Opens a device by its number or its name. It is asked through sysfs, at its own rate if it has one.
 pub(super) fn open(capability: &Capability, setup: &Setup) -> Result<Box<dyn Source>, OpenError> {
-    let wanted = setup.device.as_deref().unwrap_or_default();
-    let folder = find(&sysfs::root(setup).join("bus/iio/devices"), wanted)?;
+    let (folder, _) = find(setup)?;
     let name = folder.display().to_string();
     let own = folder.join("sampling_frequency");
     let own = if own.exists() {
@@ -77,10 +76,13 @@ pub(super) fn open(capability: &Capability, setup: &Setup) -> Result<Box<dyn Sou
     Ok(Box::new(Live::new(name, Box::new(device), cut)))
 }
 
-/// The folder of a device: `iio:device0`, its number, or what it calls itself.
-fn find(devices: &Path, wanted: &str) -> Result<PathBuf, SourceError> {
+/// The folder of a device, which is said by that, `iio:device0`, by its number, or by what it calls itself; and that.
+pub(super) fn find(setup: &Setup) -> Result<(PathBuf, String), SourceError> {
+    let wanted = setup.device.as_deref().unwrap_or_default();
+    let devices = sysfs::root(setup).join("bus/iio/devices");
     let fail = |what: String| SourceError::new(format_args!("iio:{wanted}"), what);
-    let entries = fs::read_dir(devices).map_err(|e| fail(format!("{}: {e}", devices.display())))?;
+    let entries =
+        fs::read_dir(&devices).map_err(|e| fail(format!("{}: {e}", devices.display())))?;
     let mut there = vec![];
     for entry in entries.flatten() {
         let folder = entry.path();
@@ -89,10 +91,11 @@ fn find(devices: &Path, wanted: &str) -> Result<PathBuf, SourceError> {
             continue;
         };
         let own = fs::read_to_string(folder.join("name")).unwrap_or_default();
-        if wanted == file || wanted == number || (wanted == own.trim() && !wanted.is_empty()) {
-            return Ok(folder);
+        let own = own.trim().replace(char::is_control, "?");
+        if wanted == file || wanted == number || (wanted == own && !wanted.is_empty()) {
+            return Ok((folder, own));
         }
-        there.push(format!("{number} ({})", own.trim()));
+        there.push(format!("{number} ({own})"));
     }
     there.sort();
     let there = if there.is_empty() {

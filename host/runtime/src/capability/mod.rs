@@ -199,6 +199,65 @@ impl Given {
     }
 }
 
+impl Given {
+    /// What is said of a sensor, if it is one.
+    pub(crate) fn sensor(&self) -> Option<&Setup> {
+        if let Self::Sensor(setup) = self {
+            Some(setup)
+        } else {
+            None
+        }
+    }
+
+    /// That this build has no part that reads such a source, if so.
+    pub(crate) fn lacking(&self, capability: &Capability) -> Option<String> {
+        let (what, feature) = match self.sensor()?.sensor {
+            Some(Sensor::Alsa) if !cfg!(feature = "alsa") => ("sound cards", "alsa"),
+            _ => return None,
+        };
+        Some(format!(
+            "the rune reads {} and this build of rune knows no {what}: build it with `--features {feature}`",
+            describe(capability)
+        ))
+    }
+}
+
+/// The very device that is meant, with names looked up and links followed: what is said of it so, and what people know
+/// it by. Nothing for standard input, which whoever starts the program gives.
+pub(crate) fn pin(setup: &Setup) -> Result<Option<(Setup, String)>, SourceError> {
+    let mut setup = setup.clone();
+    let device = setup.device.clone().unwrap_or_default();
+    let place = match setup.sensor {
+        Some(Sensor::Stdin) | None => return Ok(None),
+        Some(Sensor::Serial) => {
+            let path = std::fs::canonicalize(&device);
+            let path = path.map_err(|e| SourceError::new(&device, e))?;
+            let path = path
+                .into_os_string()
+                .into_string()
+                .map_err(|path| SourceError::new(path.display(), "its path is not UTF-8"))?;
+            setup.device = Some(path.clone());
+            path
+        }
+        Some(Sensor::Iio) => {
+            let (folder, own) = iio::find(&setup)?;
+            let file = folder.file_name().unwrap_or_default();
+            setup.device = Some(file.to_string_lossy().into_owned());
+            format!("{} ({own})", sysfs::absolute(&folder)?.display())
+        }
+        Some(Sensor::Sysfs) => sysfs::absolute(&sysfs::path(&setup)?)?
+            .display()
+            .to_string(),
+        Some(Sensor::Alsa) => format!(
+            "the sound card {}",
+            setup.device.as_deref().unwrap_or("default")
+        ),
+    };
+    // A line of a policy is about the same tree, wherever the policy lies.
+    setup.root = setup.root.as_deref().map(sysfs::absolute).transpose()?;
+    Ok(Some((setup, place)))
+}
+
 /// Opens the source of a capability. `index` is its place in the manifest.
 pub(crate) fn open(
     capability: &Capability,
@@ -223,10 +282,7 @@ pub(crate) fn open(
             #[cfg(feature = "alsa")]
             Some(Sensor::Alsa) => card::open(capability, setup),
             #[cfg(not(feature = "alsa"))]
-            Some(Sensor::Alsa) => Err(OpenError::Refused(vec![format!(
-                "the rune reads {} and this build of rune knows no sound cards: build it with `--features alsa`",
-                describe(capability)
-            )])),
+            Some(Sensor::Alsa) => unreachable!("it is lacking"),
             None => unreachable!("a sensor is one of these"),
         },
         Given::Replay(replay) => Ok(replay.open(index)?),
@@ -243,8 +299,18 @@ pub(crate) fn describe(capability: &Capability) -> String {
     )
 }
 
+/// All that a rune reads.
+pub(crate) fn list(capabilities: &[Capability]) -> String {
+    let reads: Vec<String> = capabilities.iter().map(describe).collect();
+    if reads.is_empty() {
+        "nothing".to_owned()
+    } else {
+        reads.join(" and ")
+    }
+}
+
 /// The value of an integer parameter.
-fn integer(capability: &Capability, name: &str) -> Option<i64> {
+pub(crate) fn integer(capability: &Capability, name: &str) -> Option<i64> {
     capability
         .params
         .iter()

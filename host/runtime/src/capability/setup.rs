@@ -6,6 +6,8 @@ use rune_abi::CapabilityKind;
 use rune_adapt::{Axes, Axis, Crop, Rate, Unit};
 use serde::Deserialize;
 
+use crate::policy::quoted;
+
 /// A source that is no file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -137,22 +139,45 @@ impl Setup {
         Ok(())
     }
 
-    /// The keys that are set.
-    fn keys(&self) -> Vec<&'static str> {
-        let keys = [
-            ("device", self.device.is_some()),
-            ("root", self.root.is_some()),
-            ("rate", self.rate.is_some()),
-            ("unit", self.unit.is_some()),
-            ("scale", self.scale.is_some()),
-            ("offset", self.offset.is_some()),
-            ("axes", self.axes.is_some()),
-            ("crop", self.crop.is_some()),
-            ("baud", self.baud.is_some()),
-            ("channels", !self.channels.is_empty()),
+    /// What is set, as a policy says it.
+    pub(crate) fn said(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let number = |n: f64| format!("{n:?}");
+        let unit = |unit| match unit {
+            Unit::G => quoted("g"),
+            Unit::MetresPerSecondSquared => quoted("m/s2"),
+        };
+        let crop = |crop| {
+            quoted(if crop == Crop::Centred {
+                "centre"
+            } else {
+                "whole"
+            })
+        };
+        let channels: Vec<String> = self.channels.iter().map(|c| quoted(c)).collect();
+        let channels = format!("[{}]", channels.join(", "));
+        let root = self
+            .root
+            .as_ref()
+            .map(|root| quoted(&root.display().to_string()));
+        let said = [
+            ("source", self.sensor.map(|s| quoted(s.name()))),
+            ("device", self.device.as_deref().map(quoted)),
+            ("root", root),
+            ("rate", self.rate.map(number)),
+            ("unit", self.unit.map(unit)),
+            ("scale", self.scale.map(number)),
+            ("offset", self.offset.map(number)),
+            (
+                "axes",
+                self.axes
+                    .map(|Axes(axes)| quoted(&axes.map(letter).concat())),
+            ),
+            ("crop", self.crop.map(crop)),
+            ("baud", self.baud.map(|baud| baud.to_string())),
+            ("channels", (!self.channels.is_empty()).then_some(channels)),
         ];
-        let set = keys.into_iter().filter(|(_, set)| *set);
-        set.map(|(key, _)| key).collect()
+        let set = said.into_iter();
+        set.filter_map(|(key, value)| Some((key, value?)))
     }
 
     /// Whether all this can be said of a source for a kind.
@@ -173,7 +198,8 @@ impl Setup {
             (Some(Sensor::Alsa), _) => &["device", "rate"],
         };
         let source = self.sensor.map_or("files", Sensor::name);
-        if let Some(key) = self.keys().into_iter().find(|k| !takes.contains(k)) {
+        let mut said = self.said().map(|(key, _)| key);
+        if let Some(key) = said.find(|k| *k != "source" && !takes.contains(k)) {
             let others = if takes.is_empty() {
                 "nothing else".to_owned()
             } else {
@@ -260,6 +286,17 @@ pub(crate) fn axes(text: &str) -> Result<Axes, String> {
     match axes.try_into() {
         Ok(axes) if letters == [1, 1, 1] && !negative && !text.contains("--") => Ok(Axes(axes)),
         _ => Err(bad_axes()),
+    }
+}
+
+fn letter(axis: Axis) -> &'static str {
+    match axis {
+        Axis::X => "x",
+        Axis::Y => "y",
+        Axis::Z => "z",
+        Axis::MinusX => "-x",
+        Axis::MinusY => "-y",
+        Axis::MinusZ => "-z",
     }
 }
 

@@ -21,13 +21,7 @@ pub(super) fn root(setup: &Setup) -> PathBuf {
 /// Opens a file such as `class/thermal/thermal_zone0/temp` (thousandths of a degree) or
 /// `class/gpio/gpio17/value` (0 or 1); the hop is in readings.
 pub(super) fn open(capability: &Capability, setup: &Setup) -> Result<Box<dyn Source>, OpenError> {
-    let device = setup.device.as_deref().unwrap_or_default();
-    let is_inside = |c| matches!(c, Component::Normal(_) | Component::CurDir);
-    if !Path::new(device).components().all(is_inside) {
-        let what = "it is not a path inside the tree, such as `class/thermal/thermal_zone0/temp`";
-        return Err(SourceError::new(device, what).into());
-    }
-    let path = root(setup).join(device);
+    let path = path(setup)?;
     let name = path.display().to_string();
     let frame = capability.ty.element().size() as usize;
     let cut = live::bytes(capability, frame, "reading")?;
@@ -47,6 +41,23 @@ pub(super) fn open(capability: &Capability, setup: &Setup) -> Result<Box<dyn Sou
     poll(&mut vec![])?;
     let device = Polled::new(wanted_rate(capability, setup), Box::new(poll));
     Ok(Box::new(Live::new(name, Box::new(device), cut)))
+}
+
+/// The file that is meant.
+pub(super) fn path(setup: &Setup) -> Result<PathBuf, SourceError> {
+    let device = setup.device.as_deref().unwrap_or_default();
+    let is_inside = |c| matches!(c, Component::Normal(_) | Component::CurDir);
+    if Path::new(device).components().all(is_inside) {
+        Ok(root(setup).join(device))
+    } else {
+        let what = "it is not a path inside the tree, such as `class/thermal/thermal_zone0/temp`";
+        Err(SourceError::new(device, what))
+    }
+}
+
+/// A path from the root, wherever this process is.
+pub(super) fn absolute(path: &Path) -> Result<PathBuf, SourceError> {
+    std::path::absolute(path).map_err(|e| SourceError::new(path.display(), e))
 }
 
 /// How often a sensor is asked that answers whenever it is asked: as is said, or as the rune wants it.

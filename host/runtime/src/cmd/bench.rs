@@ -138,7 +138,12 @@ impl Subject {
         console: Console,
     ) -> Result<Self, Failure> {
         let rune = marked(path, console)?;
-        let grants = cycle(granted(&rune, &args.sources, args.policy.as_deref())?);
+        let grants = cycle(granted(
+            &rune,
+            &args.sources,
+            args.policy.as_deref(),
+            console,
+        )?);
         let listener = Box::new(move |level, text: &str| {
             if level < 3 {
                 console.say(level, text);

@@ -1,6 +1,7 @@
 //! The subcommands of `rune` beside `run`.
 
 pub(crate) mod bench;
+pub(crate) mod consent;
 pub(crate) mod control;
 mod cycle;
 pub(crate) mod serve;
@@ -14,6 +15,8 @@ use runec::Options;
 use crate::{
     Grants, Limits, Policy, Rune,
     cli::{Console, Failure, Sources, rune_bytes},
+    consent::Consent,
+    grant::{Inputs, grant},
 };
 
 /// Reads a rune, or compiles it with its stages marked.
@@ -27,10 +30,23 @@ fn marked(path: &Path, console: Console) -> Result<Rune, Failure> {
 }
 
 /// Gives a rune what flags and a policy name.
-fn granted(rune: &Rune, sources: &Sources, policy: Option<&Path>) -> Result<Grants, Failure> {
+fn granted(
+    rune: &Rune,
+    sources: &Sources,
+    policy: Option<&Path>,
+    console: Console,
+) -> Result<Grants, Failure> {
     let policy = policy
         .map(Policy::load)
         .transpose()
         .map_err(Failure::usage)?;
-    Ok(rune.grant_with(policy.as_ref(), &sources.flags(), &[], &Limits::default())?)
+    let consent = Consent::new(rune, &sources.allow, console);
+    let flags = Inputs::Flags(&sources.flags(), Some(&consent));
+    Ok(grant(
+        rune.manifest(),
+        &flags,
+        &[],
+        &Limits::default(),
+        policy.as_ref(),
+    )?)
 }

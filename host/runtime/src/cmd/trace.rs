@@ -54,7 +54,7 @@ pub(crate) fn trace(args: &Trace, console: Console) -> Result<(), Failure> {
     let shown = args.output.display();
     let unwritten = |e: io::Error| Failure::usage(format_args!("{shown}: {e}"));
     let rune = marked(&args.rune, console)?;
-    let grants = granted(&rune, &args.sources, args.policy.as_deref())?;
+    let grants = granted(&rune, &args.sources, args.policy.as_deref(), console)?;
     let listener = Box::new(move |level, text: &str| console.say(level, text));
     let mut instance = runtime(false, console)
         .and_then(|runtime| runtime.start(&rune, grants, listener))

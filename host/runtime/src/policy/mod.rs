@@ -257,6 +257,27 @@ impl Policy {
         })
     }
 
+    /// The line that would allow a sensor, of this policy or of any.
+    pub(crate) fn sensor_line(
+        policy: Option<&Self>,
+        capability: &Capability,
+        setup: &Setup,
+    ) -> String {
+        let kind = capability.kind.spec().name;
+        let said = setup
+            .said()
+            .map(|(key, value)| format!(", {key} = {value}"));
+        let line = format!(
+            "capabilities.{} = {{ kind = \"{kind}\"{} }}",
+            key(&capability.name),
+            said.collect::<String>()
+        );
+        policy.map_or_else(
+            || format!("a policy would allow it with `{line}`"),
+            |policy| policy.line(&line),
+        )
+    }
+
     fn line(&self, line: &str) -> String {
         format!("{} would allow it with `{line}`", self.name)
     }
@@ -281,8 +302,13 @@ fn key(name: &str) -> String {
     if name.chars().all(is_bare) {
         return name.to_owned();
     }
+    quoted(name)
+}
+
+/// A text as TOML writes it.
+pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
-    for c in name.chars() {
+    for c in text.chars() {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
             // A manifest has none, but nobody should have to rely on that.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod cli;
+mod consent;
 mod hostile;
 #[cfg(feature = "http")]
 mod http;

@@ -17,12 +17,9 @@ use rune_abi::{CapabilityKind, ElementType};
 use rune_runtime::{
     Delivery, FileSink, Limits, Policy, Rates, Router, Rune, SendError, Sink, TtySink, WhenFull,
 };
-use rustix::{
-    fs::OFlags,
-    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
-};
+use rustix::fs::OFlags;
 
-use crate::support::{self, adds_up, capability, echo, line, router, ty, written};
+use crate::support::{self, adds_up, capability, echo, line, pty, router, ty, written};
 
 fn folder(name: &str) -> PathBuf {
     support::folder("outputs", name)
@@ -335,23 +332,20 @@ fn flags_name_sinks() {
     assert_eq!((stdout.lines().count(), stderr.as_str()), (1, "0\n"));
 }
 
-/// A terminal: the end of whoever is there, and the path of the device.
-fn terminal() -> (File, PathBuf) {
-    let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-    grantpt(&near).unwrap();
-    unlockpt(&near).unwrap();
-    let path = ptsname(&near, vec![]).unwrap().into_string().unwrap();
-    (File::from(near), PathBuf::from(path))
-}
-
-fn tty(device: PathBuf, delivery: &Delivery) -> Sink {
+fn tty(device: impl Into<PathBuf>, delivery: &Delivery) -> Sink {
     let baud = NonZeroU32::new(9600).unwrap();
-    Sink::Tty(TtySink { device, baud }, delivery.clone())
+    Sink::Tty(
+        TtySink {
+            device: device.into(),
+            baud,
+        },
+        delivery.clone(),
+    )
 }
 
 #[test]
 fn a_terminal_gets_lines_as_they_are() {
-    let (mut near, device) = terminal();
+    let (mut near, device) = pty();
     let (mut router, said) = router(&[tty(device, &Delivery::default())]);
     router.send(&[written(0, "tick")]).unwrap();
     let mut got = vec![0; line("a", "tick").len() + 1];
@@ -366,7 +360,7 @@ fn a_terminal_gets_lines_as_they_are() {
 
 #[test]
 fn a_terminal_that_nobody_reads_loses_what_is_counted() {
-    let (near, device) = terminal();
+    let (near, device) = pty();
     let delivery = Delivery {
         when_full: WhenFull::DropOldest,
         queue_records: 8,
@@ -396,7 +390,7 @@ fn a_terminal_that_nobody_reads_loses_what_is_counted() {
 fn a_terminal_that_goes_away_is_opened_anew() {
     let top = folder("unplugged");
     let link = top.join("port");
-    let (near, device) = terminal();
+    let (near, device) = pty();
     symlink(device, &link).unwrap();
     let (mut router, said) = router(&[tty(link.clone(), &Delivery::default())]);
     router.send(&[written(0, "one")]).unwrap();
@@ -404,7 +398,7 @@ fn a_terminal_that_goes_away_is_opened_anew() {
         std::thread::yield_now();
     }
     drop(near);
-    let (mut near, device) = terminal();
+    let (mut near, device) = pty();
     fs::remove_file(&link).unwrap();
     symlink(device, &link).unwrap();
     router.send(&[written(0, "two")]).unwrap();

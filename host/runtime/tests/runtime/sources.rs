@@ -13,9 +13,8 @@ use rune_abi::{Capability, CapabilityKind, ElementType, TensorType, Value};
 use rune_runtime::{
     GrantError, Limits, Policy, Read, Replay, Rune, Source, SourceErrorKind, SourceFlag,
 };
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::support::{self, capability, echo, flags, param, rune, ty};
+use crate::support::{self, capability, echo, flags, param, pty, rune, ty};
 
 fn folder(name: &str) -> PathBuf {
     support::folder("sources", name)
@@ -382,7 +381,7 @@ fn a_sensor_that_never_answers_ends_the_call_in_time() {
 }
 
 /// A tree like `/sys` with an accelerometer, a thermometer and a pin.
-fn tree(folder: &Path) {
+pub(crate) fn tree(folder: &Path) {
     let write = |path: &str, text: &str| {
         let path = folder.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -544,23 +543,16 @@ fn sensors_of_sysfs_are_read_from_their_tree() {
     }
 }
 
-/// The near end of a serial port, and the path of the far one.
-fn port() -> (fs::File, String) {
-    let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&near).unwrap();
-    unlockpt(&near).unwrap();
-    let name = ptsname(&near, vec![]).unwrap().into_string().unwrap();
-    (near.into(), name)
-}
-
 #[test]
 fn a_serial_port_gives_its_bytes_as_they_are() {
     let folder = folder("serial");
     fs::write(folder.join("app.rune"), raw(6)).unwrap();
-    let (mut near, far) = port();
+    let (mut near, far) = pty();
     let flag = format!("serial:{far},baud=9600");
     let child = Command::new(env!("CARGO_BIN_EXE_rune"))
-        .args(["run", "app.rune", "-n", "1", "--raw", &flag])
+        .args([
+            "run", "app.rune", "-n", "1", "--raw", &flag, "--allow", "raw",
+        ])
         .current_dir(&folder)
         .stdout(Stdio::piped())
         .spawn()
@@ -583,10 +575,16 @@ fn a_serial_port_gives_its_bytes_as_they_are() {
     );
     drop(writer);
     fs::write(folder.join("file"), "x").unwrap();
-    let (status, stderr) = failed(&folder, &["run", "app.rune", "--raw", "serial:file"]);
-    assert_eq!(
-        (status, stderr.as_str()),
-        (2, "error: file: it is not a serial port\n")
+    let args = ["run", "app.rune", "--raw", "serial:file", "--allow", "raw"];
+    let (status, stderr) = failed(&folder, &args);
+    let file = folder.join("file").canonicalize().unwrap();
+    let said = format!("error: {}: it is not a serial port\n", file.display());
+    assert_eq!((status, stderr), (2, said));
+    // A device is no file, and is not read to an end that it does not have.
+    let (status, stderr) = failed(&folder, &["run", "app.rune", "--raw", "/dev/zero"]);
+    assert!(
+        status == 2 && stderr.contains("/dev/zero: it is a device, not a file"),
+        "{stderr}"
     );
 }
 
@@ -722,7 +720,7 @@ fn every_source_keeps_the_contract_and_so_does_its_recording() {
     let (wav, png) = (wav.display(), png.display());
     let sys = top.join("sys");
     let sys = sys.display();
-    let (mut near, far) = port();
+    let (mut near, far) = pty();
     std::thread::spawn(move || {
         while near.write_all(&[1; 4]).is_ok() {
             std::thread::sleep(Duration::from_millis(10));
@@ -813,7 +811,7 @@ fn every_source_keeps_the_contract_and_so_does_its_recording() {
 
 #[test]
 fn late_is_a_failure_of_its_own_kind() {
-    let (_near, far) = port();
+    let (_near, far) = pty();
     let rune = Rune::load(raw(2)).unwrap();
     let given = flags(&[(CapabilityKind::Raw, &format!("serial:{far}"))]);
     let limits = Limits {
@@ -849,7 +847,9 @@ fn a_sound_card_is_heard_through_alsa() {
     fs::write(folder.join("app.rune"), echo(sound)).unwrap();
     let run = |flag: &str| {
         Command::new(env!("CARGO_BIN_EXE_rune"))
-            .args(["run", "app.rune", "-n", "2", "--sound", flag])
+            .args([
+                "run", "app.rune", "-n", "2", "--sound", flag, "--allow", "mic",
+            ])
             .env("ALSA_CONFIG_PATH", folder.join("asound.conf"))
             .current_dir(&folder)
             .output()

@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    fs,
+    fs::{self, File},
     io::{self, Read as _, Write as _},
     net::TcpStream,
     path::{Path, PathBuf},
@@ -20,6 +20,7 @@ use rune_runtime::{
     Call, CallError, Elements, Grants, Instance, Limits, Rates, Read, Record, Router, Rune, Sink,
     SinkCounters, Source, SourceError, SourceFlag, Tensor, serial,
 };
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 /// Every import of the contract.
 pub(crate) const IMPORTS: &str = r#"
@@ -42,6 +43,15 @@ pub(crate) fn folder(group: &str, name: &str) -> PathBuf {
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
     folder
+}
+
+/// The near end of a terminal or serial port, and the path of the far one.
+pub(crate) fn pty() -> (File, String) {
+    let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&near).unwrap();
+    unlockpt(&near).unwrap();
+    let far = ptsname(&near, vec![]).unwrap().into_string().unwrap();
+    (near.into(), far)
 }
 
 /// Runs `rune` in a folder.
