@@ -37,7 +37,7 @@ pub(super) struct Turn {
     pub(super) deadline: Option<Instant>,
     /// Index of the stage that is running.
     pub(super) stage: Option<u32>,
-    /// Since when.
+    /// Since when; between two stages, when the one ended, for nothing runs before the next begins.
     since: Option<Instant>,
     /// What `fault` said.
     pub(super) reason: Option<String>,
@@ -49,8 +49,10 @@ pub(super) struct Turn {
 impl Host {
     /// Takes the time of the stage that is running, if one is.
     pub(super) fn end_stage(&mut self) {
-        if let (Some(stage), Some(since)) = (self.turn.stage.take(), self.turn.since.take()) {
-            let took = nanoseconds(since.elapsed());
+        if let (Some(stage), Some(since)) = (self.turn.stage.take(), self.turn.since) {
+            let now = Instant::now();
+            self.turn.since = Some(now);
+            let took = nanoseconds(now - since);
             self.health.stage(stage as usize, took);
             self.trace(Some(stage as usize), since, took);
         }
@@ -200,7 +202,7 @@ fn mark(mut caller: Caller<'_, Host>, stage: u32, phase: u32) {
     let host = caller.data_mut();
     if phase == 0 {
         host.turn.stage = Some(stage);
-        host.turn.since = Some(Instant::now());
+        host.turn.since.get_or_insert_with(Instant::now);
     } else {
         host.end_stage();
     }
