@@ -4,7 +4,7 @@
 //! powers of two from 1.024 us to 17.2 s, where the counts of a [`Histogram`] are exact.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::{self, Write as _},
     io,
 };
@@ -414,23 +414,42 @@ fn failures(out: &mut Samples<'_>, id: Label<'_>, rune: &Snapshot<'_>) {
 }
 
 fn stages(out: &mut Samples<'_>, id: Label<'_>, rune: &Snapshot<'_>) {
-    let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut names = Names::default();
     for stage in rune.stages() {
-        // A series must be one of a kind, and manifests may name two stages alike.
-        let times = seen.entry(stage.name).or_default();
-        *times += 1;
-        let name = match *times {
-            1 => stage.name.to_owned(),
-            n => format!("{} #{n}", stage.name),
-        };
+        let name = names.own(stage.name);
         out.histogram(&[id, ("stage", &name)], &stage.total);
     }
 }
 
 fn outputs(out: &mut Samples<'_>, id: Label<'_>, rune: &Snapshot<'_>, count: fn(&Writes) -> u64) {
+    let mut names = Names::default();
     for output in rune.outputs() {
-        let labels = [id, ("output", output.name)];
-        out.sample("_total", &labels, count(&output.total));
+        let name = names.own(output.name);
+        out.sample("_total", &[id, ("output", &name)], count(&output.total));
+    }
+}
+
+/// Names that are given once: a series must be one of a kind, and runes may name two stages alike.
+#[derive(Default)]
+struct Names {
+    given: BTreeSet<String>,
+    times: BTreeMap<String, u32>,
+}
+
+impl Names {
+    /// The name itself, or for the second one of it `NAME #2` and so on.
+    fn own(&mut self, name: &str) -> String {
+        let times = self.times.entry(name.to_owned()).or_default();
+        loop {
+            *times += 1;
+            let own = match *times {
+                1 => name.to_owned(),
+                n => format!("{name} #{n}"),
+            };
+            if self.given.insert(own.clone()) {
+                return own;
+            }
+        }
     }
 }
 

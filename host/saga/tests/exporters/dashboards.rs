@@ -7,10 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rune_exporters::metrics::Format;
+use rune_exporters::metrics::{Format, sample_names};
 use serde_json::Value;
 
-use crate::metrics::{exported, promtool, sample_names};
+use crate::metrics::{exported, names_in, promtool};
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -26,7 +26,7 @@ fn read(name: &str) -> String {
 fn asks_for_what_exists(expression: &str) {
     let text = exported(Format::Prometheus);
     // Prometheus itself says whether a target is up.
-    let known: BTreeSet<&str> = sample_names(&text).into_iter().chain(["up"]).collect();
+    let known: BTreeSet<&str> = names_in(&text).into_iter().chain(["up"]).collect();
     let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     let of_us = |w: &&str| {
         ["rune_", "process_", "system_"]
@@ -190,4 +190,27 @@ fn alerts_fire_when_they_should_and_not_otherwise() {
     ) {
         assert!(ok, "{said}");
     }
+}
+
+#[test]
+fn the_page_of_the_book_names_every_metric_and_every_alert() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/book/watching.md");
+    let page = fs::read_to_string(page).unwrap();
+    // What stands between backticks in the first cell of the rows below a head.
+    let first_cells = |head: &str| -> BTreeSet<String> {
+        let rows = page.split_once(head).unwrap().1.lines().skip(2);
+        let cells = rows.map_while(|row| row.strip_prefix('|')?.split('|').next());
+        let names = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+        names.map(str::to_owned).collect()
+    };
+    let parts = ["_bucket", "_count", "_sum"];
+    let whole = |name: String| {
+        let family = parts.iter().find_map(|part| name.strip_suffix(part));
+        family.map_or_else(|| name.clone(), str::to_owned)
+    };
+    let exported: BTreeSet<String> = sample_names().into_iter().map(whole).collect();
+    assert_eq!(first_cells("| metric | type | labels | |"), exported);
+    let rules = read("alerts.yml");
+    let named: BTreeSet<String> = alerts(&rules).into_keys().map(str::to_owned).collect();
+    assert_eq!(first_cells("| alert | when |"), named);
 }

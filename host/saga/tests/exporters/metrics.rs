@@ -11,7 +11,7 @@ use rune_exporters::load::{Load, Process, System};
 use rune_exporters::metrics::{self, FAMILIES, Format, HOST_FAMILIES, Kind, PHASE, Rune};
 use rune_saga::{Failure, Outcome, Output, Recorder, Snapshot, Stage, Subject};
 
-/// The record of a rune with two stages of one name.
+/// The record of a rune with two stages of one name, and one that is named like what tells them apart.
 fn recorded() -> Vec<u8> {
     let manifest = Manifest {
         abi_version: ABI_VERSION,
@@ -30,7 +30,7 @@ fn recorded() -> Vec<u8> {
             params: Vec::new(),
         }],
         models: Vec::new(),
-        stages: vec!["fft".to_owned(), "fft".to_owned()],
+        stages: ["fft", "fft", "fft #2"].map(str::to_owned).to_vec(),
     };
     let bytes = manifest.to_bytes().unwrap();
     let manifest = ManifestView::parse(&bytes).unwrap();
@@ -38,7 +38,7 @@ fn recorded() -> Vec<u8> {
         manifest: &manifest,
         digest: [0xab; 32],
     };
-    let mut recorder = Recorder::new(vec![Stage::new(); 2], vec![Output::new()], 0);
+    let mut recorder = Recorder::new(vec![Stage::new(); 3], vec![Output::new()], 0);
     recorder.started();
     recorder.call(1_024, Outcome::Output);
     recorder.call(1_025, Outcome::NoOutput);
@@ -107,6 +107,7 @@ fn samples_say_what_was_recorded() {
         format!("rune_call_duration_seconds_sum{{{id}}} 90.000002049"),
         format!("rune_stage_duration_seconds_count{{{id},stage=\"fft\"}} 0"),
         format!("rune_stage_duration_seconds_count{{{id},stage=\"fft #2\"}} 1"),
+        format!("rune_stage_duration_seconds_count{{{id},stage=\"fft #2 #2\"}} 0"),
         format!("rune_memory_peak_bytes{{{id}}} 65536"),
         format!("rune_output_records_total{{{id},output=\"serial\"}} 2"),
         format!("rune_output_bytes_total{{{id},output=\"serial\"}} 96"),
@@ -156,7 +157,7 @@ fn series(text: &str) -> BTreeSet<&str> {
 }
 
 /// The names of the samples in a text of either format.
-pub(crate) fn sample_names(text: &str) -> BTreeSet<&str> {
+pub(crate) fn names_in(text: &str) -> BTreeSet<&str> {
     let samples = text.lines().filter(|line| !line.starts_with('#'));
     samples.filter_map(|s| s.split(['{', ' ']).next()).collect()
 }
@@ -166,10 +167,7 @@ fn the_text_follows_open_metrics() {
     let text = exported(Format::OpenMetrics);
     series(&text);
     let all = metrics::sample_names();
-    assert_eq!(
-        sample_names(&text),
-        all.iter().map(String::as_str).collect()
-    );
+    assert_eq!(names_in(&text), all.iter().map(String::as_str).collect());
     let families = FAMILIES.iter().map(|f| (f.name, f.kind));
     for (name, kind) in families.chain(HOST_FAMILIES.iter().map(|f| (f.name, f.kind))) {
         let has_suffix = name.ends_with("_total") || name.ends_with("_info");
