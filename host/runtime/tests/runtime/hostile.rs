@@ -2,6 +2,7 @@
 //! well-behaved rune beside it goes on.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fmt::Write,
     sync::{
         Arc,
@@ -19,8 +20,8 @@ use rune_runtime::{
 use rune_saga::Failure;
 
 use crate::support::{
-    INPUT, MANIFEST, Zeros, bare, capability, echo, manifest, output, quoted, record, text, ty,
-    wasm,
+    self, INPUT, MANIFEST, Zeros, bare, capability, echo, manifest, output, quoted, record, text,
+    ty, wasm,
 };
 
 /// Where a hostile rune's way ends.
@@ -153,6 +154,22 @@ macro_rules! ends {
             thread::sleep(Duration::from_millis(1));
         }
     }};
+}
+
+/// What a test of this file says that runes end with, in the words of the book.
+fn ends_of(test: &str) -> BTreeSet<String> {
+    let word = |text: &str| {
+        let end = text.find(|c: char| !c.is_ascii_alphanumeric());
+        text[..end.unwrap_or(text.len())].to_owned()
+    };
+    let ends = test.split("End::").skip(1).map(word);
+    let ends = ends.filter(|end| end != "Call").map(|e| e.to_lowercase());
+    let kinds = test.split("Failure::").skip(1).map(word).map(|kind| {
+        let mut all = Failure::ALL.into_iter();
+        let known = all.find(|failure| format!("{failure:?}") == kind);
+        known.unwrap().name().to_owned()
+    });
+    ends.chain(kinds).collect()
 }
 
 #[test]
@@ -399,4 +416,40 @@ fn the_manifest_is_where_it_says() {
         1,
     );
     ends!(wasm(&elsewhere), End::Load(LoadError::Contract(_)));
+}
+
+#[test]
+fn the_page_of_the_book_has_every_rune_and_does_what_it_says() {
+    let page = crate::policy::repository("docs/book/isolation.md");
+    let source = include_str!("hostile.rs");
+    let tests = source.split("\n#[test]\nfn ").skip(1);
+    let tests: BTreeMap<&str, BTreeSet<String>> = tests
+        .filter(|test| !test.starts_with("the_page_of_the_book"))
+        .map(|test| (test.split('(').next().unwrap(), ends_of(test)))
+        .collect();
+    // What stands between backticks in a cell.
+    let words = |cell: &str| -> BTreeSet<String> {
+        cell.split('`')
+            .skip(1)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect()
+    };
+    let rows = page.split("| rune | what ends it | test |").nth(1).unwrap();
+    let rows = rows
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
+    let rows: BTreeMap<&str, BTreeSet<String>> = rows
+        .map(|row| {
+            let cells: Vec<&str> = row.split('|').collect();
+            (cells[3].trim().trim_matches('`'), words(cells[2]))
+        })
+        .collect();
+    assert_eq!(rows, tests, "left: the page; right: this file");
+    for kind in Failure::ALL {
+        assert!(page.contains(&format!("`{}`", kind.name())), "{kind:?}");
+    }
+    let commands = support::run_page(&support::folder("hostile", "book"), &page);
+    assert_eq!(commands, 11);
 }

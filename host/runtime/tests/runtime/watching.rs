@@ -89,12 +89,12 @@ impl Prometheus {
     fn start(program: &str, top: &Path, target: &str) -> Self {
         let config = format!(
             "global: {{scrape_interval: 1s, evaluation_interval: 1s}}
-rule_files: [{:?}]
+rule_files: [\"{}\"]
 scrape_configs:
   - job_name: rune
     static_configs: [{{targets: [{target:?}]}}]
 ",
-            path("host/saga/dashboards/alerts.yml")
+            path("host/saga/dashboards/alerts.yml").display()
         );
         fs::write(top.join("prometheus.yml"), config).unwrap();
         loop {
@@ -119,8 +119,10 @@ scrape_configs:
                 has_ended || ready.is_ok_and(|answer| answer.contains(" 200 "))
             });
             if !has_ended {
-                let _process = process;
-                return Self { _process, address };
+                return Self {
+                    _process: process,
+                    address,
+                };
             }
             let log = fs::read_to_string(top.join("log")).unwrap();
             assert!(log.contains("address already in use"), "{log}");
@@ -137,9 +139,8 @@ scrape_configs:
 
     /// The values of an expression now.
     fn query(&self, expression: &str) -> Vec<f64> {
-        let encoded: String = { expression.bytes() }
-            .map(|byte| format!("%{byte:02x}"))
-            .collect();
+        let bytes = expression.bytes().map(|byte| format!("%{byte:02x}"));
+        let encoded = bytes.collect::<Vec<_>>().concat();
         let data = self.ask(&format!("/api/v1/query?query={encoded}"));
         let series = data["result"].as_array().unwrap().iter();
         let value = |s: &Value| s["value"][1].as_str().unwrap().parse().unwrap();
@@ -418,7 +419,11 @@ fn systemd_takes_the_unit_and_finds_it_confined() {
 
 #[test]
 fn the_pages_of_the_book_do_what_they_say() {
-    for (name, commands) in [("watching", 9), ("measuring", 6)] {
+    if find("curl").is_none() {
+        eprintln!("skipped: curl is not installed");
+        return;
+    }
+    for (name, commands) in [("watching", 9), ("measuring", 8)] {
         let page = repository(&format!("docs/book/{name}.md"));
         assert_eq!(support::run_page(&folder(name), &page), commands, "{name}");
     }
