@@ -69,7 +69,7 @@ fn main() -> ExitCode {
 
 /// Format, lints and tests, of the workspace and of the blocks' own.
 fn ci() -> Result<(), String> {
-    install_neovim();
+    install();
     let warnings = ["--", "-D", "warnings"];
     cargo(&["fmt", "--all", "--check"])?;
     in_blocks(&["fmt", "--all", "--check"])?;
@@ -91,17 +91,33 @@ fn ci() -> Result<(), String> {
     test(&[])
 }
 
-/// Installs the editor that one test drives, on a machine of CI that has apt-get and lets us. Without it that test
-/// says that it is skipped.
-fn install_neovim() {
-    let is_there = Command::new("nvim").arg("--version").output().is_ok();
-    if !is_there && env::var_os("CI").is_some() {
-        println!("== apt-get install neovim");
+/// What tests work with beside what Rust brings: a program of each, and the package of Debian it comes from.
+const PACKAGES: [(&str, &str); 5] = [
+    ("nvim", "neovim"),
+    ("promtool", "prometheus"),
+    ("mosquitto", "mosquitto"),
+    ("mosquitto_sub", "mosquitto-clients"),
+    ("curl", "curl"),
+];
+
+/// Installs the programs of others that tests drive, on a machine of CI that has apt-get and lets us. Without one of
+/// them its test says that it is skipped.
+fn install() {
+    if env::var_os("CI").is_none() {
+        return;
+    }
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = env::split_paths(&path)
+        .chain(["/usr/sbin".into()])
+        .collect();
+    let is_there = |program: &str| folders.iter().any(|folder| folder.join(program).is_file());
+    for (_, package) in PACKAGES.iter().filter(|(program, _)| !is_there(program)) {
+        println!("== apt-get install {package}");
         let installed = Command::new("apt-get")
-            .args(["install", "-y", "--no-install-recommends", "neovim"])
+            .args(["install", "-y", "--no-install-recommends", package])
             .status();
         if !installed.is_ok_and(|status| status.success()) {
-            println!("neovim cannot be installed; its test is skipped");
+            println!("{package} cannot be installed; its test is skipped");
         }
     }
 }
