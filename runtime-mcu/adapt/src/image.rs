@@ -126,6 +126,11 @@ impl ImagePlan {
         source.row_step() as usize * (source.height as usize - 1) + source.row_bytes() as usize
     }
 
+    /// Width and height of what the rune reads.
+    pub const fn output_size(&self) -> (u32, u32) {
+        (self.across.to, self.down.to)
+    }
+
     /// Bytes of what the rune reads.
     pub fn output_bytes(&self) -> usize {
         let pixels = self.across.to as usize * self.down.to as usize;

@@ -80,6 +80,14 @@ fn ci() -> Result<(), String> {
         ]
         .concat(),
     )?;
+    let camera = ["--package", "rune-runtime", "--features", "v4l2"];
+    let lint = [
+        &["clippy", "--quiet", "--all-targets"][..],
+        &camera,
+        &warnings,
+    ];
+    cargo(&lint.concat())?;
+    cargo(&[&["test", "--quiet", "--lib"][..], &camera, &["camera"]].concat())?;
     in_blocks(
         &[
             &["clippy", "--quiet", "--workspace", "--all-targets"][..],

@@ -26,6 +26,7 @@ pub(super) fn open(capability: &Capability, files: &Files) -> Result<Box<dyn Sou
             file,
             setup,
             size.unwrap_or((1, 1)),
+            0,
             PixelFormat::Rgb8,
         )
     }))?;
@@ -36,21 +37,23 @@ pub(super) fn open(capability: &Capability, files: &Files) -> Result<Box<dyn Sou
     }))
 }
 
-fn plan(
+/// How a picture of this size, bytes from row to row, and pixels becomes what the rune reads.
+pub(super) fn plan(
     capability: &Capability,
-    file: &str,
+    name: &str,
     setup: &Setup,
     (width, height): (u32, u32),
+    stride: u32,
     format: PixelFormat,
 ) -> Result<ImagePlan, OpenError> {
     let source = Camera::Image(ImageSource {
         width,
         height,
-        stride: 0,
+        stride,
         format,
         crop: setup.crop.unwrap_or(Crop::Whole),
     });
-    match adapted::plan(capability, file, &source)? {
+    match adapted::plan(capability, name, &source)? {
         Plan::Image(plan) => Ok(plan),
         Plan::Stream(_) => unreachable!("a picture is no stream"),
     }
@@ -65,20 +68,23 @@ impl Source for Images {
             SourceError::new(&file, format_args!("unable to read it as an image: {e}"))
         };
         let bytes = self.files.read(&file)?;
-        let image = ImageReader::new(Cursor::new(bytes))
-            .with_guessed_format()
-            .map_err(|e| bad(&e))?
-            .decode()
-            .map_err(|e| bad(&e))?;
-        let size = (image.width(), image.height());
-        let (format, pixels) = pixels(image);
-        let plan = plan(&self.capability, &file, &setup, size, format).map_err(|e| match e {
+        let (size, format, pixels) = decode(&bytes).map_err(|e| bad(&e))?;
+        let plan = plan(&self.capability, &file, &setup, size, 0, format).map_err(|e| match e {
             OpenError::Source(error) => error,
             OpenError::Refused(reasons) => SourceError::new(&file, reasons.join("; ")),
         })?;
         plan.convert(&pixels, out).map_err(|e| bad(&e))?;
         Ok(Read::Sample)
     }
+}
+
+/// Size, form and pixels of a PNG or JPEG.
+pub(super) fn decode(bytes: &[u8]) -> image::ImageResult<((u32, u32), PixelFormat, Vec<u8>)> {
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
+    let image = reader.decode()?;
+    let size = (image.width(), image.height());
+    let (format, pixels) = pixels(image);
+    Ok((size, format, pixels))
 }
 
 /// Pixels of 8 bits per channel, without transparency.

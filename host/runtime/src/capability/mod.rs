@@ -2,6 +2,8 @@
 
 mod adapted;
 pub(crate) mod beneath;
+#[cfg(feature = "v4l2")]
+mod camera;
 #[cfg(feature = "alsa")]
 mod card;
 mod files;
@@ -213,6 +215,7 @@ impl Given {
     pub(crate) fn lacking(&self, capability: &Capability) -> Option<String> {
         let (what, feature) = match self.sensor()?.sensor {
             Some(Sensor::Alsa) if !cfg!(feature = "alsa") => ("sound cards", "alsa"),
+            Some(Sensor::V4l2) if !cfg!(feature = "v4l2") => ("cameras", "v4l2"),
             _ => return None,
         };
         Some(format!(
@@ -229,7 +232,7 @@ pub(crate) fn pin(setup: &Setup) -> Result<Option<(Setup, String)>, SourceError>
     let device = setup.device.clone().unwrap_or_default();
     let place = match setup.sensor {
         Some(Sensor::Stdin) | None => return Ok(None),
-        Some(Sensor::Serial) => {
+        Some(Sensor::Serial | Sensor::V4l2) => {
             let path = std::fs::canonicalize(&device);
             let path = path.map_err(|e| SourceError::new(&device, e))?;
             let path = path
@@ -283,6 +286,10 @@ pub(crate) fn open(
             Some(Sensor::Alsa) => card::open(capability, setup),
             #[cfg(not(feature = "alsa"))]
             Some(Sensor::Alsa) => unreachable!("it is lacking"),
+            #[cfg(feature = "v4l2")]
+            Some(Sensor::V4l2) => camera::open(capability, setup),
+            #[cfg(not(feature = "v4l2"))]
+            Some(Sensor::V4l2) => unreachable!("it is lacking"),
             None => unreachable!("a sensor is one of these"),
         },
         Given::Replay(replay) => Ok(replay.open(index)?),

@@ -22,15 +22,18 @@ pub enum Sensor {
     Sysfs,
     /// A sound card.
     Alsa,
+    /// A camera of V4L2.
+    V4l2,
 }
 
 impl Sensor {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Stdin,
         Self::Serial,
         Self::Iio,
         Self::Sysfs,
         Self::Alsa,
+        Self::V4l2,
     ];
 
     /// As flags and policies name it.
@@ -41,23 +44,25 @@ impl Sensor {
             Self::Iio => "iio",
             Self::Sysfs => "sysfs",
             Self::Alsa => "alsa",
+            Self::V4l2 => "v4l2",
         }
     }
 
     /// Whether it can feed capabilities of a kind.
     fn feeds(self, kind: CapabilityKind) -> bool {
-        use CapabilityKind::{Accel, Gpio, Raw, Sound, Temperature};
+        use CapabilityKind::{Accel, FloatImage, Gpio, Image, Raw, Sound, Temperature};
         match self {
             Self::Stdin | Self::Serial => kind == Raw,
             Self::Iio => [Accel, Temperature, Raw].contains(&kind),
             Self::Sysfs => [Temperature, Gpio].contains(&kind),
             Self::Alsa => kind == Sound,
+            Self::V4l2 => [Image, FloatImage].contains(&kind),
         }
     }
 
     /// Whether it has to be said which one.
     fn needs_device(self) -> bool {
-        matches!(self, Self::Serial | Self::Iio | Self::Sysfs)
+        matches!(self, Self::Serial | Self::Iio | Self::Sysfs | Self::V4l2)
     }
 }
 
@@ -107,6 +112,9 @@ impl Setup {
         {
             setup.sensor = Some(sensor);
             setup.device = (!device.is_empty()).then(|| device.to_owned());
+        } else if Sensor::V4l2.feeds(kind) && rest.starts_with("/dev/video") {
+            setup.sensor = Some(Sensor::V4l2);
+            setup.device = Some(rest.to_owned());
         } else {
             file = Some(rest.to_owned());
         }
@@ -196,6 +204,7 @@ impl Setup {
             (Some(Sensor::Iio), Raw) => &["device", "root", "rate", "channels"],
             (Some(Sensor::Iio | Sensor::Sysfs), _) => &["device", "root", "rate"],
             (Some(Sensor::Alsa), _) => &["device", "rate"],
+            (Some(Sensor::V4l2), _) => &["device", "crop"],
         };
         let source = self.sensor.map_or("files", Sensor::name);
         let mut said = self.said().map(|(key, _)| key);
@@ -331,6 +340,13 @@ mod tests {
         assert_eq!(setup.device.as_deref(), Some("/dev/ttyUSB0"));
         assert_eq!(setup.baud, Some(9600));
         assert_eq!(parse(Raw, "-").unwrap().1.sensor, Some(Sensor::Stdin));
+        for camera in ["/dev/video1,crop=centre", "v4l2:/dev/video1,crop=centre"] {
+            let (file, setup) = parse(Image, camera).unwrap();
+            assert_eq!((file, setup.sensor), (None, Some(Sensor::V4l2)));
+            assert_eq!(setup.device.as_deref(), Some("/dev/video1"));
+            assert_eq!(setup.crop, Some(Crop::Centred));
+        }
+        assert_eq!(parse(Raw, "/dev/video1").unwrap().1.sensor, None);
         assert_eq!(parse(Raw, "./-").unwrap().0.as_deref(), Some("./-"));
         for (kind, text, says) in [
             (
@@ -350,6 +366,8 @@ mod tests {
             (Sound, "-", "`stdin` cannot feed SOUND"),
             (Raw, "serial:", "`serial` needs a device"),
             (Raw, "iio:0", "needs `channels`"),
+            (Image, "v4l2:", "`v4l2` needs a device"),
+            (Image, "/dev/video0,rate=30", "it takes device, crop"),
             (Image, "a.png,crop=left", "a crop is `whole` or `centre`"),
         ] {
             let error = parse(kind, text).unwrap_err();

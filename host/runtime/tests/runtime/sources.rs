@@ -767,6 +767,15 @@ fn every_source_keeps_the_contract_and_so_does_its_recording() {
             png.to_string(),
         ),
     ];
+    let mut cases = cases.to_vec();
+    // Where there is a camera; one in memory is tested beside it.
+    if cfg!(feature = "v4l2") && Path::new("/dev/video0").exists() {
+        cases.push((
+            Image,
+            ty(ElementType::U8, &[2, 2, 1]),
+            "/dev/video0".to_owned(),
+        ));
+    }
     for (index, (kind, ty, value)) in cases.into_iter().enumerate() {
         let mut made = capability(kind, "it", ty);
         if [Image, FloatImage].contains(&kind) {
@@ -874,16 +883,76 @@ fn a_sound_card_is_heard_through_alsa() {
     assert_eq!(stderr, "error: alsa:none: there is no such sound card\n");
 }
 
-#[cfg(not(feature = "alsa"))]
+#[cfg(feature = "v4l2")]
 #[test]
-fn a_build_without_alsa_says_so() {
-    let folder = folder("alsa");
-    let sound = capability(CapabilityKind::Sound, "mic", ty(ElementType::I16, &[160]));
-    fs::write(folder.join("app.rune"), echo(sound)).unwrap();
-    let (status, stderr) = failed(&folder, &["run", "app.rune", "--sound", "alsa:"]);
+fn what_is_no_camera_is_said() {
+    let folder = folder("v4l2");
+    let camera = capability(
+        CapabilityKind::Image,
+        "cam",
+        ty(ElementType::U8, &[2, 2, 3]),
+    );
+    fs::write(folder.join("app.rune"), echo(camera)).unwrap();
+    for (flag, says) in [
+        (
+            "/dev/video-none",
+            "error: /dev/video-none: No such file or directory (os error 2)\n",
+        ),
+        ("v4l2:/dev/null", "error: /dev/null: it is not a camera\n"),
+        (
+            "v4l2:app.rune,crop=centre",
+            "app.rune: it is not a camera\n",
+        ),
+    ] {
+        let args = ["run", "app.rune", "--image", flag, "--allow", "cam"];
+        let (status, stderr) = failed(&folder, &args);
+        assert_eq!(status, 2);
+        assert!(stderr.ends_with(says), "{flag}: {stderr}");
+    }
+    let (status, stderr) = failed(&folder, &["run", "app.rune", "--image", "v4l2:/dev/null"]);
     assert_eq!(status, 1);
+    let line =
+        "`capabilities.cam = { kind = \"IMAGE\", source = \"v4l2\", device = \"/dev/null\" }`\n";
     assert!(
-        stderr.contains("build it with `--features alsa`"),
+        stderr.contains("from /dev/null, a sensor") && stderr.ends_with(line),
         "{stderr}"
     );
+    // A policy may bind it too.
+    let policy = "version = 1\n[capabilities.cam]\nkind = \"IMAGE\"\nsource = \"v4l2\"\ndevice = \"/dev/null\"\n\
+        crop = \"centre\"\n[outputs.serial]\nkind = \"SERIAL\"\nsink = \"stdout\"\n";
+    fs::write(folder.join("p.toml"), policy).unwrap();
+    let (status, stderr) = failed(&folder, &["run", "app.rune", "--policy", "p.toml"]);
+    assert_eq!(
+        (status, stderr.as_str()),
+        (2, "error: /dev/null: it is not a camera\n")
+    );
+}
+
+#[test]
+fn a_build_says_what_it_was_built_without() {
+    let folder = folder("features");
+    let sound = capability(CapabilityKind::Sound, "mic", ty(ElementType::I16, &[160]));
+    fs::write(folder.join("sound.rune"), echo(sound)).unwrap();
+    let camera = capability(
+        CapabilityKind::Image,
+        "cam",
+        ty(ElementType::U8, &[2, 2, 3]),
+    );
+    fs::write(folder.join("image.rune"), echo(camera)).unwrap();
+    for (has, feature, args) in [
+        (
+            cfg!(feature = "alsa"),
+            "alsa",
+            ["run", "sound.rune", "--sound", "alsa:"],
+        ),
+        (
+            cfg!(feature = "v4l2"),
+            "v4l2",
+            ["run", "image.rune", "--image", "/dev/video9"],
+        ),
+    ] {
+        let (_, stderr) = failed(&folder, &args);
+        let says = format!("build it with `--features {feature}`\n");
+        assert_eq!(stderr.ends_with(&says), !has, "{stderr}");
+    }
 }
