@@ -361,13 +361,7 @@ fn run(args: &Run, console: Console) -> Result<(), Failure> {
         Some(folder) => Inputs::Replay(Replay::new(folder).into()),
         None => Inputs::Flags(&flags, Some(&consent)),
     };
-    let grants = grant(
-        rune.manifest(),
-        &inputs,
-        &args.out,
-        &limits,
-        policy.as_ref(),
-    )?;
+    let grants = grant(&rune, &inputs, &args.out, &limits, policy.as_ref())?;
     let grants = match &args.record {
         Some(folder) => rune.record(grants, folder).map_err(Failure::usage)?,
         None => grants,

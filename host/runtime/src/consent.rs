@@ -102,8 +102,13 @@ impl<'a> Consent<'a> {
             return Ok(());
         }
         let manifest = self.rune.manifest();
+        let signed = match self.rune.signers() {
+            [] => "not signed".to_owned(),
+            [one] => format!("signed by {one}"),
+            [one, rest @ ..] => format!("signed by {one} and {} more", rest.len()),
+        };
         let mut text = format!(
-            "{} {} ({}, not signed) wants to read, at every call:\n",
+            "{} {} ({}, {signed}) wants to read, at every call:\n",
             manifest.name,
             manifest.version,
             &self.rune.digest_hex()[..DIGITS]
@@ -192,7 +197,7 @@ impl Wish<'_> {
 /// What a call reads, in words.
 fn words(capability: &Capability) -> String {
     let ty = &capability.ty;
-    let elements = u64::from(ty.bytes() / ty.element().size());
+    let elements = u64::from(ty.elements());
     let count = |n: u64, what: &str| match n {
         1 => format!("1 {what}"),
         n => format!("{n} {what}s"),

@@ -5,7 +5,7 @@ use std::{fmt, path::Path, sync::Arc};
 use rune_abi::{Capability, CapabilityKind, Manifest, Value};
 
 use crate::{
-    Limits, Policy, Rates, Sink,
+    Limits, Policy, Rates, Rune, Sink,
     capability::{self, Given, OpenError, Recorder, Replay, Sensor, Setup, Source, SourceError},
     consent::{Consent, Wish},
     output::flag,
@@ -125,12 +125,13 @@ pub(crate) enum Inputs<'a> {
 
 /// Matches flags with capabilities, refuses what is missing, and only then opens sources.
 pub(crate) fn grant(
-    manifest: &Manifest,
+    rune: &Rune,
     inputs: &Inputs<'_>,
     outs: &[String],
     limits: &Limits,
     policy: Option<&Policy>,
 ) -> Result<Grants, GrantError> {
+    let manifest = rune.manifest();
     let capabilities = &manifest.capabilities;
     let (sources, consent): (Vec<Option<Given>>, _) = match inputs {
         Inputs::Flags(flags, consent) => {
@@ -144,7 +145,7 @@ pub(crate) fn grant(
     };
     let by_hand = flag::sinks(manifest, outs).map_err(GrantError::Flags)?;
     let limits = policy.map_or(*limits, |policy| policy.limits(limits));
-    let mut missing = unmet(manifest, &limits, policy);
+    let mut missing = unmet(rune, &limits, policy);
     let (mut given, mut wishes, mut lost) = (vec![], vec![], None);
     for (capability, source) in capabilities.iter().zip(sources) {
         match (source, policy) {
@@ -382,7 +383,8 @@ fn useless(manifest: &Manifest, kind: CapabilityKind, value: &str) -> String {
 }
 
 /// What the rune needs beside sources and sinks and does not get, one sentence each.
-fn unmet(manifest: &Manifest, limits: &Limits, policy: Option<&Policy>) -> Vec<String> {
+fn unmet(rune: &Rune, limits: &Limits, policy: Option<&Policy>) -> Vec<String> {
+    let manifest = rune.manifest();
     let mut missing = vec![];
     for base in &manifest.bases {
         if !BASES.contains(&base.name.as_str()) {
@@ -402,7 +404,7 @@ fn unmet(manifest: &Manifest, limits: &Limits, policy: Option<&Policy>) -> Vec<S
         );
         missing.push(reason);
     }
-    missing.extend(policy.and_then(Policy::unsigned));
+    missing.extend(policy.and_then(|policy| policy.unsigned(rune.signers())));
     missing
 }
 

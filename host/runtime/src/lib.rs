@@ -19,6 +19,7 @@ mod output;
 mod policy;
 mod private;
 pub mod serve;
+mod signature;
 pub mod store;
 
 use std::{
@@ -48,6 +49,7 @@ pub use output::{
     sink::{Delivery, FileSink, HttpSink, MqttSink, Sink, SinkError, TtySink, WhenFull},
 };
 pub use policy::{Policy, PolicyError};
+pub use signature::Signer;
 
 /// A rune whose bytes keep the contract. Nothing of it has run.
 #[derive(Clone, Debug)]
@@ -56,6 +58,7 @@ pub struct Rune {
     manifest: Manifest,
     imports: Vec<Import>,
     digest: [u8; 32],
+    signers: Vec<Signer>,
 }
 
 impl Rune {
@@ -82,6 +85,7 @@ impl Rune {
         let check::Checked { manifest, imports } = check::check(&bytes)?;
         Ok(Self {
             digest: Sha256::digest(&bytes).into(),
+            signers: signature::signers(&bytes)?,
             bytes,
             manifest,
             imports,
@@ -96,6 +100,11 @@ impl Rune {
     /// The same in hexadecimal.
     pub fn digest_hex(&self) -> String {
         self.digest.map(|byte| format!("{byte:02x}")).concat()
+    }
+
+    /// Who signed it; their signatures were found right.
+    pub fn signers(&self) -> &[Signer] {
+        &self.signers
     }
 
     /// The section `rune.manifest`.
@@ -144,7 +153,7 @@ impl Rune {
         limits: &Limits,
     ) -> Result<Grants, GrantError> {
         let inputs = Inputs::Flags(flags, None);
-        grant::grant(&self.manifest, &inputs, outs, limits, policy)
+        grant::grant(self, &inputs, outs, limits, policy)
     }
 
     /// The same with what a recording holds in place of what the host offers, bit for bit.
@@ -159,7 +168,7 @@ impl Rune {
         limits: &Limits,
     ) -> Result<Grants, GrantError> {
         let inputs = Inputs::Replay(replay.into());
-        grant::grant(&self.manifest, &inputs, outs, limits, policy)
+        grant::grant(self, &inputs, outs, limits, policy)
     }
 
     /// Lets everything that the sources of grants give be written down in a folder, see [`Replay`].

@@ -81,6 +81,8 @@ pub mod section {
     pub const MANIFEST: &str = "rune.manifest";
     /// The typed pipeline in a rune, for tools.
     pub const GRAPH: &str = "rune.graph";
+    /// A signature of all that stands before the signatures, with its key. A module's last sections.
+    pub const SIGNATURE: &str = "rune.signature";
     /// The Runefiles a rune was built from and the files they name, for a rune built on top of it.
     pub const SOURCE: &str = "rune.source";
     /// Arguments, docs and signature in a block.

@@ -229,6 +229,7 @@ fn file(out: &mut String, rune: &Rune) -> fmt::Result {
         "rune.manifest" => "what it needs, for its runtime".to_owned(),
         "rune.graph" => "its stages, for tools".to_owned(),
         "rune.source" => "what it was built from; devices do not need it".to_owned(),
+        "rune.signature" => "who signed it".to_owned(),
         _ => String::new(),
     };
     let row = |part: &Part| [clean(&part.name), count(part.bytes), about(&part.name)];

@@ -43,7 +43,7 @@ fn granted(
     let consent = Consent::new(rune, &sources.allow, console);
     let flags = Inputs::Flags(&sources.flags(), Some(&consent));
     Ok(grant(
-        rune.manifest(),
+        rune,
         &flags,
         &[],
         &Limits::default(),

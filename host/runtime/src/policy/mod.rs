@@ -18,7 +18,7 @@ use rune_abi::{Capability, CapabilityKind, Manifest, Output, OutputKind, ParamTy
 use toml::Spanned;
 
 use crate::{
-    Limits, Rates,
+    Limits, Rates, Signer,
     capability::{self, Given, Setup},
     output::sink::Sink,
 };
@@ -171,17 +171,27 @@ impl Policy {
         self.line(&format!("limits.memory-bytes = {bytes}"))
     }
 
-    /// That the policy wants a signature, if it does: no rune has one that is checked.
-    pub(crate) fn unsigned(&self) -> Option<String> {
-        let signers = &self.file.signers;
-        (!signers.is_empty()).then(|| {
-            format!(
-                "the rune is not signed, and {} wants the signature of one of: {}; {}",
-                self.name,
-                signers.join(", "),
-                self.line("signers = []"),
-            )
-        })
+    /// That the policy wants the signature of somebody else, if it does.
+    pub(crate) fn unsigned(&self, by: &[Signer]) -> Option<String> {
+        let wanted: Vec<Signer> = self.file.signers.iter().map(|s| *s.get_ref()).collect();
+        if wanted.is_empty() || wanted.iter().any(|signer| by.contains(signer)) {
+            return None;
+        }
+        let list = |signers: &[Signer], between: &str, quote: &str| {
+            let texts = signers.iter().map(|s| format!("{quote}{s}{quote}"));
+            texts.collect::<Vec<_>>().join(between)
+        };
+        let signed = if by.is_empty() {
+            "not signed".to_owned()
+        } else {
+            format!("signed by {}", list(by, " and ", ""))
+        };
+        Some(format!(
+            "the rune is {signed}, and {} wants the signature of one of: {}; {}",
+            self.name,
+            list(&wanted, ", ", ""),
+            self.line(&format!("signers = [{}]", list(by, ", ", "\"")))
+        ))
     }
 
     /// What feeds a capability.

@@ -9,16 +9,16 @@ use std::{
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::{capability::Sensor, output::sink::WhenFull};
+use crate::{Signer, capability::Sensor, output::sink::WhenFull};
 
 /// A whole policy.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
     pub(super) version: Spanned<u32>,
-    /// Ids of keys, one of which must have signed a rune; none: a rune need not be signed.
+    /// Keys, one of which must have signed a rune; none: a rune need not be signed.
     #[serde(default)]
-    pub(super) signers: Vec<String>,
+    pub(super) signers: Vec<Spanned<Signer>>,
     #[serde(default)]
     pub(super) limits: Limits,
     pub(super) schedule: Option<Spanned<Schedule>>,

@@ -13,6 +13,7 @@ mod outputs;
 mod policy;
 mod run;
 mod serve;
+mod signature;
 mod sources;
 mod support;
 mod watching;

@@ -50,13 +50,16 @@ sink = "stdout"
 
 #[test]
 fn a_refusal_lists_everything_with_the_lines_that_would_allow_it() {
-    let first = "version = 1\nsigners = [\"ed25519:ab\"]\nlimits.memory-bytes = 1000\n";
-    let missing = refused(first);
+    let key = format!("ed25519:{}", "0123456789abcdef".repeat(4));
+    let first = format!("version = 1\nsigners = [\"{key}\"]\nlimits.memory-bytes = 1000\n");
+    let missing = refused(&first);
     assert_eq!(
         missing,
         [
             "the rune needs 65536 bytes of memory and the limit is 1000; p.toml would allow it with `limits.memory-bytes = 65536`",
-            "the rune is not signed, and p.toml wants the signature of one of: ed25519:ab; p.toml would allow it with `signers = []`",
+            &format!(
+                "the rune is not signed, and p.toml wants the signature of one of: {key}; p.toml would allow it with `signers = []`"
+            ),
             "the rune reads RAW `raw` (U8[2]); p.toml would allow it with `capabilities.raw = { kind = \"RAW\", folder = \".\", files = [\"FILE\"] }`",
             "the rune writes SERIAL `serial`; p.toml would allow it with `outputs.serial = { kind = \"SERIAL\", sink = \"stdout\" }`",
         ]
@@ -91,6 +94,11 @@ fn a_policy_that_makes_no_sense_says_where() {
     for (old, new, says) in [
         ("version = 1", "version = 2", "p.toml:1:11: this runtime"),
         ("version = 1", "versoin = 1", "p.toml:1:1: unknown field"),
+        (
+            "version = 1",
+            "version = 1\nsigners = [\"ed25519:ab\"]",
+            "p.toml:2:11: `ed25519:ab` is no key",
+        ),
         ("memory-bytes", "memory", "p.toml:3:1: unknown field"),
         ("65536", "-1", "p.toml:3:16: "),
         ("call-time-ms = 1000", "call-time-ms = 0", "p.toml:4:16: "),
