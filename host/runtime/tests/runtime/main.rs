@@ -3,6 +3,7 @@
 
 mod cli;
 mod consent;
+mod devices;
 mod hostile;
 #[cfg(feature = "http")]
 mod http;

@@ -1,4 +1,6 @@
-//! The driver of a camera behind the ioctls of V4L2, as `linux/videodev2.h` has them.
+//! The driver of a camera behind the ioctls of V4L2, as `linux/videodev2.h` has them. They are eight, and crates for
+//! them need libclang to be built (`v4l`, `v4l2r`), bring an older `nix` (`linux-video`), or leave no place for another
+//! driver beneath (`rscam`).
 #![expect(unsafe_code, reason = "ioctls and shared memory")]
 
 use std::{

@@ -25,6 +25,8 @@ const BUFFERS: u32 = 4;
 const MOST_BUFFERS: usize = 32;
 /// Most bytes of one.
 const MOST_BYTES: usize = 1 << 30;
+/// Most bytes from row to row; of so many rows as a picture has at most, they can be counted in 32 bits.
+const MOST_STRIDE: u32 = 1 << 17;
 /// Most forms of pictures that are looked at.
 const MOST_FORMS: u32 = 256;
 /// Damaged pictures in a row before the camera is given up.
@@ -276,7 +278,8 @@ impl Pictures {
             Encoding::Nv12 => (0, PixelFormat::Yuyv),
             Encoding::Jpeg => (0, PixelFormat::Rgb8),
         };
-        if encoding == Encoding::Nv12 && (form.height % 2 == 1 || form.stride < form.width) {
+        let is_paired = form.height.is_multiple_of(2) && form.stride >= form.width;
+        if form.stride > MOST_STRIDE || (encoding == Encoding::Nv12 && !is_paired) {
             let (height, stride) = (form.height, form.stride);
             let what = format!("{name}: {height} rows are {stride} bytes apart");
             return Err(OpenError::Refused(vec![what]));

@@ -328,15 +328,16 @@ fn the_best_form_that_the_driver_keeps_to_is_taken() {
         interlaced,
         form("NV12", 32, 23, 32),
         form("RGB3", 32, 24, 95),
+        form("GREY", 32, 24, u32::MAX),
         form("BGR3", 0, 24, 0),
         form("RGBP", 20_000, 24, 0),
         form("MJPG", 32, 24, 0),
     ];
     let (begun, asked) = asked_of(&colour, &odd);
     assert_eq!((begun, asked.matches("28x20").count()), (Ok(()), 6));
-    let (begun, _) = asked_of(&colour, &odd[..5]);
+    let (begun, _) = asked_of(&colour, &odd[..6]);
     let reasons = begun.unwrap_err();
-    assert!(reasons.len() >= 5, "{reasons:?}");
+    assert!(reasons.len() >= 6, "{reasons:?}");
     assert!(
         reasons[0].contains("YUYV of 32 x 24: every other line"),
         "{reasons:?}"
