@@ -26,7 +26,7 @@ use crate::{
     Rune, Runtime, SendError, SourceFlag, StartError,
     cmd::{bench, consent, control, serve, top, trace},
     consent::Consent,
-    grant::{Inputs, grant},
+    grant::{Offer, grant},
     worker,
 };
 
@@ -357,11 +357,15 @@ fn run(args: &Run, console: Console) -> Result<(), Failure> {
     let policy = policy.map_err(Failure::usage)?;
     let flags = args.sources.flags();
     let consent = Consent::new(&rune, &args.sources.allow, console);
-    let inputs = match &args.replay {
-        Some(folder) => Inputs::Replay(Replay::new(folder).into()),
-        None => Inputs::Flags(&flags, Some(&consent)),
+    let replay = args.replay.as_deref().map(|f| Arc::new(Replay::new(f)));
+    let offer = Offer {
+        policy: policy.as_ref(),
+        flags: &flags,
+        outs: &args.out,
+        limits,
+        sources: vec![],
     };
-    let grants = grant(&rune, &inputs, &args.out, &limits, policy.as_ref())?;
+    let grants = grant(&rune, offer, replay.as_ref(), Some(&consent))?;
     let grants = match &args.record {
         Some(folder) => rune.record(grants, folder).map_err(Failure::usage)?,
         None => grants,

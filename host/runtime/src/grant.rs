@@ -24,6 +24,49 @@ pub struct SourceFlag {
     pub value: String,
 }
 
+impl SourceFlag {
+    /// The flag of this name, as on the command line with or without its dashes: `accel`; `None` where there is none.
+    pub fn new(name: &str, value: impl Into<String>) -> Option<Self> {
+        let name = name.strip_prefix("--").unwrap_or(name);
+        let mut kinds = rune_abi::CAPABILITIES.iter().map(|spec| spec.kind);
+        let kind =
+            kinds.find(|kind| capability::flag(*kind).name.strip_prefix("--") == Some(name))?;
+        Some(Self {
+            kind,
+            value: value.into(),
+        })
+    }
+}
+
+/// What a host offers a rune: see [`Rune::grant_offer`](crate::Rune::grant_offer).
+#[derive(Default)]
+pub struct Offer<'a> {
+    /// What the owner of the machine allows; `None`: what is offered here, and nothing else.
+    pub policy: Option<&'a Policy>,
+    /// Sources that the host brings itself, each for the capability of a name. Whatever the policy binds, they count.
+    /// They give what the manifest says, to the byte; nothing is adapted.
+    pub sources: Vec<(String, Box<dyn Source>)>,
+    /// Files, sensors and seeds for other capabilities.
+    pub flags: &'a [SourceFlag],
+    /// Sinks, each as `--out` takes it.
+    pub outs: &'a [String],
+    /// Where the policy sets no limit.
+    pub limits: Limits,
+}
+
+impl fmt::Debug for Offer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.sources.iter().map(|(name, _)| name);
+        f.debug_struct("Offer")
+            .field("policy", &self.policy)
+            .field("sources", &names.collect::<Vec<_>>())
+            .field("flags", &self.flags)
+            .field("outs", &self.outs)
+            .field("limits", &self.limits)
+            .finish()
+    }
+}
+
 /// What a rune was given; goes into [`Rune::start`](crate::Rune::start).
 pub struct Grants {
     /// One per capability, in the order of the manifest.
@@ -116,35 +159,34 @@ impl fmt::Display for GrantError {
 
 impl std::error::Error for GrantError {}
 
-/// Where sources come from beside a policy.
-pub(crate) enum Inputs<'a> {
-    /// Flags, and how a rune comes by leave for the sensors they name; `None`: the caller gives it.
-    Flags(&'a [SourceFlag], Option<&'a Consent<'a>>),
-    Replay(Arc<Replay>),
-}
-
-/// Matches flags with capabilities, refuses what is missing, and only then opens sources.
+/// Matches what is offered with capabilities, refuses what is missing, and only then opens sources. Where there is a
+/// recording, it stands for every source. `consent`: how the rune comes by leave for the sensors that flags name;
+/// `None`: the caller gives it.
 pub(crate) fn grant(
     rune: &Rune,
-    inputs: &Inputs<'_>,
-    outs: &[String],
-    limits: &Limits,
-    policy: Option<&Policy>,
+    offer: Offer<'_>,
+    replay: Option<&Arc<Replay>>,
+    consent: Option<&Consent<'_>>,
 ) -> Result<Grants, GrantError> {
+    let Offer {
+        policy,
+        sources,
+        flags,
+        outs,
+        limits,
+    } = offer;
     let manifest = rune.manifest();
     let capabilities = &manifest.capabilities;
-    let (sources, consent): (Vec<Option<Given>>, _) = match inputs {
-        Inputs::Flags(flags, consent) => {
-            let given = given_by_hand(manifest, flags).map_err(GrantError::Flags)?;
-            (given, *consent)
-        }
-        Inputs::Replay(replay) => {
-            let replay = |_| Some(Given::Replay(replay.clone()));
-            (capabilities.iter().map(replay).collect(), None)
-        }
+    let sources: Vec<Option<Given>> = match replay {
+        None => given_by_hand(manifest, sources, flags).map_err(GrantError::Flags)?,
+        Some(replay) => capabilities
+            .iter()
+            .map(|_| Some(Given::Replay(replay.clone())))
+            .collect(),
     };
+    let consent = consent.filter(|_| replay.is_none());
     let by_hand = flag::sinks(manifest, outs).map_err(GrantError::Flags)?;
-    let limits = policy.map_or(*limits, |policy| policy.limits(limits));
+    let limits = policy.map_or(limits, |policy| policy.limits(&limits));
     let mut missing = unmet(rune, &limits, policy);
     let (mut given, mut wishes, mut lost) = (vec![], vec![], None);
     for (capability, source) in capabilities.iter().zip(sources) {
@@ -203,10 +245,10 @@ pub(crate) fn grant(
     if let Some(consent) = consent {
         consent.ask(&wishes)?;
     }
-    if let Inputs::Replay(replay) = inputs {
+    if let Some(replay) = replay {
         replay.check(capabilities).map_err(not_opened)?;
     }
-    let opened = capabilities.iter().zip(&given).enumerate();
+    let opened = capabilities.iter().zip(given).enumerate();
     let opened =
         opened.map(|(index, (capability, given))| capability::open(capability, index, given));
     Ok(Grants {
@@ -257,24 +299,48 @@ fn input<'a>(capabilities: &'a [Capability], given: &[Given]) -> Option<&'a str>
     fed.map(|(capability, _)| capability.name.as_str())
 }
 
-/// What flags give each capability.
-fn given_by_hand(manifest: &Manifest, flags: &[SourceFlag]) -> Result<Vec<Option<Given>>, String> {
-    let values = match_flags(manifest, flags)?;
-    let given = manifest.capabilities.iter().zip(values);
-    given
-        .map(|(capability, values)| {
-            let is_given = !values.is_empty();
-            let given = is_given.then(|| Given::by_hand(capability.kind, values));
-            given.transpose()
-        })
-        .collect()
+/// What the host's own sources and flags give each capability.
+fn given_by_hand(
+    manifest: &Manifest,
+    sources: Vec<(String, Box<dyn Source>)>,
+    flags: &[SourceFlag],
+) -> Result<Vec<Option<Given>>, String> {
+    let capabilities = &manifest.capabilities;
+    let twice = |name: &str| format!("`{name}` is given two sources");
+    let mut given: Vec<Option<Given>> = capabilities.iter().map(|_| None).collect();
+    for (name, source) in sources {
+        let index = capabilities.iter().position(|c| c.name == name);
+        let index = index.ok_or_else(|| {
+            format!(
+                "there is no `{name}` to feed: the rune reads {}",
+                capability::list(capabilities)
+            )
+        })?;
+        if given[index].replace(Given::Own(source)).is_some() {
+            return Err(twice(&name));
+        }
+    }
+    let values = match_flags(manifest, &given, flags)?;
+    for ((capability, given), values) in capabilities.iter().zip(&mut given).zip(values) {
+        if !values.is_empty() {
+            let flags = Given::by_hand(capability.kind, values)?;
+            if given.replace(flags).is_some() {
+                return Err(twice(&capability.name));
+            }
+        }
+    }
+    Ok(given)
 }
 
 /// The values for each capability. A named value goes to its capability; the others of a kind are numbered
 /// from 0, and a capability with `--source N` gets that one. Those nobody asks for by number go to the
-/// capabilities of that kind that have none yet: all to the only one, or one to each in order. One seed
-/// serves every RAND.
-fn match_flags(manifest: &Manifest, flags: &[SourceFlag]) -> Result<Vec<Vec<String>>, String> {
+/// capabilities of that kind that have none yet, of flags or otherwise: all to the only one, or one to each in
+/// order. One seed serves every RAND.
+fn match_flags(
+    manifest: &Manifest,
+    given: &[Option<Given>],
+    flags: &[SourceFlag],
+) -> Result<Vec<Vec<String>>, String> {
     let capabilities = &manifest.capabilities;
     let mut values: Vec<Vec<String>> = vec![vec![]; capabilities.len()];
     let mut unnamed: Vec<&SourceFlag> = vec![];
@@ -297,6 +363,7 @@ fn match_flags(manifest: &Manifest, flags: &[SourceFlag]) -> Result<Vec<Vec<Stri
             None => unnamed.push(flag),
         }
     }
+    let is_open = |i: usize, values: &[Vec<String>]| values[i].is_empty() && given[i].is_none();
     for spec in rune_abi::CAPABILITIES {
         let mut given: Vec<&str> = unnamed
             .iter()
@@ -304,7 +371,7 @@ fn match_flags(manifest: &Manifest, flags: &[SourceFlag]) -> Result<Vec<Vec<Stri
             .map(|f| f.value.as_str())
             .collect();
         let mut open: Vec<usize> = (0..capabilities.len())
-            .filter(|i| capabilities[*i].kind == spec.kind && values[*i].is_empty())
+            .filter(|i| capabilities[*i].kind == spec.kind && is_open(*i, &values))
             .collect();
         if !given.is_empty() {
             let numbered = by_number(manifest, &open, given.len())?;

@@ -6,6 +6,55 @@
 //! module, or takes its code from a [`Cache`], and links exactly the imports it declares. [`Instance::call`]
 //! runs the pipeline once and hands back what the rune wrote, and a [`Router`] sends it to the sinks that were
 //! granted.
+//!
+//! A program that brings its own sensor is a [`Source`], and offers it by the name that the rune has for it:
+//!
+//! ```
+//! use std::{path::Path, time::Instant};
+//!
+//! use rune_runtime::{Call, Compiler, Offer, Read, Rune, Runtime, Source, SourceError, serial};
+//!
+//! /// Four numbers, and then it has no more.
+//! struct Sensor(u8);
+//!
+//! impl Source for Sensor {
+//!     fn read(&mut self, out: &mut [u8], _deadline: Instant) -> Result<Read, SourceError> {
+//!         if self.0 == 4 {
+//!             return Ok(Read::End { note: None });
+//!         }
+//!         out.copy_from_slice(&(0.5 * f32::from(self.0)).to_le_bytes());
+//!         self.0 += 1;
+//!         Ok(Read::Sample)
+//!     }
+//! }
+//!
+//! # let input = runec::world::Input::open(Path::new("../../examples/sine/raw.Runefile"))?;
+//! # let request = runec::driver::Request { build: true, ..input.request() };
+//! # let analysed = runec::driver::analyse(&request);
+//! # let built = runec::driver::generate(analysed, &runec::Options::default());
+//! # let folder = std::env::temp_dir().join(format!("rune-runtime-{}", std::process::id()));
+//! # std::fs::create_dir_all(&folder)?;
+//! # std::env::set_current_dir(&folder)?;
+//! # std::fs::write("sine.rune", built.output.ok_or("it does not compile")?.wasm)?;
+//! let rune = Rune::load(Rune::read(Path::new("sine.rune"))?)?;
+//! # std::fs::remove_dir_all(&folder)?;
+//! let grants = rune.grant_offer(Offer {
+//!     sources: vec![("x".to_owned(), Box::new(Sensor(0)))],
+//!     ..Offer::default()
+//! })?;
+//! let runtime = Runtime::new(Compiler::InProcess, None)?;
+//! let log = Box::new(|level: u32, text: &str| eprintln!("{level}: {text}"));
+//! let mut instance = runtime.start(&rune, grants, log)?;
+//! loop {
+//!     match instance.call()? {
+//!         Call::Output(records) => println!("{}", serial::line(rune.manifest(), &records)),
+//!         Call::NoOutput => {}
+//!         Call::End => break,
+//!     }
+//! }
+//! # assert_eq!(instance.health().total().with_output, 4);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod cache;
 mod capability;
@@ -40,8 +89,7 @@ pub use engine::{
     Call, CallError, Cause, CompileError, Compiler, Health, Instance, Listener, Runtime, Span,
     StartError, Tracer, WorkerLimits, health, now, worker,
 };
-use grant::Inputs;
-pub use grant::{GrantError, Grants, SourceFlag};
+pub use grant::{GrantError, Grants, Offer, SourceFlag};
 pub use output::{
     Elements, Meters, Record, SinkCounters, Tensor,
     router::{Loss, Report, Router, SendError},
@@ -114,6 +162,11 @@ impl Rune {
             .expect("a manifest that was read can be written")
     }
 
+    /// What an instance of it did, as a record that [`rune_saga::Snapshot`] decodes.
+    pub fn health_record(&self, health: &Health) -> Vec<u8> {
+        engine::record(health, &self.manifest_bytes(), self.digest)
+    }
+
     /// What it is and what it needs.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
@@ -152,8 +205,21 @@ impl Rune {
         outs: &[String],
         limits: &Limits,
     ) -> Result<Grants, GrantError> {
-        let inputs = Inputs::Flags(flags, None);
-        grant::grant(self, &inputs, outs, limits, policy)
+        self.grant_offer(Offer {
+            policy,
+            flags,
+            outs,
+            limits: *limits,
+            sources: vec![],
+        })
+    }
+
+    /// The same with all that a host may offer, its own sources among it.
+    ///
+    /// # Errors
+    /// As above, or a source for what is no capability, or a second one for the same.
+    pub fn grant_offer(&self, offer: Offer<'_>) -> Result<Grants, GrantError> {
+        grant::grant(self, offer, None, None)
     }
 
     /// The same with what a recording holds in place of what the host offers, bit for bit.
@@ -167,8 +233,13 @@ impl Rune {
         outs: &[String],
         limits: &Limits,
     ) -> Result<Grants, GrantError> {
-        let inputs = Inputs::Replay(replay.into());
-        grant::grant(self, &inputs, outs, limits, policy)
+        let offer = Offer {
+            policy,
+            outs,
+            limits: *limits,
+            ..Offer::default()
+        };
+        grant::grant(self, offer, Some(&replay.into()), None)
     }
 
     /// Lets everything that the sources of grants give be written down in a folder, see [`Replay`].

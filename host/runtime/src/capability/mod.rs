@@ -112,7 +112,7 @@ impl SourceError {
     }
 
     /// That a source gave nothing by the deadline of the call.
-    fn late(place: impl fmt::Display) -> Self {
+    pub fn late(place: impl fmt::Display) -> Self {
         Self {
             kind: SourceErrorKind::Late,
             ..Self::new(place, "it gave no sample within the time of the call")
@@ -158,13 +158,14 @@ pub(crate) fn flag(kind: CapabilityKind) -> Flag {
 }
 
 /// What feeds a capability.
-#[derive(Clone, Debug)]
 pub(crate) enum Given {
     /// Seeds of RAND; none: 0.
     Seeds(Vec<String>),
     Files(Files),
     Sensor(Setup),
     Replay(Arc<Replay>),
+    /// What the host brings itself.
+    Own(Box<dyn Source>),
 }
 
 impl Given {
@@ -265,25 +266,25 @@ pub(crate) fn pin(setup: &Setup) -> Result<Option<(Setup, String)>, SourceError>
 pub(crate) fn open(
     capability: &Capability,
     index: usize,
-    given: &Given,
+    given: Given,
 ) -> Result<Box<dyn Source>, OpenError> {
     match given {
-        Given::Seeds(values) => Ok(rand::open(capability, index, values)?),
+        Given::Seeds(values) => Ok(rand::open(capability, index, &values)?),
         Given::Files(files) => match capability.kind {
-            CapabilityKind::Sound => sound::open(capability, files),
-            CapabilityKind::Image | CapabilityKind::FloatImage => image::open(capability, files),
-            CapabilityKind::Accel => table::open_accel(capability, files),
-            CapabilityKind::Temperature | CapabilityKind::Gpio => table::open(capability, files),
-            CapabilityKind::Raw => files::open_raw(capability, files),
+            CapabilityKind::Sound => sound::open(capability, &files),
+            CapabilityKind::Image | CapabilityKind::FloatImage => image::open(capability, &files),
+            CapabilityKind::Accel => table::open_accel(capability, &files),
+            CapabilityKind::Temperature | CapabilityKind::Gpio => table::open(capability, &files),
+            CapabilityKind::Raw => files::open_raw(capability, &files),
             CapabilityKind::Rand => unreachable!("RAND takes seeds"),
         },
         Given::Sensor(setup) => match setup.sensor {
             Some(Sensor::Stdin) => stdin::open(capability),
-            Some(Sensor::Serial) => serial::open(capability, setup),
-            Some(Sensor::Iio) => iio::open(capability, setup),
-            Some(Sensor::Sysfs) => sysfs::open(capability, setup),
+            Some(Sensor::Serial) => serial::open(capability, &setup),
+            Some(Sensor::Iio) => iio::open(capability, &setup),
+            Some(Sensor::Sysfs) => sysfs::open(capability, &setup),
             #[cfg(feature = "alsa")]
-            Some(Sensor::Alsa) => card::open(capability, setup),
+            Some(Sensor::Alsa) => card::open(capability, &setup),
             #[cfg(not(feature = "alsa"))]
             Some(Sensor::Alsa) => unreachable!("it is lacking"),
             #[cfg(feature = "v4l2")]
@@ -293,6 +294,7 @@ pub(crate) fn open(
             None => unreachable!("a sensor is one of these"),
         },
         Given::Replay(replay) => Ok(replay.open(index)?),
+        Given::Own(source) => Ok(source),
     }
 }
 

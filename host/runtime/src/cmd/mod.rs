@@ -13,10 +13,10 @@ use std::path::Path;
 use runec::Options;
 
 use crate::{
-    Grants, Limits, Policy, Rune,
+    Grants, Policy, Rune,
     cli::{Console, Failure, Sources, rune_bytes},
     consent::Consent,
-    grant::{Inputs, grant},
+    grant::{Offer, grant},
 };
 
 /// Reads a rune, or compiles it with its stages marked.
@@ -41,12 +41,10 @@ fn granted(
         .transpose()
         .map_err(Failure::usage)?;
     let consent = Consent::new(rune, &sources.allow, console);
-    let flags = Inputs::Flags(&sources.flags(), Some(&consent));
-    Ok(grant(
-        rune,
-        &flags,
-        &[],
-        &Limits::default(),
-        policy.as_ref(),
-    )?)
+    let offer = Offer {
+        policy: policy.as_ref(),
+        flags: &sources.flags(),
+        ..Offer::default()
+    };
+    Ok(grant(rune, offer, None, Some(&consent))?)
 }

@@ -7,8 +7,9 @@
 
 use std::{
     fmt,
+    fs::File,
     hash::{Hash, Hasher},
-    io::{self, Read, Write},
+    io::{self, Read, Seek, Write},
     os::unix::process::ExitStatusExt,
     path::PathBuf,
     process::{Child, Command, ExitCode, ExitStatus, Stdio},
@@ -17,7 +18,10 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Resource, Rlimit, Signal, setrlimit};
+use rustix::{
+    fs::{MemfdFlags, memfd_create},
+    process::{Resource, Rlimit, Signal, setrlimit},
+};
 use sha2::{Digest, Sha256};
 use wasmtime::{Engine, Module};
 
@@ -123,33 +127,41 @@ impl Compiler {
                 args,
                 limits,
             } => {
-                let child = Command::new(program)
-                    .args(args)
-                    .args([limits.cpu_seconds, limits.memory_bytes].map(|n| n.to_string()))
-                    .env_clear()
-                    .stdin(Stdio::piped())
-                    .stdout(Stdio::piped())
-                    .stderr(Stdio::piped())
-                    .spawn()
-                    .map_err(|e| CompileError::NoWorker(e.to_string()))?;
-                wait(child, wasm, *limits)
+                let spawn = || {
+                    Command::new(program)
+                        .args(args)
+                        .args([limits.cpu_seconds, limits.memory_bytes].map(|n| n.to_string()))
+                        .env_clear()
+                        .stdin(in_memory(wasm)?)
+                        .stdout(Stdio::piped())
+                        .stderr(Stdio::piped())
+                        .spawn()
+                };
+                let child =
+                    spawn().map_err(|e: io::Error| CompileError::NoWorker(e.to_string()))?;
+                wait(child, *limits)
             }
         }
     }
 }
 
-/// Hands a module to a worker and waits for its code.
-fn wait(mut child: Child, wasm: &[u8], limits: WorkerLimits) -> Result<Vec<u8>, CompileError> {
-    let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let (Some(mut stdin), Some(stdout), Some(stderr)) = pipes else {
-        unreachable!("all three are piped");
+/// A file that holds a module and has no name. A pipe would not do: where the worker has gone, writing to it ends
+/// a process that does not ignore SIGPIPE, and a program that embeds the runtime need not.
+fn in_memory(wasm: &[u8]) -> io::Result<File> {
+    let mut file = File::from(memfd_create("module", MemfdFlags::CLOEXEC)?);
+    file.write_all(wasm)?;
+    file.rewind()?;
+    Ok(file)
+}
+
+/// Waits for the code of a worker.
+fn wait(mut child: Child, limits: WorkerLimits) -> Result<Vec<u8>, CompileError> {
+    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        unreachable!("both are piped");
     };
     let answer = thread::scope(|scope| {
         let (send, received) = mpsc::channel();
         scope.spawn(move || {
-            // A worker that has gone says why elsewhere.
-            let _ = stdin.write_all(wasm);
-            drop(stdin);
             let (mut code, mut words) = (vec![], vec![]);
             let read = stdout
                 .take(MOST_CODE + 1)

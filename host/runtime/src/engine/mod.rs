@@ -14,8 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rune_abi::Manifest;
-use rune_saga::{Output, Recorder, Stage};
+use rune_abi::{Manifest, ManifestView};
+use rune_saga::{Output, Recorder, Stage, Subject};
 use wasmtime::{Config, Engine, Module};
 
 pub use compile::{CompileError, Compiler, WorkerLimits, worker};
@@ -192,6 +192,26 @@ pub fn health(manifest: &Manifest) -> Health {
     let stages = vec![Stage::new(); manifest.stages.len()];
     let outputs = vec![Output::new(); manifest.outputs.len()];
     Recorder::new(stages.into(), outputs.into(), now())
+}
+
+/// A health as a record, which [`rune_saga::Snapshot`] decodes; `manifest` and `digest` are of its rune.
+pub(crate) fn record(health: &Health, manifest: &[u8], digest: [u8; 32]) -> Vec<u8> {
+    let manifest = ManifestView::parse(manifest).expect("it was checked");
+    let subject = Subject {
+        manifest: &manifest,
+        digest,
+    };
+    let mut record = vec![0; 4096];
+    loop {
+        match health.encode(&subject, now(), &mut record) {
+            Ok(written) => {
+                let written = written.len();
+                record.truncate(written);
+                return record;
+            }
+            Err(small) => record.resize(small.needed, 0),
+        }
+    }
 }
 
 /// Nanoseconds on the clock of all [`Health`]: since the first use in this process.

@@ -8,13 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rune_abi::ManifestView;
-use rune_saga::Subject;
 use serde::{Deserialize, Serialize};
 
 use super::{Say, ServeError, log::Log};
 use crate::{
-    Call, Health, Instance, Limits, Policy, Rune, Runtime, now,
+    Call, Health, Instance, Limits, Policy, Rune, Runtime, engine,
     output::router::{Router, SendError},
     policy::Schedule,
 };
@@ -586,30 +584,14 @@ impl Live {
     /// Shows others what it did.
     fn publish(&mut self, shared: &Shared) {
         self.published = Some(Instant::now());
-        let manifest = ManifestView::parse(&self.manifest).expect("it was checked");
-        let subject = Subject {
-            manifest: &manifest,
-            digest: self.digest,
-        };
         for (index, lost) in self.router.take_lost() {
             self.instance.health_mut().dropped(index, lost);
         }
-        let health = self.instance.health();
-        let mut record = vec![0; 4096];
-        loop {
-            match health.encode(&subject, now(), &mut record) {
-                Ok(written) => {
-                    let written = written.len();
-                    record.truncate(written);
-                    shared.state().record = record;
-                    break;
-                }
-                Err(small) => record.resize(small.needed, 0),
-            }
-        }
+        let record = engine::record(self.instance.health(), &self.manifest, self.digest);
+        shared.state().record = record;
         if self.beat.elapsed() >= INTERVAL {
             self.beat = Instant::now();
-            self.instance.health_mut().begin_interval(now());
+            self.instance.health_mut().begin_interval(crate::now());
         }
     }
 }

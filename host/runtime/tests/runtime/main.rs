@@ -10,6 +10,7 @@ mod http;
 mod load;
 #[cfg(feature = "mqtt")]
 mod mqtt;
+mod offer;
 mod outputs;
 mod policy;
 mod run;

@@ -1,7 +1,11 @@
-//! Small runes written by hand, as the text form of WebAssembly, and the program run in folders of their own.
+//! The runes of `runes.rs` started, and the program run in folders of their own.
+
+#[path = "page.rs"]
+mod page;
+#[path = "runes.rs"]
+mod runes;
 
 use std::{
-    fmt::Write as _,
     fs::{self, File},
     io::{self, Read as _, Write as _},
     net::TcpStream,
@@ -12,28 +16,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rune_abi::{
-    Base, Capability, CapabilityKind, Dim, ElementType, Feed, Manifest, Output, OutputKind, Param,
-    TensorType, Value, Version, WasmFeatures,
-};
+use rune_abi::{CapabilityKind, ElementType};
 use rune_runtime::{
     Call, CallError, Elements, Grants, Instance, Limits, Rates, Read, Record, Router, Rune, Sink,
     SinkCounters, Source, SourceError, SourceFlag, Tensor, serial,
 };
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-/// Every import of the contract.
-pub(crate) const IMPORTS: &str = r#"
-  (import "runicos" "read" (func $read (param i32 i32 i32) (result i32)))
-  (import "runicos" "write" (func $write (param i32 i32) (result i32)))
-  (import "runicos" "log" (func $log (param i32 i32 i32)))
-  (import "runicos" "fault" (func $fault (param i32 i32 i32)))
-  (import "runicos" "mark" (func $mark (param i32 i32)))"#;
-
-/// Where the tests keep a record, what they read, and the manifest.
-pub(crate) const RECORD: u32 = 512;
-pub(crate) const INPUT: u32 = 1024;
-pub(crate) const MANIFEST: u32 = 32768;
+pub(crate) use runes::*;
 
 /// An empty folder for one test.
 pub(crate) fn folder(group: &str, name: &str) -> PathBuf {
@@ -61,126 +51,6 @@ pub(crate) fn rune(folder: &Path, args: &[&str]) -> process::Output {
         .current_dir(folder)
         .output()
         .unwrap()
-}
-
-pub(crate) fn ty(element: ElementType, dims: &[u32]) -> TensorType {
-    let dims: Vec<Dim> = dims.iter().map(|d| Dim::Exact(*d)).collect();
-    TensorType::new(element, &dims).unwrap()
-}
-
-pub(crate) fn param(name: &str, value: Value) -> Param {
-    Param {
-        name: name.to_owned(),
-        value,
-    }
-}
-
-pub(crate) fn capability(kind: CapabilityKind, name: &str, ty: TensorType) -> Capability {
-    Capability {
-        kind,
-        name: name.to_owned(),
-        ty,
-        params: vec![],
-    }
-}
-
-pub(crate) fn output(name: &str, types: &[TensorType]) -> Output {
-    let feed = |ty: &TensorType| Feed {
-        from: "stage".to_owned(),
-        ty: *ty,
-    };
-    Output {
-        kind: OutputKind::Serial,
-        name: name.to_owned(),
-        tensors: types.iter().map(feed).collect(),
-        params: vec![],
-    }
-}
-
-/// A manifest of one page and all features but SIMD.
-pub(crate) fn manifest(capabilities: Vec<Capability>, outputs: Vec<Output>) -> Manifest {
-    Manifest {
-        abi_version: rune_abi::ABI_VERSION,
-        features: WasmFeatures(0b1_1111),
-        security_counter: 0,
-        memory_bytes: 65536,
-        stack_bytes: 0,
-        name: "test".to_owned(),
-        version: Version::default(),
-        bases: vec![Base {
-            name: "runicos/base".to_owned(),
-            version: Version::default(),
-        }],
-        capabilities,
-        outputs,
-        models: vec![],
-        stages: vec!["first".to_owned(), "second".to_owned()],
-    }
-}
-
-/// Bytes as a string of the text form.
-pub(crate) fn quoted(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, b| {
-        write!(text, "\\{b:02x}").unwrap();
-        text
-    })
-}
-
-/// A whole rune as text: `call` is the body of `_call`, `more` any further fields of the module.
-pub(crate) fn text(manifest: &Manifest, call: &str, more: &str) -> String {
-    let bytes = quoted(&manifest.to_bytes().unwrap());
-    let pages = manifest.memory_bytes.div_ceil(65536);
-    format!(
-        r#"(module {IMPORTS}
-  (memory (export "memory") {pages} {pages})
-  (data (i32.const {MANIFEST}) "{bytes}")
-  (@custom "rune.manifest" "{bytes}")
-  (func (export "_manifest") (result i32) i32.const {MANIFEST})
-  (func (export "_call") (result i32) {call})
-  {more})"#
-    )
-    .replace(
-        IMPORTS,
-        &IMPORTS
-            .lines()
-            .filter(|line| match line {
-                line if line.contains("$read") => !manifest.capabilities.is_empty(),
-                line if line.contains("$write") => !manifest.outputs.is_empty(),
-                _ => true,
-            })
-            .collect::<Vec<_>>()
-            .join("\n"),
-    )
-}
-
-pub(crate) fn wasm(text: &str) -> Vec<u8> {
-    wat::parse_str(text).unwrap()
-}
-
-/// A record of one tensor, as a data segment at [`RECORD`].
-pub(crate) fn record(address: u32, ty: &TensorType) -> String {
-    let mut words = vec![address, ty.bytes(), ty.dims().len() as u32];
-    words.extend(ty.dims().iter().map(|d| d.bound()));
-    let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
-    format!("(data (i32.const {RECORD}) \"{}\")", quoted(&bytes))
-}
-
-/// A rune that writes what it reads to the output `serial`.
-pub(crate) fn echo(capability: Capability) -> Vec<u8> {
-    let ty = capability.ty;
-    let call = format!(
-        "(if (i32.eqz (call $read (i32.const 0) (i32.const {INPUT}) (i32.const {})))
-           (then (return (i32.const 2))))
-         (call $write (i32.const 0) (i32.const {RECORD}))",
-        ty.bytes()
-    );
-    let manifest = manifest(vec![capability], vec![output("serial", &[ty])]);
-    wasm(&text(&manifest, &call, &record(INPUT, &ty)))
-}
-
-/// A rune without capabilities or outputs and this `_call`.
-pub(crate) fn bare(call: &str) -> Vec<u8> {
-    wasm(&text(&manifest(vec![], vec![]), call, ""))
 }
 
 pub(crate) fn flags(flags: &[(CapabilityKind, &str)]) -> Vec<SourceFlag> {
@@ -327,42 +197,10 @@ impl Random {
     }
 }
 
-/// Lays out the files of a page of the book and runs its commands; gives how many there were. A fence with a
-/// path behind its language is that file, `text` is for reading only; in a `console` fence a line with `$` is a
-/// command, and the lines below it are all that it prints.
+/// Follows a page of the book with the program; gives how many commands there were.
 pub(crate) fn run_page(top: &Path, page: &str) -> usize {
-    let bin = Path::new(env!("CARGO_BIN_EXE_rune")).parent().unwrap();
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-    let mut commands = 0;
-    for fence in page.split("\n```").skip(1).step_by(2) {
-        let (info, text) = fence.split_once('\n').unwrap();
-        match info.split_once(' ').unwrap_or((info, "")) {
-            ("runefile", "") => fs::write(top.join("Runefile"), text).unwrap(),
-            ("text" | "toml" | "yaml", "") => {}
-            ("toml", file) => fs::write(top.join(file), text).unwrap(),
-            ("console", "") => {
-                for part in format!("\n{text}\n").split("\n$ ").skip(1) {
-                    let (command, shown) = part.split_once('\n').unwrap_or((part, ""));
-                    let output = Command::new("bash")
-                        .args(["-c", &format!("{{ {command}; }} 2>&1")])
-                        .current_dir(top)
-                        .env("PATH", &path)
-                        .output()
-                        .unwrap();
-                    let printed = String::from_utf8(output.stdout).unwrap();
-                    // What the compiler says of a build is not what the page is about.
-                    if command.contains("rune build") {
-                        assert!(output.status.success(), "{printed}");
-                    } else {
-                        assert_eq!(printed.trim_end(), shown.trim_end(), "{command}");
-                    }
-                    commands += 1;
-                }
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-    commands
+    let tools = Path::new(env!("CARGO_BIN_EXE_rune")).parent().unwrap();
+    page::run_page(tools, top, page)
 }
 
 /// Gives zeros a few times.
