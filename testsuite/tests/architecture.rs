@@ -54,6 +54,10 @@ fn front_and_back_meet_only_in_ir() {
                 "runec",
             ],
         ),
+        (
+            "rune-capi",
+            &["rune-abi", "rune-exporters", "rune-runtime", "rune-saga"],
+        ),
         ("rune-saga", &["rune-abi"]),
         ("rune-exporters", &["rune-saga"]),
     ]);
