@@ -17,7 +17,11 @@ use std::{
 /// Where cargo leaves the library for the tests: beside them.
 fn library_folder() -> PathBuf {
     let folder = env::current_exe().unwrap().parent().unwrap().to_owned();
-    assert!(folder.join("librunicos.so").is_file(), "{folder:?}");
+    assert!(
+        folder.join("librunicos.so").is_file(),
+        "{}",
+        folder.display()
+    );
     folder
 }
 

@@ -62,8 +62,8 @@ fn run(name: &str, source: &Path, args: &[&str], way: Way) -> Option<String> {
             ],
         ),
     };
-    let tools = ["cc"].into_iter().chain(wrapper.first().copied());
-    if !tools.map(is_there).all(|there| there) {
+    let mut tools = ["cc"].into_iter().chain(wrapper.first().copied());
+    if !tools.all(is_there) {
         return None;
     }
     let folder = runes(&format!("{name}-{suffix}"));
