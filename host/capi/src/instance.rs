@@ -60,8 +60,10 @@ pub extern "C" fn runicos_instance_call(
 ) -> runicos_status_t {
     make(result, error, || {
         let of = given(instance, "instance")?;
-        let call = of.instance.with(|instance| Ok(instance.call()?))?;
-        Ok(runicos_result_t::new(of.rune.clone(), call, &of.rates))
+        of.instance.with(|instance| {
+            let call = instance.call()?;
+            Ok(runicos_result_t::new(of.rune.clone(), call, &of.rates))
+        })
     })
 }
 

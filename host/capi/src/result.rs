@@ -155,9 +155,9 @@ pub extern "C" fn runicos_result_free(result: Option<Box<runicos_result_t>>) {
 }
 
 impl runicos_result_t {
-    pub(crate) fn new(rune: Arc<Rune>, call: Call, rates: &Rates) -> Self {
+    pub(crate) fn new(rune: Arc<Rune>, call: Call<'_>, rates: &Rates) -> Self {
         let (outcome, records) = match call {
-            Call::Output(records) => (runicos_outcome_t::RUNICOS_OUTPUT, records),
+            Call::Output(records) => (runicos_outcome_t::RUNICOS_OUTPUT, records.to_vec()),
             Call::NoOutput => (runicos_outcome_t::RUNICOS_NO_OUTPUT, vec![]),
             Call::End => (runicos_outcome_t::RUNICOS_END, vec![]),
         };
