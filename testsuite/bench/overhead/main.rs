@@ -6,6 +6,7 @@
 //! `RUSTFLAGS="-C target-cpu=native"` the native side, and the runtime, may use all of the processor.
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
 
+mod bare;
 mod form;
 mod native;
 
@@ -55,9 +56,18 @@ fn main() {
     let cases = cases
         .iter()
         .filter(|(name, _)| only.as_ref().is_none_or(|o| o == name));
+    let mut floor = bare::calls(1_000_000);
+    let mut times: Vec<f64> = (0..REPETITIONS).map(|_| timed(&mut floor).1).collect();
+    times.sort_by(f64::total_cmp);
     let charts: Vec<Chart> = cases.map(|(name, most)| experiment(name, *most)).collect();
     std::fs::write(&picture, chart::svg(&charts)).expect("the picture can be written");
-    println!("\n{} shows every repetition", picture.display());
+    println!(
+        "\nthe engine alone, an empty function with the same two imports: {:.3} ({:.3} to {:.3})",
+        times[REPETITIONS / 2],
+        times[0],
+        times[REPETITIONS - 1]
+    );
+    println!("{} shows every repetition", picture.display());
 }
 
 /// One pipeline, with up to so many calls.
