@@ -6,7 +6,7 @@
 //! missing. Entries that were not used for longest are removed where all together grow beyond a limit.
 
 use std::{
-    fmt::{self, Write as _},
+    fmt,
     fs::{self, File, OpenOptions},
     io::{self, ErrorKind, Read, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
@@ -119,11 +119,7 @@ impl Cache {
     }
 
     fn path(&self, key: &[u8; 32]) -> PathBuf {
-        let mut name = String::new();
-        for byte in key {
-            write!(name, "{byte:02x}").expect("a string takes everything");
-        }
-        self.folder.join(name)
+        self.folder.join(crate::hex(key))
     }
 
     /// Removes the entries that were not used for longest until so many bytes are left, and files that a

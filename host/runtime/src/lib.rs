@@ -147,7 +147,7 @@ impl Rune {
 
     /// The same in hexadecimal.
     pub fn digest_hex(&self) -> String {
-        self.digest.map(|byte| format!("{byte:02x}")).concat()
+        hex(&self.digest)
     }
 
     /// Who signed it; their signatures were found right.
@@ -258,6 +258,11 @@ impl Rune {
     pub fn start(&self, grants: Grants, listener: Listener) -> Result<Instance, StartError> {
         Runtime::new(Compiler::InProcess, None)?.start(self, grants, listener)
     }
+}
+
+/// Bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What a rune may use.

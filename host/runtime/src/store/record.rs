@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt::Write as _,
     io::{self, ErrorKind},
 };
 
@@ -10,6 +9,7 @@ use rune_install::{Geometry, ReadFault, Region, Storage};
 use sha2::{Digest as _, Sha256};
 
 use super::disk::Disk;
+use crate::hex;
 
 /// Files of a disk as a storage: `area-0`, `area-1`, `slot-0` and so on. An erased one is not there, or shorter.
 #[derive(Debug)]
@@ -137,11 +137,4 @@ pub(super) fn write_values(
     disk.rename(NEW, VALUES)?;
     disk.sync_folder()?;
     Ok(true)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a string takes everything");
-        text
-    })
 }
