@@ -45,6 +45,7 @@ impl fmt::Debug for Router {
 
 /// A sink that is open, with the outputs that go there.
 struct Channel {
+    sink: Sink,
     outputs: Vec<usize>,
     /// What messages call it: the outputs, and the sink.
     name: String,
@@ -64,6 +65,122 @@ enum Way {
     Queued(Queue),
     /// What comes too late is counted as failed.
     Closed,
+}
+
+/// Sinks that are open, and that nothing was written to yet.
+pub(crate) struct Opened {
+    manifest: Manifest,
+    rates: Rates,
+    groups: Vec<Group>,
+}
+
+/// A sink with the outputs that go there.
+struct Group {
+    sink: Sink,
+    outputs: Vec<usize>,
+    /// The outputs, as messages call them.
+    names: String,
+    /// `None` as long as another router has the file.
+    writer: Option<Box<dyn Writer>>,
+}
+
+impl Group {
+    fn error(&self, what: String) -> SinkError {
+        SinkError {
+            outputs: self.names.clone(),
+            place: self.sink.to_string(),
+            what,
+        }
+    }
+}
+
+impl Opened {
+    /// Opens sinks as [`Router::open`] does, for a rune that is to take the place of another. A file that the router
+    /// of that one writes can be had only when it has finished, and is opened by [`start`](Self::start).
+    pub(crate) fn beside(
+        running: Option<&Router>,
+        manifest: &Manifest,
+        sinks: &[Sink],
+        rates: Rates,
+    ) -> Result<Self, SinkError> {
+        let mut groups: Vec<Group> = vec![];
+        for (index, output) in manifest.outputs.iter().enumerate() {
+            let sink = sinks.get(index).unwrap_or(&Sink::Stdout);
+            match groups.iter_mut().find(|group| group.sink == *sink) {
+                _ if *sink == Sink::Discard => {}
+                Some(group) => {
+                    group.outputs.push(index);
+                    group.names += &format!(" and `{}`", output.name);
+                }
+                None => groups.push(Group {
+                    sink: sink.clone(),
+                    outputs: vec![index],
+                    names: format!("`{}`", output.name),
+                    writer: None,
+                }),
+            }
+        }
+        for group in &mut groups {
+            if !running.is_some_and(|router| router.writes(&group.sink)) {
+                let writer = sink::open(&group.sink).map_err(|what| group.error(what))?;
+                group.writer = Some(writer);
+            }
+        }
+        Ok(Self {
+            manifest: manifest.clone(),
+            rates,
+            groups,
+        })
+    }
+
+    /// Lets them be written.
+    ///
+    /// # Errors
+    /// Where a thread cannot be had, or a file that was another router's.
+    pub(crate) fn start(self, report: Report) -> Result<Router, SinkError> {
+        let meters = Meters::new(self.manifest.outputs.len());
+        let open = |mut group: Group| {
+            let name = format!("output {}: {}", group.names, group.sink);
+            let writer = match group.writer.take() {
+                Some(writer) => writer,
+                None => sink::open(&group.sink).map_err(|what| group.error(what))?,
+            };
+            let way = match &group.sink {
+                Sink::Stdout | Sink::Discard | Sink::File(_) => Way::Direct {
+                    writer,
+                    is_stdout: group.sink == Sink::Stdout,
+                    is_down: false,
+                    why: None,
+                },
+                Sink::Tty(_, delivery) | Sink::Mqtt(_, delivery) | Sink::Http(_, delivery) => {
+                    let (meters, report) = (meters.clone(), report.clone());
+                    let queue = Queue::start(writer, delivery, meters, name.clone(), report);
+                    Way::Queued(queue.map_err(|e| group.error(e.to_string()))?)
+                }
+            };
+            Ok(Channel {
+                sink: group.sink,
+                outputs: group.outputs,
+                name,
+                way,
+                line: Arc::default(),
+            })
+        };
+        let channels = self
+            .groups
+            .into_iter()
+            .map(open)
+            .collect::<Result<_, _>>()?;
+        Ok(Router {
+            told: vec![0; self.manifest.outputs.len()],
+            manifest: self.manifest,
+            rates: self.rates,
+            channels,
+            meters,
+            report,
+            losses: None,
+        })
+    }
 }
 
 /// Why a run should end because of standard output.
@@ -136,58 +253,14 @@ impl Router {
         rates: Rates,
         report: Report,
     ) -> Result<Self, SinkError> {
-        let meters = Meters::new(manifest.outputs.len());
-        let mut groups: Vec<(&Sink, Vec<usize>)> = vec![];
-        for index in 0..manifest.outputs.len() {
-            let sink = sinks.get(index).unwrap_or(&Sink::Stdout);
-            match groups.iter_mut().find(|(s, _)| *s == sink) {
-                _ if *sink == Sink::Discard => {}
-                Some((_, outputs)) => outputs.push(index),
-                None => groups.push((sink, vec![index])),
-            }
-        }
-        let open = |(sink, outputs): (&Sink, Vec<usize>)| {
-            let names = outputs
-                .iter()
-                .map(|i| format!("`{}`", manifest.outputs[*i].name));
-            let names = names.collect::<Vec<_>>().join(" and ");
-            let name = format!("output {names}: {sink}");
-            let error = |what: String| SinkError {
-                outputs: names.clone(),
-                place: sink.to_string(),
-                what,
-            };
-            let writer = sink::open(sink).map_err(error)?;
-            let way = match sink {
-                Sink::Stdout | Sink::Discard | Sink::File(_) => Way::Direct {
-                    writer,
-                    is_stdout: *sink == Sink::Stdout,
-                    is_down: false,
-                    why: None,
-                },
-                Sink::Tty(_, delivery) | Sink::Mqtt(_, delivery) | Sink::Http(_, delivery) => {
-                    let (meters, report) = (meters.clone(), report.clone());
-                    let queue = Queue::start(writer, delivery, meters, name.clone(), report);
-                    Way::Queued(queue.map_err(|e| error(e.to_string()))?)
-                }
-            };
-            Ok(Channel {
-                outputs,
-                name,
-                way,
-                line: Arc::default(),
-            })
-        };
-        let channels = groups.into_iter().map(open).collect::<Result<_, _>>()?;
-        Ok(Self {
-            manifest: manifest.clone(),
-            rates,
-            channels,
-            meters,
-            report,
-            losses: None,
-            told: vec![0; manifest.outputs.len()],
-        })
+        Opened::beside(None, manifest, sinks, rates)?.start(report)
+    }
+
+    /// Whether it has the file of a sink.
+    fn writes(&self, sink: &Sink) -> bool {
+        let is_open = |channel: &&Channel| !matches!(channel.way, Way::Closed);
+        let mut open = self.channels.iter().filter(is_open);
+        open.any(|channel| channel.sink.is_file_of(sink))
     }
 
     /// Sends what one call wrote, and gives the time from the start of that call to the start of the next,

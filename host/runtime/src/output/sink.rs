@@ -117,6 +117,16 @@ pub enum WhenFull {
     DropOldest,
 }
 
+impl Sink {
+    /// Whether both are the same file, however long it may become. Only one can have it.
+    pub(super) fn is_file_of(&self, other: &Self) -> bool {
+        let (Self::File(own), Self::File(other)) = (self, other) else {
+            return false;
+        };
+        (&own.folder, &own.file) == (&other.folder, &other.file)
+    }
+}
+
 impl fmt::Display for Sink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
