@@ -72,7 +72,7 @@ mod signature;
 pub mod store;
 
 use std::{
-    fmt,
+    fmt::{self, Write as _},
     fs::File,
     io::{self, Read as _},
     num::{NonZeroU32, NonZeroU64},
@@ -262,7 +262,10 @@ impl Rune {
 
 /// Bytes in hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes everything");
+        text
+    })
 }
 
 /// What a rune may use.

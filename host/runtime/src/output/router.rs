@@ -79,7 +79,7 @@ struct Group {
     sink: Sink,
     outputs: Vec<usize>,
     /// The outputs, as messages call them.
-    names: String,
+    names: Vec<String>,
     /// `None` as long as another router has the file.
     writer: Option<Box<dyn Writer>>,
 }
@@ -87,7 +87,7 @@ struct Group {
 impl Group {
     fn error(&self, what: String) -> SinkError {
         SinkError {
-            outputs: self.names.clone(),
+            outputs: self.names.join(" and "),
             place: self.sink.to_string(),
             what,
         }
@@ -110,12 +110,12 @@ impl Opened {
                 _ if *sink == Sink::Discard => {}
                 Some(group) => {
                     group.outputs.push(index);
-                    group.names += &format!(" and `{}`", output.name);
+                    group.names.push(format!("`{}`", output.name));
                 }
                 None => groups.push(Group {
                     sink: sink.clone(),
                     outputs: vec![index],
-                    names: format!("`{}`", output.name),
+                    names: vec![format!("`{}`", output.name)],
                     writer: None,
                 }),
             }
@@ -140,7 +140,7 @@ impl Opened {
     pub(crate) fn start(self, report: Report) -> Result<Router, SinkError> {
         let meters = Meters::new(self.manifest.outputs.len());
         let open = |mut group: Group| {
-            let name = format!("output {}: {}", group.names, group.sink);
+            let name = format!("output {}: {}", group.names.join(" and "), group.sink);
             let writer = match group.writer.take() {
                 Some(writer) => writer,
                 None => sink::open(&group.sink).map_err(|what| group.error(what))?,
