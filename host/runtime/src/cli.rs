@@ -24,7 +24,7 @@ use runec::{
 use crate::{
     Cache, Call, CallError, Cause, Compiler, GrantError, Instance, Limits, Policy, Replay, Router,
     Rune, Runtime, SendError, SourceFlag, StartError,
-    cmd::{bench, consent, control, serve, top, trace},
+    cmd::{bench, consent, control, install, serve, top, trace},
     consent::Consent,
     grant::{Offer, grant},
     worker,
@@ -72,6 +72,14 @@ enum Command {
     Trigger(control::One),
     /// Show what a served rune said
     Logs(control::Logs),
+    /// Install a rune in a served folder, on trial
+    Install(install::Install),
+    /// End the trial of an installed rune: it stays
+    Confirm(control::One),
+    /// End the trial of an installed rune, or go back to the one that was confirmed before
+    Rollback(control::One),
+    /// Stop an installed rune and remove it
+    Remove(control::One),
     /// Turn a module into machine code: what this program starts itself for
     #[command(hide = true)]
     CompileWorker {
@@ -220,6 +228,13 @@ pub fn main() -> ExitCode {
         Command::Reload(args) => plain(args.ask(|rune| crate::serve::Request::Reload { rune })),
         Command::Trigger(args) => plain(args.ask(|rune| crate::serve::Request::Trigger { rune })),
         Command::Logs(args) => plain(control::logs(&args)),
+        Command::Install(args) => {
+            let console = Console::new(false, false);
+            (install::install(&args, console), console)
+        }
+        Command::Confirm(args) => plain(args.ask(|rune| crate::serve::Request::Confirm { rune })),
+        Command::Rollback(args) => plain(args.ask(|rune| crate::serve::Request::Rollback { rune })),
+        Command::Remove(args) => plain(args.ask(|rune| crate::serve::Request::Remove { rune })),
         Command::Bench(args) => {
             let console = Console::new(false, false);
             (bench::bench(&args, console), console)

@@ -1,6 +1,10 @@
-//! `rune ps`, `start`, `stop`, `reload`, `trigger` and `logs`: what is asked of the server of a folder.
+//! `rune ps`, `start`, `stop`, `logs` and all others of one rune: what is asked of the server of a folder.
 
-use std::{path::PathBuf, thread, time::Duration};
+use std::{
+    path::PathBuf,
+    thread,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use clap::Args;
 use serde_json::Value;
@@ -8,11 +12,11 @@ use serde_json::Value;
 use super::bench::shown;
 use crate::{
     cli::{Failure, print},
-    serve::{self, Entry, Request, Status},
+    serve::{self, Entry, Request, Slot, Status},
 };
 
 /// How often new lines are asked for.
-const FOLLOW: Duration = Duration::from_millis(300);
+pub(super) const FOLLOW: Duration = Duration::from_millis(300);
 
 #[derive(Debug, Args)]
 pub(crate) struct Where {
@@ -23,7 +27,7 @@ pub(crate) struct Where {
 
 #[derive(Debug, Args)]
 pub(crate) struct One {
-    /// The rune's file without .rune
+    /// The name it is installed by, or its file without .rune
     name: String,
 
     #[command(flatten)]
@@ -83,7 +87,16 @@ pub(crate) fn ps(args: &Ps) -> Result<(), Failure> {
 /// A line for each rune.
 fn table(status: &[Status]) -> String {
     let head = [
-        "NAME", "VERSION", "PHASE", "CALLS", "FAILED", "P50", "P99", "MEMORY", "ERROR",
+        "NAME",
+        "VERSION",
+        "PHASE",
+        "CALLS",
+        "FAILED",
+        "P50",
+        "P99",
+        "MEMORY",
+        "INSTALLED",
+        "ERROR",
     ];
     let mut rows = vec![head.map(str::to_owned)];
     rows.extend(status.iter().map(|s| {
@@ -99,13 +112,18 @@ fn table(status: &[Status]) -> String {
             time("/latency_ns/p50"),
             time("/latency_ns/p99"),
             memory.map_or_else(String::new, |n| format!("{} KiB", n.div_ceil(1024))),
+            s.installed
+                .iter()
+                .map(Slot::to_string)
+                .collect::<Vec<_>>()
+                .join(", "),
             s.error.clone().unwrap_or_default(),
         ]
     }));
     let widths: Vec<usize> = (0..head.len())
         .map(|i| rows.iter().map(|r| r[i].chars().count()).max().unwrap_or(0))
         .collect();
-    let line = |row: &[String; 9]| {
+    let line = |row: &[String; 10]| {
         let cells = row.iter().zip(&widths);
         let cells: Vec<String> = cells
             .map(|(cell, width)| format!("{cell:<width$}"))
@@ -149,23 +167,10 @@ fn named(line: &Entry) -> String {
     format!("{}: {}", name[at], line.text)
 }
 
-/// A time as `2026-03-01T12:00:00.250Z` (days to a date: Howard Hinnant, `chrono`-compatible low-level date
-/// algorithms).
+/// A time as `2026-03-01T12:00:00.250Z`; those after the year 9999 as its end.
 fn clock(unix_ms: u64) -> String {
-    let (seconds, ms) = (unix_ms / 1000, unix_ms % 1000);
-    let (days, second) = ((seconds / 86400) as i64, seconds % 86400);
-    // Years begin in March, so that the day that is left over is their last.
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * march + 2) / 5 + 1;
-    let month = if march < 10 { march + 3 } else { march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+    let since = Duration::from_millis(unix_ms.min(253_402_300_799_999));
+    humantime::format_rfc3339_millis(UNIX_EPOCH + since).to_string()
 }
 
 /// A number of a status, such as `/total/calls`.
@@ -182,9 +187,7 @@ mod tests {
 
     #[test]
     fn times_are_dates_of_the_calendar() {
-        assert_eq!(clock(0), "1970-01-01T00:00:00.000Z");
-        assert_eq!(clock(951_782_400_250), "2000-02-29T00:00:00.250Z");
         assert_eq!(clock(1_709_251_199_999), "2024-02-29T23:59:59.999Z");
-        assert_eq!(clock(4_102_444_799_000), "2099-12-31T23:59:59.000Z");
+        assert_eq!(clock(u64::MAX), "9999-12-31T23:59:59.999Z");
     }
 }

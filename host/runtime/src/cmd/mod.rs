@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod consent;
 pub(crate) mod control;
 mod cycle;
+pub(crate) mod install;
 pub(crate) mod serve;
 pub(crate) mod top;
 pub(crate) mod trace;

@@ -16,6 +16,7 @@ use crate::{
 const ABOUT: &str = "\
 NAME.rune in the folder runs under the policy NAME.toml, or policy.toml where it has none of its own. The policy
 says too when the rune is called: [schedule] with every-ms = N, on = \"input\" or on = \"trigger\".
+Installed runes are in DIR/store and run beside the files, under policies in the same way: see `rune install`.
 
 SIGTERM and SIGINT let every call end and the outputs drain; a second one ends the process at once.
 
@@ -96,11 +97,16 @@ fn notify(state: &str) {
 impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
         match error {
-            ServeError::Refused(_) | ServeError::NoRune(_) => Self::rune(error),
+            ServeError::Refused(why) => Self {
+                status: 1,
+                messages: why.lines().map(str::to_owned).collect(),
+            },
+            ServeError::NoRune(_) | ServeError::NotInstalled(_) => Self::rune(error),
             ServeError::Io(..)
             | ServeError::Served(_)
             | ServeError::Metrics(..)
             | ServeError::Load(..)
+            | ServeError::Store(..)
             | ServeError::Policy(_) => Self::usage(error),
         }
     }

@@ -228,6 +228,7 @@ mod tests {
             digest: String::new(),
             phase: Phase::Running,
             error: None,
+            installed: vec![],
             saga: Some(json!({
                 "uptime_ns": uptime,
                 "memory_peak_bytes": 65536,

@@ -25,6 +25,8 @@ use crate::{
 
 /// The only version of the format.
 const VERSION: u32 = 1;
+/// How long a trial runs before it is healthy, where the policy does not say.
+const HEALTHY_AFTER: Duration = Duration::from_secs(10);
 
 /// A policy that was read and makes sense.
 #[derive(Clone, Debug)]
@@ -164,6 +166,17 @@ impl Policy {
             }) => Schedule::Trigger,
             _ => Schedule::Input,
         }
+    }
+
+    /// How long an installed rune runs on trial before it is healthy.
+    pub(crate) fn healthy_after(&self) -> Duration {
+        let ms = self.file.install.healthy_after_ms;
+        ms.map_or(HEALTHY_AFTER, |ms| Duration::from_millis(ms.get().into()))
+    }
+
+    /// Whether a trial that is healthy is confirmed, without a person.
+    pub(crate) fn confirms(&self) -> bool {
+        self.file.install.confirm == schema::Confirm::Healthy
     }
 
     /// The line that would allow this much memory.

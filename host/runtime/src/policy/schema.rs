@@ -22,6 +22,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) limits: Limits,
     pub(super) schedule: Option<Spanned<Schedule>>,
+    #[serde(default)]
+    pub(super) install: Install,
     /// By the name of the capability in the rune.
     #[serde(default)]
     pub(super) capabilities: BTreeMap<String, Capability>,
@@ -56,6 +58,26 @@ pub(super) enum On {
     Input,
     /// Somebody who asks for it.
     Trigger,
+}
+
+/// How the trial of an installed rune ends.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Install {
+    #[serde(default)]
+    pub(super) confirm: Confirm,
+    pub(super) healthy_after_ms: Option<NonZeroU32>,
+}
+
+/// Who confirms a trial.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Confirm {
+    /// A person: `rune confirm`.
+    #[default]
+    Person,
+    /// The server, as soon as it is healthy.
+    Healthy,
 }
 
 /// A source bound to a capability.

@@ -1,4 +1,5 @@
-//! The socket of a served folder: one line of JSON asks, one line answers.
+//! The socket of a served folder: one line of JSON asks, one line answers. An upload is answered with the byte it
+//! goes on from, then with what became of it.
 
 use std::{
     fs,
@@ -7,7 +8,7 @@ use std::{
         fs::PermissionsExt,
         net::{UnixListener, UnixStream},
     },
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Weak,
         atomic::{AtomicUsize, Ordering},
@@ -18,12 +19,15 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
-use super::{SOCKET, ServeError, Server};
+use super::{Receipt, SOCKET, ServeError, Server, Upload};
 
 /// Most bytes of a request, and of an answer.
 const MOST_REQUEST: u64 = 64 << 10;
 const MOST_ANSWER: u64 = 16 << 20;
+/// Bytes that are sent of a rune before more is said of it.
+const PIECE: usize = 256 << 10;
 /// Most who are answered at once; others wait.
 const MOST_ASKING: usize = 32;
 /// How long one side waits for a line of the other.
@@ -61,6 +65,23 @@ pub enum Request {
         rune: String,
         /// The number of the first line.
         since: u64,
+    },
+    /// That a rune is installed, whose bytes come behind the first answer.
+    Install(Upload),
+    /// That the trial of a rune is over and it stays.
+    Confirm {
+        /// Its name.
+        rune: String,
+    },
+    /// That the trial of a rune is over, or that the one before a confirmed one comes back.
+    Rollback {
+        /// Its name.
+        rune: String,
+    },
+    /// That an installed rune is no more.
+    Remove {
+        /// Its name.
+        rune: String,
     },
 }
 
@@ -105,11 +126,19 @@ pub(super) fn listen(server: &Arc<Server>, socket: &Path) -> Result<(), ServeErr
 fn serve(server: &Weak<Server>, stream: &UnixStream) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let mut line = String::new();
-    BufReader::new(stream.take(MOST_REQUEST)).read_line(&mut line)?;
+    let (mut line, mut reader) = (String::new(), BufReader::new(stream));
+    reader.by_ref().take(MOST_REQUEST).read_line(&mut line)?;
     let answer = match (serde_json::from_str(&line), server.upgrade()) {
         (_, None) => Err("the server is stopping".to_owned()),
         (Err(error), _) => Err(format!("it is not a request: {error}")),
+        (Ok(Request::Install(upload)), Some(server)) => {
+            let go_on = |from| {
+                let mut stream = stream;
+                writeln!(stream, "{}", json!({ "ok": from }))
+            };
+            let receipt = server.install(&upload, &mut reader, go_on);
+            receipt.map(|r| json!(r)).map_err(|e| e.to_string())
+        }
         (Ok(request), Some(server)) => server.answer(request).map_err(|e| e.to_string()),
     };
     let answer = match answer {
@@ -143,6 +172,13 @@ impl Server {
             Request::Logs { rune, since } => {
                 return self.with(&rune, |unit| json!(unit.log().since(since)));
             }
+            Request::Confirm { rune } => self.confirm(&rune)?,
+            Request::Rollback { rune } => self.rollback(&rune)?,
+            Request::Remove { rune } => self.remove(&rune)?,
+            Request::Install(_) => {
+                let why = "an upload needs its bytes: see `Server::install`";
+                return Err(ServeError::Refused(why.to_owned()));
+            }
         }
         Ok(Value::Null)
     }
@@ -153,34 +189,109 @@ impl Server {
 /// # Errors
 /// Where nobody serves the folder, or the request is not met, with the server's words.
 pub fn ask(folder: &Path, request: &Request) -> Result<Value, ServeError> {
-    let socket = folder.join(SOCKET);
-    let failed = |e| ServeError::Io(socket.clone(), e);
-    let absent = [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused];
-    let mut stream = UnixStream::connect(&socket).map_err(|e| {
-        if absent.contains(&e.kind()) {
-            ServeError::Refused(format!(
+    let mut asking = Asking::open(folder)?;
+    asking.say(request)?;
+    asking.answer()
+}
+
+/// Has the server of a folder install a rune, and says on the way how many of its bytes are there.
+///
+/// # Errors
+/// As [`ask`]. An upload that broke off goes on when the same is asked again.
+pub fn install(
+    folder: &Path,
+    rune: &[u8],
+    anew: bool,
+    confirm: bool,
+    mut progress: impl FnMut(usize),
+) -> Result<Receipt, ServeError> {
+    let mut asking = Asking::open(folder)?;
+    asking.say(&Request::Install(Upload {
+        digest: Sha256::digest(rune).into(),
+        bytes: rune.len() as u64,
+        anew,
+        confirm,
+    }))?;
+    let from = asking.answer()?;
+    let from = from.as_u64().and_then(|from| usize::try_from(from).ok());
+    let mut at = from.map_or(rune.len(), |from| from.min(rune.len()));
+    let mut broken = None;
+    while at < rune.len() && broken.is_none() {
+        progress(at);
+        let chunk = &rune[at..rune.len().min(at + PIECE)];
+        broken = asking.stream().write_all(chunk).err();
+        at += chunk.len();
+    }
+    progress(rune.len());
+    // Compiling takes its time, and ends with the connection if the server does.
+    let patient = asking.stream().set_read_timeout(None);
+    patient.map_err(|e| asking.failed(e))?;
+    let answer = asking.answer();
+    match (answer, broken) {
+        // Who takes no more bytes says why.
+        (Err(ServeError::Io(..)), Some(e)) => Err(asking.failed(e)),
+        (answer, _) => serde_json::from_value(answer?).map_err(|e| asking.senseless(&e)),
+    }
+}
+
+/// A connection to the server of a folder.
+struct Asking {
+    socket: PathBuf,
+    reader: BufReader<UnixStream>,
+}
+
+impl Asking {
+    fn open(folder: &Path) -> Result<Self, ServeError> {
+        let socket = folder.join(SOCKET);
+        let absent = [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused];
+        let stream = UnixStream::connect(&socket).and_then(|stream| {
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.set_write_timeout(Some(PATIENCE))?;
+            Ok(stream)
+        });
+        match stream {
+            Ok(stream) => Ok(Self {
+                socket,
+                reader: BufReader::new(stream),
+            }),
+            Err(e) if absent.contains(&e.kind()) => Err(ServeError::Refused(format!(
                 "nobody serves {0}: start `rune serve {0}` there",
                 folder.display()
-            ))
-        } else {
-            failed(e)
+            ))),
+            Err(e) => Err(ServeError::Io(socket, e)),
         }
-    })?;
-    stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
-    stream.set_write_timeout(Some(PATIENCE)).map_err(failed)?;
-    let line = serde_json::to_string(request).expect("a request is JSON");
-    stream
-        .write_all(format!("{line}\n").as_bytes())
-        .map_err(failed)?;
-    let mut answer = String::new();
-    BufReader::new((&stream).take(MOST_ANSWER))
-        .read_line(&mut answer)
-        .map_err(failed)?;
-    let broken = |what: String| failed(io::Error::new(io::ErrorKind::InvalidData, what));
-    let mut answer: Value = serde_json::from_str(&answer).map_err(|e| broken(e.to_string()))?;
-    match answer.get("error").and_then(Value::as_str) {
-        Some(error) => Err(ServeError::Refused(error.to_owned())),
-        None => Ok(answer["ok"].take()),
+    }
+
+    fn failed(&self, error: io::Error) -> ServeError {
+        ServeError::Io(self.socket.clone(), error)
+    }
+
+    fn senseless(&self, error: &serde_json::Error) -> ServeError {
+        self.failed(io::Error::new(
+            io::ErrorKind::InvalidData,
+            error.to_string(),
+        ))
+    }
+
+    fn stream(&self) -> &UnixStream {
+        self.reader.get_ref()
+    }
+
+    fn say(&self, request: &Request) -> Result<(), ServeError> {
+        let line = serde_json::to_string(request).expect("a request is JSON");
+        let said = self.stream().write_all(format!("{line}\n").as_bytes());
+        said.map_err(|e| self.failed(e))
+    }
+
+    fn answer(&mut self) -> Result<Value, ServeError> {
+        let mut line = String::new();
+        let read = self.reader.by_ref().take(MOST_ANSWER).read_line(&mut line);
+        read.map_err(|e| self.failed(e))?;
+        let mut answer: Value = serde_json::from_str(&line).map_err(|e| self.senseless(&e))?;
+        match answer.get("error").and_then(Value::as_str) {
+            Some(error) => Err(ServeError::Refused(error.to_owned())),
+            None => Ok(answer["ok"].take()),
+        }
     }
 }
 

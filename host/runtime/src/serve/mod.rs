@@ -3,10 +3,11 @@
 //!
 //! A folder is served as it is: `NAME.rune` runs under the policy `NAME.toml`, or `policy.toml` where there is
 //! none of its own. A rune that fails is started anew, later each time; one that the policy refuses waits until
-//! it is started by hand.
+//! it is started by hand. Installed runes are in the folder's [`Store`](crate::store::Store) and run beside them.
 
 mod control;
 mod http;
+mod installs;
 mod log;
 mod unit;
 
@@ -18,12 +19,14 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-pub use control::{Request, ask};
+pub use control::{Request, ask, install};
+pub use installs::{Receipt, Slot, Upload};
 pub use log::{Entry, Log};
 pub use unit::{Phase, Status};
 
-use crate::{LoadError, Policy, PolicyError, Rune, Runtime};
-use unit::{Launch, Unit};
+use crate::{LoadError, Policy, PolicyError, Rune, Runtime, store::StoreError};
+use installs::Installs;
+use unit::{First, Launch, Unit};
 
 /// The socket in a served folder.
 const SOCKET: &str = "control.sock";
@@ -41,8 +44,12 @@ pub enum ServeError {
     Load(PathBuf, LoadError),
     /// The policy of a rune.
     Policy(PolicyError),
+    /// The folder of the store, and why it is not used.
+    Store(PathBuf, StoreError),
     /// There is no rune of this name.
     NoRune(String),
+    /// No rune of this name is installed.
+    NotInstalled(String),
     /// The rune was not taken, and why.
     Refused(String),
 }
@@ -55,7 +62,11 @@ impl fmt::Display for ServeError {
             Self::Metrics(address, what) => write!(f, "metrics at {address}: {what}"),
             Self::Load(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Policy(error) => error.fmt(f),
+            Self::Store(path, error) => write!(f, "{}: {error}", path.display()),
             Self::NoRune(name) => write!(f, "there is no rune `{name}`: `rune ps` lists them"),
+            Self::NotInstalled(name) => {
+                write!(f, "no rune `{name}` is installed: `rune ps` lists them")
+            }
             Self::Refused(why) => f.write_str(why),
         }
     }
@@ -66,11 +77,17 @@ impl std::error::Error for ServeError {}
 /// Where a server says what happens: the level, 1 (error) to 5 (trace), the rune, and a text.
 pub type Say = Arc<dyn Fn(u32, &str, &str) + Send + Sync>;
 
+/// What all runes of a folder share.
+struct Host {
+    runtime: Runtime,
+    say: Say,
+    installs: Installs,
+}
+
 /// A folder that is served until [`stop`](Self::stop).
 pub struct Server {
     folder: PathBuf,
-    runtime: Runtime,
-    say: Say,
+    host: Arc<Host>,
     units: Mutex<BTreeMap<String, Unit>>,
     /// Held as long as the folder is served.
     _lock: fs::File,
@@ -110,8 +127,11 @@ impl Server {
         })?;
         let server = Arc::new(Self {
             folder: folder.to_owned(),
-            runtime,
-            say,
+            host: Arc::new(Host {
+                runtime,
+                say,
+                installs: Installs::new(folder),
+            }),
             units: Mutex::default(),
             _lock: lock,
         });
@@ -125,19 +145,44 @@ impl Server {
                 .next()
                 .ok_or_else(|| wrong("no such host".to_owned()))?;
             let bound = http::listen(&server, resolved).map_err(|e| wrong(e.to_string()))?;
-            (server.say)(3, "", &format!("metrics are at http://{bound}/metrics"));
+            server.say(3, "", &format!("metrics are at http://{bound}/metrics"));
+        }
+        let installed = server.host.installs.list().unwrap_or_else(|error| {
+            server.say(1, "", &format!("{error}; only files are served"));
+            vec![]
+        });
+        for (name, _) in installed {
+            server.begin(&name, || First::Installed);
         }
         for name in server.names().map_err(failed)? {
-            let launch = server.launch(&name);
-            let unit = Unit::start(&name, launch, &server.runtime, server.say.clone());
-            match unit {
-                Ok(unit) => {
-                    server.units().insert(name, unit);
-                }
-                Err(error) => (server.say)(1, &name, &error.to_string()),
+            let is_first = server.begin(&name, || match server.file(&name) {
+                Ok(launch) => First::File(Box::new(launch)),
+                Err(error) => First::Refused(error),
+            });
+            if !is_first {
+                let text = format!("`{name}.rune` is not served: a rune of this name is installed");
+                server.say(2, &name, &text);
             }
         }
         Ok(server)
+    }
+
+    fn say(&self, level: u32, rune: &str, text: &str) {
+        (self.host.say)(level, rune, text);
+    }
+
+    /// Starts a unit, unless there is one of this name. That it cannot be started is said.
+    fn begin(&self, name: &str, first: impl FnOnce() -> First) -> bool {
+        if self.units().contains_key(name) {
+            return false;
+        }
+        match Unit::start(name, first(), &self.host) {
+            Ok(unit) => {
+                self.units().insert(name.to_owned(), unit);
+            }
+            Err(error) => self.say(1, name, &error.to_string()),
+        }
+        true
     }
 
     /// The names of the runes that lie in the folder.
@@ -154,19 +199,19 @@ impl Server {
         Ok(names)
     }
 
-    /// What a rune needs to start, read anew.
-    fn launch(&self, name: &str) -> Result<Launch, ServeError> {
-        let path = self.folder.join(format!("{name}.rune"));
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.rune"))
+    }
+
+    /// What the file of a name needs to start, read anew.
+    fn file(&self, name: &str) -> Result<Launch, ServeError> {
+        let path = self.path(name);
         let bytes = Rune::read(&path).map_err(|e| ServeError::Io(path.clone(), e))?;
-        let rune = Rune::load(bytes).map_err(|e| ServeError::Load(path, e))?;
-        let own = self.folder.join(format!("{name}.toml"));
-        let policy = if own.exists() {
-            own
-        } else {
-            self.folder.join("policy.toml")
-        };
-        let policy = Policy::load(&policy).map_err(ServeError::Policy)?;
-        Ok(Launch { rune, policy })
+        Ok(Launch {
+            rune: Rune::load(bytes).map_err(|e| ServeError::Load(path, e))?,
+            policy: policy_of(&self.folder, name)?,
+            is_installed: false,
+        })
     }
 
     fn units(&self) -> MutexGuard<'_, BTreeMap<String, Unit>> {
@@ -175,27 +220,36 @@ impl Server {
 
     /// Of every rune how it is.
     pub fn status(&self) -> Vec<Status> {
-        self.units().values().map(Unit::status).collect()
+        // A store that fails is told of where it is needed.
+        let installed = self.host.installs.list().unwrap_or_default();
+        let units = self.units();
+        let status = units.iter().map(|(name, unit)| {
+            let own = installed.iter().filter(|(of, _)| of == name);
+            Status {
+                installed: own.map(|(_, slot)| slot.clone()).collect(),
+                ..unit.status()
+            }
+        });
+        status.collect()
     }
 
-    /// Reads a rune and its policy from the folder again. One that runs goes on until the new one was accepted, and
+    /// Reads a rune and its policy again, from the store where it is installed. One that runs goes on until the new one was accepted, and
     /// for good where it is not; one that does not run is started.
     ///
     /// # Errors
     /// Where the rune is not taken.
     pub fn reload(&self, name: &str) -> Result<(), ServeError> {
-        check_name(name)?;
-        let launch = self.launch(name)?;
-        let mut units = self.units();
-        let Some(unit) = units.get(name) else {
-            let unit = Unit::start(name, Ok(launch), &self.runtime, self.say.clone())?;
-            units.insert(name.to_owned(), unit);
-            return Ok(());
+        if !is_plain(name) {
+            return Err(ServeError::NoRune(name.to_owned()));
+        }
+        let launch = match self.host.installs.current(name) {
+            Ok(Some(installed)) => installed,
+            Ok(None) => self.file(name)?,
+            // Files are served where the store cannot be.
+            Err(ServeError::Store(..)) if self.path(name).exists() => self.file(name)?,
+            Err(error) => return Err(error),
         };
-        let answer = unit.replace(launch);
-        // Others are served while this one changes.
-        drop(units);
-        answer.wait()
+        self.put(name, launch)
     }
 
     fn with<T>(&self, name: &str, f: impl FnOnce(&Unit) -> T) -> Result<T, ServeError> {
@@ -215,11 +269,19 @@ impl Server {
     }
 }
 
-/// A name from a request becomes a file name, so it has none of what leads elsewhere.
-fn check_name(name: &str) -> Result<(), ServeError> {
+/// Whether a name can become that of a file: it has none of what leads elsewhere.
+fn is_plain(name: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if name.is_empty() || name.starts_with('.') || !name.chars().all(is_plain) {
-        return Err(ServeError::NoRune(name.to_owned()));
-    }
-    Ok(())
+    !name.is_empty() && !name.starts_with('.') && name.chars().all(is_plain)
+}
+
+/// The policy under which the rune of a name runs.
+fn policy_of(folder: &Path, name: &str) -> Result<Policy, ServeError> {
+    let own = folder.join(format!("{name}.toml"));
+    let policy = if own.exists() {
+        own
+    } else {
+        folder.join("policy.toml")
+    };
+    Policy::load(&policy).map_err(ServeError::Policy)
 }

@@ -10,10 +10,14 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Say, ServeError, log::Log};
+use super::{
+    Host, ServeError,
+    installs::{Fate, Slot},
+    log::Log,
+};
 use crate::{
-    Call, Health, Instance, Limits, Policy, Rune, Runtime, engine,
-    output::router::{Router, SendError},
+    Call, Health, Instance, Limits, Policy, Rune, engine,
+    output::router::{Opened, Router, SendError},
     policy::Schedule,
 };
 
@@ -31,6 +35,20 @@ const INTERVAL: Duration = Duration::from_secs(10);
 pub(super) struct Launch {
     pub(super) rune: Rune,
     pub(super) policy: Policy,
+    /// Whether the store has it, and not a file of the folder.
+    pub(super) is_installed: bool,
+}
+
+/// What a unit begins with.
+pub(super) enum First {
+    /// A file of the folder.
+    File(Box<Launch>),
+    /// A file that cannot be run, and why.
+    Refused(ServeError),
+    /// What the store has to start.
+    Installed,
+    /// Nothing. It is given something soon.
+    Nothing,
 }
 
 /// What a rune is doing.
@@ -78,7 +96,7 @@ impl Phase {
 /// How a rune is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
-    /// Its file without `.rune`.
+    /// Its file without `.rune`, or the name it is installed by.
     pub name: String,
     /// What its manifest calls it.
     pub rune: String,
@@ -90,6 +108,9 @@ pub struct Status {
     pub phase: Phase,
     /// What went wrong last.
     pub error: Option<String>,
+    /// Of an installed one what the store has: first what is tried, then what is confirmed, then what was before.
+    #[serde(default)]
+    pub installed: Vec<Slot>,
     /// What it did, as of a second ago at most.
     pub saga: Option<serde_json::Value>,
 }
@@ -106,13 +127,15 @@ struct Shared {
     /// Something in the state has changed that the thread waits for.
     changed: Condvar,
     log: Log,
-    say: Say,
+    host: Arc<Host>,
 }
 
 struct State {
     phase: Phase,
     is_wanted: bool,
-    is_ending: bool,
+    /// Whether the store says what is started.
+    is_installed: bool,
+    order: Order,
     triggers: u32,
     replacement: Option<(Box<Launch>, Answer)>,
     error: Option<String>,
@@ -120,6 +143,15 @@ struct State {
     identity: (String, String, String),
     /// The last record of Saga.
     record: Vec<u8>,
+}
+
+/// What a unit is told to do once its call has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    GoOn,
+    /// To start what the store has now: what runs was taken back.
+    Refresh,
+    End,
 }
 
 type Answer = mpsc::Sender<Result<(), String>>;
@@ -137,19 +169,15 @@ impl Replaced {
 }
 
 impl Unit {
-    /// Starts the thread of a rune, or of a name under which there is none that can run.
-    pub(super) fn start(
-        name: &str,
-        launch: Result<Launch, ServeError>,
-        runtime: &Runtime,
-        say: Say,
-    ) -> Result<Self, ServeError> {
+    /// Starts the thread of a name.
+    pub(super) fn start(name: &str, first: First, host: &Arc<Host>) -> Result<Self, ServeError> {
         let shared = Arc::new(Shared {
             name: name.to_owned(),
             state: Mutex::new(State {
-                phase: Phase::Refused,
-                is_wanted: true,
-                is_ending: false,
+                phase: Phase::Starting,
+                is_wanted: !matches!(first, First::Nothing),
+                is_installed: matches!(first, First::Installed),
+                order: Order::GoOn,
                 triggers: 0,
                 replacement: None,
                 error: None,
@@ -158,21 +186,36 @@ impl Unit {
             }),
             changed: Condvar::new(),
             log: Log::default(),
-            say,
+            host: host.clone(),
         });
-        let launch = launch
-            .inspect_err(|error| shared.refuse(error.to_string()))
-            .ok();
-        let (of_thread, runtime) = (shared.clone(), runtime.clone());
+        let launch = match first {
+            First::File(launch) => Some(*launch),
+            First::Refused(error) => {
+                shared.refuse(error.to_string());
+                None
+            }
+            First::Installed | First::Nothing => None,
+        };
+        let of_thread = shared.clone();
         let thread = thread::Builder::new()
             .name(name.to_owned())
-            .spawn(move || Life::new(&of_thread, &runtime, launch).live())
+            .spawn(move || Life::new(&of_thread, launch).live())
             .map_err(|e: io::Error| ServeError::Refused(format!("no thread for it: {e}")))?;
         Ok(Self { shared, thread })
     }
 
     pub(super) fn log(&self) -> &Log {
         &self.shared.log
+    }
+
+    /// Whether its rune comes from the store.
+    pub(super) fn is_installed(&self) -> bool {
+        self.shared.state().is_installed
+    }
+
+    /// Says something of its rune.
+    pub(super) fn say(&self, level: u32, text: &str) {
+        self.shared.say(level, text);
     }
 
     /// What it is doing, and the last record of Saga, empty before the first.
@@ -192,6 +235,7 @@ impl Unit {
             digest,
             phase: state.phase,
             error: state.error.clone(),
+            installed: vec![],
             saga: saga.ok().map(|s| rune_exporters::json::snapshot(&s)),
         }
     }
@@ -220,8 +264,17 @@ impl Unit {
         Replaced(replaced)
     }
 
+    /// What it runs is taken back: what the store has is started in its place.
+    pub(super) fn refresh(&self) {
+        self.shared.change(|state| {
+            if state.order == Order::GoOn {
+                state.order = Order::Refresh;
+            }
+        });
+    }
+
     pub(super) fn ask_to_end(&self) {
-        self.shared.change(|state| state.is_ending = true);
+        self.shared.change(|state| state.order = Order::End);
     }
 
     pub(super) fn join(self) {
@@ -243,7 +296,7 @@ impl Shared {
 
     fn say(&self, level: u32, text: &str) {
         self.log.push(level, text);
-        (self.say)(level, &self.name, text);
+        (self.host.say)(level, &self.name, text);
     }
 
     fn enter(&self, phase: Phase) {
@@ -263,8 +316,13 @@ impl Shared {
     fn wait(&self, until: Option<Instant>, is_due: impl Fn(&State) -> bool) -> Next {
         let mut state = self.state();
         loop {
-            if state.is_ending {
-                return Next::End;
+            match state.order {
+                Order::End => return Next::End,
+                Order::Refresh => {
+                    state.order = Order::GoOn;
+                    return Next::Refresh;
+                }
+                Order::GoOn => {}
             }
             if let Some((launch, answer)) = state.replacement.take() {
                 return Next::Replace(launch, answer);
@@ -293,17 +351,20 @@ impl Shared {
 enum Next {
     Due,
     Replace(Box<Launch>, Answer),
+    Refresh,
     End,
 }
 
 /// What a thread of a unit has.
 struct Life<'a> {
     shared: &'a Arc<Shared>,
-    runtime: &'a Runtime,
+    host: &'a Host,
     launch: Option<Launch>,
-    /// Of the rune of this launch, from earlier starts.
-    health: Option<Health>,
+    /// What the rune of a digest did in earlier starts.
+    health: Option<([u8; 32], Health)>,
     wait: Duration,
+    /// When it is started anew.
+    again_at: Option<Instant>,
 }
 
 /// A rune that was started, with where its output goes.
@@ -317,6 +378,12 @@ struct Live {
     published: Option<Instant>,
     /// The last heartbeat.
     beat: Instant,
+    started: Instant,
+    /// Of an installed one until its first call, how long it has to run to be healthy.
+    probation: Option<Duration>,
+    /// When it will have run for so long, once a call was made and until it is said.
+    healthy_at: Option<Instant>,
+    has_ended: bool,
 }
 
 /// Why a rune was let go.
@@ -324,43 +391,61 @@ enum Left {
     Stopped,
     Ended,
     Failed(String),
+    Refused(String),
+    Stale,
     End,
 }
 
+impl From<Refusal> for Left {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Forever(why) => Self::Refused(why),
+            Refusal::ForNow(why) => Self::Failed(why),
+        }
+    }
+}
+
 impl<'a> Life<'a> {
-    fn new(shared: &'a Arc<Shared>, runtime: &'a Runtime, launch: Option<Launch>) -> Self {
+    fn new(shared: &'a Arc<Shared>, launch: Option<Launch>) -> Self {
         Self {
             shared,
-            runtime,
+            host: &shared.host,
             launch,
             health: None,
             wait: FIRST_WAIT,
+            again_at: None,
         }
     }
 
     /// Until the server stops.
     fn live(mut self) {
         loop {
-            // A unit whose rune was refused has nothing to start before it gets another.
-            let has_rune = self.launch.is_some();
-            match self.shared.wait(None, |s| s.is_wanted && has_rune) {
-                Next::Due => {}
-                Next::Replace(launch, answer) => {
-                    self.swap(*launch, &answer);
+            let is_waiting = self.again_at.is_some();
+            let next = self
+                .shared
+                .wait(self.again_at, |s| s.is_wanted != is_waiting);
+            let started = match next {
+                Next::Due if self.shared.state().is_wanted => self.start(),
+                Next::Due => {
+                    self.again_at = None;
+                    self.shared.enter(Phase::Stopped);
+                    continue;
+                }
+                Next::Replace(launch, answer) => match self.exchange(*launch, &answer, None) {
+                    Some(started) => started,
+                    None => continue,
+                },
+                Next::Refresh => {
+                    self.again_at = None;
+                    let mut state = self.shared.state();
+                    state.is_wanted |= state.phase != Phase::Stopped;
                     continue;
                 }
                 Next::End => return,
-            }
-            self.shared.enter(Phase::Starting);
-            let started = Instant::now();
-            let left = match self.start() {
-                Ok(live) => self.run(live),
-                Err(Refusal::Forever(why)) => {
-                    self.shared.refuse(why);
-                    continue;
-                }
-                Err(Refusal::ForNow(why)) => Left::Failed(why),
             };
+            self.again_at = None;
+            let begin = Instant::now();
+            let left = started.map_or_else(Left::from, |live| self.run(live));
             match left {
                 Left::Stopped => self.shared.enter(Phase::Stopped),
                 Left::Ended => {
@@ -368,9 +453,18 @@ impl<'a> Life<'a> {
                     state.phase = Phase::Ended;
                     state.is_wanted = false;
                 }
+                Left::Stale => {}
                 Left::End => return,
+                Left::Refused(why) => {
+                    if !self.is_over(&why, true) {
+                        self.shared.refuse(why);
+                    }
+                }
                 Left::Failed(why) => {
-                    if started.elapsed() >= RECOVERED {
+                    if self.is_over(&why, false) {
+                        continue;
+                    }
+                    if begin.elapsed() >= RECOVERED {
                         self.wait = FIRST_WAIT;
                     }
                     let text = format!("{why}; it is started anew in {:?}", self.wait);
@@ -378,51 +472,143 @@ impl<'a> Life<'a> {
                     let mut state = self.shared.state();
                     state.phase = Phase::Waiting;
                     state.error = Some(why);
-                    drop(state);
-                    let until = Instant::now() + self.wait;
+                    self.again_at = Some(Instant::now() + self.wait);
                     self.wait = (self.wait * 2).min(LONGEST_WAIT);
-                    match self.shared.wait(Some(until), |s| !s.is_wanted) {
-                        Next::Due => {}
-                        Next::Replace(launch, answer) => {
-                            self.swap(*launch, &answer);
-                        }
-                        Next::End => return,
-                    }
-                    if !self.shared.state().is_wanted {
-                        self.shared.enter(Phase::Stopped);
-                    }
                 }
             }
         }
     }
 
-    /// Another rune is in the place of this one; what this one did is not what that one did.
-    fn take(&mut self, launch: Launch) {
-        self.launch = Some(launch);
-        self.health = None;
-        self.wait = FIRST_WAIT;
-        self.shared.state().error = None;
-    }
-
-    /// The same for a rune that does not run, which then runs: if its policy allows it, else all stays as it was.
-    fn swap(&mut self, launch: Launch, answer: &Answer) {
-        let granted = launch
-            .rune
-            .grant_by(&launch.policy, &[], &Limits::default());
-        let taken = granted.map(drop).map_err(|error| error.to_string());
-        if taken.is_ok() {
-            self.take(launch);
-            self.shared.state().is_wanted = true;
+    /// Tells the store that an installed rune failed. Whether its trial is over by that; then all is said, and what
+    /// was confirmed is started at once.
+    fn is_over(&mut self, why: &str, is_final: bool) -> bool {
+        let Some(launch) = self.launch.as_ref().filter(|l| l.is_installed) else {
+            return false;
+        };
+        let fate = self
+            .host
+            .installs
+            .failed(&self.shared.name, launch.rune.digest(), is_final);
+        match fate {
+            Ok(Fate::Again) => false,
+            Ok(Fate::Over(next)) => {
+                self.wait = FIRST_WAIT;
+                let text = format!("{why}; its trial is over, {next}");
+                if next.is_there() {
+                    self.shared.say(1, &text);
+                    self.shared.state().error = Some(text);
+                } else {
+                    self.shared.refuse(text);
+                }
+                true
+            }
+            Err(error) => {
+                self.shared.say(1, &error.to_string());
+                false
+            }
         }
-        // Whoever asked may have gone.
-        let _ = answer.send(taken);
     }
 
-    fn start(&self) -> Result<Live, Refusal> {
+    /// Tells the store that a rune is healthy.
+    fn is_healthy(&self, live: &mut Live) {
+        live.healthy_at = None;
+        let Some(launch) = &self.launch else {
+            return;
+        };
+        let confirm = launch.policy.confirms();
+        let told = self
+            .host
+            .installs
+            .healthy(&self.shared.name, &live.digest, confirm);
+        match told {
+            // It was confirmed before.
+            Ok(None) => {}
+            Ok(Some(true)) => self.shared.say(3, "it is healthy, and confirmed"),
+            Ok(Some(false)) => self.shared.say(3, "it is healthy"),
+            Err(error) => {
+                self.shared.say(1, &error.to_string());
+                live.healthy_at = Some(Instant::now() + launch.policy.healthy_after());
+            }
+        }
+    }
+
+    /// Another rune in the place of this one, which goes on until all is there that the new one needs, and for good
+    /// where the new one is not taken: `None` then. A trial is recorded between the two.
+    fn exchange(
+        &mut self,
+        launch: Launch,
+        answer: &Answer,
+        old: Option<&mut Live>,
+    ) -> Option<Result<Live, Refusal>> {
+        let running = old.as_deref().map(|old| &old.router);
+        let accepted = accept(&launch, None, running, self.shared)
+            .map_err(|(Refusal::Forever(why) | Refusal::ForNow(why))| why)
+            .and_then(|accepted| match self.host.installs.begin(&launch) {
+                Ok(()) => Ok(accepted),
+                Err(error) => Err(error.to_string()),
+            });
+        // Whoever asked may have gone.
+        let tell = |taken| drop(answer.send(taken));
+        let accepted = match accepted {
+            Ok(accepted) => accepted,
+            Err(why) => {
+                if old.is_some() {
+                    let text = format!("a replacement was refused: {why}");
+                    self.shared.say(2, &text);
+                }
+                tell(Err(why));
+                return None;
+            }
+        };
+        let is_replaced = old.is_some();
+        if let Some(old) = old {
+            old.end(self.shared);
+        }
+        let started = Live::new(&launch, accepted, self.shared);
+        // A file that was not started leaves its place to the one before. Of installed ones the store knows.
+        if started.is_ok() || launch.is_installed {
+            let mut state = self.shared.state();
+            state.is_installed = launch.is_installed;
+            (state.is_wanted, state.error) = (true, None);
+            if started.is_ok() {
+                state.phase = Phase::Running;
+            }
+            self.launch = Some(launch);
+            self.wait = FIRST_WAIT;
+        }
+        match &started {
+            Ok(_) => {
+                if is_replaced {
+                    self.shared.say(3, "it was replaced");
+                }
+                tell(Ok(()));
+            }
+            Err(Refusal::Forever(why) | Refusal::ForNow(why)) => tell(Err(why.clone())),
+        }
+        Some(started)
+    }
+
+    fn start(&mut self) -> Result<Live, Refusal> {
+        self.shared.enter(Phase::Starting);
+        if self.shared.state().is_installed {
+            // Of what the store does not give, nothing that ran before is to blame.
+            self.launch = None;
+            let (launch, news) = self.host.installs.next(&self.shared.name)?;
+            if let Some((level, text)) = news {
+                self.shared.say(level, &text);
+                if level < 3 {
+                    self.shared.state().error = Some(text);
+                }
+            }
+            self.launch = Some(launch);
+        }
         let launch = self.launch.as_ref();
         let launch = launch.ok_or_else(|| Refusal::Forever("there is no rune".to_owned()))?;
-        let (instance, sinks) = accept(launch, self.health.clone(), self.shared, self.runtime)?;
-        Live::new(launch, instance, &sinks, self.shared)
+        let before = self.health.as_ref();
+        let before = before.filter(|(digest, _)| digest == launch.rune.digest());
+        let health = before.map(|(_, health)| health.clone());
+        let accepted = accept(launch, health, None, self.shared)?;
+        Live::new(launch, accepted, self.shared)
     }
 
     /// Calls a rune until it is let go.
@@ -433,51 +619,47 @@ impl<'a> Life<'a> {
         let left = loop {
             let schedule = live.schedule;
             let on_trigger = schedule == Schedule::Trigger;
-            let until = (!on_trigger).then_some(due);
+            let called_at = (!on_trigger).then_some(due);
+            let until = called_at.into_iter().chain(live.healthy_at).min();
             let next = self
                 .shared
                 .wait(until, |s| !s.is_wanted || (on_trigger && s.triggers > 0));
             match next {
                 Next::End => break Left::End,
+                Next::Refresh => break Left::Stale,
                 Next::Replace(launch, answer) => {
-                    // The old one goes on where the new one is not taken.
-                    match accept(&launch, None, self.shared, self.runtime) {
-                        Ok((instance, sinks)) => {
-                            live.router.finish();
-                            match Live::new(&launch, instance, &sinks, self.shared) {
-                                Ok(new) => {
-                                    self.take(*launch);
-                                    self.shared.say(3, "it was replaced");
-                                    let _ = answer.send(Ok(()));
-                                    live = new;
-                                    live.publish(self.shared);
-                                    due = Instant::now();
-                                    continue;
-                                }
-                                Err(Refusal::Forever(why) | Refusal::ForNow(why)) => {
-                                    let _ = answer.send(Err(why));
-                                    // Its sinks were closed for the other's.
-                                    break Left::Failed("it was to be replaced in vain".to_owned());
-                                }
-                            }
+                    match self.exchange(*launch, &answer, Some(&mut live)) {
+                        None => {}
+                        Some(Ok(new)) => {
+                            live = new;
+                            live.publish(self.shared);
+                            due = Instant::now();
                         }
-                        Err(Refusal::Forever(why) | Refusal::ForNow(why)) => {
-                            self.shared
-                                .say(2, &format!("a replacement was refused: {why}"));
-                            let _ = answer.send(Err(why));
-                            continue;
-                        }
+                        Some(Err(refusal)) => break refusal.into(),
                     }
+                    continue;
                 }
                 Next::Due => {}
+            }
+            let now = Instant::now();
+            if live.healthy_at.is_some_and(|at| at <= now) {
+                self.is_healthy(&mut live);
             }
             {
                 let mut state = self.shared.state();
                 if !state.is_wanted {
                     break Left::Stopped;
                 }
+                let is_due = if on_trigger {
+                    state.triggers > 0
+                } else {
+                    due <= now
+                };
+                if !is_due {
+                    continue;
+                }
                 if on_trigger {
-                    state.triggers = state.triggers.saturating_sub(1);
+                    state.triggers -= 1;
                 }
             }
             let begin = Instant::now();
@@ -489,7 +671,13 @@ impl<'a> Life<'a> {
                         live.instance.health_mut().overran(missed);
                     }
                 }
-                Ok(None) => break Left::Ended,
+                Ok(None) => {
+                    // All calls that there were went well.
+                    if live.healthy_at.is_some() {
+                        self.is_healthy(&mut live);
+                    }
+                    break Left::Ended;
+                }
                 Err(why) => break Left::Failed(why),
             }
             if live.published.is_none_or(|at| at.elapsed() >= PUBLISHED) {
@@ -497,29 +685,33 @@ impl<'a> Life<'a> {
             }
         };
         live.publish(self.shared);
-        for loss in live.router.finish() {
-            self.shared.say(2, &loss.to_string());
-        }
-        self.health = Some(live.instance.into_health());
+        live.end(self.shared);
+        self.health = Some((live.digest, live.instance.into_health()));
         left
     }
 }
 
 /// Why a rune does not start.
-enum Refusal {
+pub(super) enum Refusal {
     /// It would not the next time either.
     Forever(String),
     ForNow(String),
 }
 
-/// Grants a rune what its policy says, and makes an instance. Nothing that runs beside it is touched.
+/// All that a rune needs to run. Nothing of it has run.
+struct Accepted {
+    instance: Instance,
+    sinks: Opened,
+}
+
+/// Grants a rune what its policy says, makes an instance, and opens its sinks. What runs beside it is not touched.
 fn accept(
     launch: &Launch,
     health: Option<Health>,
+    running: Option<&Router>,
     shared: &Arc<Shared>,
-    runtime: &Runtime,
-) -> Result<(Instance, crate::grant::Way), Refusal> {
-    let Launch { rune, policy } = launch;
+) -> Result<Accepted, Refusal> {
+    let Launch { rune, policy, .. } = launch;
     let grants = rune
         .grant_by(policy, &[], &Limits::default())
         .map_err(|error| match error {
@@ -533,39 +725,52 @@ fn accept(
     let own = shared.clone();
     let listener = Box::new(move |level, text: &str| own.say(level, text));
     let health = health.unwrap_or_else(|| crate::health(rune.manifest()));
+    let runtime = &shared.host.runtime;
     let instance = runtime
         .resume(rune, grants, listener, health)
         .map_err(|e| Refusal::Forever(e.to_string()))?;
-    Ok((instance, way))
+    let sinks = Opened::beside(running, rune.manifest(), &way.sinks, way.rates)
+        .map_err(|e| Refusal::ForNow(e.to_string()))?;
+    Ok(Accepted { instance, sinks })
 }
 
 impl Live {
-    fn new(
-        launch: &Launch,
-        instance: Instance,
-        way: &crate::grant::Way,
-        shared: &Arc<Shared>,
-    ) -> Result<Self, Refusal> {
-        let manifest = launch.rune.manifest();
+    fn new(launch: &Launch, accepted: Accepted, shared: &Arc<Shared>) -> Result<Self, Refusal> {
+        let Accepted { instance, sinks } = accepted;
+        let Launch { rune, policy, .. } = launch;
         let own = shared.clone();
         let report = Arc::new(move |level, text: &str| own.say(level, text));
-        let router = Router::open(manifest, &way.sinks, way.rates, report)
+        let router = sinks
+            .start(report)
             .map_err(|e| Refusal::ForNow(e.to_string()))?;
-        let digest = *launch.rune.digest();
+        let manifest = rune.manifest();
         shared.state().identity = (
             manifest.name.clone(),
             manifest.version.to_string(),
-            launch.rune.digest_hex(),
+            rune.digest_hex(),
         );
         Ok(Self {
             instance,
             router,
-            schedule: launch.policy.schedule(),
-            manifest: launch.rune.manifest_bytes(),
-            digest,
+            schedule: policy.schedule(),
+            manifest: rune.manifest_bytes(),
+            digest: *rune.digest(),
             published: None,
             beat: Instant::now(),
+            started: Instant::now(),
+            probation: launch.is_installed.then(|| policy.healthy_after()),
+            healthy_at: None,
+            has_ended: false,
         })
+    }
+
+    /// Closes its sinks, and says what they lost.
+    fn end(&mut self, shared: &Shared) {
+        if !std::mem::replace(&mut self.has_ended, true) {
+            for loss in self.router.finish() {
+                shared.say(2, &loss.to_string());
+            }
+        }
     }
 
     /// One call: how long it is to the next one at least; `None` where the sources have ended.
@@ -576,7 +781,12 @@ impl Live {
             Call::End => return Ok(None),
         };
         match self.router.send(records) {
-            Ok(interval) => Ok(Some(interval)),
+            Ok(interval) => {
+                if let Some(after) = self.probation.take() {
+                    self.healthy_at = Some(self.started + after);
+                }
+                Ok(Some(interval))
+            }
             Err(error @ (SendError::Closed | SendError::Failed(_))) => Err(error.to_string()),
         }
     }

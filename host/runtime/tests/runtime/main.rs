@@ -7,6 +7,7 @@ mod devices;
 mod hostile;
 #[cfg(feature = "http")]
 mod http;
+mod install;
 mod load;
 #[cfg(feature = "mqtt")]
 mod mqtt;

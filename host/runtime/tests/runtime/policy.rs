@@ -354,6 +354,7 @@ fn the_schema_has_the_keys_of_the_parser() {
         ("", none.to_owned()),
         ("/definitions/limits", format!("[limits]\n{none}")),
         ("/definitions/schedule", format!("[schedule]\n{none}")),
+        ("/definitions/install", format!("[install]\n{none}")),
         (
             "/definitions/capability",
             format!("[capabilities.a]\n{none}"),
@@ -374,6 +375,10 @@ fn the_schema_has_the_keys_of_the_parser() {
     let words = words.as_array().unwrap().iter();
     let words: BTreeSet<String> = words.map(|s| s.as_str().unwrap().to_owned()).collect();
     assert_eq!(words, expected("[outputs.a]\nwhen-full = \"none\""));
+    let confirm = &schema["definitions"]["install"]["properties"]["confirm"]["enum"];
+    let confirm = confirm.as_array().unwrap().iter();
+    let confirm: BTreeSet<String> = confirm.map(|s| s.as_str().unwrap().to_owned()).collect();
+    assert_eq!(confirm, expected("[install]\nconfirm = \"none\""));
     let sources = &schema["definitions"]["capability"]["properties"]["source"]["enum"];
     let sources = sources.as_array().unwrap().iter();
     let sources: BTreeSet<String> = sources.map(|s| s.as_str().unwrap().to_owned()).collect();

@@ -64,13 +64,13 @@ kind = \"SERIAL\"
 
 pub(crate) const NOWHERE: &str = "sink = \"discard\"";
 
-struct Served {
-    server: Arc<Server>,
+pub(crate) struct Served {
+    pub(crate) server: Arc<Server>,
     folder: PathBuf,
     said: Arc<Mutex<Vec<String>>>,
 }
 
-fn serve(folder: &Path) -> Served {
+pub(crate) fn serve(folder: &Path) -> Served {
     let said = Arc::new(Mutex::new(vec![]));
     let heard = said.clone();
     let say = Arc::new(move |level: u32, rune: &str, text: &str| {
@@ -88,16 +88,16 @@ fn serve(folder: &Path) -> Served {
 }
 
 impl Served {
-    fn status(&self, name: &str) -> Status {
+    pub(crate) fn status(&self, name: &str) -> Status {
         let mut all = self.server.status().into_iter();
         all.find(|s| s.name == name).unwrap()
     }
 
-    fn ask(&self, request: &Request) -> Result<serde_json::Value, String> {
+    pub(crate) fn ask(&self, request: &Request) -> Result<serde_json::Value, String> {
         ask(&self.folder, request).map_err(|e| e.to_string())
     }
 
-    fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         self.said.lock().unwrap().join("\n")
     }
 }
@@ -108,7 +108,7 @@ impl Drop for Served {
     }
 }
 
-fn calls(status: &Status) -> u64 {
+pub(crate) fn calls(status: &Status) -> u64 {
     let saga = status.saga.as_ref();
     saga.map_or(0, |s| s["total"]["calls"].as_u64().unwrap())
 }
@@ -539,5 +539,5 @@ fn requests_that_are_none_are_answered_and_harm_nobody() {
 fn the_page_of_the_book_does_what_it_says() {
     let page = crate::policy::repository("docs/book/serving.md");
     let commands = support::run_page(&folder("book"), &page);
-    assert_eq!(commands, 9);
+    assert_eq!(commands, 20);
 }
