@@ -41,7 +41,7 @@ fn changed(minor: u16, call: &str, change: impl FnOnce(&mut Manifest)) -> Vec<u8
     let ty = ty(ElementType::U8, &[2]);
     let rand = capability(CapabilityKind::Rand, "rand", ty);
     let mut manifest = manifest(vec![rand], vec![output("serial", &[ty])]);
-    manifest.name = "app".to_owned();
+    "app".clone_into(&mut manifest.name);
     manifest.version = Version {
         major: 1,
         minor,
