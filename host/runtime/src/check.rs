@@ -24,6 +24,12 @@ pub(crate) struct Checked {
 
 /// Checks a module against every rule of `docs/abi.md` that can be seen without running it.
 pub(crate) fn check(bytes: &[u8]) -> Result<Checked, LoadError> {
+    if !bytes.starts_with(b"\0asm") {
+        return Err(LoadError::Module {
+            offset: 0,
+            what: r"it does not begin with `\0asm`".to_owned(),
+        });
+    }
     let section = manifest_section(bytes)?;
     let view = ManifestView::parse(section).map_err(LoadError::Manifest)?;
     if view.abi_version != ABI_VERSION {
@@ -99,7 +105,12 @@ fn contract<T>(what: impl Into<String>) -> Result<T, LoadError> {
 fn malformed(error: &wasmparser::BinaryReaderError) -> LoadError {
     LoadError::Module {
         offset: error.offset(),
-        what: error.message().to_owned(),
+        // Some messages have several lines.
+        what: error
+            .message()
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" "),
     }
 }
 

@@ -464,7 +464,9 @@ pub(crate) fn runtime(no_cache: bool, console: Console) -> Result<Runtime, Start
 
 /// Waits until a time after a beginning.
 fn pause(begin: Instant, interval: Duration) {
-    thread::sleep(interval.saturating_sub(begin.elapsed()));
+    if !interval.is_zero() {
+        thread::sleep(interval.saturating_sub(begin.elapsed()));
+    }
 }
 
 /// The bytes of the rune at a path, compiled first if there is a Runefile.

@@ -25,6 +25,8 @@ use crate::{
 
 /// Answers that are neither yes nor no before it is no.
 const TRIES: u32 = 3;
+/// Most bytes of what is remembered.
+const MOST_BYTES: u64 = 1 << 20;
 /// Digits of a digest that people see.
 pub(crate) const DIGITS: usize = 12;
 
@@ -53,11 +55,11 @@ impl<'a> Consent<'a> {
         }
     }
 
-    /// Those of the wishes that neither the command line nor the memory allows.
+    /// Checks that the command line allows only what the rune has.
     ///
     /// # Errors
-    /// Where the command line allows what the rune does not have, or the memory cannot be read.
-    pub(crate) fn open<'w>(&self, mut wishes: Vec<Wish<'w>>) -> Result<Vec<Wish<'w>>, GrantError> {
+    /// The first name that is none of a capability.
+    pub(crate) fn check(&self) -> Result<(), GrantError> {
         let capabilities = &self.rune.manifest().capabilities;
         for name in self.allow {
             if capabilities.iter().all(|c| c.name != *name) {
@@ -68,6 +70,14 @@ impl<'a> Consent<'a> {
                 return Err(GrantError::Flags(what));
             }
         }
+        Ok(())
+    }
+
+    /// Those of the wishes that neither the command line nor the memory allows.
+    ///
+    /// # Errors
+    /// Where the memory cannot be read.
+    pub(crate) fn open<'w>(&self, mut wishes: Vec<Wish<'w>>) -> Result<Vec<Wish<'w>>, GrantError> {
         wishes.retain(|wish| !self.allow.contains(&wish.capability.name));
         if !wishes.is_empty()
             && let Ok(memory) = Memory::of_user()
@@ -109,13 +119,15 @@ impl<'a> Consent<'a> {
         };
         let mut text = format!(
             "{} {} ({}, {signed}) wants to read, at every call:\n",
-            manifest.name,
+            manifest.name.escape_debug(),
             manifest.version,
             &self.rune.digest_hex()[..DIGITS]
         );
         text.extend(wishes.iter().map(|wish| {
             let (name, words) = (&wish.capability.name, words(wish.capability));
-            format!("  {name}: {words} from {}\n", wish.place)
+            // Characters that could rearrange the question are shown by their numbers.
+            let (name, place) = (name.escape_debug(), wish.place.escape_debug());
+            format!("  {name}: {words} from {place}\n")
         }));
         let refused = || {
             let refused = wishes.iter().map(|wish| {
@@ -258,25 +270,34 @@ impl Memory {
     /// # Errors
     /// Where the file cannot be read or understood, or somebody else may have written it.
     pub(crate) fn load(&self) -> Result<Vec<Record>, SourceError> {
-        let text = match File::open(self.path()) {
+        let damaged = |what: &dyn std::fmt::Display| {
+            self.fail(format_args!(
+                "{what}, so nothing in it counts; `rune consent forget --all` begins anew"
+            ))
+        };
+        // Of what is no file, none waits for a writer.
+        let options = OpenOptions::new()
+            .read(true)
+            .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
+            .open(self.path());
+        let text = match options {
             Ok(file) => {
                 let metadata = file.metadata().map_err(|e| self.fail(e))?;
+                if !metadata.is_file() || metadata.len() > MOST_BYTES {
+                    return Err(damaged(&"it is not what was written there"));
+                }
                 if !private::is_own(&metadata) {
                     let what = "others may write to it, so nothing in it counts; look through it, then `chmod 600` it, or remove it";
                     return Err(self.fail(what));
                 }
-                io::read_to_string(file).map_err(|e| self.fail(e))?
+                io::read_to_string(file).map_err(|e| damaged(&e))?
             }
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(vec![]),
             Err(e) => return Err(self.fail(e)),
         };
         let records = text.lines().enumerate().map(|(index, line)| {
-            serde_json::from_str(line).map_err(|e| {
-                self.fail(format_args!(
-                    "line {} is damaged ({e}), so nothing in it counts; `rune consent forget --all` begins anew",
-                    index + 1
-                ))
-            })
+            serde_json::from_str(line)
+                .map_err(|e| damaged(&format_args!("line {} is damaged ({e})", index + 1)))
         });
         records.collect()
     }
@@ -297,6 +318,7 @@ impl Memory {
     /// # Errors
     /// Where the file cannot be removed.
     pub(crate) fn clear(&self) -> Result<(), SourceError> {
+        let _lock = self.lock().map_err(|e| self.fail(e))?;
         match fs::remove_file(self.path()) {
             Err(e) if e.kind() != ErrorKind::NotFound => Err(self.fail(e)),
             _ => Ok(()),

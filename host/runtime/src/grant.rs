@@ -184,6 +184,7 @@ pub(crate) fn grant(
             .map(|_| Some(Given::Replay(replay.clone())))
             .collect(),
     };
+    consent.map_or(Ok(()), Consent::check)?;
     let consent = consent.filter(|_| replay.is_none());
     let by_hand = flag::sinks(manifest, outs).map_err(GrantError::Flags)?;
     let limits = policy.map_or(limits, |policy| policy.limits(&limits));

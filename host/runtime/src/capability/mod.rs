@@ -226,6 +226,15 @@ impl Given {
     }
 }
 
+/// A name of a device that does not depend on the order in which devices were plugged in, where udev gives one.
+fn lasting(device: &str) -> Option<String> {
+    let folders = ["/dev/serial/by-id", "/dev/v4l/by-id"];
+    let names = folders.iter().filter_map(|f| std::fs::read_dir(f).ok());
+    let mut paths = names.flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let path = paths.find(|p| std::fs::canonicalize(p).is_ok_and(|p| p.as_os_str() == device))?;
+    path.into_os_string().into_string().ok()
+}
+
 /// The very device that is meant, with names looked up and links followed: what is said of it so, and what people know
 /// it by. Nothing for standard input, which whoever starts the program gives.
 pub(crate) fn pin(setup: &Setup) -> Result<Option<(Setup, String)>, SourceError> {
@@ -241,24 +250,22 @@ pub(crate) fn pin(setup: &Setup) -> Result<Option<(Setup, String)>, SourceError>
                 .into_string()
                 .map_err(|path| SourceError::new(path.display(), "its path is not UTF-8"))?;
             setup.device = Some(path.clone());
-            path
+            lasting(&path).unwrap_or(path)
         }
         Some(Sensor::Iio) => {
             let (folder, own) = iio::find(&setup)?;
             let file = folder.file_name().unwrap_or_default();
             setup.device = Some(file.to_string_lossy().into_owned());
-            format!("{} ({own})", sysfs::absolute(&folder)?.display())
+            format!("{} ({own})", sysfs::real(&folder)?.display())
         }
-        Some(Sensor::Sysfs) => sysfs::absolute(&sysfs::path(&setup)?)?
-            .display()
-            .to_string(),
+        Some(Sensor::Sysfs) => sysfs::real(&sysfs::path(&setup)?)?.display().to_string(),
         Some(Sensor::Alsa) => format!(
             "the sound card {}",
             setup.device.as_deref().unwrap_or("default")
         ),
     };
     // A line of a policy is about the same tree, wherever the policy lies.
-    setup.root = setup.root.as_deref().map(sysfs::absolute).transpose()?;
+    setup.root = setup.root.as_deref().map(sysfs::real).transpose()?;
     Ok(Some((setup, place)))
 }
 

@@ -55,9 +55,9 @@ pub(super) fn path(setup: &Setup) -> Result<PathBuf, SourceError> {
     }
 }
 
-/// A path from the root, wherever this process is.
-pub(super) fn absolute(path: &Path) -> Result<PathBuf, SourceError> {
-    std::path::absolute(path).map_err(|e| SourceError::new(path.display(), e))
+/// The path of the very file or folder, links followed.
+pub(super) fn real(path: &Path) -> Result<PathBuf, SourceError> {
+    fs::canonicalize(path).map_err(|e| SourceError::new(path.display(), e))
 }
 
 /// How often a sensor is asked that answers whenever it is asked: as is said, or as the rune wants it.

@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{self, BufWriter},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -53,6 +53,12 @@ type Shared = Arc<Mutex<io::Result<TraceWriter<BufWriter<File>>>>>;
 pub(crate) fn trace(args: &Trace, console: Console) -> Result<(), Failure> {
     let shown = args.output.display();
     let unwritten = |e: io::Error| Failure::usage(format_args!("{shown}: {e}"));
+    let real = |path: &Path| path.canonicalize().ok();
+    if real(&args.output).is_some_and(|output| real(&args.rune) == Some(output)) {
+        return Err(Failure::usage(format_args!(
+            "{shown}: it is the rune, which the trace would overwrite"
+        )));
+    }
     let rune = marked(&args.rune, console)?;
     let grants = granted(&rune, &args.sources, args.policy.as_deref(), console)?;
     let listener = Box::new(move |level, text: &str| console.say(level, text));

@@ -375,6 +375,14 @@ impl Router {
         lost
     }
 
+    /// Whether every output that was written to got something to its sink.
+    pub(crate) fn delivers(&self) -> bool {
+        let outputs = 0..self.manifest.outputs.len();
+        outputs
+            .map(|output| self.meters.read(output))
+            .all(|counters| counters.produced == 0 || counters.written > 0)
+    }
+
     /// The counters, which go on counting.
     pub fn meters(&self) -> Meters {
         self.meters.clone()

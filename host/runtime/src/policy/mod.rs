@@ -190,20 +190,29 @@ impl Policy {
         if wanted.is_empty() || wanted.iter().any(|signer| by.contains(signer)) {
             return None;
         }
-        let list = |signers: &[Signer], between: &str, quote: &str| {
-            let texts = signers.iter().map(|s| format!("{quote}{s}{quote}"));
+        let list = |signers: &[Signer], between: &str| {
+            let texts = signers.iter().map(ToString::to_string);
             texts.collect::<Vec<_>>().join(between)
         };
-        let signed = if by.is_empty() {
-            "not signed".to_owned()
+        let quoted = |signers: &[Signer]| {
+            let all: Vec<_> = signers.iter().map(|s| format!("\"{s}\"")).collect();
+            all.join(", ")
+        };
+        let (signed, line) = if by.is_empty() {
+            let line = format!(
+                "{} would take any rune, signed or not, with `signers = []`",
+                self.name
+            );
+            ("not signed".to_owned(), line)
         } else {
-            format!("signed by {}", list(by, " and ", ""))
+            let all = [&wanted[..], by].concat();
+            let line = self.line(&format!("signers = [{}]", quoted(&all)));
+            (format!("signed by {}", list(by, " and ")), line)
         };
         Some(format!(
-            "the rune is {signed}, and {} wants the signature of one of: {}; {}",
+            "the rune is {signed}, and {} wants the signature of one of: {}; have one of them sign it, or {line}",
             self.name,
-            list(&wanted, ", ", ""),
-            self.line(&format!("signers = [{}]", list(by, ", ", "\"")))
+            list(&wanted, ", "),
         ))
     }
 

@@ -9,11 +9,7 @@ use std::{
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
+    sync::Arc,
     time::Duration,
 };
 
@@ -21,15 +17,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{Receipt, SOCKET, ServeError, Server, Upload};
+use super::{Receipt, SOCKET, ServeError, Server, Upload, clients};
 
 /// Most bytes of a request, and of an answer.
 const MOST_REQUEST: u64 = 64 << 10;
 const MOST_ANSWER: u64 = 16 << 20;
 /// Bytes that are sent of a rune before more is said of it.
 const PIECE: usize = 256 << 10;
-/// Most who are answered at once; others wait.
-const MOST_ASKING: usize = 32;
 /// How long one side waits for a line of the other.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -95,43 +89,29 @@ pub(super) fn listen(server: &Arc<Server>, socket: &Path) -> Result<(), ServeErr
     }
     let listener = UnixListener::bind(socket).map_err(failed)?;
     fs::set_permissions(socket, fs::Permissions::from_mode(0o600)).map_err(failed)?;
-    let server = Arc::downgrade(server);
-    let asking = Arc::new(AtomicUsize::new(0));
-    thread::Builder::new()
-        .name("control".to_owned())
-        .spawn(move || {
-            for stream in listener.incoming() {
-                if server.strong_count() == 0 {
-                    return;
-                }
-                while asking.load(Ordering::SeqCst) >= MOST_ASKING {
-                    thread::sleep(Duration::from_millis(10));
-                }
-                let Ok(stream) = stream else { continue };
-                let (server, asking) = (server.clone(), asking.clone());
-                asking.fetch_add(1, Ordering::SeqCst);
-                let spawned = thread::Builder::new().spawn(move || {
-                    // Whoever asked and went away needs no answer.
-                    let _ = serve(&server, &stream);
-                    asking.fetch_sub(1, Ordering::SeqCst);
-                });
-                // Without a thread the caller sees its connection end.
-                drop(spawned);
-            }
-        })
-        .map_err(failed)?;
-    Ok(())
+    let accept = move || listener.accept().map(|(stream, _)| stream);
+    clients::serve("control", server, accept, |server, stream| {
+        // Whoever asked and went away needs no answer.
+        let _ = serve(server, &stream);
+    })
+    .map_err(failed)
 }
 
-fn serve(server: &Weak<Server>, stream: &UnixStream) -> io::Result<()> {
+fn serve(server: &Server, stream: &UnixStream) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let (mut line, mut reader) = (String::new(), BufReader::new(stream));
-    reader.by_ref().take(MOST_REQUEST).read_line(&mut line)?;
-    let answer = match (serde_json::from_str(&line), server.upgrade()) {
-        (_, None) => Err("the server is stopping".to_owned()),
-        (Err(error), _) => Err(format!("it is not a request: {error}")),
-        (Ok(Request::Install(upload)), Some(server)) => {
+    let (mut line, mut reader) = (vec![], BufReader::new(stream));
+    // The socket is bound before it is closed to others.
+    let peer = rustix::net::sockopt::socket_peercred(stream)?.uid;
+    let is_own = peer.is_root() || peer == rustix::process::geteuid();
+    reader
+        .by_ref()
+        .take(MOST_REQUEST)
+        .read_until(b'\n', &mut line)?;
+    let answer = match serde_json::from_slice(&line) {
+        _ if !is_own => Err("it is not you who serves here".to_owned()),
+        Err(error) => Err(format!("it is not a request: {error}")),
+        Ok(Request::Install(upload)) => {
             let go_on = |from| {
                 let mut stream = stream;
                 writeln!(stream, "{}", json!({ "ok": from }))
@@ -139,7 +119,7 @@ fn serve(server: &Weak<Server>, stream: &UnixStream) -> io::Result<()> {
             let receipt = server.install(&upload, &mut reader, go_on);
             receipt.map(|r| json!(r)).map_err(|e| e.to_string())
         }
-        (Ok(request), Some(server)) => server.answer(request).map_err(|e| e.to_string()),
+        Ok(request) => server.answer(request).map_err(|e| e.to_string()),
     };
     let answer = match answer {
         Ok(value) => json!({ "ok": value }),

@@ -159,6 +159,12 @@ impl Installs {
         Ok(all.iter().map(|s| (s.name.clone(), shown(s))).collect())
     }
 
+    /// Whether there is anything of a name.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        let all = self.list().unwrap_or_default();
+        all.iter().any(|(of, _)| of == name)
+    }
+
     /// What is to run under a name, if anything is, without starting it.
     pub(super) fn current(&self, name: &str) -> Result<Option<Launch>, ServeError> {
         let bytes = self.with(name, |store| {
@@ -265,11 +271,11 @@ impl Installs {
             } else {
                 store.failed(name)?;
             }
-            Ok(if is_tried(store) {
-                Fate::Again
-            } else {
-                Fate::Over(Next::of(store, name))
-            })
+            if is_tried(store) {
+                return Ok(Fate::Again);
+            }
+            store.set_value(&asked(name), None)?;
+            Ok(Fate::Over(Next::of(store, name)))
         })
     }
 
@@ -398,20 +404,25 @@ impl Server {
         };
         let digest = upload.digest;
         let (name, launch) = installs.receive(upload, input, go_on)?;
-        if upload.confirm {
-            installs.with(&name, |store| {
+        installs.with(&name, |store| {
+            let confirm = upload.confirm;
+            if confirm {
                 let trial = slot(store, &name, Phase::Trial).filter(|s| s.digest == digest);
                 // One that was healthy does not say so again.
                 if trial.is_some_and(|slot| slot.attempts == 0) {
                     return store.confirm(&name);
                 }
-                store.set_value(&asked(&name), Some(&hex(&digest)))
-            })?;
-        }
+            }
+            // What was asked for another upload is not asked for this one.
+            store.set_value(&asked(&name), confirm.then(|| hex(&digest)).as_deref())
+        })?;
         if let Some(launch) = launch {
             self.put(&name, launch).inspect_err(|_| {
                 // It is not in trial unless its sinks were lost in the last moment, and is left to its tries then.
-                let _ = installs.with(&name, |store| store.discard(digest));
+                let _ = installs.with(&name, |store| {
+                    store.set_value(&asked(&name), None)?;
+                    store.discard(digest)
+                });
             })?;
         }
         let slot = shown(&installs.slot(&name, &digest)?);
@@ -423,7 +434,10 @@ impl Server {
     /// # Errors
     /// Where there is none.
     pub fn confirm(&self, name: &str) -> Result<(), ServeError> {
-        self.host.installs.with(name, |store| store.confirm(name))?;
+        self.host.installs.with(name, |store| {
+            store.confirm(name)?;
+            store.set_value(&asked(name), None)
+        })?;
         if let Some(unit) = self.units().get(name) {
             unit.say(3, "it was confirmed by hand");
         }
@@ -435,9 +449,10 @@ impl Server {
     /// # Errors
     /// Where there is neither, or the floor of the name forbids it.
     pub fn rollback(&self, name: &str) -> Result<(), ServeError> {
-        self.host
-            .installs
-            .with(name, |store| store.rollback(name))?;
+        self.host.installs.with(name, |store| {
+            store.rollback(name)?;
+            store.set_value(&asked(name), None)
+        })?;
         if let Some(unit) = self.units().get(name) {
             unit.say(3, "it was rolled back by hand");
             unit.refresh();

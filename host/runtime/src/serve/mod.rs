@@ -5,6 +5,7 @@
 //! none of its own. A rune that fails is started anew, later each time; one that the policy refuses waits until
 //! it is started by hand. Installed runes are in the folder's [`Store`](crate::store::Store) and run beside them.
 
+mod clients;
 mod control;
 mod http;
 mod installs;
@@ -15,6 +16,7 @@ use std::{
     collections::BTreeMap,
     fmt, fs, io,
     net::{SocketAddr, ToSocketAddrs},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -90,7 +92,7 @@ pub struct Server {
     host: Arc<Host>,
     units: Mutex<BTreeMap<String, Unit>>,
     /// Held as long as the folder is served.
-    _lock: fs::File,
+    lock: fs::File,
 }
 
 impl fmt::Debug for Server {
@@ -115,11 +117,15 @@ impl Server {
     ) -> Result<Arc<Self>, ServeError> {
         let failed = |e| ServeError::Io(folder.to_owned(), e);
         let lock = folder.join("serve.lock");
+        // Whoever may open it may hold it.
+        let only_own = fs::Permissions::from_mode(0o600);
         let lock = fs::OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(false)
+            .mode(0o600)
             .open(&lock)
+            .and_then(|file| file.set_permissions(only_own).map(|()| file))
             .map_err(|e| ServeError::Io(lock, e))?;
         lock.try_lock().map_err(|e| match e {
             fs::TryLockError::WouldBlock => ServeError::Served(folder.to_owned()),
@@ -133,7 +139,7 @@ impl Server {
                 installs: Installs::new(folder),
             }),
             units: Mutex::default(),
-            _lock: lock,
+            lock,
         });
         control::listen(&server, &folder.join(SOCKET))?;
         if let Some(address) = metrics {
@@ -151,7 +157,9 @@ impl Server {
             server.say(1, "", &format!("{error}; only files are served"));
             vec![]
         });
-        for (name, _) in installed {
+        // What is only left of one that was rolled back keeps no file out.
+        let to_start = |slot: &Slot| matches!(slot.state.as_str(), "trial" | "confirmed");
+        for (name, _) in installed.into_iter().filter(|(_, slot)| to_start(slot)) {
             server.begin(&name, || First::Installed);
         }
         for name in server.names().map_err(failed)? {
@@ -239,11 +247,15 @@ impl Server {
     /// # Errors
     /// Where the rune is not taken.
     pub fn reload(&self, name: &str) -> Result<(), ServeError> {
-        if !is_plain(name) {
+        if !is_plain(name) && !self.units().contains_key(name) {
             return Err(ServeError::NoRune(name.to_owned()));
         }
         let launch = match self.host.installs.current(name) {
             Ok(Some(installed)) => installed,
+            Ok(None) if self.host.installs.knows(name) && !self.path(name).exists() => {
+                let why = "no rune of this name is confirmed, or in trial with a start left";
+                return Err(ServeError::Refused(why.to_owned()));
+            }
             Ok(None) => self.file(name)?,
             // Files are served where the store cannot be.
             Err(ServeError::Store(..)) if self.path(name).exists() => self.file(name)?,
@@ -266,6 +278,8 @@ impl Server {
         units.into_values().for_each(Unit::join);
         // Its absence says that nobody serves the folder.
         let _ = fs::remove_file(self.folder.join(SOCKET));
+        // Some thread that answers may hold this server a moment longer.
+        let _ = self.lock.unlock();
     }
 }
 
@@ -278,10 +292,12 @@ fn is_plain(name: &str) -> bool {
 /// The policy under which the rune of a name runs.
 fn policy_of(folder: &Path, name: &str) -> Result<Policy, ServeError> {
     let own = folder.join(format!("{name}.toml"));
-    let policy = if own.exists() {
-        own
-    } else {
+    // One that is there and cannot be read is no reason to take the other.
+    let is_absent = fs::symlink_metadata(&own).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
+    let policy = if is_absent {
         folder.join("policy.toml")
+    } else {
+        own
     };
     Policy::load(&policy).map_err(ServeError::Policy)
 }

@@ -145,6 +145,20 @@ struct State {
     record: Vec<u8>,
 }
 
+/// What a thread of a unit leaves behind, however it ends.
+struct Last<'a>(&'a Shared);
+
+impl Drop for Last<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.refuse("a fault of the runtime ended it".to_owned());
+        }
+        let mut state = self.0.state();
+        state.order = Order::End;
+        state.replacement = None;
+    }
+}
+
 /// What a unit is told to do once its call has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Order {
@@ -199,7 +213,10 @@ impl Unit {
         let of_thread = shared.clone();
         let thread = thread::Builder::new()
             .name(name.to_owned())
-            .spawn(move || Life::new(&of_thread, launch).live())
+            .spawn(move || {
+                let _last = Last(&of_thread);
+                Life::new(&of_thread, launch).live();
+            })
             .map_err(|e: io::Error| ServeError::Refused(format!("no thread for it: {e}")))?;
         Ok(Self { shared, thread })
     }
@@ -255,6 +272,10 @@ impl Unit {
     pub(super) fn replace(&self, launch: Launch) -> Replaced {
         let (answer, replaced) = mpsc::channel();
         self.shared.change(|state| {
+            if state.order == Order::End {
+                // Nobody takes it; whoever asked sees that the answer is gone.
+                return;
+            }
             let before = state.replacement.replace((Box::new(launch), answer));
             if let Some((_, answer)) = before {
                 // Whoever asked may have gone.
@@ -515,6 +536,12 @@ impl<'a> Life<'a> {
         let Some(launch) = &self.launch else {
             return;
         };
+        if !live.router.delivers() {
+            self.shared
+                .say(2, "it runs, but nothing of an output gets to its sink");
+            live.healthy_at = Some(Instant::now() + launch.policy.healthy_after());
+            return;
+        }
         let confirm = launch.policy.confirms();
         let told = self
             .host

@@ -269,6 +269,13 @@ fn a_trace_has_a_span_for_every_call() {
         serde_json::from_slice(&fs::read(folder.join("out.json")).unwrap()).unwrap();
     let spans: Vec<_> = json.as_array().unwrap().iter().collect();
     assert_eq!(spans.iter().filter(|s| s["name"] == "call").count(), 3);
+    // It is not written over the rune.
+    let over = ["trace", "echo.rune", "--raw", "input", "-o", "./echo.rune"];
+    assert_eq!(rune(&folder, &over).status.code(), Some(2));
+    assert_eq!(
+        fs::read(folder.join("echo.rune")).unwrap(),
+        echo_of_two_bytes()
+    );
     let out = rune(
         &folder,
         &[

@@ -345,6 +345,18 @@ fn a_memory_that_cannot_be_trusted_allows_nothing() {
             );
         }
     }
+    // Neither text nor file, which nobody writes to.
+    fs::write(&path, b"\xff\xfe").unwrap();
+    let (status, _, said) = alone(&folder, &["consent", "list"]);
+    assert!(status == 2 && said.contains("begins anew"), "{said}");
+    fs::remove_file(&path).unwrap();
+    let made = Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    let (status, _, said) = alone(&folder, &["consent", "list"]);
+    assert!(status == 2 && said.contains("begins anew"), "{said}");
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, &good[..1]).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     // A sensor that is allowed otherwise does not depend on it.
     assert_eq!(
         alone(&folder, &[&RUN[..], &["--allow", "accel"]].concat()).0,

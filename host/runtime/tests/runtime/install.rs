@@ -643,3 +643,54 @@ fn installed_runes_come_back_as_they_were_when_the_server_was_killed() {
     let out = rune(&folder, &["ps", "--json"]);
     assert_eq!(String::from_utf8(out.stdout).unwrap().trim(), "[]");
 }
+
+#[test]
+fn a_wish_to_confirm_is_for_one_upload() {
+    let folder = folder("wish");
+    trial(&folder, 3_600_000, "");
+    let served = serve(&folder);
+    let wished = serve::install(&folder, &app(0, GOOD), false, true, |_| {}).unwrap();
+    assert_eq!(wished.slot.state, "trial");
+    rollback(&served, "app").unwrap();
+    trial(&folder, 1, "");
+    install(&folder, &app(0, GOOD)).unwrap();
+    until("it is healthy", || {
+        served.said().contains("app: it is healthy")
+    });
+    assert_eq!(states(&served.status("app")), ["trial 1.0.0"]);
+}
+
+#[test]
+fn a_trial_whose_output_gets_nowhere_is_not_healthy() {
+    let folder = folder("nowhere");
+    let policy = policy(
+        "every-ms = 1",
+        "sink = \"http\"\nurl = \"http://127.0.0.1:9/\"",
+    );
+    let text = format!("{policy}[install]\nhealthy-after-ms = 1\nconfirm = \"healthy\"\n");
+    fs::write(folder.join("policy.toml"), text).unwrap();
+    let served = serve(&folder);
+    install(&folder, &app(0, GOOD)).unwrap();
+    until("it is said", || {
+        served
+            .said()
+            .contains("nothing of an output gets to its sink")
+    });
+    assert_eq!(states(&served.status("app")), ["trial 1.0.0"]);
+}
+
+#[test]
+fn what_is_left_of_one_that_was_rolled_back_keeps_no_file_out() {
+    let folder = folder("left");
+    trial(&folder, 1, "");
+    let served = serve(&folder);
+    install(&folder, &app(0, GOOD)).unwrap();
+    rollback(&served, "app").unwrap();
+    drop(served);
+    fs::write(folder.join("app.rune"), app(1, GOOD)).unwrap();
+    let served = serve(&folder);
+    until("the file runs", || {
+        served.status("app").phase == Phase::Running
+    });
+    assert_eq!(served.status("app").version, "1.1.0");
+}

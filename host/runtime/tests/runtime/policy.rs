@@ -58,7 +58,7 @@ fn a_refusal_lists_everything_with_the_lines_that_would_allow_it() {
         [
             "the rune needs 65536 bytes of memory and the limit is 1000; p.toml would allow it with `limits.memory-bytes = 65536`",
             &format!(
-                "the rune is not signed, and p.toml wants the signature of one of: {key}; p.toml would allow it with `signers = []`"
+                "the rune is not signed, and p.toml wants the signature of one of: {key}; have one of them sign it, or p.toml would take any rune, signed or not, with `signers = []`"
             ),
             "the rune reads RAW `raw` (U8[2]); p.toml would allow it with `capabilities.raw = { kind = \"RAW\", folder = \".\", files = [\"FILE\"] }`",
             "the rune writes SERIAL `serial`; p.toml would allow it with `outputs.serial = { kind = \"SERIAL\", sink = \"stdout\" }`",

@@ -3,6 +3,8 @@
 use std::{
     fs,
     io::{Read, Write},
+    net::TcpStream,
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{Arc, Mutex},
@@ -312,6 +314,57 @@ fn an_interval_ends_with_each_heartbeat_and_totals_go_on() {
 }
 
 #[test]
+fn no_client_silences_or_ends_a_server() {
+    let folder = folder("clients");
+    fs::write(folder.join("a.rune"), noise()).unwrap();
+    fs::write(folder.join("policy.toml"), policy("every-ms = 5", NOWHERE)).unwrap();
+    let served = serve(&folder);
+    let said = served.said();
+    let address = said.split("http://").nth(1).unwrap();
+    let address = address.split('/').next().unwrap();
+    let long = "a".repeat(1 << 20);
+    let mut held = vec![];
+    for request in [
+        "GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000000000\r\n\r\n",
+        "POST /metrics HTTP/1.1\r\nContent-Length: 100000\r\n\r\n",
+        "GET",
+        "\u{16}\u{3}\u{1}",
+        &long,
+    ] {
+        let mut stream = TcpStream::connect(address).unwrap();
+        // What is too long may be cut off.
+        let _ = stream.write_all(request.as_bytes());
+        held.push(stream);
+    }
+    let answer = support::get(address, "/metrics", "*/*").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let mut posted = String::new();
+    held[1].read_to_string(&mut posted).unwrap();
+    assert!(posted.starts_with("HTTP/1.1 405"), "{posted}");
+    drop(held);
+    // A request need not be a text.
+    let mut stream = UnixStream::connect(folder.join("control.sock")).unwrap();
+    stream.write_all(b"\xff\xfe\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("it is not a request"), "{answer}");
+}
+
+#[test]
+fn a_policy_that_is_there_and_cannot_be_read_is_not_passed_over() {
+    let folder = folder("dangling");
+    fs::write(folder.join("a.rune"), noise()).unwrap();
+    fs::write(folder.join("policy.toml"), policy("every-ms = 5", NOWHERE)).unwrap();
+    std::os::unix::fs::symlink("nowhere.toml", folder.join("a.toml")).unwrap();
+    let served = serve(&folder);
+    until("it is refused", || {
+        served.status("a").phase == Phase::Refused
+    });
+    let error = served.status("a").error.unwrap();
+    assert!(error.contains("a.toml"), "{error}");
+}
+
+#[test]
 fn metrics_and_logs_are_of_what_happened() {
     let folder = folder("metrics");
     let ty = ty(ElementType::U8, &[2]);
@@ -338,7 +391,7 @@ fn metrics_and_logs_are_of_what_happened() {
         .unwrap();
     let get = |path: &str, accept: &str| support::get(address, path, accept).unwrap();
     let metrics = get("/metrics", "application/openmetrics-text; version=1.0.0");
-    assert!(metrics.starts_with("HTTP/1.0 200"), "{metrics}");
+    assert!(metrics.starts_with("HTTP/1.1 200"), "{metrics}");
     assert!(metrics.contains("openmetrics-text"), "{metrics}");
     assert!(
         metrics.contains("rune_calls_total{rune=\"a\",result=\"output\"}"),
@@ -356,7 +409,7 @@ fn metrics_and_logs_are_of_what_happened() {
     let status = get("/status", "*/*");
     let body = status.split("\r\n\r\n").nth(1).unwrap();
     assert!(body.contains("\"phase\":\"running\""), "{status}");
-    assert!(get("/etc/passwd", "*/*").starts_with("HTTP/1.0 404"));
+    assert!(get("/etc/passwd", "*/*").starts_with("HTTP/1.1 404"));
 
     let lines = served
         .ask(&Request::Logs {

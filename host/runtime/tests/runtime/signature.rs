@@ -73,7 +73,7 @@ fn a_policy_takes_a_rune_that_one_of_its_signers_signed() {
     assert_eq!(
         by_policy(&plain, &[&a, &b]),
         Err(vec![format!(
-            "the rune is not signed, and p.toml wants the signature of one of: {}, {}; p.toml would allow it with `signers = []`",
+            "the rune is not signed, and p.toml wants the signature of one of: {}, {}; have one of them sign it, or p.toml would take any rune, signed or not, with `signers = []`",
             id(&a),
             id(&b)
         )])
@@ -81,8 +81,9 @@ fn a_policy_takes_a_rune_that_one_of_its_signers_signed() {
     assert_eq!(
         by_policy(&one, &[&b]),
         Err(vec![format!(
-            "the rune is signed by {}, and p.toml wants the signature of one of: {}; p.toml would allow it with `signers = [\"{}\"]`",
+            "the rune is signed by {}, and p.toml wants the signature of one of: {}; have one of them sign it, or p.toml would allow it with `signers = [\"{}\", \"{}\"]`",
             id(&a),
+            id(&b),
             id(&b),
             id(&a)
         )])
