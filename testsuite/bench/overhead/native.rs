@@ -1,5 +1,9 @@
 //! The pipelines as a Rust program has them without a container: the same arithmetic, shapes known to the compiler
 //! where they are known to runec, loops that rustc turns into vectors.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the example has a few of many operators"
+)]
 
 use rune_ir::{
     graph::{Graph, Node, TensorId},
