@@ -295,7 +295,7 @@ pub(crate) fn open(
             #[cfg(not(feature = "alsa"))]
             Some(Sensor::Alsa) => unreachable!("it is lacking"),
             #[cfg(feature = "v4l2")]
-            Some(Sensor::V4l2) => camera::open(capability, setup),
+            Some(Sensor::V4l2) => camera::open(capability, &setup),
             #[cfg(not(feature = "v4l2"))]
             Some(Sensor::V4l2) => unreachable!("it is lacking"),
             None => unreachable!("a sensor is one of these"),
