@@ -127,6 +127,11 @@ impl Installs {
         }
     }
 
+    /// Leaves the store to others.
+    pub(super) fn close(&self) {
+        *self.store.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     fn with<T>(
         &self,
         name: &str,

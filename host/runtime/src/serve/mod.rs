@@ -279,6 +279,7 @@ impl Server {
         // Its absence says that nobody serves the folder.
         let _ = fs::remove_file(self.folder.join(SOCKET));
         // Some thread that answers may hold this server a moment longer.
+        self.host.installs.close();
         let _ = self.lock.unlock();
     }
 }
