@@ -5,7 +5,8 @@
 //! the runtime; then it belongs to the rune of its name. It is tried, and either confirmed, whereupon the one
 //! before is kept to go back to, or rolled back. [`table::TABLE`] has every transition. [`machine`] is pure: it
 //! takes an [`Input`] and gives the next [`Pool`] and [`Effect`]s. [`Installer`] carries them out over a
-//! [`Storage`], which is flash or a folder of files, and keeps the pool in a [`journal`].
+//! [`Storage`], which is flash or a folder of files, and keeps the pool in a [`journal`]. [`nor`] is that storage on
+//! NOR flash.
 //!
 //! # What holds
 //!
@@ -23,6 +24,7 @@
 mod installer;
 pub mod journal;
 pub mod machine;
+pub mod nor;
 mod pool;
 mod record;
 mod storage;

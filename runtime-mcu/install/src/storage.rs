@@ -39,7 +39,8 @@ pub enum ReadFault<E> {
 ///
 /// 1. What was written, and then synced, reads as it was written until its region is erased from there or before,
 ///    also after the power was cut.
-/// 2. What was erased, and then synced, reads as 0xFF until it is written.
+/// 2. What was erased, and then synced, reads as 0xFF until it is written. A slot may also be erased later, before it is
+///    written next.
 /// 3. Where the power is cut during a write or before its sync, every word of it may be as before, as written, torn
 ///    (a [`ReadFault::Torn`]) or *unstable*: reading as before, as written or as anything else, and each time
 ///    otherwise. The words need not have been written in order. The same holds for what is erased.
@@ -48,8 +49,8 @@ pub enum ReadFault<E> {
 ///    regions in any order with them.
 ///
 /// Records and runes are written only where everything was erased, by an erasure that was not cut short, and nothing
-/// was written since, whatever it reads as. Only the last six of a record's marks may go where an earlier write of a mark
-/// was cut short. [`write`](Self::write) then fails or does nothing, and leaves other words alone.
+/// was written since, whatever it reads as. Only marks and votes may go where an earlier write of one was cut short.
+/// [`write`](Self::write) then fails, does nothing or completes it, and leaves other words alone.
 pub trait Storage {
     /// Why it does not work.
     type Error;
