@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::{
-    journal::{BUFFER_ALIGN, Journal, MARKS, Opening, Unread, Unwritten},
+    journal::{self, BLANK, BUFFER_ALIGN, Journal, Opening, Unread, Unwritten},
     machine::{Effect, Input, Limits, Refused, Reply, Start},
     pool::{Digest, Entry, Identity, Name, Pool},
     storage::{ReadFault, Region, Storage},
@@ -137,8 +137,8 @@ impl<S: Storage, B: AsMut<[u8]>, const SLOTS: usize, const FLOORS: usize, const 
                 .iter()
                 .all(|n| n.is_multiple_of(g.word))
             && g.slot.is_multiple_of(g.step);
-        let fits = g.area as usize >= Self::BUFFER_BYTES + MARKS * g.word as usize;
-        if !whole || !fits || tries == 0 || tries == u8::MAX || strikes == 0 {
+        let fits = || g.area >= Self::BUFFER_BYTES as u32 + journal::overhead(&g);
+        if !whole || !fits() || tries == 0 || tries == u8::MAX || strikes == 0 {
             return Err(OpenError::Geometry);
         }
         let Some(room) = buffer.as_mut().get_mut(..Self::BUFFER_BYTES) else {
@@ -148,6 +148,7 @@ impl<S: Storage, B: AsMut<[u8]>, const SLOTS: usize, const FLOORS: usize, const 
             Journal::open(&mut storage, room).map_err(|error| match error {
                 Unread::Failed(e) => OpenError::Storage(e),
                 Unread::Foreign => OpenError::Foreign,
+                Unread::Differs => OpenError::Differs,
             })?;
         if opening == Opening::Damaged && !format {
             return Err(OpenError::Damaged);
@@ -168,7 +169,7 @@ impl<S: Storage, B: AsMut<[u8]>, const SLOTS: usize, const FLOORS: usize, const 
             opening,
             stopped: false,
         };
-        let doubt = opening != Opening::Settled && opening != Opening::New;
+        let doubt = opening != Opening::Settled;
         match installer.input(Input::Boot { doubt }, &[]) {
             Ok(_) => Ok(installer),
             Err(Error::Storage(e)) => Err(OpenError::Storage(e)),
@@ -189,6 +190,11 @@ impl<S: Storage, B: AsMut<[u8]>, const SLOTS: usize, const FLOORS: usize, const 
     /// The limits.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// The storage.
+    pub fn storage(&self) -> &S {
+        &self.storage
     }
 
     /// The storage. Whoever changes it may erase slots that are EMPTY or BAD, and nothing else.
@@ -251,7 +257,7 @@ impl<S: Storage, B: AsMut<[u8]>, const SLOTS: usize, const FLOORS: usize, const 
             self.storage.write(region, offset, whole)?;
         }
         if !rest.is_empty() {
-            let mut last = [0xFF; BUFFER_ALIGN];
+            let mut last = [BLANK; BUFFER_ALIGN];
             last[..rest.len()].copy_from_slice(rest);
             let at = offset + whole.len() as u32;
             self.storage.write(region, at, &last[..word])?;

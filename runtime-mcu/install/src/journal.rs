@@ -1,18 +1,29 @@
-//! Where the pool is kept: two areas of records, each record followed by eight words, its marks.
+//! Where the pool is kept: two areas of records. Each record is followed by eight marks, and each area ends with eight
+//! votes. Marks and votes are a word each, at least eight bytes.
 //!
-//! A commit writes a record and syncs it, then writes the first mark and then the second, and syncs again. A mark
-//! that reads as anything but erased, or not at all, shows that the record before it is whole and lasting. A record
-//! without one may be torn, may read as whole only now and then, or may be in a cache of files and not on the disk.
-//! Where the second mark is there, the first is whole too, and so will be seen whenever one looks. Where only the
-//! first is, it may itself be torn; then one of the other six is written before anything else is done.
+//! A commit writes a record and syncs it, then writes the first mark and then the second, and syncs again. A mark shows
+//! that the record before it is whole and lasting. A record without one may be torn, may read as whole only now and
+//! then, or may be in a cache of files and not on the disk: it does not count.
 //!
-//! The *anchor* is the area with the newest marked record. It is never erased. The first commit after a start
-//! erases the other area, so that no record is ever programmed where an earlier write may have been cut short.
-//! Later ones follow it until the area is full.
+//! The *anchor* is the area that is never erased. The first commit after a start erases the other one, so that no
+//! record is ever programmed where an earlier write may have been cut short. Later ones follow it until the area is
+//! full. The area with the newer records is the anchor as soon as the other one votes for it, which happens between the
+//! record and its marks, or two of the marks of its first record are there, or the other one has no record.
 //!
-//! After a start the newest whole record counts. Where it has no mark, or what follows it is not erased, or the other
-//! area has no record, the pool is recorded again before anything is done with it, so that it cannot change once more
-//! on the next start: an erasure that was cut short may be undone. The first record after a start raises the sequence number by two: by one more than a torn record of an earlier run can have.
+//! # Why votes
+//!
+//! A mark that is torn may show at one start and not at the next, and an erasure that was cut short may bring back what
+//! was there. What is decided at a start must therefore be decided alike at all later ones. The last vote that reads as
+//! one counts. A start that finds the newer records in doubt votes again before it does what the vote says: so what it
+//! acts on is never the vote that may be torn, and it stands in the area that this leaves alone. After a vote
+//! against them the area is erased; after one for them they get three marks, of which two are lasting whichever was
+//! torn, and only then may the area with the votes be erased.
+//!
+//! After a start the last record of the anchor that has a mark counts. Where it has only one, or what follows it is not
+//! erased, or the other area has no record or was voted against, the pool is recorded again before anything is done
+//! with it, so that it cannot change once more on the next start: an erasure that was cut short may be undone. The
+//! first record after a start raises the sequence number by two: by one more than a torn record of an earlier run can
+//! have.
 
 use crate::{
     pool::Pool,
@@ -23,13 +34,39 @@ use crate::{
 /// The longest word that a storage may have. The buffer of a journal has a multiple of it.
 pub const BUFFER_ALIGN: usize = 64;
 
-/// Words behind a record.
-pub(crate) const MARKS: usize = 8;
+/// Marks behind a record.
+const MARKS: usize = 8;
+/// So many marks of the first record of an area prove that all of it is what a commit left; it gets one more, lest one
+/// of them is torn.
+const ENOUGH: usize = 2;
+/// Votes at the end of an area.
+const VOTES: usize = 8;
+/// What is erased reads so.
+pub(crate) const BLANK: u8 = 0xFF;
+/// What a mark is filled with, and a vote for the records of the other area.
+const FOR: u8 = 0x5A;
+/// What a vote against them is filled with. Programmed over one of the other kind that was cut short, it is whole.
+const AGAINST: u8 = 0;
+
+/// Bytes of a mark and of a vote: too many for a torn word to look like one.
+fn mark_bytes(geometry: &Geometry) -> u32 {
+    geometry.word.max(8)
+}
+
+/// Bytes that an area has beside those of its longest record.
+pub(crate) fn overhead(geometry: &Geometry) -> u32 {
+    (MARKS + VOTES) as u32 * mark_bytes(geometry)
+}
+
+/// Where the votes of an area begin, and its records end.
+fn votes_at(geometry: &Geometry) -> u32 {
+    geometry.area - VOTES as u32 * mark_bytes(geometry)
+}
 
 /// What was found when a journal was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opening {
-    /// Nothing: the storage is new.
+    /// Nothing: the storage is new. An empty pool was recorded, since an erasure that was cut short may look so too.
     New,
     /// A pool that is lasting.
     Settled,
@@ -48,14 +85,24 @@ pub(crate) struct Journal {
     sequence: u64,
 }
 
+/// A whole record.
+#[derive(Clone, Copy)]
+struct Found {
+    at: u32,
+    len: u32,
+    sequence: u64,
+    /// How many of its marks there are.
+    marks: usize,
+}
+
 /// What an area holds.
 struct Walk {
-    /// Behind the last whole record.
-    end: u32,
-    /// Sequence number of the last marked record.
-    marked: Option<u64>,
-    /// Where its marks are, if they are too few to rely on, and which are there.
-    weak: Option<(u32, [bool; MARKS])>,
+    /// The first record.
+    first: Option<Found>,
+    /// The last marked one.
+    marked: Option<Found>,
+    /// The last one, marked or not.
+    last: Option<Found>,
     /// Whether what follows is not erased.
     rest: bool,
 }
@@ -65,6 +112,8 @@ struct Walk {
 pub(crate) enum Unread<E> {
     Failed(E),
     Foreign,
+    /// A record that was whole is not.
+    Differs,
 }
 
 impl Journal {
@@ -73,46 +122,54 @@ impl Journal {
         storage: &mut S,
         buffer: &mut [u8],
     ) -> Result<(Self, Pool<A, B, C>, Opening), Unread<S::Error>> {
-        let mut best = Best(None);
         let areas = [
-            walk(storage, buffer, 0, &mut best)?,
-            walk(storage, buffer, 1, &mut best)?,
+            walk::<S, A, B, C>(storage, buffer, 0)?,
+            walk::<S, A, B, C>(storage, buffer, 1)?,
         ];
-        let marked = areas[0].marked.max(areas[1].marked);
-        let anchor = match (&best.0, marked) {
-            (_, Some(_)) => Some(u8::from(areas[1].marked == marked)),
-            // Its marks do not show now, but the other area has nothing at all.
-            (Some(newest), None) => Some(newest.area),
-            (None, None) => None,
-        };
-        let is_doubtful = |(area, walk): (u8, &Walk)| match anchor {
-            // A torn record behind others has a lower number than the newest one, unless it is in the anchor.
-            Some(anchor) if anchor != area => walk.end == 0,
-            _ => walk.rest,
-        };
-        let doubt = (0..).zip(&areas).any(is_doubtful);
-        let opening = match &best.0 {
-            Some(newest) if Some(newest.sequence) == marked && !doubt => Opening::Settled,
-            Some(_) => Opening::Recorded,
-            None if doubt => Opening::Damaged,
-            None => Opening::New,
-        };
-        if let Some(area) = anchor.filter(|_| marked.is_some()) {
-            let region = Region::Area(area);
-            if let Some((at, is_set)) = areas[usize::from(area)].weak {
-                strengthen(storage, region, at, is_set);
+        let sequence = |area: usize| areas[area].last.map(|found| found.sequence);
+        let newer = usize::from(sequence(1) > sequence(0));
+        let [newer_walk, older_walk] = [&areas[newer], &areas[1 - newer]];
+        let mut is_settled = newer_walk.last.is_some();
+        let anchor = match newer_walk.first {
+            Some(first) if older_walk.marked.is_some() => {
+                if settle(storage, newer as u8, first)? {
+                    Some((newer, newer_walk.marked.or(Some(first))))
+                } else {
+                    is_settled = false;
+                    Some((1 - newer, older_walk.marked))
+                }
             }
-            // What reads as marked may be in a cache.
+            _ => Some((newer, newer_walk.marked)),
+        };
+        let anchor = anchor.and_then(|(area, found)| Some((area, found?)));
+        let mut pool = Pool::new();
+        if let Some((area, found)) = anchor {
+            let region = Region::Area(area as u8);
+            // What reads as recorded may be in a cache.
             storage.sync(region).map_err(Unread::Failed)?;
+            let body = &mut buffer[..found.len as usize];
+            if !read(storage, region, found.at, body)? {
+                return Err(Unread::Differs);
+            }
+            (pool, _) = Pool::decode(body).map_err(|_| Unread::Differs)?;
+            let walk = &areas[area];
+            // One mark may be torn, and an area without a record may be one that was erased in part.
+            is_settled &= found.marks >= 2
+                && walk.last.is_some_and(|last| last.at == found.at)
+                && !walk.rest
+                && areas[1 - area].last.is_some();
         }
-        let (pool, sequence) = match best.0 {
-            Some(newest) => (newest.pool, newest.sequence),
-            None => (Pool::new(), 0),
+        let is_blank = areas.iter().all(|walk| walk.last.is_none() && !walk.rest);
+        let opening = match anchor {
+            Some(_) if is_settled => Opening::Settled,
+            Some(_) => Opening::Recorded,
+            None if is_blank => Opening::New,
+            None => Opening::Damaged,
         };
         let journal = Self {
-            anchor,
+            anchor: anchor.map(|(area, _)| area as u8),
             end: None,
-            sequence,
+            sequence: sequence(newer).unwrap_or(0),
         };
         Ok((journal, pool, opening))
     }
@@ -125,12 +182,13 @@ impl Journal {
         pool: &Pool<A, B, C>,
     ) -> Result<(), Unwritten<S::Error>> {
         let geometry = storage.geometry();
-        self.sequence += if self.end.is_some() { 1 } else { 2 };
+        let more = if self.end.is_some() { 1 } else { 2 };
+        self.sequence = self.sequence.saturating_add(more);
         let len = pool.encode(self.sequence, geometry.step, buffer);
         let padded = padded(len as u32, &geometry);
-        buffer[len..padded as usize].fill(0xFF);
+        buffer[len..padded as usize].fill(BLANK);
         let place = match (self.anchor, self.end) {
-            (Some(area), Some(end)) if need(padded, &geometry) <= geometry.area - end => {
+            (Some(area), Some(end)) if need(padded, &geometry) <= votes_at(&geometry) - end => {
                 Some((area, end))
             }
             _ => None,
@@ -149,8 +207,15 @@ impl Journal {
         storage.write(region, at, body).map_err(Unwritten::Failed)?;
         storage.sync(region).map_err(Unwritten::Failed)?;
         check(storage, region, at, body)?;
+        if let Some(left) = self.anchor.filter(|left| *left != area) {
+            // Without a vote the marks have to do.
+            if let Some(free) = votes(storage, left).map_err(Unwritten::Failed)?.free {
+                vote(storage, left, free, FOR).map_err(Unwritten::Failed)?;
+            }
+        }
         for i in 0..2 {
-            mark(storage, region, at + padded, i).map_err(Unwritten::Failed)?;
+            let at = at + padded + i * mark_bytes(&geometry);
+            fill(storage, region, at, FOR).map_err(Unwritten::Failed)?;
         }
         storage.sync(region).map_err(Unwritten::Failed)?;
         self.anchor = Some(area);
@@ -192,95 +257,151 @@ fn padded(len: u32, geometry: &Geometry) -> u32 {
 
 /// Bytes of a record with its marks.
 fn need(padded: u32, geometry: &Geometry) -> u32 {
-    padded + MARKS as u32 * geometry.word
+    padded + MARKS as u32 * mark_bytes(geometry)
 }
 
-/// Writes one of the marks that begin at a place.
-fn mark<S: Storage>(storage: &mut S, region: Region, at: u32, i: u32) -> Result<(), S::Error> {
-    let word = storage.geometry().word;
-    storage.write(
-        region,
-        at + i * word,
-        &[0x5A; BUFFER_ALIGN][..word as usize],
-    )
+/// Where the marks of a record are.
+fn marks_at(geometry: &Geometry, record: Found) -> impl Iterator<Item = u32> + use<> {
+    let (first, bytes) = (
+        record.at + padded(record.len, geometry),
+        mark_bytes(geometry),
+    );
+    (0..MARKS as u32).map(move |i| first + i * bytes)
 }
 
-/// Writes one more mark. Some may be torn, of earlier times when this was cut short, and cannot be written.
-fn strengthen<S: Storage>(storage: &mut S, region: Region, at: u32, is_set: [bool; MARKS]) {
-    let free = (0..).zip(is_set).skip(2).filter(|(_, is_set)| !is_set);
-    for (i, _) in free {
-        if mark(storage, region, at, i).is_ok() {
-            break;
-        }
+/// Fills a mark or a vote.
+fn fill<S: Storage>(storage: &mut S, region: Region, at: u32, with: u8) -> Result<(), S::Error> {
+    let len = mark_bytes(&storage.geometry()) as usize;
+    storage.write(region, at, &[with; BUFFER_ALIGN][..len])
+}
+
+/// What a mark or a vote is filled with: `None` where it is torn.
+fn filling<S: Storage>(storage: &mut S, region: Region, at: u32) -> Result<Option<u8>, S::Error> {
+    let mut word = [0; BUFFER_ALIGN];
+    let word = &mut word[..mark_bytes(&storage.geometry()) as usize];
+    match storage.read(region, at, word) {
+        Ok(()) => Ok(Some(word[0]).filter(|first| word.iter().all(|b| b == first))),
+        Err(ReadFault::Torn) => Ok(None),
+        Err(ReadFault::Failed(e)) => Err(e),
     }
 }
 
-/// The newest whole record of those that were read.
-struct Best<const A: usize, const B: usize, const C: usize>(Option<Newest<A, B, C>>);
-
-struct Newest<const A: usize, const B: usize, const C: usize> {
-    pool: Pool<A, B, C>,
-    sequence: u64,
-    area: u8,
+/// The votes of an area about the other one.
+struct Votes {
+    /// The last one.
+    last: Option<u8>,
+    /// Where the next goes.
+    free: Option<u32>,
 }
 
-/// Reads the records of an area up to the first that is none, and keeps the newest of all in `best`.
+fn votes<S: Storage>(storage: &mut S, area: u8) -> Result<Votes, S::Error> {
+    let geometry = storage.geometry();
+    let first = votes_at(&geometry);
+    let mut votes = Votes {
+        last: None,
+        free: Some(first),
+    };
+    for at in (first..geometry.area).step_by(mark_bytes(&geometry) as usize) {
+        let filling = filling(storage, Region::Area(area), at)?;
+        if filling != Some(BLANK) {
+            let next = at + mark_bytes(&geometry);
+            votes.free = Some(next).filter(|next| *next < geometry.area);
+        }
+        if let Some(vote @ (FOR | AGAINST)) = filling {
+            votes.last = Some(vote);
+        }
+    }
+    Ok(votes)
+}
+
+/// Writes a vote, lastingly, into the first of the words from a place on that takes it.
+fn vote<S: Storage>(storage: &mut S, area: u8, from: u32, vote: u8) -> Result<(), S::Error> {
+    let geometry = storage.geometry();
+    let region = Region::Area(area);
+    for at in (from..geometry.area).step_by(mark_bytes(&geometry) as usize) {
+        // One that was cut short and reads as erased may not take it.
+        if fill(storage, region, at, vote).is_ok() && filling(storage, region, at)? == Some(vote) {
+            break;
+        }
+    }
+    storage.sync(region)
+}
+
+/// Decides about the newer records: whether their area is the anchor, now and at all later starts.
+fn settle<S: Storage>(storage: &mut S, area: u8, first: Found) -> Result<bool, Unread<S::Error>> {
+    if first.marks < ENOUGH {
+        let Votes { last, free } = votes(storage, 1 - area).map_err(Unread::Failed)?;
+        let decided = last.unwrap_or(AGAINST);
+        if let Some(free) = free {
+            vote(storage, 1 - area, free, decided).map_err(Unread::Failed)?;
+        }
+        if decided == AGAINST {
+            return Ok(false);
+        }
+    }
+    let region = Region::Area(area);
+    let mut count = first.marks;
+    for at in marks_at(&storage.geometry(), first) {
+        if count > ENOUGH {
+            break;
+        }
+        // One that was cut short may not take it.
+        let is_free = filling(storage, region, at).map_err(Unread::Failed)? == Some(BLANK);
+        count += usize::from(is_free && fill(storage, region, at, FOR).is_ok());
+    }
+    Ok(true)
+}
+
+/// Reads the records of an area up to the first that is none, or has no mark.
 fn walk<S: Storage, const A: usize, const B: usize, const C: usize>(
     storage: &mut S,
     buffer: &mut [u8],
     area: u8,
-    best: &mut Best<A, B, C>,
 ) -> Result<Walk, Unread<S::Error>> {
     let geometry = storage.geometry();
     let region = Region::Area(area);
     let mut walk = Walk {
-        end: 0,
+        first: None,
         marked: None,
-        weak: None,
+        last: None,
         rest: false,
     };
-    while let Some(len) = header(storage, region, walk.end)? {
-        let padded = padded(len, &geometry);
-        let marks = walk.end + padded;
+    let mut at = 0;
+    while let Some(len) = header(storage, region, at)? {
         if len as usize > buffer.len() {
-            if long_record(storage, region, walk.end, len)? {
+            if long_record(storage, region, at, len)? {
                 return Err(Unread::Foreign);
             }
             break;
         }
         let body = &mut buffer[..len as usize];
-        if !read(storage, region, walk.end, body)? {
+        if !read(storage, region, at, body)? {
             break;
         }
-        let (pool, sequence) = match Pool::decode(body) {
-            Ok(read) => read,
+        let sequence = match Pool::<A, B, C>::decode(body) {
+            Ok((_, sequence)) => sequence,
             Err(DecodeError::Damaged) => break,
             Err(DecodeError::Foreign) => return Err(Unread::Foreign),
         };
-        if best.0.as_ref().is_none_or(|b| sequence > b.sequence) {
-            best.0 = Some(Newest {
-                pool,
-                sequence,
-                area,
-            });
+        let mut found = Found {
+            at,
+            len,
+            sequence,
+            marks: 0,
+        };
+        for at in marks_at(&geometry, found) {
+            let filling = filling(storage, region, at).map_err(Unread::Failed)?;
+            found.marks += usize::from(filling == Some(FOR));
         }
-        let mut is_set = [false; MARKS];
-        for (set, i) in is_set.iter_mut().zip(0..) {
-            let mut word = [0xFF; BUFFER_ALIGN];
-            let word = &mut word[..geometry.word as usize];
-            let is_read = read(storage, region, marks + i * geometry.word, word)?;
-            *set = !is_read || word.iter().any(|b| *b != 0xFF);
-        }
-        walk.end += need(padded, &geometry);
-        let count = |marks: &[bool]| marks.iter().filter(|is_set| **is_set).count();
-        if count(&is_set) == 0 {
+        at += need(padded(len, &geometry), &geometry);
+        walk.first = walk.first.or(Some(found));
+        walk.last = Some(found);
+        if found.marks == 0 {
             break;
         }
-        walk.marked = Some(sequence);
-        let is_weak = !is_set[1] && count(&is_set[2..]) < 2;
-        walk.weak = is_weak.then_some((marks, is_set));
+        walk.marked = Some(found);
     }
-    walk.rest = !is_blank(storage, buffer, region, walk.end)?;
+    walk.rest = !is_blank(storage, buffer, region, at)?;
     Ok(walk)
 }
 
@@ -292,10 +413,11 @@ fn header<S: Storage>(
 ) -> Result<Option<u32>, Unread<S::Error>> {
     let geometry = storage.geometry();
     let mut header = [0; HEADER];
-    if at + HEADER as u32 > geometry.area || !read(storage, region, at, &mut header)? {
+    let end = votes_at(&geometry);
+    if at + HEADER as u32 > end || !read(storage, region, at, &mut header)? {
         return Ok(None);
     }
-    let room = geometry.area - at;
+    let room = end - at;
     let fits = |len: &u32| *len <= room && need(padded(*len, &geometry), &geometry) <= room;
     Ok(record::length(header).filter(fits))
 }
@@ -322,19 +444,19 @@ fn long_record<S: Storage>(
     Ok(read(storage, region, at + done, &mut sum)? && digest.finalize() == u32::from_le_bytes(sum))
 }
 
-/// Whether an area reads as erased from a place on.
+/// Whether an area reads as erased from a place to its votes.
 fn is_blank<S: Storage>(
     storage: &mut S,
     buffer: &mut [u8],
     region: Region,
     from: u32,
 ) -> Result<bool, Unread<S::Error>> {
-    let end = storage.geometry().area;
+    let end = votes_at(&storage.geometry());
     let mut at = from;
     while at < end {
         let len = (end - at).min(buffer.len() as u32);
         let part = &mut buffer[..len as usize];
-        if !read(storage, region, at, part)? || part.iter().any(|b| *b != 0xFF) {
+        if !read(storage, region, at, part)? || part.iter().any(|b| *b != BLANK) {
             return Ok(false);
         }
         at += len;

@@ -11,7 +11,8 @@ use sha2::{Digest as _, Sha256};
 use super::disk::Disk;
 use crate::hex;
 
-/// Files of a disk as a storage: `area-0`, `area-1`, `slot-0` and so on. An erased one is not there, or shorter.
+/// Files of a disk as a storage: `area-0`, `area-1`, `slot-0` and so on. An erased one is not there, or shorter. Of
+/// areas every bit is inverted: what is skipped in a file reads as 0, and has to read as erased.
 #[derive(Debug)]
 pub(super) struct Files<D> {
     pub(super) disk: D,
@@ -47,12 +48,23 @@ impl<D: Disk> Storage for Files<D> {
             Err(e) if e.kind() == ErrorKind::NotFound => 0,
             Err(e) => return Err(ReadFault::Failed(e)),
         };
+        if let Region::Area(_) = region {
+            into[..read].iter_mut().for_each(|byte| *byte = !*byte);
+        }
         into[read..].fill(0xFF);
         Ok(())
     }
 
     fn write(&mut self, region: Region, offset: u32, bytes: &[u8]) -> io::Result<()> {
         let name = file_name(region);
+        let inverted: Vec<u8>;
+        let bytes = match region {
+            Region::Area(_) => {
+                inverted = bytes.iter().map(|byte| !byte).collect();
+                &inverted
+            }
+            Region::Slot(_) => bytes,
+        };
         match self.disk.write_at(&name, u64::from(offset), bytes) {
             Err(e) if e.kind() == ErrorKind::NotFound => {
                 self.disk.create(&name)?;

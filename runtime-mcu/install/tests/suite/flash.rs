@@ -1,18 +1,19 @@
-//! Flash in memory: words are programmed once after each erasure, and the power goes at a chosen operation.
+//! NOR flash in memory: words are programmed once after each erasure, and the power goes at a chosen operation.
 
-use rune_install::{Geometry, ReadFault, Region, Storage};
+use std::{marker::PhantomData, ops::Range, rc::Rc, time::Duration};
+
+use embedded_storage::nor_flash::{
+    ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash, check_erase, check_read,
+    check_write,
+};
+use rune_install::nor::{Device, Map, Operation};
 
 use crate::random::Random;
 
-/// Bytes of a word.
-const WORD: usize = 32;
-const AREA: u32 = 1024;
-const SLOT: u32 = 256;
-/// Bytes of a sector of a slot; an area is one sector.
-const STEP: u32 = 64;
-const SLOTS: u32 = 3;
+pub(crate) const SLOTS: usize = 3;
 
-/// How a word reads whose programming or erasure was cut short.
+/// How cells read whose programming or erasure was cut short. What they were before is, for cells that were torn
+/// already, as if that had been done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Torn {
     /// Not at all.
@@ -21,8 +22,13 @@ pub(crate) enum Torn {
     NewThenOld,
     /// The other way round.
     OldThenNew,
-    /// Each time otherwise.
+    /// Each time otherwise: before, after, some bits of each, anything, or not at all if the flash has an ECC.
     Unsteady,
+    /// Half of it is done, then comes a word that is each time otherwise, and the rest is as before.
+    Half,
+    /// In the first run after, what was programmed is as before and what was not reads as 0, which is how an erasure
+    /// begins; then erased.
+    Leveled,
 }
 
 /// What becomes of the operation during which the power goes.
@@ -33,210 +39,400 @@ pub(crate) enum Outcome {
     Torn(Torn),
 }
 
-pub(crate) const OUTCOMES: [Outcome; 6] = [
-    Outcome::NotDone,
-    Outcome::Done,
+/// A kind of flash, and how the tests divide it.
+pub(crate) trait Profile: Clone + 'static {
+    const WORD: usize;
+    const READ: usize;
+    const PAGE: usize;
+    const SECTOR: usize;
+    /// Words have an ECC, which fails where a word is torn, and what is not erased is not programmed again.
+    const ECC: bool;
+    const MAP: Map<SLOTS>;
+    /// Acts of so few operations are cut three deep, others two.
+    const DEEP: usize = 0;
+    /// How an operation may end.
+    fn outcomes(operation: Operation) -> &'static [Outcome];
+}
+
+use Outcome::{Done, NotDone};
+const ERASED: &[Outcome] = &[
+    NotDone,
+    Done,
     Outcome::Torn(Torn::Error),
     Outcome::Torn(Torn::NewThenOld),
     Outcome::Torn(Torn::OldThenNew),
     Outcome::Torn(Torn::Unsteady),
+    Outcome::Torn(Torn::Leveled),
 ];
 
-type Bytes = [u8; WORD];
-const BLANK: Bytes = [0xFF; WORD];
+/// The least that a storage promises: a word of 32 bytes, torn in any way.
+#[derive(Clone)]
+pub(crate) struct Any;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Cell {
-    Blank,
-    Set(Bytes),
-    Torn {
-        old: Bytes,
-        new: Bytes,
-        how: Torn,
-        /// Starts since, at most 2.
-        age: u8,
-    },
+impl Profile for Any {
+    const WORD: usize = 32;
+    const READ: usize = 1;
+    const PAGE: usize = 32;
+    const SECTOR: usize = 1024;
+    const ECC: bool = true;
+    const MAP: Map<SLOTS> = Map::consecutive(0, 2048, 2048, 1024);
+    fn outcomes(operation: Operation) -> &'static [Outcome] {
+        const PROGRAMMED: &[Outcome] = ERASED.split_at(6).0;
+        match operation {
+            Operation::Program => PROGRAMMED,
+            Operation::Erase => ERASED,
+        }
+    }
 }
 
-/// The power went.
+/// The flash of an STM32H7, with sectors of 1 KiB. `FULL`: of 128 KiB, as they are.
+#[derive(Clone)]
+pub(crate) struct Internal<const FULL: bool>;
+
+impl<const FULL: bool> Profile for Internal<FULL> {
+    const WORD: usize = 32;
+    const READ: usize = 1;
+    const PAGE: usize = 32;
+    const SECTOR: usize = if FULL { 128 << 10 } else { 1 << 10 };
+    const ECC: bool = true;
+    const MAP: Map<SLOTS> = if FULL {
+        Map::consecutive(256 << 10, 128 << 10, 256 << 10, 128 << 10)
+    } else {
+        Map::consecutive(0, 2 << 10, 2 << 10, 1 << 10)
+    };
+    const DEEP: usize = 12;
+    fn outcomes(operation: Operation) -> &'static [Outcome] {
+        match operation {
+            Operation::Program => &[NotDone, Done, Outcome::Torn(Torn::Error)],
+            Operation::Erase => ERASED,
+        }
+    }
+}
+
+/// Serial flash, such as W25Q: no ECC, pages of 256 bytes, sectors of 4 KiB. It is read by four bytes.
+#[derive(Clone)]
+pub(crate) struct Serial;
+
+impl Profile for Serial {
+    const WORD: usize = 1;
+    const READ: usize = 4;
+    const PAGE: usize = 256;
+    const SECTOR: usize = 4 << 10;
+    const ECC: bool = false;
+    const MAP: Map<SLOTS> = Map::consecutive(4 << 10, 4 << 10, 8 << 10, 4 << 10);
+    fn outcomes(operation: Operation) -> &'static [Outcome] {
+        match operation {
+            Operation::Program => &[
+                NotDone,
+                Done,
+                Outcome::Torn(Torn::NewThenOld),
+                Outcome::Torn(Torn::OldThenNew),
+                Outcome::Torn(Torn::Unsteady),
+                Outcome::Torn(Torn::Half),
+            ],
+            Operation::Erase => &[
+                NotDone,
+                Done,
+                Outcome::Torn(Torn::NewThenOld),
+                Outcome::Torn(Torn::OldThenNew),
+                Outcome::Torn(Torn::Unsteady),
+                Outcome::Torn(Torn::Leveled),
+            ],
+        }
+    }
+}
+
+/// What a driver says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cut;
+pub(crate) enum FlashError {
+    /// The power went.
+    Cut,
+    /// A word has no value.
+    Torn,
+    /// A word is not erased.
+    Programmed,
+    Place(NorFlashErrorKind),
+}
+
+impl NorFlashError for FlashError {
+    fn kind(&self) -> NorFlashErrorKind {
+        match self {
+            Self::Place(kind) => *kind,
+            Self::Cut | Self::Torn | Self::Programmed => NorFlashErrorKind::Other,
+        }
+    }
+}
+
+/// Cells whose programming or erasure was cut short.
+#[derive(Clone, Debug, Hash)]
+struct Scar {
+    start: usize,
+    /// What was there before. What should be there now is in the flash.
+    old: Rc<[u8]>,
+    how: Torn,
+    /// Starts since, at most 2.
+    age: u8,
+}
+
+impl Scar {
+    fn cells(&self) -> Range<usize> {
+        self.start..self.start + self.old.len()
+    }
+}
 
 #[derive(Clone, Debug)]
-pub(crate) struct Flash {
-    cells: Vec<Cell>,
+pub(crate) struct Flash<P> {
+    bytes: Vec<u8>,
+    /// Which bytes were programmed, or torn, since they were last erased.
+    programmed: Vec<bool>,
+    scars: Vec<Scar>,
     /// Operations until the power goes, and what becomes of that one.
     fuse: Option<(usize, Outcome)>,
     /// Operations since the start.
-    pub(crate) operations: usize,
+    pub(crate) operations: Vec<Operation>,
+    announced: Option<Operation>,
     is_off: bool,
     random: u64,
+    /// How often each sector was erased.
+    pub(crate) erasures: Vec<u32>,
+    profile: PhantomData<P>,
 }
 
-impl Flash {
+const BLANK: u8 = 0xFF;
+
+impl<P: Profile> Flash<P> {
     pub(crate) fn new() -> Self {
-        let bytes = 2 * AREA + SLOTS * SLOT;
+        let bytes = P::MAP.slots[SLOTS - 1] + P::MAP.slot;
         Self {
-            cells: vec![Cell::Blank; bytes as usize / WORD],
+            bytes: vec![BLANK; bytes as usize],
+            programmed: vec![false; bytes as usize],
+            scars: vec![],
             fuse: None,
-            operations: 0,
+            operations: vec![],
+            announced: None,
             is_off: false,
             random: 1,
+            erasures: vec![0; bytes as usize / P::SECTOR],
+            profile: PhantomData,
         }
+    }
+
+    /// Any bytes, and any words torn.
+    pub(crate) fn arbitrary(random: &mut Random, torn: usize) -> Self {
+        let mut flash = Self::new();
+        flash.bytes.fill_with(|| random.next() as u8);
+        flash.programmed.fill(true);
+        for _ in 0..torn {
+            let start = random.below(flash.bytes.len() / P::WORD) * P::WORD;
+            let [_, _, torn @ ..] = P::outcomes(Operation::Program) else {
+                unreachable!("some are torn")
+            };
+            if let Outcome::Torn(how) = torn[random.below(torn.len())] {
+                flash.scars.push(Scar {
+                    start,
+                    old: vec![BLANK; P::WORD].into(),
+                    how,
+                    age: 0,
+                });
+            }
+        }
+        flash
+    }
+
+    /// Overwrites bytes, as damage does.
+    pub(crate) fn damage(&mut self, at: usize, bytes: &[u8]) {
+        self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
     }
 
     /// What it holds, for telling whether it was seen before.
     pub(crate) fn image(&self) -> impl std::hash::Hash + '_ {
-        &self.cells
+        (&self.bytes, &self.programmed, &self.scars)
     }
 
     /// The power comes again, and goes at an operation.
     pub(crate) fn start(mut self, fuse: Option<(usize, Outcome)>) -> Self {
-        for cell in &mut self.cells {
-            if let Cell::Torn { age, .. } = cell {
-                *age = 2.min(*age + 1);
-            }
+        for scar in &mut self.scars {
+            scar.age = 2.min(scar.age + 1);
         }
         self.fuse = fuse;
-        self.operations = 0;
+        self.operations.clear();
         self.is_off = false;
         self
     }
 
-    fn index(region: Region, offset: u32) -> usize {
-        let start = match region {
-            Region::Area(area) => u32::from(area) * AREA,
-            Region::Slot(slot) => 2 * AREA + u32::from(slot) * SLOT,
-        };
-        (start + offset) as usize / WORD
-    }
-
-    /// Counts an operation. What becomes of it, unless it is done and goes on.
-    fn operate(&mut self) -> Result<Option<Outcome>, Cut> {
+    /// Does an operation, or what becomes of it.
+    fn operate(
+        &mut self,
+        operation: Operation,
+        cells: Range<usize>,
+        new: &[u8],
+    ) -> Result<(), FlashError> {
         if self.is_off {
-            return Err(Cut);
+            return Err(FlashError::Cut);
         }
-        let outcome = self.fuse.filter(|(at, _)| *at == self.operations);
-        self.operations += 1;
-        self.is_off = outcome.is_some();
-        Ok(outcome.map(|(_, outcome)| outcome))
-    }
-
-    fn view(cell: Cell, random: &mut u64) -> Option<Bytes> {
-        match cell {
-            Cell::Blank => Some(BLANK),
-            Cell::Set(bytes) => Some(bytes),
-            Cell::Torn { old, new, how, age } => match how {
-                Torn::Error => None,
-                Torn::NewThenOld => Some(if age < 2 { new } else { old }),
-                Torn::OldThenNew => Some(if age < 2 { old } else { new }),
-                Torn::Unsteady => {
-                    *random += 1;
-                    let mut random = Random::new(*random);
-                    let _ = random.next();
-                    match random.below(4) {
-                        0 => None,
-                        1 => Some(old),
-                        2 => Some(new),
-                        _ => Some(std::array::from_fn(|i| {
-                            if random.below(2) == 0 { old[i] } else { new[i] }
-                        })),
-                    }
-                }
-            },
-        }
-    }
-
-    fn change(&mut self, cells: std::ops::Range<usize>, to: Cell) -> Result<(), Cut> {
-        let outcome = self.operate()?;
-        for cell in &mut self.cells[cells] {
-            let (old, new) = match (*cell, to) {
-                // An erasure that is cut short again may end as anything that it was.
-                (Cell::Torn { old, .. } | Cell::Set(old), Cell::Blank) => (old, BLANK),
-                (Cell::Blank, Cell::Set(new)) => (BLANK, new),
-                (Cell::Blank, _) => continue,
-                (cell, to) => unreachable!("{cell:?} to {to:?}"),
+        assert_eq!(
+            self.announced.take(),
+            Some(operation),
+            "it was not announced"
+        );
+        let fuse = self.fuse.filter(|(at, _)| *at == self.operations.len());
+        self.operations.push(operation);
+        self.is_off = fuse.is_some();
+        let outcome = fuse.map_or(Done, |(_, outcome)| outcome);
+        if operation == Operation::Program && self.programmed[cells.clone()].contains(&true) {
+            let is_scar = |at| self.scars.iter().any(|scar| scar.cells().contains(&at));
+            let is_mark = [0, 0x5A].iter().any(|b| new.iter().all(|n| n == b));
+            let fits = cells.clone().all(|at| is_scar(at) || !self.programmed[at]);
+            assert!(is_mark && fits, "{cells:?} are programmed twice");
+            // It stays torn, and some flash says so.
+            return match self.is_off {
+                true => Err(FlashError::Cut),
+                false if P::ECC => Err(FlashError::Programmed),
+                false => Ok(()),
             };
-            match outcome {
-                None | Some(Outcome::Done) => *cell = to,
-                Some(Outcome::NotDone) => {}
-                Some(Outcome::Torn(how)) => {
-                    *cell = Cell::Torn {
-                        old,
-                        new,
-                        how,
-                        age: 0,
-                    }
+        }
+        if outcome != NotDone {
+            let mut old = self.bytes[cells.clone()].to_vec();
+            let gone = self
+                .scars
+                .extract_if(.., |scar| cells.contains(&scar.start));
+            for scar in gone {
+                if outcome == Outcome::Torn(Torn::Unsteady) {
+                    let start = scar.start - cells.start;
+                    old[start..start + scar.old.len()].copy_from_slice(&scar.old);
                 }
             }
+            if let Outcome::Torn(how) = outcome {
+                if how == Torn::Leveled {
+                    for (byte, at) in old.iter_mut().zip(cells.clone()) {
+                        *byte &= if self.programmed[at] { BLANK } else { 0 };
+                    }
+                }
+                self.scars.push(Scar {
+                    start: cells.start,
+                    old: old.into(),
+                    how,
+                    age: 0,
+                });
+            }
+            self.bytes[cells.clone()].copy_from_slice(new);
+            let is_erased = operation == Operation::Erase && outcome == Done;
+            self.programmed[cells].fill(!is_erased);
         }
-        if outcome.is_some() { Err(Cut) } else { Ok(()) }
+        if fuse.is_some() {
+            Err(FlashError::Cut)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Lays what a scar reads as over a word.
+    fn view(&mut self, scar: &Scar, at: usize, word: &mut [u8]) -> Result<(), FlashError> {
+        let old = &scar.old[at - scar.start..][..word.len()];
+        let half = scar.start + scar.old.len() / 2 / P::WORD * P::WORD;
+        let is_old = match scar.how {
+            Torn::Error => return Err(FlashError::Torn),
+            Torn::NewThenOld => scar.age == 2,
+            Torn::OldThenNew | Torn::Leveled => scar.age < 2,
+            Torn::Half if at != half => at > half,
+            Torn::Half | Torn::Unsteady => {
+                self.random += 1;
+                let mut random = Random::new(self.random);
+                let _ = random.next();
+                match random.below(6) {
+                    0 => word.copy_from_slice(old),
+                    1 => {}
+                    2 if P::ECC => return Err(FlashError::Torn),
+                    3 => word.fill_with(|| random.next() as u8),
+                    _ => {
+                        for (byte, old) in word.iter_mut().zip(old) {
+                            let bits = random.next() as u8;
+                            *byte = *byte & bits | old & !bits;
+                        }
+                    }
+                }
+                return Ok(());
+            }
+        };
+        if is_old {
+            word.copy_from_slice(old);
+        }
+        Ok(())
     }
 }
 
-impl Storage for Flash {
-    type Error = Cut;
+impl<P> ErrorType for Flash<P> {
+    type Error = FlashError;
+}
 
-    fn geometry(&self) -> Geometry {
-        Geometry {
-            word: WORD as u32,
-            area: AREA,
-            slot: SLOT,
-            step: STEP,
-        }
-    }
+impl<P: Profile> ReadNorFlash for Flash<P> {
+    const READ_SIZE: usize = P::READ;
 
-    fn read(&mut self, region: Region, offset: u32, into: &mut [u8]) -> Result<(), ReadFault<Cut>> {
+    fn read(&mut self, offset: u32, into: &mut [u8]) -> Result<(), FlashError> {
+        check_read(self, offset, into.len()).map_err(FlashError::Place)?;
         if self.is_off {
-            return Err(ReadFault::Failed(Cut));
+            return Err(FlashError::Cut);
         }
-        let mut done = 0;
-        while done < into.len() {
-            let at = offset as usize + done;
-            let cell = self.cells[Self::index(region, at as u32)];
-            let bytes = Self::view(cell, &mut self.random).ok_or(ReadFault::Torn)?;
-            let part = &bytes[at % WORD..];
-            let len = part.len().min(into.len() - done);
-            into[done..done + len].copy_from_slice(&part[..len]);
-            done += len;
-        }
-        Ok(())
-    }
-
-    fn write(&mut self, region: Region, offset: u32, bytes: &[u8]) -> Result<(), Cut> {
-        assert_eq!((offset as usize % WORD, bytes.len() % WORD), (0, 0));
-        for (i, word) in bytes.chunks(WORD).enumerate() {
-            let at = Self::index(region, offset) + i;
-            let word: Bytes = word.try_into().unwrap();
-            match self.cells[at] {
-                Cell::Blank => self.change(at..at + 1, Cell::Set(word))?,
-                Cell::Torn { .. } if word == [0x5A; WORD] => {
-                    // A mark. It stays torn, and the flash says so.
-                    self.operate()?;
-                    return Err(Cut);
-                }
-                cell @ (Cell::Set(_) | Cell::Torn { .. }) => {
-                    panic!("{region:?} is programmed twice at {offset}+{i}: {cell:?}")
-                }
+        let all = offset as usize..offset as usize + into.len();
+        into.copy_from_slice(&self.bytes[all.clone()]);
+        for scar in self.scars.clone() {
+            let (start, end) = (scar.start.max(all.start), scar.cells().end.min(all.end));
+            let mut at = start;
+            while at < end {
+                // A part of a word, at the ends of what is read.
+                let next = end.min(at / P::WORD * P::WORD + P::WORD);
+                self.view(&scar, at, &mut into[at - all.start..next - all.start])?;
+                at = next;
             }
         }
         Ok(())
     }
 
-    fn erase(&mut self, region: Region, from: u32) -> Result<(), Cut> {
-        let (size, sector) = match region {
-            Region::Area(_) => (AREA, AREA),
-            Region::Slot(_) => (SLOT, STEP),
-        };
-        assert_eq!(from % sector, 0);
-        for start in (from..size).step_by(sector as usize) {
-            let at = Self::index(region, start);
-            self.change(at..at + sector as usize / WORD, Cell::Blank)?;
+    fn capacity(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+impl<P: Profile> NorFlash for Flash<P> {
+    const WRITE_SIZE: usize = P::WORD;
+    const ERASE_SIZE: usize = P::SECTOR;
+
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), FlashError> {
+        check_write(self, offset, bytes.len()).map_err(FlashError::Place)?;
+        let mut at = offset as usize;
+        let announced = self.announced;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (part, behind) = rest.split_at(rest.len().min(P::PAGE - at % P::PAGE));
+            self.announced = announced;
+            self.operate(Operation::Program, at..at + part.len(), part)?;
+            at += part.len();
+            rest = behind;
         }
         Ok(())
     }
 
-    fn sync(&mut self, _: Region) -> Result<(), Cut> {
-        if self.is_off { Err(Cut) } else { Ok(()) }
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), FlashError> {
+        check_erase(self, from, to).map_err(FlashError::Place)?;
+        let cells = from as usize..to as usize;
+        assert_eq!(cells.len(), P::SECTOR, "one after the other");
+        self.erasures[cells.start / P::SECTOR] += 1;
+        self.operate(Operation::Erase, cells, &vec![BLANK; P::SECTOR])
+    }
+}
+
+impl<P: Profile> Device for Flash<P> {
+    const LONGEST_ERASE: Duration = Duration::from_secs(4);
+
+    fn is_torn(error: &FlashError) -> bool {
+        *error == FlashError::Torn
+    }
+
+    fn before(&mut self, operation: Operation) {
+        self.announced = Some(operation);
+    }
+
+    fn mapped(&self) -> Option<&[u8]> {
+        Some(&self.bytes)
     }
 }
