@@ -6,7 +6,7 @@ use embedded_storage::nor_flash::{
     ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash, check_erase, check_read,
     check_write,
 };
-use rune_install::nor::{Device, Map, Operation};
+use rune_install::nor::{Device, Map, Operation, PAGE};
 
 use crate::random::Random;
 
@@ -37,6 +37,15 @@ pub(crate) enum Outcome {
     NotDone,
     Done,
     Torn(Torn),
+}
+
+/// The power goes at an operation after the start.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fuse {
+    /// Operations before it.
+    pub(crate) at: usize,
+    /// Which of its outcomes it has.
+    pub(crate) outcome: usize,
 }
 
 /// A kind of flash, and how the tests divide it.
@@ -186,8 +195,7 @@ pub(crate) struct Flash<P> {
     /// Which bytes were programmed, or torn, since they were last erased.
     programmed: Vec<bool>,
     scars: Vec<Scar>,
-    /// Operations until the power goes, and what becomes of that one.
-    fuse: Option<(usize, Outcome)>,
+    fuse: Option<Fuse>,
     /// Operations since the start.
     pub(crate) operations: Vec<Operation>,
     announced: Option<Operation>,
@@ -239,9 +247,14 @@ impl<P: Profile> Flash<P> {
         flash
     }
 
-    /// Overwrites bytes, as damage does.
-    pub(crate) fn damage(&mut self, at: usize, bytes: &[u8]) {
-        self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
+    /// Overwrites some bytes, as damage does.
+    pub(crate) fn damage(&mut self, random: &mut Random) {
+        let len = [1, 8, P::WORD, 300][random.below(4)];
+        let at = random.below(self.bytes.len() - len);
+        for at in at..at + len {
+            self.bytes[at] = random.next() as u8;
+            self.programmed[at] |= self.bytes[at] != BLANK;
+        }
     }
 
     /// What it holds, for telling whether it was seen before.
@@ -250,7 +263,7 @@ impl<P: Profile> Flash<P> {
     }
 
     /// The power comes again, and goes at an operation.
-    pub(crate) fn start(mut self, fuse: Option<(usize, Outcome)>) -> Self {
+    pub(crate) fn start(mut self, fuse: Option<Fuse>) -> Self {
         for scar in &mut self.scars {
             scar.age = 2.min(scar.age + 1);
         }
@@ -275,10 +288,11 @@ impl<P: Profile> Flash<P> {
             Some(operation),
             "it was not announced"
         );
-        let fuse = self.fuse.filter(|(at, _)| *at == self.operations.len());
+        let fuse = self.fuse.filter(|fuse| fuse.at == self.operations.len());
         self.operations.push(operation);
         self.is_off = fuse.is_some();
-        let outcome = fuse.map_or(Done, |(_, outcome)| outcome);
+        let outcomes = P::outcomes(operation);
+        let outcome = fuse.map_or(Done, |fuse| outcomes[fuse.outcome % outcomes.len()]);
         if operation == Operation::Program && self.programmed[cells.clone()].contains(&true) {
             let is_scar = |at| self.scars.iter().any(|scar| scar.cells().contains(&at));
             let is_mark = [0, 0x5A].iter().any(|b| new.iter().all(|n| n == b));
@@ -399,8 +413,8 @@ impl<P: Profile> NorFlash for Flash<P> {
 
     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), FlashError> {
         check_write(self, offset, bytes.len()).map_err(FlashError::Place)?;
-        let mut at = offset as usize;
-        let announced = self.announced;
+        let (mut at, announced) = (offset as usize, self.announced);
+        assert_eq!(at / PAGE, (at + bytes.len() - 1) / PAGE, "page by page");
         let mut rest = bytes;
         while !rest.is_empty() {
             let (part, behind) = rest.split_at(rest.len().min(P::PAGE - at % P::PAGE));

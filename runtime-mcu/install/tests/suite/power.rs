@@ -19,7 +19,7 @@ use rune_install::{
 };
 
 use crate::{
-    flash::{Any, Flash, FlashError, Internal, Outcome, Profile, SLOTS, Serial},
+    flash::{Any, Flash, FlashError, Fuse, Internal, Profile, SLOTS, Serial},
     laws::name,
 };
 
@@ -56,7 +56,7 @@ fn digest(bytes: &[u8]) -> Digest {
 }
 
 /// What an operation may meet: the power is gone.
-type Result<T> = std::result::Result<T, Error<Fault<FlashError>>>;
+pub(crate) type Result<T> = std::result::Result<T, Error<Fault<FlashError>>>;
 pub(crate) const CUT: Fault<FlashError> = Fault::Flash(FlashError::Cut);
 
 /// A pool as the next start may find it.
@@ -67,13 +67,22 @@ fn lasting<P: Profile>(pool: &State) -> Vec<u8> {
     bytes
 }
 
+type Opened<'f, P> = Installer<Nor<&'f mut Flash<P>, SLOTS>, [u8; BUFFER], SLOTS, 2, 2>;
+
 /// An installer, and what a start may find after it.
 pub(crate) struct Device<'f, P: Profile> {
-    pub(crate) installer: Installer<Nor<&'f mut Flash<P>, SLOTS>, [u8; BUFFER], SLOTS, 2, 2>,
+    installer: Opened<'f, P>,
     possible: &'f mut Vec<Vec<u8>>,
 }
 
-impl<P: Profile> Device<'_, P> {
+impl<'f, P: Profile> Device<'f, P> {
+    pub(crate) fn new(installer: Opened<'f, P>, possible: &'f mut Vec<Vec<u8>>) -> Self {
+        Self {
+            installer,
+            possible,
+        }
+    }
+
     pub(crate) fn pool(&self) -> &State {
         self.installer.pool()
     }
@@ -106,7 +115,7 @@ impl<P: Profile> Device<'_, P> {
     }
 
     /// Sends so many sixths of a rune.
-    fn send(&mut self, text: &str, version: u8, sixths: usize) -> Result<()> {
+    pub(crate) fn send(&mut self, text: &str, version: u8, sixths: usize) -> Result<()> {
         let (bytes, digest) = rune::<P>(text, version);
         let input = Input::Begin {
             digest,
@@ -197,7 +206,7 @@ impl<P: Profile> World<P> {
     }
 
     /// The power comes again, and goes at an operation.
-    pub(crate) fn start(mut self, fuse: Option<(usize, Outcome)>) -> Self {
+    pub(crate) fn start(mut self, fuse: Option<Fuse>) -> Self {
         self.flash = self.flash.start(fuse);
         self
     }
@@ -218,10 +227,7 @@ impl<P: Profile> World<P> {
                     installer.pool()
                 );
                 self.possible = vec![found];
-                act(&mut Device {
-                    installer,
-                    possible: &mut self.possible,
-                })
+                act(&mut Device::new(installer, &mut self.possible))
             }
             Err(OpenError::Storage(e)) => Err(Error::Storage(e)),
             Err(error) => panic!("{error:?}"),
@@ -395,8 +401,8 @@ impl Covered {
         (operations, depth): (&[Operation], usize),
     ) {
         for (at, operation) in operations.iter().enumerate() {
-            for outcome in P::outcomes(*operation) {
-                let mut world = before.clone().start(Some((at, *outcome)));
+            for outcome in 0..P::outcomes(*operation).len() {
+                let mut world = before.clone().start(Some(Fuse { at, outcome }));
                 // Where words are unstable, one start has fewer operations than another.
                 if world.with(&act).is_none() {
                     self.cuts += 1;
