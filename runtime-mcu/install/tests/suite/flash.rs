@@ -58,7 +58,7 @@ pub(crate) trait Profile: Clone + 'static {
     const ECC: bool;
     const MAP: Map<SLOTS>;
     /// Acts of so few operations are cut three deep, others two.
-    const DEEP: usize = 0;
+    const DEEP: usize;
     /// How an operation may end.
     fn outcomes(operation: Operation) -> &'static [Outcome];
 }
@@ -85,6 +85,7 @@ impl Profile for Any {
     const SECTOR: usize = 1024;
     const ECC: bool = true;
     const MAP: Map<SLOTS> = Map::consecutive(0, 2048, 2048, 1024);
+    const DEEP: usize = 12;
     fn outcomes(operation: Operation) -> &'static [Outcome] {
         const PROGRAMMED: &[Outcome] = ERASED.split_at(6).0;
         match operation {
@@ -129,6 +130,7 @@ impl Profile for Serial {
     const SECTOR: usize = 4 << 10;
     const ECC: bool = false;
     const MAP: Map<SLOTS> = Map::consecutive(4 << 10, 4 << 10, 8 << 10, 4 << 10);
+    const DEEP: usize = 7;
     fn outcomes(operation: Operation) -> &'static [Outcome] {
         match operation {
             Operation::Program => &[
