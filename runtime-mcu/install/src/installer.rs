@@ -169,12 +169,26 @@ impl<S: Storage, B: AsMut<[u8]>, const SLOTS: usize, const FLOORS: usize, const 
             opening,
             stopped: false,
         };
-        let doubt = opening != Opening::Settled;
-        match installer.input(Input::Boot { doubt }, &[]) {
-            Ok(_) => Ok(installer),
-            Err(Error::Storage(e)) => Err(OpenError::Storage(e)),
-            Err(Error::Differs | Error::Refused(_) | Error::Stopped) => Err(OpenError::Differs),
+        let records = match opening {
+            Opening::Settled => 0,
+            Opening::Recorded => 1,
+            // Whatever was in the other area may come back.
+            Opening::New | Opening::Damaged => 2,
+        };
+        for left in (0..records.max(1)).rev() {
+            let doubt = records > 0;
+            match installer.input(Input::Boot { doubt }, &[]) {
+                Ok(_) => {}
+                Err(Error::Storage(e)) => return Err(OpenError::Storage(e)),
+                Err(Error::Differs | Error::Refused(_) | Error::Stopped) => {
+                    return Err(OpenError::Differs);
+                }
+            }
+            if left > 0 {
+                installer.journal.turn();
+            }
         }
+        Ok(installer)
     }
 
     /// What is known of the slots.

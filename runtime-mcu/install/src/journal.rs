@@ -1,29 +1,30 @@
 //! Where the pool is kept: two areas of records. Each record is followed by eight marks, and each area ends with eight
 //! votes. Marks and votes are a word each, at least eight bytes.
 //!
-//! A commit writes a record and syncs it, then writes the first mark and then the second, and syncs again. A mark shows
-//! that the record before it is whole and lasting. A record without one may be torn, may read as whole only now and
-//! then, or may be in a cache of files and not on the disk: it does not count.
+//! A commit writes a record and syncs it, then writes its mark and then its seal, and syncs again. A mark shows that the
+//! record before it is whole and lasting. A record without one may be torn, may read as whole only now and then, or may
+//! be in a cache of files and not on the disk: it does not count. A mark may be torn itself; a seal, torn or not, shows
+//! that the mark is not.
 //!
 //! The *anchor* is the area that is never erased. The first commit after a start erases the other one, so that no
 //! record is ever programmed where an earlier write may have been cut short. Later ones follow it until the area is
 //! full. The area with the newer records is the anchor as soon as the other one votes for it, which happens between the
-//! record and its marks, or two of the marks of its first record are there, or the other one has no record.
+//! record and its mark, or its first record is marked, or the other one has no record.
 //!
 //! # Why votes
 //!
-//! A mark that is torn may show at one start and not at the next, and an erasure that was cut short may bring back what
-//! was there. What is decided at a start must therefore be decided alike at all later ones. The last vote that reads as
-//! one counts. A start that finds the newer records in doubt votes again before it does what the vote says: so what it
-//! acts on is never the vote that may be torn, and it stands in the area that this leaves alone. After a vote
-//! against them the area is erased; after one for them they get three marks, of which two are lasting whichever was
-//! torn, and only then may the area with the votes be erased.
+//! A mark that is torn may show at one start and not at the next, and an erasure that was cut short may bring it back.
+//! What is decided at a start must therefore be decided alike at all later ones. The last vote that reads as one counts.
+//! A start that finds the newer records without a seal votes again before it does what the vote says: so what it acts on
+//! is never the vote that may be torn, and it stands in the area that this leaves alone. After a vote against them
+//! their area is erased; after one for them they get another mark and a seal, and only then may the area with the votes
+//! be erased.
 //!
-//! After a start the last record of the anchor that has a mark counts. Where it has only one, or what follows it is not
-//! erased, or the other area has no record or was voted against, the pool is recorded again before anything is done
-//! with it, so that it cannot change once more on the next start: an erasure that was cut short may be undone. The
-//! first record after a start raises the sequence number by two: by one more than a torn record of an earlier run can
-//! have.
+//! After a start the last marked record of the anchor counts. Where it has no seal, or one without a mark follows, or
+//! the other area has no record or was voted against, the pool is recorded again before anything is done with it, so
+//! that it cannot change once more on the next start. Where no record counts it is recorded in both areas: an erasure
+//! that was cut short may be undone. The first record after a start raises the sequence number by two: by one more than
+//! a torn record of an earlier run can have.
 
 use crate::{
     pool::Pool,
@@ -34,18 +35,17 @@ use crate::{
 /// The longest word that a storage may have. The buffer of a journal has a multiple of it.
 pub const BUFFER_ALIGN: usize = 64;
 
-/// Marks behind a record.
+/// Words behind a record for marks and seals: two, and more for starts that were cut short.
 const MARKS: usize = 8;
-/// So many marks of the first record of an area prove that all of it is what a commit left; it gets one more, lest one
-/// of them is torn.
-const ENOUGH: usize = 2;
 /// Votes at the end of an area.
 const VOTES: usize = 8;
 /// What is erased reads so.
 pub(crate) const BLANK: u8 = 0xFF;
-/// What a mark is filled with, and a vote for the records of the other area.
-const FOR: u8 = 0x5A;
-/// What a vote against them is filled with. Programmed over one of the other kind that was cut short, it is whole.
+/// What marks, seals and votes are filled with. A vote against that is programmed over another one that was cut short
+/// is whole.
+const MARK: u8 = 0x5A;
+const SEAL: u8 = 0x3C;
+const FOR: u8 = 0x66;
 const AGAINST: u8 = 0;
 
 /// Bytes of a mark and of a vote: too many for a torn word to look like one.
@@ -66,7 +66,7 @@ fn votes_at(geometry: &Geometry) -> u32 {
 /// What was found when a journal was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opening {
-    /// Nothing: the storage is new. An empty pool was recorded, since an erasure that was cut short may look so too.
+    /// Nothing: the storage is new. An empty pool was recorded.
     New,
     /// A pool that is lasting.
     Settled,
@@ -91,8 +91,8 @@ struct Found {
     at: u32,
     len: u32,
     sequence: u64,
-    /// How many of its marks there are.
-    marks: usize,
+    is_marked: bool,
+    is_sealed: bool,
 }
 
 /// What an area holds.
@@ -103,8 +103,8 @@ struct Walk {
     marked: Option<Found>,
     /// The last one, marked or not.
     last: Option<Found>,
-    /// Whether what follows is not erased.
-    rest: bool,
+    /// Whether there is none, and all is erased.
+    is_blank: bool,
 }
 
 /// Why no pool could be read.
@@ -132,7 +132,7 @@ impl Journal {
         let mut is_settled = newer_walk.last.is_some();
         let anchor = match newer_walk.first {
             Some(first) if older_walk.marked.is_some() => {
-                if settle(storage, newer as u8, first)? {
+                if settle(storage, newer as u8, first).map_err(Unread::Failed)? {
                     Some((newer, newer_walk.marked.or(Some(first))))
                 } else {
                     is_settled = false;
@@ -153,13 +153,12 @@ impl Journal {
             }
             (pool, _) = Pool::decode(body).map_err(|_| Unread::Differs)?;
             let walk = &areas[area];
-            // One mark may be torn, and an area without a record may be one that was erased in part.
-            is_settled &= found.marks >= 2
+            // A mark may be torn, and an area without a record may be one that was erased in part.
+            is_settled &= found.is_sealed
                 && walk.last.is_some_and(|last| last.at == found.at)
-                && !walk.rest
                 && areas[1 - area].last.is_some();
         }
-        let is_blank = areas.iter().all(|walk| walk.last.is_none() && !walk.rest);
+        let is_blank = areas.iter().all(|walk| walk.is_blank);
         let opening = match anchor {
             Some(_) if is_settled => Opening::Settled,
             Some(_) => Opening::Recorded,
@@ -172,6 +171,11 @@ impl Journal {
             sequence: sequence(newer).unwrap_or(0),
         };
         Ok((journal, pool, opening))
+    }
+
+    /// Lets the next record go to the other area.
+    pub(crate) fn turn(&mut self) {
+        self.end = None;
     }
 
     /// Records a pool lastingly. After an error it is unknown which pool counts.
@@ -213,9 +217,9 @@ impl Journal {
                 vote(storage, left, free, FOR).map_err(Unwritten::Failed)?;
             }
         }
-        for i in 0..2 {
-            let at = at + padded + i * mark_bytes(&geometry);
-            fill(storage, region, at, FOR).map_err(Unwritten::Failed)?;
+        let second = at + padded + mark_bytes(&geometry);
+        for (at, with) in [(at + padded, MARK), (second, SEAL)] {
+            fill(storage, region, at, with).map_err(Unwritten::Failed)?;
         }
         storage.sync(region).map_err(Unwritten::Failed)?;
         self.anchor = Some(area);
@@ -269,13 +273,13 @@ fn marks_at(geometry: &Geometry, record: Found) -> impl Iterator<Item = u32> + u
     (0..MARKS as u32).map(move |i| first + i * bytes)
 }
 
-/// Fills a mark or a vote.
+/// Fills a mark, a seal or a vote.
 fn fill<S: Storage>(storage: &mut S, region: Region, at: u32, with: u8) -> Result<(), S::Error> {
     let len = mark_bytes(&storage.geometry()) as usize;
     storage.write(region, at, &[with; BUFFER_ALIGN][..len])
 }
 
-/// What a mark or a vote is filled with: `None` where it is torn.
+/// What a mark, a seal or a vote is filled with: `None` where it is torn.
 fn filling<S: Storage>(storage: &mut S, region: Region, at: u32) -> Result<Option<u8>, S::Error> {
     let mut word = [0; BUFFER_ALIGN];
     let word = &mut word[..mark_bytes(&storage.geometry()) as usize];
@@ -314,42 +318,52 @@ fn votes<S: Storage>(storage: &mut S, area: u8) -> Result<Votes, S::Error> {
     Ok(votes)
 }
 
-/// Writes a vote, lastingly, into the first of the words from a place on that takes it.
-fn vote<S: Storage>(storage: &mut S, area: u8, from: u32, vote: u8) -> Result<(), S::Error> {
-    let geometry = storage.geometry();
-    let region = Region::Area(area);
-    for at in (from..geometry.area).step_by(mark_bytes(&geometry) as usize) {
-        // One that was cut short and reads as erased may not take it.
-        if fill(storage, region, at, vote).is_ok() && filling(storage, region, at)? == Some(vote) {
+/// Fills the first words of some that take it, one after the other. One that was cut short and reads as erased may not.
+fn fill_free<S: Storage>(
+    storage: &mut S,
+    region: Region,
+    words: impl Iterator<Item = u32>,
+    with: &[u8],
+) -> Result<(), S::Error> {
+    let mut with = with.iter().copied().peekable();
+    for at in words {
+        let Some(next) = with.peek().copied() else {
             break;
+        };
+        let is_free = filling(storage, region, at)? == Some(BLANK);
+        if is_free && fill(storage, region, at, next).is_ok() {
+            with.next_if(|_| filling(storage, region, at).is_ok_and(|f| f == Some(next)));
         }
     }
     storage.sync(region)
 }
 
+/// Votes of an area about the other one, lastingly.
+fn vote<S: Storage>(storage: &mut S, area: u8, free: u32, vote: u8) -> Result<(), S::Error> {
+    let geometry = storage.geometry();
+    let words = (free..geometry.area).step_by(mark_bytes(&geometry) as usize);
+    fill_free(storage, Region::Area(area), words, &[vote])
+}
+
 /// Decides about the newer records: whether their area is the anchor, now and at all later starts.
-fn settle<S: Storage>(storage: &mut S, area: u8, first: Found) -> Result<bool, Unread<S::Error>> {
-    if first.marks < ENOUGH {
-        let Votes { last, free } = votes(storage, 1 - area).map_err(Unread::Failed)?;
-        let decided = last.unwrap_or(AGAINST);
-        if let Some(free) = free {
-            vote(storage, 1 - area, free, decided).map_err(Unread::Failed)?;
-        }
-        if decided == AGAINST {
-            return Ok(false);
-        }
+fn settle<S: Storage>(storage: &mut S, area: u8, first: Found) -> Result<bool, S::Error> {
+    if first.is_sealed {
+        return Ok(true);
     }
-    let region = Region::Area(area);
-    let mut count = first.marks;
-    for at in marks_at(&storage.geometry(), first) {
-        if count > ENOUGH {
-            break;
-        }
-        // One that was cut short may not take it.
-        let is_free = filling(storage, region, at).map_err(Unread::Failed)? == Some(BLANK);
-        count += usize::from(is_free && fill(storage, region, at, FOR).is_ok());
+    let Votes { last, free } = votes(storage, 1 - area)?;
+    let decided = if first.is_marked {
+        FOR
+    } else {
+        last.unwrap_or(AGAINST)
+    };
+    if let Some(free) = free {
+        vote(storage, 1 - area, free, decided)?;
     }
-    Ok(true)
+    if decided == FOR {
+        let words = marks_at(&storage.geometry(), first);
+        fill_free(storage, Region::Area(area), words, &[MARK, SEAL])?;
+    }
+    Ok(decided == FOR)
 }
 
 /// Reads the records of an area up to the first that is none, or has no mark.
@@ -364,7 +378,7 @@ fn walk<S: Storage, const A: usize, const B: usize, const C: usize>(
         first: None,
         marked: None,
         last: None,
-        rest: false,
+        is_blank: false,
     };
     let mut at = 0;
     while let Some(len) = header(storage, region, at)? {
@@ -387,21 +401,23 @@ fn walk<S: Storage, const A: usize, const B: usize, const C: usize>(
             at,
             len,
             sequence,
-            marks: 0,
+            is_marked: false,
+            is_sealed: false,
         };
         for at in marks_at(&geometry, found) {
             let filling = filling(storage, region, at).map_err(Unread::Failed)?;
-            found.marks += usize::from(filling == Some(FOR));
+            found.is_sealed |= filling == Some(SEAL);
+            found.is_marked |= matches!(filling, Some(MARK | SEAL));
         }
         at += need(padded(len, &geometry), &geometry);
         walk.first = walk.first.or(Some(found));
         walk.last = Some(found);
-        if found.marks == 0 {
+        if !found.is_marked {
             break;
         }
         walk.marked = Some(found);
     }
-    walk.rest = !is_blank(storage, buffer, region, at)?;
+    walk.is_blank = walk.first.is_none() && is_blank(storage, buffer, region)?;
     Ok(walk)
 }
 
@@ -444,15 +460,14 @@ fn long_record<S: Storage>(
     Ok(read(storage, region, at + done, &mut sum)? && digest.finalize() == u32::from_le_bytes(sum))
 }
 
-/// Whether an area reads as erased from a place to its votes.
+/// Whether an area reads as erased, its votes aside.
 fn is_blank<S: Storage>(
     storage: &mut S,
     buffer: &mut [u8],
     region: Region,
-    from: u32,
 ) -> Result<bool, Unread<S::Error>> {
     let end = votes_at(&storage.geometry());
-    let mut at = from;
+    let mut at = 0;
     while at < end {
         let len = (end - at).min(buffer.len() as u32);
         let part = &mut buffer[..len as usize];

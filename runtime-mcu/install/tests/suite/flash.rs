@@ -26,6 +26,8 @@ pub(crate) enum Torn {
     Unsteady,
     /// Half of it is done, then comes a word that is each time otherwise, and the rest is as before.
     Half,
+    /// The other half of it is done, and the rest is as before.
+    Rear,
     /// In the first run after, what was programmed is as before and what was not reads as 0, which is how an erasure
     /// begins; then erased.
     Leveled,
@@ -72,6 +74,7 @@ const ERASED: &[Outcome] = &[
     Outcome::Torn(Torn::OldThenNew),
     Outcome::Torn(Torn::Unsteady),
     Outcome::Torn(Torn::Leveled),
+    Outcome::Torn(Torn::Rear),
 ];
 
 /// The least that a storage promises: a word of 32 bytes, torn in any way.
@@ -130,7 +133,7 @@ impl Profile for Serial {
     const SECTOR: usize = 4 << 10;
     const ECC: bool = false;
     const MAP: Map<SLOTS> = Map::consecutive(4 << 10, 4 << 10, 8 << 10, 4 << 10);
-    const DEEP: usize = 7;
+    const DEEP: usize = 5;
     fn outcomes(operation: Operation) -> &'static [Outcome] {
         match operation {
             Operation::Program => &[
@@ -148,6 +151,7 @@ impl Profile for Serial {
                 Outcome::Torn(Torn::OldThenNew),
                 Outcome::Torn(Torn::Unsteady),
                 Outcome::Torn(Torn::Leveled),
+                Outcome::Torn(Torn::Rear),
             ],
         }
     }
@@ -297,7 +301,9 @@ impl<P: Profile> Flash<P> {
         let outcome = fuse.map_or(Done, |fuse| outcomes[fuse.outcome % outcomes.len()]);
         if operation == Operation::Program && self.programmed[cells.clone()].contains(&true) {
             let is_scar = |at| self.scars.iter().any(|scar| scar.cells().contains(&at));
-            let is_mark = [0, 0x5A].iter().any(|b| new.iter().all(|n| n == b));
+            let is_mark = [0, 0x3C, 0x5A, 0x66]
+                .iter()
+                .any(|b| new.iter().all(|n| n == b));
             let fits = cells.clone().all(|at| is_scar(at) || !self.programmed[at]);
             assert!(is_mark && fits, "{cells:?} are programmed twice");
             // It stays torn, and some flash says so.
@@ -351,6 +357,7 @@ impl<P: Profile> Flash<P> {
             Torn::NewThenOld => scar.age == 2,
             Torn::OldThenNew | Torn::Leveled => scar.age < 2,
             Torn::Half if at != half => at > half,
+            Torn::Rear => at < half,
             Torn::Half | Torn::Unsteady => {
                 self.random += 1;
                 let mut random = Random::new(self.random);
