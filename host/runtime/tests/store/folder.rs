@@ -193,7 +193,7 @@ fn a_real_rune_is_known_by_its_manifest() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["area-0", "lock", "slot-0", "values"]);
+    assert_eq!(names, ["area-0", "area-1", "lock", "slot-0", "values"]);
     let not = store.install(b"not a rune", false, verify);
     assert!(matches!(not, Err(StoreError::Unfit(_))), "{not:?}");
     let long = store.install(&wasm(&"long".repeat(20)), false, verify);
