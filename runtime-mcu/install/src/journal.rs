@@ -212,10 +212,8 @@ impl Journal {
         storage.sync(region).map_err(Unwritten::Failed)?;
         check(storage, region, at, body)?;
         if let Some(left) = self.anchor.filter(|left| *left != area) {
-            // Without a vote the marks have to do.
-            if let Some(free) = votes(storage, left).map_err(Unwritten::Failed)?.free {
-                vote(storage, left, free, FOR).map_err(Unwritten::Failed)?;
-            }
+            let free = votes(storage, left).map_err(Unwritten::Failed)?.free;
+            vote(storage, left, free, FOR).map_err(Unwritten::Failed)?;
         }
         let second = at + padded + mark_bytes(&geometry);
         for (at, with) in [(at + padded, MARK), (second, SEAL)] {
@@ -294,8 +292,8 @@ fn filling<S: Storage>(storage: &mut S, region: Region, at: u32) -> Result<Optio
 struct Votes {
     /// The last one.
     last: Option<u8>,
-    /// Where the next goes.
-    free: Option<u32>,
+    /// Where the next goes: at the end of the area if there is no room.
+    free: u32,
 }
 
 fn votes<S: Storage>(storage: &mut S, area: u8) -> Result<Votes, S::Error> {
@@ -303,13 +301,12 @@ fn votes<S: Storage>(storage: &mut S, area: u8) -> Result<Votes, S::Error> {
     let first = votes_at(&geometry);
     let mut votes = Votes {
         last: None,
-        free: Some(first),
+        free: first,
     };
     for at in (first..geometry.area).step_by(mark_bytes(&geometry) as usize) {
         let filling = filling(storage, Region::Area(area), at)?;
         if filling != Some(BLANK) {
-            let next = at + mark_bytes(&geometry);
-            votes.free = Some(next).filter(|next| *next < geometry.area);
+            votes.free = at + mark_bytes(&geometry);
         }
         if let Some(vote @ (FOR | AGAINST)) = filling {
             votes.last = Some(vote);
@@ -338,7 +335,7 @@ fn fill_free<S: Storage>(
     storage.sync(region)
 }
 
-/// Votes of an area about the other one, lastingly.
+/// Lets an area vote, lastingly. Where there is no room the mark has to do.
 fn vote<S: Storage>(storage: &mut S, area: u8, free: u32, vote: u8) -> Result<(), S::Error> {
     let geometry = storage.geometry();
     let words = (free..geometry.area).step_by(mark_bytes(&geometry) as usize);
@@ -356,9 +353,7 @@ fn settle<S: Storage>(storage: &mut S, area: u8, first: Found) -> Result<bool, S
     } else {
         last.unwrap_or(AGAINST)
     };
-    if let Some(free) = free {
-        vote(storage, 1 - area, free, decided)?;
-    }
+    vote(storage, 1 - area, free, decided)?;
     if decided == FOR {
         let words = marks_at(&storage.geometry(), first);
         fill_free(storage, Region::Area(area), words, &[MARK, SEAL])?;

@@ -13,7 +13,7 @@ use crate::random::Random;
 pub(crate) const SLOTS: usize = 3;
 
 /// How cells read whose programming or erasure was cut short. What they were before is, for cells that were torn
-/// already, as if that had been done.
+/// already, what was programmed there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Torn {
     /// Not at all.
@@ -319,7 +319,8 @@ impl<P: Profile> Flash<P> {
                 .scars
                 .extract_if(.., |scar| cells.contains(&scar.start));
             for scar in gone {
-                if outcome == Outcome::Torn(Torn::Unsteady) {
+                let was_erased = self.bytes[scar.cells()].iter().all(|byte| *byte == BLANK);
+                if was_erased || outcome == Outcome::Torn(Torn::Unsteady) {
                     let start = scar.start - cells.start;
                     old[start..start + scar.old.len()].copy_from_slice(&scar.old);
                 }

@@ -7,14 +7,16 @@
 
 use std::time::Duration;
 
+use embedded_storage::nor_flash::NorFlash;
+
 use rune_install::{
-    Error, Identity, Input, Installer, OpenError, Opening, Options, Phase, ReadFault, Region,
+    Error, Identity, Input, Installer, OpenError, Opening, Options, Phase, Pool, ReadFault, Region,
     Storage,
-    nor::{Fault, Map, MapError, Nor, Operation},
+    nor::{Device as _, Fault, Map, MapError, Nor, Operation},
 };
 
 use crate::{
-    flash::{Any, Flash, Fuse, Internal, Profile, SLOTS, Serial},
+    flash::{Any, Flash, Fuse, Internal, Outcome, Profile, SLOTS, Serial, Torn},
     laws::name,
     power::{BUFFER, Device, OPTIONS, Result, World, rune},
     random::Random,
@@ -324,4 +326,43 @@ fn whatever_is_on_the_flash_it_is_opened_or_refused() {
     damaged::<Any>("any");
     damaged::<Internal<false>>("h7-internal");
     damaged::<Serial>("qspi");
+}
+
+#[test]
+fn a_store_that_began_anew_stays_so() {
+    let outcomes = Serial::outcomes(Operation::Erase);
+    let torn = Outcome::Torn(Torn::NewThenOld);
+    let outcome = outcomes.iter().position(|o| *o == torn).unwrap();
+    for last in [0, 1] {
+        let mut world = World::<Serial>::new();
+        world.with(|d| d.install("a", 1)).expect("the power stays");
+        world.with(|d| d.install("a", 2)).expect("the power stays");
+        // Someone erases both areas, and is cut in the second, which reads as before from the second start on.
+        for (area, fuse) in [(1 - last, None), (last, Some(Fuse { at: 0, outcome }))] {
+            world = world.start(fuse);
+            let at = Serial::MAP.areas[area];
+            world.flash.before(Operation::Erase);
+            let erased = world.flash.erase(at, at + Serial::MAP.area);
+            assert_eq!(erased.is_err(), fuse.is_some());
+        }
+        world.forget();
+        let opens = |world: &mut World<Serial>| world.with(|d| Ok(d.pool().clone()));
+        let mut whole = world.clone().start(None);
+        assert_eq!(opens(&mut whole), Some(Pool::new()));
+        let operations = whole.flash.operations.clone();
+        let mut worlds = vec![whole];
+        for (at, operation) in operations.iter().enumerate() {
+            if *operation == Operation::Erase {
+                let mut cut = world.clone().start(Some(Fuse { at, outcome }));
+                assert_eq!(opens(&mut cut), None);
+                worlds.push(cut);
+            }
+        }
+        for mut world in worlds {
+            for _ in 0..3 {
+                world = world.start(None);
+                opens(&mut world).expect("the power stays");
+            }
+        }
+    }
 }
