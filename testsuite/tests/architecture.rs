@@ -25,6 +25,7 @@ fn front_and_back_meet_only_in_ir() {
         ("rune-abi", &[][..]),
         ("rune-catalogue", &[]),
         ("rune-adapt", &["rune-abi"]),
+        ("rune-core", &["rune-abi", "rune-adapt", "rune-saga"]),
         ("rune-install", &[]),
         ("rune-ir", &["rune-abi"]),
         ("rune-runefile", &["rune-abi", "rune-ir"]),
@@ -48,6 +49,7 @@ fn front_and_back_meet_only_in_ir() {
             &[
                 "rune-abi",
                 "rune-adapt",
+                "rune-core",
                 "rune-exporters",
                 "rune-install",
                 "rune-saga",

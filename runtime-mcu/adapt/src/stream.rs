@@ -294,6 +294,11 @@ where
         self.anchor = None;
     }
 
+    /// Whether the next window is whole.
+    pub fn has_window(&self) -> bool {
+        self.ring.has_window()
+    }
+
     /// Copies the next window, if it is whole, to `out`, which has exactly
     /// [`StreamPlan::window_bytes`].
     pub fn read(&mut self, out: &mut [u8]) -> Result<Option<Window>, BufferError> {

@@ -75,9 +75,14 @@ impl Ring {
         full
     }
 
+    /// Whether there is a whole window.
+    pub(crate) fn has_window(&self) -> bool {
+        self.held >= self.window
+    }
+
     /// Copies the oldest whole window and gives its number.
     pub(crate) fn read(&mut self, ring: &[u8], out: &mut [u8]) -> Option<u64> {
-        if self.held < self.window {
+        if !self.has_window() {
             return None;
         }
         let (wrapped, ordered) = ring.split_at(self.start * self.frame);
@@ -93,7 +98,7 @@ impl Ring {
     /// Forgets all frames and begins anew; gives how many whole windows nobody has read.
     pub(crate) fn clear(&mut self) -> u64 {
         let mut lost = 0;
-        while self.held >= self.window {
+        while self.has_window() {
             self.advance();
             lost += 1;
         }

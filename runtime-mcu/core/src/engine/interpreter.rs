@@ -1,0 +1,257 @@
+//! Engine one: wasmi, for any rune as it comes.
+//!
+//! A rune's code is translated when it is started, into memory; its data is copied from where the module lies to
+//! where it goes, and nothing of it is kept. Each rune has an engine of its own, because an engine never gives back
+//! what it translated.
+
+use alloc::vec::Vec;
+use rune_abi::{Import, WasmFeatures, export};
+use rune_saga::Failure;
+use wasmi::{
+    Caller, CompilationMode, Config, Error, Extern, Func, Memory, Module, Store, StoreLimits,
+    StoreLimitsBuilder, TrapCode, TypedFunc, errors::HostError,
+};
+
+use super::{Engine, Host, Instance, Limits, StartError, Stop};
+use crate::{Checked, check::TABLE_ENTRIES, text::Text};
+
+/// The interpreter. A step is about one instruction.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Interpreter;
+
+/// What the store of a rune holds.
+struct State<H> {
+    host: H,
+    limits: StoreLimits,
+    memory: Option<Memory>,
+}
+
+/// A rune on wasmi.
+pub struct Running<H> {
+    store: Store<State<H>>,
+    call: TypedFunc<(), i32>,
+    reset: Option<TypedFunc<(), ()>>,
+    fuel: u64,
+}
+
+/// The host stopped the rune.
+#[derive(Debug)]
+struct Stopped;
+
+impl core::fmt::Display for Stopped {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("stopped by the host")
+    }
+}
+
+impl HostError for Stopped {}
+
+impl Engine for Interpreter {
+    const FEATURES: WasmFeatures = if cfg!(feature = "simd") {
+        WasmFeatures::ALL
+    } else {
+        WasmFeatures(WasmFeatures::ALL.0 & !(WasmFeatures::SIMD.0 | WasmFeatures::RELAXED_SIMD.0))
+    };
+
+    type Instance<H: Host + 'static> = Running<H>;
+
+    fn start<H: Host + 'static>(
+        &self,
+        rune: &Checked<'static>,
+        limits: &Limits,
+        host: H,
+    ) -> Result<Running<H>, (StartError, H)> {
+        let engine = wasmi::Engine::new(&config(rune.manifest().features, limits));
+        let mut store = Store::new(
+            &engine,
+            State {
+                host,
+                limits: StoreLimitsBuilder::new()
+                    .memory_size(rune.manifest().memory_bytes.next_multiple_of(1 << 16) as usize)
+                    .table_elements(TABLE_ENTRIES as usize)
+                    .instances(1)
+                    .memories(1)
+                    .build(),
+                memory: None,
+            },
+        );
+        match link(&mut store, rune, limits) {
+            Ok((call, reset)) => Ok(Running {
+                store,
+                call,
+                reset,
+                fuel: limits.fuel,
+            }),
+            Err(error) => Err((error, store.into_data().host)),
+        }
+    }
+}
+
+type Exports = (TypedFunc<(), i32>, Option<TypedFunc<(), ()>>);
+
+fn link<H: Host + 'static>(
+    store: &mut Store<State<H>>,
+    rune: &Checked<'static>,
+    limits: &Limits,
+) -> Result<Exports, StartError> {
+    let invalid = |error: Error| StartError::Module(Text::of(error));
+    store.limiter(|state| &mut state.limits);
+    let module = Module::new(store.engine(), rune.without_data()).map_err(invalid)?;
+    store.set_fuel(limits.fuel).map_err(invalid)?;
+    let imports = rune.imports().iter();
+    let imports: Vec<Extern> = imports
+        .map(|import| Extern::Func(function(store, import)))
+        .collect();
+    let instance = wasmi::Instance::new(&mut *store, &module, &imports).map_err(not_made)?;
+    let memory = instance
+        .get_memory(&*store, export::MEMORY)
+        .ok_or(StartError::Memory)?;
+    let bytes = memory.data_mut(&mut *store);
+    for (address, data) in rune.data() {
+        let place = bytes.get_mut(address as usize..);
+        let place = place.and_then(|rest| rest.get_mut(..data.len()));
+        place.ok_or(StartError::Data)?.copy_from_slice(data);
+    }
+    store.data_mut().memory = Some(memory);
+    let call = instance
+        .get_typed_func(&*store, export::CALL)
+        .map_err(invalid)?;
+    let reset = match instance.get_func(&*store, export::RESET) {
+        Some(reset) => Some(reset.typed(&*store).map_err(invalid)?),
+        None => None,
+    };
+    // The engine takes the memory of its stack at its first call: of a function of the host, so that nothing of the
+    // rune runs.
+    let nothing = Func::wrap(&mut *store, || {});
+    let nothing = nothing.typed::<(), ()>(&*store).map_err(invalid)?;
+    nothing.call(&mut *store, ()).map_err(invalid)?;
+    Ok((call, reset))
+}
+
+fn not_made(error: Error) -> StartError {
+    match error.as_trap_code() {
+        Some(TrapCode::MemoryOutOfBounds) => StartError::Data,
+        Some(_) => StartError::Instance,
+        None => StartError::Memory,
+    }
+}
+
+/// WebAssembly 1.0 and these features, nothing else.
+fn config(features: WasmFeatures, limits: &Limits) -> Config {
+    let has = |feature| features.contains(feature);
+    let mut config = Config::default();
+    config
+        .wasm_mutable_global(has(WasmFeatures::MUTABLE_GLOBALS))
+        .wasm_sign_extension(has(WasmFeatures::SIGN_EXT))
+        .wasm_saturating_float_to_int(has(WasmFeatures::SATURATING_FLOAT_TO_INT))
+        .wasm_bulk_memory(has(WasmFeatures::BULK_MEMORY))
+        .wasm_multi_value(has(WasmFeatures::MULTI_VALUE))
+        .wasm_multi_memory(false)
+        .wasm_reference_types(false)
+        .wasm_tail_call(false)
+        .wasm_extended_const(false)
+        .wasm_custom_page_sizes(false)
+        .wasm_memory64(false)
+        .wasm_wide_arithmetic(false)
+        .floats(true)
+        .ignore_custom_sections(true)
+        .consume_fuel(true)
+        .compilation_mode(CompilationMode::Eager)
+        .set_max_recursion_depth(limits.depth)
+        .set_max_stack_height(limits.stack_values)
+        .set_min_stack_height(limits.stack_values)
+        .set_max_cached_stacks(1);
+    #[cfg(feature = "simd")]
+    config
+        .wasm_simd(has(WasmFeatures::SIMD))
+        .wasm_relaxed_simd(has(WasmFeatures::RELAXED_SIMD));
+    config
+}
+
+/// A function of the contract.
+fn function<H: Host + 'static>(store: &mut Store<State<H>>, import: Import) -> Func {
+    match import {
+        Import::Read => Func::wrap(store, |caller: Caller<'_, State<H>>, a, b, c| {
+            ask(caller, Import::Read, [a, b, c])
+        }),
+        Import::Write => Func::wrap(store, |caller: Caller<'_, State<H>>, a, b| {
+            ask(caller, Import::Write, [a, b, 0])
+        }),
+        Import::Log => Func::wrap(store, |caller: Caller<'_, State<H>>, a, b, c| {
+            ask(caller, Import::Log, [a, b, c]).map(drop)
+        }),
+        Import::Fault => Func::wrap(store, |caller: Caller<'_, State<H>>, a, b, c| {
+            ask(caller, Import::Fault, [a, b, c]).map(drop)
+        }),
+        Import::Mark => Func::wrap(store, |caller: Caller<'_, State<H>>, a, b| {
+            ask(caller, Import::Mark, [a, b, 0]).map(drop)
+        }),
+    }
+}
+
+fn ask<H: Host>(
+    mut caller: Caller<'_, State<H>>,
+    import: Import,
+    args: [u32; 3],
+) -> Result<i32, Error> {
+    let (bytes, state): (&mut [u8], _) = match caller.data().memory {
+        Some(memory) => memory.data_and_store_mut(&mut caller),
+        None => (&mut [], caller.data_mut()),
+    };
+    let answer = state.host.import(import, args, bytes);
+    answer.map_err(|_| Error::host(Stopped))
+}
+
+impl<H: Host + 'static> Running<H> {
+    fn enter<R: wasmi::WasmResults>(&mut self, export: TypedFunc<(), R>) -> Result<R, Stop> {
+        let result = self.store.set_fuel(self.fuel);
+        let result = result.and_then(|()| export.call(&mut self.store, ()));
+        result.map_err(|error| match error.as_trap_code() {
+            _ if error.downcast_ref::<Stopped>().is_some() => Stop::Host,
+            Some(code) => Stop::Trap(kind_of(code)),
+            None => Stop::Trap(Failure::OtherTrap),
+        })
+    }
+}
+
+impl<H: Host + 'static> Instance<H> for Running<H> {
+    fn call(&mut self) -> Result<i32, Stop> {
+        self.enter(self.call)
+    }
+
+    fn reset(&mut self) -> Result<(), Stop> {
+        match self.reset {
+            Some(reset) => self.enter(reset),
+            None => Ok(()),
+        }
+    }
+
+    fn host(&self) -> &H {
+        &self.store.data().host
+    }
+
+    fn host_mut(&mut self) -> &mut H {
+        &mut self.store.data_mut().host
+    }
+
+    fn into_host(self) -> H {
+        self.store.into_data().host
+    }
+}
+
+/// What Saga counts a trap as.
+fn kind_of(trap: TrapCode) -> Failure {
+    match trap {
+        TrapCode::UnreachableCodeReached => Failure::Unreachable,
+        TrapCode::MemoryOutOfBounds => Failure::MemoryBounds,
+        TrapCode::TableOutOfBounds | TrapCode::IndirectCallToNull | TrapCode::BadSignature => {
+            Failure::TableAccess
+        }
+        TrapCode::IntegerOverflow
+        | TrapCode::IntegerDivisionByZero
+        | TrapCode::BadConversionToInteger => Failure::Arithmetic,
+        TrapCode::StackOverflow => Failure::StackOverflow,
+        TrapCode::OutOfFuel => Failure::Deadline,
+        TrapCode::GrowthOperationLimited => Failure::OtherTrap,
+    }
+}

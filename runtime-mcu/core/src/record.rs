@@ -1,0 +1,363 @@
+//! What a rune wrote: read out of its memory, and kept for the time of a call.
+
+use alloc::{boxed::Box, vec};
+use core::fmt::{self, Write};
+
+use rune_abi::{Dim, ElementType, ManifestView, OutputView, TensorType, limit};
+
+use crate::{
+    call::Misuse,
+    json::{self, Elements},
+};
+
+/// A tensor as it lies in a rune's memory, of the type that its manifest says.
+#[derive(Clone, Copy, Debug)]
+pub struct TensorView<'a> {
+    /// Of its elements.
+    pub element: ElementType,
+    dims: Dims,
+    /// Its elements; of strings their addresses and lengths.
+    pub bytes: &'a [u8],
+    memory: &'a [u8],
+}
+
+/// Dimensions, the outermost first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Dims {
+    rank: u8,
+    dims: [u32; limit::RANK],
+}
+
+impl Dims {
+    /// Each of them.
+    pub fn as_slice(&self) -> &[u32] {
+        &self.dims[..usize::from(self.rank)]
+    }
+}
+
+impl fmt::Debug for Dims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_slice().fmt(f)
+    }
+}
+
+/// Why what a rune wrote is no record of its output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordError {
+    /// It lies outside memory.
+    Outside,
+    /// A tensor has another number of dimensions.
+    Rank(u32, TensorType),
+    /// A tensor has another size.
+    Size {
+        /// In bytes.
+        length: u32,
+        /// Its dimensions.
+        dims: Dims,
+        /// What the manifest says.
+        ty: TensorType,
+    },
+    /// A tensor lies outside memory.
+    TensorOutside(TensorType),
+    /// A string lies outside memory.
+    TextOutside,
+    /// Its strings together are longer than memory.
+    TextsTooLong,
+    /// A string is not UTF-8.
+    NotUtf8,
+    /// It is larger than a device keeps.
+    TooLarge,
+}
+
+impl fmt::Display for RecordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Outside => f.write_str("its record lies outside memory"),
+            Self::Rank(rank, ty) => write!(f, "it wrote {rank} dimensions for {ty}"),
+            Self::Size { length, dims, ty } => {
+                write!(f, "it wrote {length} bytes as {dims:?} for {ty}")
+            }
+            Self::TensorOutside(ty) => write!(f, "its {ty} lies outside memory"),
+            Self::TextOutside => f.write_str("a string lies outside memory"),
+            Self::TextsTooLong => f.write_str("its strings are longer than its memory"),
+            Self::NotUtf8 => f.write_str("a string is not UTF-8"),
+            Self::TooLarge => f.write_str("its strings are longer than its policy allows"),
+        }
+    }
+}
+
+/// The tensors of a record at an address, for an output that takes these types. After an error there is no more.
+pub fn tensors<'a>(
+    memory: &'a [u8],
+    types: impl IntoIterator<Item = TensorType>,
+    at: u32,
+) -> impl Iterator<Item = Result<TensorView<'a>, RecordError>> {
+    let mut at = u64::from(at);
+    types.into_iter().map(move |ty| tensor(memory, ty, &mut at))
+}
+
+fn tensor<'a>(
+    memory: &'a [u8],
+    ty: TensorType,
+    at: &mut u64,
+) -> Result<TensorView<'a>, RecordError> {
+    let mut word = || {
+        let word = slice(memory, *at, 4)
+            .map(word)
+            .ok_or(RecordError::Outside)?;
+        *at += 4;
+        Ok(word)
+    };
+    let (address, length, rank) = (word()?, word()?, word()?);
+    let planned = ty.dims();
+    if rank as usize != planned.len() {
+        return Err(RecordError::Rank(rank, ty));
+    }
+    let mut dims = Dims {
+        rank: rank as u8,
+        dims: [0; limit::RANK],
+    };
+    let mut fits = true;
+    let mut elements = 1u64;
+    for (dim, plan) in dims.dims.iter_mut().zip(planned) {
+        *dim = word()?;
+        fits &= match plan {
+            Dim::Exact(n) => dim == n,
+            Dim::AtMost(n) => *dim <= *n,
+        };
+        // What fits has no more elements than the type, and that is a small number.
+        elements = elements.wrapping_mul(u64::from(*dim));
+    }
+    let element = ty.element();
+    if !fits || u64::from(length) != elements * u64::from(element.size()) {
+        return Err(RecordError::Size { length, dims, ty });
+    }
+    let bytes = slice(memory, u64::from(address), u64::from(length))
+        .ok_or(RecordError::TensorOutside(ty))?;
+    Ok(TensorView {
+        element,
+        dims,
+        bytes,
+        memory,
+    })
+}
+
+impl<'a> TensorView<'a> {
+    /// The outermost first.
+    pub fn dims(&self) -> &[u32] {
+        self.dims.as_slice()
+    }
+
+    /// Its strings. All strings of a record together are no longer than `left`, at first the length of memory, so
+    /// that many of them that lie at one place cannot fill that of others.
+    pub fn texts(&self, left: &mut usize) -> impl Iterator<Item = Result<&'a str, RecordError>> {
+        let memory = self.memory;
+        self.bytes.chunks_exact(8).map(move |pair| {
+            let (at, len) = (word(&pair[..4]), word(&pair[4..]));
+            let bytes = slice(memory, u64::from(at), u64::from(len));
+            let bytes = bytes.ok_or(RecordError::TextOutside)?;
+            *left = left
+                .checked_sub(bytes.len())
+                .ok_or(RecordError::TextsTooLong)?;
+            core::str::from_utf8(bytes).map_err(|_| RecordError::NotUtf8)
+        })
+    }
+}
+
+fn slice(memory: &[u8], at: u64, len: u64) -> Option<&[u8]> {
+    memory.get(usize::try_from(at).ok()?..usize::try_from(at.checked_add(len)?).ok()?)
+}
+
+/// The number of four bytes.
+fn word(bytes: &[u8]) -> u32 {
+    bytes
+        .iter()
+        .rev()
+        .fold(0, |n, byte| n << 8 | u32::from(*byte))
+}
+
+/// The records of one call, copied out of a rune's memory into memory of a size fixed when the rune was loaded.
+#[derive(Debug)]
+pub(crate) struct Records {
+    /// One record after the other; a record is the dimensions of its tensors, each with the elements behind them. A
+    /// string is its length and its bytes.
+    bytes: Box<[u8]>,
+    used: usize,
+    /// Where the record of each output begins.
+    begins: Box<[Option<usize>]>,
+}
+
+impl Records {
+    /// Room for one record of each output, with so many bytes of strings together.
+    pub(crate) fn new(manifest: &ManifestView<'_>, text_bytes: u32) -> Self {
+        let tensors = manifest.outputs.iter().flat_map(|o| o.tensors.iter());
+        let room = tensors.map(|feed| {
+            let words = feed.ty.dims().len() * 4;
+            match feed.ty.element() {
+                ElementType::Utf8 => words + feed.ty.elements() as usize * 4,
+                _ => words + feed.ty.bytes() as usize,
+            }
+        });
+        Self {
+            bytes: vec![0; room.sum::<usize>() + text_bytes as usize].into(),
+            used: 0,
+            begins: vec![None; manifest.outputs.len()].into(),
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.used = 0;
+        self.begins.fill(None);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.begins.iter().all(Option::is_none)
+    }
+
+    /// Copies the record at `at`; gives the bytes of its tensors.
+    pub(crate) fn take<'a>(
+        &mut self,
+        memory: &[u8],
+        index: u32,
+        output: &OutputView<'a>,
+        at: u32,
+    ) -> Result<u64, Misuse<'a>> {
+        let misuse = |error| Misuse::Record(output.name, error);
+        let begin = self.begins.get_mut(index as usize);
+        let begin = begin.ok_or(Misuse::NoOutput(index))?;
+        if begin.is_some() {
+            return Err(Misuse::WrittenTwice(output.name));
+        }
+        *begin = Some(self.used);
+        let (mut left, mut total) = (memory.len(), 0);
+        for tensor in tensors(memory, output.tensors.iter().map(|feed| feed.ty), at) {
+            let tensor = tensor.map_err(misuse)?;
+            for dim in tensor.dims() {
+                self.push(&dim.to_le_bytes()).map_err(misuse)?;
+            }
+            if tensor.element == ElementType::Utf8 {
+                for text in tensor.texts(&mut left) {
+                    let text = text.map_err(misuse)?.as_bytes();
+                    self.push(&(text.len() as u32).to_le_bytes())
+                        .map_err(misuse)?;
+                    self.push(text).map_err(misuse)?;
+                    total += text.len() as u64;
+                }
+            } else {
+                self.push(tensor.bytes).map_err(misuse)?;
+                total += tensor.bytes.len() as u64;
+            }
+        }
+        Ok(total)
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Result<(), RecordError> {
+        let end = self.used + bytes.len();
+        let room = self.bytes.get_mut(self.used..end);
+        room.ok_or(RecordError::TooLarge)?.copy_from_slice(bytes);
+        self.used = end;
+        Ok(())
+    }
+}
+
+/// What one call of a rune wrote.
+#[derive(Clone, Copy, Debug)]
+pub struct Written<'a> {
+    manifest: &'a ManifestView<'static>,
+    records: &'a Records,
+}
+
+/// A tensor that a rune wrote.
+#[derive(Clone, Copy, Debug)]
+pub struct Tensor<'a> {
+    /// Of its elements.
+    pub element: ElementType,
+    dims: &'a [u8],
+    /// Its elements.
+    pub elements: Elements<'a, Texts<'a>>,
+}
+
+/// Strings that a rune wrote.
+#[derive(Clone, Copy, Debug)]
+pub struct Texts<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Iterator for Texts<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let (len, rest) = self.bytes.split_at_checked(4)?;
+        let (text, rest) = rest.split_at_checked(word(len) as usize)?;
+        self.bytes = rest;
+        core::str::from_utf8(text).ok()
+    }
+}
+
+impl Tensor<'_> {
+    /// The outermost first.
+    pub fn dims(&self) -> impl Iterator<Item = u32> {
+        self.dims.chunks_exact(4).map(word)
+    }
+}
+
+impl<'a> Written<'a> {
+    pub(crate) const fn new(manifest: &'a ManifestView<'static>, records: &'a Records) -> Self {
+        Self { manifest, records }
+    }
+
+    /// The rune.
+    pub const fn manifest(&self) -> &'a ManifestView<'static> {
+        self.manifest
+    }
+
+    /// The outputs that it wrote to, in the order of the manifest: each with its index.
+    pub fn outputs(&self) -> impl Iterator<Item = (usize, OutputView<'static>)> {
+        let begins = self.records.begins.iter();
+        let outputs = self.manifest.outputs.iter().zip(begins).enumerate();
+        outputs.filter_map(|(index, (output, begin))| begin.map(|_| (index, output)))
+    }
+
+    /// The tensors of the record of an output, in the order of the manifest; none where it has no record.
+    pub fn tensors(&self, index: usize) -> impl Iterator<Item = Tensor<'a>> {
+        let begin = self.records.begins.get(index).copied().flatten();
+        let output = begin.and_then(|_| self.manifest.outputs.get(index));
+        let feeds = output.into_iter().flat_map(|output| output.tensors.iter());
+        let mut rest = &self.records.bytes[begin.unwrap_or(0)..];
+        feeds.map(move |feed| {
+            let element = feed.ty.element();
+            let dims;
+            (dims, rest) = rest.split_at(feed.ty.dims().len() * 4);
+            let count: u32 = dims.chunks_exact(4).map(word).product();
+            let bytes;
+            if element == ElementType::Utf8 {
+                let mut end = 0;
+                for _ in 0..count {
+                    end += 4 + word(&rest[end..end + 4]) as usize;
+                }
+                (bytes, rest) = rest.split_at(end);
+            } else {
+                (bytes, rest) = rest.split_at((count * element.size()) as usize);
+            }
+            Tensor {
+                element,
+                dims,
+                elements: match element {
+                    ElementType::Utf8 => Elements::Texts(Texts { bytes }),
+                    _ => Elements::Numbers(bytes),
+                },
+            }
+        })
+    }
+
+    /// Prints it as a line of JSON without its end, see [`json`].
+    pub fn line(&self, out: &mut impl Write) -> fmt::Result {
+        out.write_str("{")?;
+        json::separated(out, self.outputs(), |out, (index, output)| {
+            json::output(out, output.name, self.tensors(index), |out, tensor| {
+                json::tensor(out, tensor.element, tensor.dims(), tensor.elements)
+            })
+        })?;
+        out.write_str("}")
+    }
+}
