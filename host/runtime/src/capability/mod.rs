@@ -338,7 +338,7 @@ pub(crate) fn integer(capability: &Capability, name: &str) -> Option<i64> {
 }
 
 /// The type of a capability is not one its kind can fill.
-fn unfit(capability: &Capability, why: &str) -> SourceError {
+fn unfit(capability: &Capability, why: impl fmt::Display) -> SourceError {
     SourceError::new(
         format_args!("{} `{}`", capability.kind.spec().name, capability.name),
         format_args!("its type {} {why}", capability.ty),

@@ -2,31 +2,10 @@
 
 use std::time::Instant;
 
-use rune_abi::{Capability, ElementType, Param, Value};
+use rune_abi::{Capability, Param, Value};
+use rune_core::{Rand, RandError};
 
 use super::{Read, Source, SourceError, unfit};
-
-/// `SplitMix64` (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, OOPSLA 2014).
-struct SplitMix64(u64);
-
-const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
-
-impl SplitMix64 {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(GAMMA);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-}
-
-struct Rand {
-    random: SplitMix64,
-    element: ElementType,
-    /// Floats lie in `[min, max)`.
-    min: f64,
-    max: f64,
-}
 
 /// A generator for the capability at `index` of the manifest: capabilities of one seed have streams of
 /// their own, the first of them that of the seed itself. Without a value the seed is 0.
@@ -50,31 +29,15 @@ pub(super) fn open(
             ));
         }
     };
-    let (min, max) = (bound(capability, "min", 0.0), bound(capability, "max", 1.0));
-    let element = capability.ty.element();
-    if element == ElementType::Utf8 {
-        return Err(unfit(capability, "is not of numbers"));
-    }
-    let is_range = if element == ElementType::F32 {
-        (min as f32) < max as f32
-    } else {
-        min < max
-    };
-    if !is_range {
-        return Err(SourceError::new(
+    let range = (bound(capability, "min", 0.0), bound(capability, "max", 1.0));
+    match Rand::new(capability.ty.element(), range, index, seed) {
+        Ok(rand) => Ok(Box::new(rand)),
+        Err(error @ RandError::Texts) => Err(unfit(capability, error)),
+        Err(error @ RandError::Range(..)) => Err(SourceError::new(
             format_args!("RAND `{}`", capability.name),
-            format_args!("its min {min} is not below its max {max}"),
-        ));
+            error,
+        )),
     }
-    let stream = SplitMix64(index as u64)
-        .next()
-        .wrapping_mul(u64::from(index > 0));
-    Ok(Box::new(Rand {
-        random: SplitMix64(seed ^ stream),
-        element,
-        min,
-        max,
-    }))
 }
 
 fn bound(capability: &Capability, name: &str, default: f64) -> f64 {
@@ -93,22 +56,7 @@ fn bound(capability: &Capability, name: &str, default: f64) -> f64 {
 
 impl Source for Rand {
     fn read(&mut self, out: &mut [u8], _: Instant) -> Result<Read, SourceError> {
-        for out in out.chunks_exact_mut(self.element.size() as usize) {
-            let bits = self.random.next();
-            if self.element.is_integer() {
-                out.copy_from_slice(&bits.to_le_bytes()[..out.len()]);
-                continue;
-            }
-            // 53 bits are all an f64 below one can hold. Rounding must not reach `max`.
-            let unit = (bits >> 11) as f64 / (1u64 << 53) as f64;
-            let float = self.min + unit * (self.max - self.min);
-            if self.element == ElementType::F32 {
-                let float = (float as f32).min((self.max as f32).next_down());
-                out.copy_from_slice(&float.to_le_bytes());
-            } else {
-                out.copy_from_slice(&float.min(self.max.next_down()).to_le_bytes());
-            }
-        }
+        self.fill(out);
         Ok(Read::Sample)
     }
 
@@ -119,7 +67,7 @@ impl Source for Rand {
 
 #[cfg(test)]
 mod tests {
-    use rune_abi::{CapabilityKind, Dim, TensorType};
+    use rune_abi::{CapabilityKind, Dim, ElementType, TensorType};
 
     use super::*;
 
@@ -143,14 +91,6 @@ mod tests {
         let mut source = open(capability, index, &[seed.to_owned()]).unwrap();
         assert_eq!(source.read(&mut out, Instant::now()), Ok(Read::Sample));
         out
-    }
-
-    #[test]
-    fn the_generator_is_splitmix64() {
-        // The first outputs for seed 1234567, as other implementations give them.
-        let mut random = SplitMix64(1_234_567);
-        assert_eq!(random.next(), 6_457_827_717_110_365_317);
-        assert_eq!(random.next(), 3_203_168_211_198_807_973);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rune_abi::{Import, Manifest};
+use rune_core::{LOG_LINES, Misuse};
 use rune_saga::Failure;
 use wasmtime::{Caller, Engine, Linker, Memory, StoreLimits};
 
@@ -12,8 +13,7 @@ use crate::{
     output::Records,
 };
 
-/// Most lines a rune may log in one call, and most bytes of one.
-const LOG_LINES: u32 = 1000;
+/// Most bytes of a line that a rune logs.
 const LOG_BYTES: usize = 4096;
 
 /// What the imports work on.
@@ -79,8 +79,8 @@ impl Host {
         wasmtime::Error::msg("stopped by the host")
     }
 
-    fn breach(&mut self, what: impl Into<String>) -> wasmtime::Error {
-        self.refuse(Cause::Contract(what.into()), Failure::Contract)
+    fn breach(&mut self, what: String) -> wasmtime::Error {
+        self.refuse(Cause::Contract(what), Failure::Contract)
     }
 }
 
@@ -113,25 +113,13 @@ fn open<'a>(caller: &'a mut Caller<'_, Host>) -> (&'a mut [u8], &'a mut Host) {
 
 fn read(mut caller: Caller<'_, Host>, index: u32, at: u32, len: u32) -> wasmtime::Result<i32> {
     let (memory, host) = open(&mut caller);
-    let Some(capability) = host.manifest.capabilities.get(index as usize) else {
-        return Err(host.breach(format!(
-            "it read capability {index}, which it does not have"
-        )));
+    let out = match host.manifest.capabilities.get(index as usize) {
+        None => Err(Misuse::NoCapability(index)),
+        Some(c) => rune_core::sample(memory, (&c.name, c.ty.bytes()), at, len),
     };
-    let bytes = capability.ty.bytes();
-    if len != bytes {
-        let what = format!(
-            "it read {len} bytes of `{}`, which gives {bytes}",
-            capability.name
-        );
-        return Err(host.breach(what));
-    }
-    let out = memory
-        .get_mut(at as usize..)
-        .and_then(|rest| rest.get_mut(..len as usize));
-    let Some(out) = out else {
-        return Err(host.breach("it read to a place outside its memory"));
-    };
+    // The words are made here, while the name they need is at hand.
+    let out = out.map_err(|misuse| misuse.to_string());
+    let out = out.map_err(|what| host.breach(what))?;
     let deadline = host.turn.deadline.unwrap_or_else(Instant::now);
     let source = &mut host.sources[index as usize];
     match source.read(out, deadline) {
@@ -153,28 +141,21 @@ fn read(mut caller: Caller<'_, Host>, index: u32, at: u32, len: u32) -> wasmtime
 
 fn write(mut caller: Caller<'_, Host>, index: u32, at: u32) -> wasmtime::Result<i32> {
     let (memory, host) = open(&mut caller);
-    let Some(output) = host.manifest.outputs.get(index as usize) else {
-        return Err(host.breach(format!(
-            "it wrote to output {index}, which it does not have"
-        )));
+    let Host {
+        manifest, records, ..
+    } = host;
+    let taken = match manifest.outputs.get(index as usize) {
+        None => Err(Misuse::NoOutput(index)),
+        Some(output) => records.take(memory, index as usize, output, at),
     };
-    let index = index as usize;
-    let records = &mut host.records;
-    if records.as_slice().iter().any(|r| r.output == index) {
-        let what = format!("it wrote to `{}` twice in one call", output.name);
-        return Err(host.breach(what));
-    }
-    if let Err(what) = records.take(memory, index, output, at) {
-        let what = format!("`{}`: {what}", output.name);
-        return Err(host.breach(what));
-    }
-    Ok(0)
+    let taken = taken.map_err(|misuse| misuse.to_string());
+    taken.map_err(|what| host.breach(what)).map(|()| 0)
 }
 
 fn log(mut caller: Caller<'_, Host>, level: u32, at: u32, len: u32) -> wasmtime::Result<()> {
     let (memory, host) = open(&mut caller);
     let Some(text) = text(memory, at, len) else {
-        return Err(host.breach("it logged a text outside its memory"));
+        return Err(host.breach(Misuse::LogOutside.to_string()));
     };
     host.turn.log_lines = host.turn.log_lines.saturating_add(1);
     if host.turn.log_lines <= LOG_LINES {
@@ -193,7 +174,7 @@ fn fault(mut caller: Caller<'_, Host>, _code: i32, at: u32, len: u32) -> wasmtim
     let (memory, host) = open(&mut caller);
     match text(memory, at, len) {
         Some(text) => host.turn.reason = Some(text),
-        None => return Err(host.breach("it gave a reason outside its memory")),
+        None => return Err(host.breach(Misuse::ReasonOutside.to_string())),
     }
     Ok(())
 }
@@ -212,11 +193,6 @@ fn mark(mut caller: Caller<'_, Host>, stage: u32, phase: u32) {
 fn text(memory: &[u8], at: u32, len: u32) -> Option<String> {
     let bytes = memory.get(at as usize..)?.get(..len as usize)?;
     let bytes = &bytes[..bytes.len().min(LOG_BYTES)];
-    let text = String::from_utf8_lossy(bytes);
-    Some(
-        text.trim_end()
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect(),
-    )
+    let text: String = rune_core::printable(bytes).collect();
+    Some(text.trim_end().to_owned())
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use rune_abi::{CallResult, Fault, export};
+use rune_core::TABLE_ENTRIES;
 use rune_saga::{Failure, Outcome};
 use wasmtime::{Extern, Module, Store, StoreLimitsBuilder, Trap, TypedFunc};
 
@@ -16,7 +17,6 @@ use super::{
 use crate::{
     Grants, Limits, Rune,
     capability::SourceError,
-    check::TABLE_ENTRIES,
     output::{Record, Records},
 };
 

@@ -16,7 +16,8 @@ mod tty;
 
 pub use count::{Meters, SinkCounters};
 
-use rune_abi::{Dim, ElementType, Output};
+use rune_abi::{ElementType, Output};
+use rune_core::{Misuse, RecordError};
 
 /// What a rune wrote to one output.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -77,19 +78,23 @@ impl Records {
 
     /// Copies the record at `at` out of a rune's memory, for the output that is `index` in the manifest; says what
     /// breaks the contract if something does.
-    pub(crate) fn take(
+    pub(crate) fn take<'o>(
         &mut self,
         memory: &[u8],
         index: usize,
-        output: &Output,
+        output: &'o Output,
         at: u32,
-    ) -> Result<(), String> {
+    ) -> Result<(), Misuse<'o>> {
+        if self.as_slice().iter().any(|r| r.output == index) {
+            return Err(Misuse::WrittenTwice(&output.name));
+        }
         if self.count == self.places.len() {
             self.places.push(Record::default());
         }
         let record = &mut self.places[self.count];
         record.output = index;
-        take_tensors(memory, output, at, &mut record.tensors)?;
+        take_tensors(memory, output, at, &mut record.tensors)
+            .map_err(|error| Misuse::Record(&output.name, error))?;
         self.count += 1;
         Ok(())
     }
@@ -100,81 +105,31 @@ fn take_tensors(
     output: &Output,
     at: u32,
     tensors: &mut Vec<Tensor>,
-) -> Result<(), String> {
-    let mut at = u64::from(at);
+) -> Result<(), RecordError> {
     let mut texts_left = memory.len();
-    let mut word = || {
-        let bytes = slice(memory, at, 4).ok_or("its record lies outside memory")?;
-        at += 4;
-        Ok::<u32, String>(u32::from_le_bytes(
-            bytes.try_into().expect("the slice has four bytes"),
-        ))
-    };
     tensors.resize_with(output.tensors.len(), || Tensor {
         element: ElementType::U8,
         dims: vec![],
         elements: Elements::Numbers(vec![]),
     });
-    for (feed, tensor) in output.tensors.iter().zip(tensors) {
-        let (address, length, rank) = (word()?, word()?, word()?);
-        let planned = feed.ty.dims();
-        if rank as usize != planned.len() {
-            return Err(format!("it wrote {rank} dimensions for {}", feed.ty));
-        }
-        let dims = &mut tensor.dims;
-        dims.clear();
-        for _ in 0..rank {
-            dims.push(word()?);
-        }
-        let fits = dims.iter().zip(planned).all(|(have, plan)| match plan {
-            Dim::Exact(n) => have == n,
-            Dim::AtMost(n) => have <= n,
-        });
-        let elements: u64 = dims.iter().map(|d| u64::from(*d)).product();
-        let element = feed.ty.element();
-        if !fits || u64::from(length) != elements * u64::from(element.size()) {
-            return Err(format!(
-                "it wrote {length} bytes as {dims:?} for {}",
-                feed.ty
-            ));
-        }
-        let bytes = slice(memory, u64::from(address), u64::from(length))
-            .ok_or_else(|| format!("its {} lies outside memory", feed.ty))?;
-        tensor.element = element;
+    let types = output.tensors.iter().map(|feed| feed.ty);
+    for (view, tensor) in rune_core::tensors(memory, types, at).zip(tensors) {
+        let view = view?;
+        tensor.element = view.element;
+        tensor.dims.clear();
+        tensor.dims.extend_from_slice(view.dims());
         match &mut tensor.elements {
-            _ if element == ElementType::Utf8 => {
-                let texts = bytes
-                    .chunks_exact(8)
-                    .map(|pair| take_text(memory, pair, &mut texts_left));
+            _ if view.element == ElementType::Utf8 => {
+                let texts = view.texts(&mut texts_left);
+                let texts = texts.map(|text| text.map(str::to_owned));
                 tensor.elements = Elements::Texts(texts.collect::<Result<_, _>>()?);
             }
             Elements::Numbers(numbers) => {
                 numbers.clear();
-                numbers.extend_from_slice(bytes);
+                numbers.extend_from_slice(view.bytes);
             }
-            Elements::Texts(_) => tensor.elements = Elements::Numbers(bytes.to_vec()),
+            Elements::Texts(_) => tensor.elements = Elements::Numbers(view.bytes.to_vec()),
         }
     }
     Ok(())
-}
-
-/// The string of an (address, length) pair. All strings of a record together are no longer than memory, so
-/// that many pairs that point at one long text cannot fill the host's.
-fn take_text(memory: &[u8], pair: &[u8], left: &mut usize) -> Result<String, String> {
-    let word = |at: usize| {
-        u64::from(u32::from_le_bytes(
-            pair[at..at + 4]
-                .try_into()
-                .expect("the slice has four bytes"),
-        ))
-    };
-    let bytes = slice(memory, word(0), word(4)).ok_or("a string lies outside memory")?;
-    *left = left
-        .checked_sub(bytes.len())
-        .ok_or("its strings are longer than its memory")?;
-    String::from_utf8(bytes.to_vec()).map_err(|_| "a string is not UTF-8".to_owned())
-}
-
-fn slice(memory: &[u8], at: u64, len: u64) -> Option<&[u8]> {
-    memory.get(usize::try_from(at).ok()?..usize::try_from(at.checked_add(len)?).ok()?)
 }

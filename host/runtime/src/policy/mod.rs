@@ -11,10 +11,11 @@ use std::{
     fs,
     ops::Range,
     path::Path,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rune_abi::{Capability, CapabilityKind, Manifest, Output, OutputKind, ParamType, Value};
+use rune_core::Schedule;
 use toml::Spanned;
 
 use crate::{
@@ -34,36 +35,6 @@ pub struct Policy {
     /// Its file, as messages name it.
     name: String,
     file: schema::File,
-}
-
-/// When a served rune is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Schedule {
-    /// As soon as it has input.
-    Input,
-    /// At equal distances.
-    Every(Duration),
-    /// When somebody asks for it.
-    Trigger,
-}
-
-impl Schedule {
-    /// When the next call is due that follows one due at `due`, not before `earliest`, and how many were missed
-    /// until now: those after which another is due already.
-    pub(crate) fn next(self, due: Instant, earliest: Instant, now: Instant) -> (Instant, u64) {
-        let Self::Every(period) = self else {
-            return (earliest, 0);
-        };
-        let next = due + period;
-        let late = now.saturating_duration_since(next).as_nanos();
-        let missed = u64::try_from(late / period.as_nanos().max(1)).unwrap_or(u64::MAX);
-        let skipped = Duration::from_nanos(
-            u64::try_from(period.as_nanos())
-                .unwrap_or(u64::MAX)
-                .saturating_mul(missed),
-        );
-        ((next + skipped).max(earliest), missed)
-    }
 }
 
 /// What is wrong with a policy, and where.
@@ -503,23 +474,5 @@ impl schema::Capability {
         } else {
             Given::beneath(self.folder.clone(), &self.files, &setup)
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn late_calls_are_made_and_missed_ones_counted() {
-        let schedule = Schedule::Every(Duration::from_millis(100));
-        let start = Instant::now();
-        let at = |ms| start + Duration::from_millis(ms);
-        // In time, late, so late that two more were due, and held back by a rate.
-        assert_eq!(schedule.next(at(0), at(0), at(30)), (at(100), 0));
-        assert_eq!(schedule.next(at(0), at(0), at(150)), (at(100), 0));
-        assert_eq!(schedule.next(at(0), at(0), at(310)), (at(300), 2));
-        assert_eq!(schedule.next(at(0), at(500), at(30)), (at(500), 0));
-        assert_eq!(Schedule::Input.next(at(0), at(7), at(5)), (at(7), 0));
     }
 }

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rune_core::{Backoff, Schedule};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -18,14 +19,8 @@ use super::{
 use crate::{
     Call, Health, Instance, Limits, Policy, Rune, engine,
     output::router::{Opened, Router, SendError},
-    policy::Schedule,
 };
 
-/// How long after a failure a rune is started anew: the first time, and at most, twice as long each time.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
-/// A rune that ran for so long has recovered.
-const RECOVERED: Duration = Duration::from_mins(1);
 /// How old the numbers are that others see, at most, while it is called.
 const PUBLISHED: Duration = Duration::from_secs(1);
 /// How long an interval of Saga is, from one heartbeat to the next.
@@ -383,7 +378,7 @@ struct Life<'a> {
     launch: Option<Launch>,
     /// What the rune of a digest did in earlier starts.
     health: Option<([u8; 32], Health)>,
-    wait: Duration,
+    backoff: Backoff,
     /// When it is started anew.
     again_at: Option<Instant>,
 }
@@ -433,7 +428,7 @@ impl<'a> Life<'a> {
             host: &shared.host,
             launch,
             health: None,
-            wait: FIRST_WAIT,
+            backoff: Backoff::new(),
             again_at: None,
         }
     }
@@ -485,16 +480,13 @@ impl<'a> Life<'a> {
                     if self.is_over(&why, false) {
                         continue;
                     }
-                    if begin.elapsed() >= RECOVERED {
-                        self.wait = FIRST_WAIT;
-                    }
-                    let text = format!("{why}; it is started anew in {:?}", self.wait);
+                    let wait = self.backoff.failed(begin.elapsed());
+                    let text = format!("{why}; it is started anew in {wait:?}");
                     self.shared.say(1, &text);
                     let mut state = self.shared.state();
                     state.phase = Phase::Waiting;
                     state.error = Some(why);
-                    self.again_at = Some(Instant::now() + self.wait);
-                    self.wait = (self.wait * 2).min(LONGEST_WAIT);
+                    self.again_at = Some(Instant::now() + wait);
                 }
             }
         }
@@ -513,7 +505,7 @@ impl<'a> Life<'a> {
         match fate {
             Ok(Fate::Again) => false,
             Ok(Fate::Over(next)) => {
-                self.wait = FIRST_WAIT;
+                self.backoff = Backoff::new();
                 let text = format!("{why}; its trial is over, {next}");
                 if next.is_there() {
                     self.shared.say(1, &text);
@@ -601,7 +593,7 @@ impl<'a> Life<'a> {
                 state.phase = Phase::Running;
             }
             self.launch = Some(launch);
-            self.wait = FIRST_WAIT;
+            self.backoff = Backoff::new();
         }
         match &started {
             Ok(_) => {
@@ -693,7 +685,7 @@ impl<'a> Life<'a> {
             match live.turn() {
                 Ok(Some(interval)) => {
                     let missed;
-                    (due, missed) = schedule.next(due, begin + interval, Instant::now());
+                    (due, missed) = due_after(schedule, due, begin + interval);
                     if missed > 0 {
                         live.instance.health_mut().overran(missed);
                     }
@@ -715,6 +707,14 @@ impl<'a> Life<'a> {
         live.end(self.shared);
         self.health = Some((live.digest, live.instance.into_health()));
         left
+    }
+}
+
+/// When the next call is due that follows one due at `due`, not before `earliest`, and how many were missed until now.
+fn due_after(schedule: Schedule, due: Instant, earliest: Instant) -> (Instant, u64) {
+    match schedule.step(Instant::now().saturating_duration_since(due)) {
+        Some((step, missed)) => ((due + step).max(earliest), missed),
+        None => (earliest, 0),
     }
 }
 
