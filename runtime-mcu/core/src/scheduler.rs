@@ -193,11 +193,11 @@ impl<E: Engine, C: Clock> Unit<E, C> {
 
     /// Gives back the memory of its instance.
     fn rest(&mut self, phase: Phase) {
-        if let State::Live(instance) = core::mem::replace(&mut self.state, State::Between) {
-            let mut calls = instance.into_host();
-            calls.sources = Box::default();
-            self.state = State::Resting(Box::new(calls));
-        }
+        self.state = match core::mem::replace(&mut self.state, State::Between) {
+            State::Live(instance) => State::Resting(Box::new(instance.into_host())),
+            resting => resting,
+        };
+        self.calls().sources = Box::default();
         self.phase = phase;
     }
 

@@ -5,7 +5,7 @@
 mod header;
 mod panic;
 mod programs;
-#[path = "../../../runtime/tests/runtime/runes.rs"]
+#[path = "../../../../runtime-mcu/core/tests/runes/mod.rs"]
 mod runes;
 
 use std::{

@@ -15,6 +15,8 @@ mod offer;
 mod outputs;
 mod policy;
 mod run;
+#[path = "../../../../runtime-mcu/core/tests/runes/mod.rs"]
+mod runes;
 mod serve;
 mod signature;
 mod sources;

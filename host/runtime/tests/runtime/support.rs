@@ -1,9 +1,7 @@
-//! The runes of `runes.rs` started, and the program run in folders of their own.
+//! The small runes of `rune-core`'s tests, started with sources made by hand, and the program run in folders of their own.
 
 #[path = "page.rs"]
 mod page;
-#[path = "runes.rs"]
-mod runes;
 
 use std::{
     fs::{self, File},
@@ -23,7 +21,7 @@ use rune_runtime::{
 };
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-pub(crate) use runes::*;
+pub(crate) use crate::runes::*;
 
 /// An empty folder for one test.
 pub(crate) fn folder(group: &str, name: &str) -> PathBuf {

@@ -5,11 +5,13 @@
 //! what it translated.
 
 use alloc::vec::Vec;
+
 use rune_abi::{Import, WasmFeatures, export};
 use rune_saga::Failure;
 use wasmi::{
     Caller, CompilationMode, Config, Error, Extern, Func, Memory, Module, Store, StoreLimits,
-    StoreLimitsBuilder, TrapCode, TypedFunc, errors::HostError,
+    StoreLimitsBuilder, TrapCode, TypedFunc,
+    errors::{ErrorKind, HostError, MemoryError},
 };
 
 use super::{Engine, Host, Instance, Limits, StartError, Stop};
@@ -128,11 +130,16 @@ fn link<H: Host + 'static>(
     Ok((call, reset))
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "whatever else goes wrong, goes wrong with tables"
+)]
 fn not_made(error: Error) -> StartError {
-    match error.as_trap_code() {
-        Some(TrapCode::MemoryOutOfBounds) => StartError::Data,
-        Some(_) => StartError::Instance,
-        None => StartError::Memory,
+    match error.kind() {
+        ErrorKind::Memory(MemoryError::OutOfBoundsAccess)
+        | ErrorKind::TrapCode(TrapCode::MemoryOutOfBounds) => StartError::Data,
+        ErrorKind::Memory(_) => StartError::Memory,
+        _ => StartError::Instance,
     }
 }
 

@@ -1,7 +1,6 @@
-//! Small runes written by hand, as the text form of WebAssembly.
-#![allow(dead_code, reason = "not every suite that shares this uses all of it")]
+//! Small runes written by hand, as the text form of WebAssembly: for the tests of every runtime.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
 
 use rune_abi::{
     Base, Capability, CapabilityKind, Dim, ElementType, Feed, Manifest, Output, OutputKind, Param,
