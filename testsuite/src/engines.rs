@@ -1,4 +1,5 @@
-//! One rune on every engine: the evaluator, and wasmtime at each optimisation level with and without SIMD.
+//! One rune on every engine: the evaluator, wasmtime and the core of devices, at each optimisation level with and
+//! without SIMD.
 
 use std::{
     collections::VecDeque,
@@ -7,9 +8,11 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use crate::device::Device;
 use rune_abi::Fault;
 use rune_blocks::Wasmi;
 use rune_codegen::{Level, Options, Output, Simd};
+use rune_core::{Failed, json};
 use rune_ir::{
     check::Verified,
     env::Env,
@@ -143,25 +146,52 @@ pub fn run(output: &Output, feeds: &[Feed]) -> Vec<Outcome> {
     rounds.pop().expect("one round was asked for")
 }
 
+/// Runs a compiled rune on the core of devices.
+pub fn run_on_device(output: &Output, feeds: &[Feed]) -> Vec<Outcome> {
+    let written = Arc::new(Mutex::new(None));
+    let (count, take) = (output.manifest.outputs.len(), written.clone());
+    let mut device = Device::start(&output.wasm, sources(output, feeds, 1), move |written| {
+        let mut outputs = vec![None; count];
+        for (index, _) in written.outputs() {
+            let data = |tensor: rune_core::Tensor<'_>| match tensor.elements {
+                json::Elements::Numbers(bytes) => Data::Bytes(bytes.to_vec()),
+                json::Elements::Texts(texts) => Data::Strings(texts.map(str::to_owned).collect()),
+            };
+            outputs[index] = Some(written.tensors(index).map(data).collect());
+        }
+        *take.lock().expect("no other thread writes") = Some(outputs);
+    });
+    let mut outcomes = Vec::new();
+    for _ in feeds {
+        match device.call() {
+            Ok(true) => {
+                let outputs = written.lock().expect("no other thread writes").take();
+                outcomes.push(Outcome::Outputs(outputs.unwrap_or(vec![None; count])));
+            }
+            Ok(false) => break,
+            Err(Failed::Call(error)) => {
+                outcomes.push(Outcome::Fault(match error.cause {
+                    rune_core::Cause::Fault(code, _) => code,
+                    // As below.
+                    rune_core::Cause::Trap(_) => Fault::Block as i32,
+                    _ => panic!("the rune failed in another way: {error}"),
+                }));
+                break;
+            }
+            Err(failed) => panic!("{failed}"),
+        }
+    }
+    outcomes
+}
+
 /// Runs the same calls so many times on one instance, with a reset between.
 pub fn rounds(output: &Output, feeds: &[Feed], count: usize) -> Vec<Vec<Outcome>> {
     let rune = Rune::load(output.wasm.clone()).expect("a compiled rune keeps the contract");
-    let queues: Vec<Arc<Mutex<VecDeque<Vec<u8>>>>> = (0..output.manifest.capabilities.len())
-        .map(|i| {
-            Arc::new(Mutex::new(
-                iter::repeat_n(feeds, count)
-                    .flatten()
-                    .map(|feed| feed[i].clone())
-                    .collect(),
-            ))
-        })
-        .collect();
-    let sources = queues
-        .iter()
-        .map(|q| Box::new(Queue(q.clone())) as Box<dyn Source>)
-        .collect();
     let mut instance = rune
-        .start(Grants::new(sources, Limits::default()), Box::new(|_, _| {}))
+        .start(
+            Grants::new(sources(output, feeds, count), Limits::default()),
+            Box::new(|_, _| {}),
+        )
         .expect("a compiled rune starts");
     (0..count)
         .map(|round| {
@@ -171,6 +201,16 @@ pub fn rounds(output: &Output, feeds: &[Feed], count: usize) -> Vec<Vec<Outcome>
             calls(&mut instance, output.manifest.outputs.len(), feeds.len())
         })
         .collect()
+}
+
+/// One source per capability that gives its samples so many times.
+fn sources(output: &Output, feeds: &[Feed], count: usize) -> Vec<Box<dyn Source>> {
+    let capabilities = 0..output.manifest.capabilities.len();
+    let queue = |i: usize| {
+        let feeds = iter::repeat_n(feeds, count).flatten();
+        Box::new(Queue(feeds.map(|feed| feed[i].clone()).collect())) as Box<dyn Source>
+    };
+    capabilities.map(queue).collect()
 }
 
 /// Up to so many calls, until the data end or one fails.
@@ -210,18 +250,16 @@ fn calls(instance: &mut rune_runtime::Instance, outputs: usize, most: usize) -> 
     outcomes
 }
 
-struct Queue(Arc<Mutex<VecDeque<Vec<u8>>>>);
+struct Queue(VecDeque<Vec<u8>>);
 
 impl Source for Queue {
     fn read(&mut self, out: &mut [u8], _: std::time::Instant) -> Result<Read, SourceError> {
-        Ok(
-            match self.0.lock().expect("no other thread reads").pop_front() {
-                Some(sample) => {
-                    out.copy_from_slice(&sample);
-                    Read::Sample
-                }
-                None => Read::End { note: None },
-            },
-        )
+        Ok(match self.0.pop_front() {
+            Some(sample) => {
+                out.copy_from_slice(&sample);
+                Read::Sample
+            }
+            None => Read::End { note: None },
+        })
     }
 }

@@ -3,7 +3,9 @@
 pub mod blocks;
 pub mod chart;
 pub mod costs;
+pub mod device;
 pub mod engines;
+pub mod examples;
 pub mod memory;
 pub mod overlay;
 pub mod pages;

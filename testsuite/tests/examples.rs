@@ -3,126 +3,27 @@
 
 use std::{fs, path::Path};
 
-use rune_abi::CapabilityKind;
 use rune_runtime::{Call, Limits, Rune, SourceFlag, serial};
-use rune_testsuite::{engines, root};
+use rune_testsuite::{engines, examples::EXAMPLES, root};
 use serde_json::Value;
-
-/// Runefile, flag, input, expected output; paths in `examples/`.
-const EXAMPLES: &[(&str, CapabilityKind, &str, &str)] = &[
-    (
-        "sine/Runefile",
-        CapabilityKind::Rand,
-        "0",
-        "sine/expected.jsonl",
-    ),
-    (
-        "sine/raw.Runefile",
-        CapabilityKind::Raw,
-        "sine/input.bin",
-        "sine/raw.expected.jsonl",
-    ),
-    (
-        "sine/int8.Runefile",
-        CapabilityKind::Raw,
-        "sine/input.bin",
-        "sine/int8.expected.jsonl",
-    ),
-    (
-        "gesture/Runefile",
-        CapabilityKind::Accel,
-        "gesture/ring.csv",
-        "gesture/ring.expected.jsonl",
-    ),
-    (
-        "gesture/Runefile",
-        CapabilityKind::Accel,
-        "gesture/wing.csv",
-        "gesture/wing.expected.jsonl",
-    ),
-    (
-        "gesture/Runefile",
-        CapabilityKind::Accel,
-        "gesture/slope.csv",
-        "gesture/slope.expected.jsonl",
-    ),
-    (
-        "gesture/Runefile",
-        CapabilityKind::Accel,
-        "gesture/unknown.csv",
-        "gesture/unknown.expected.jsonl",
-    ),
-    (
-        "digits/Runefile",
-        CapabilityKind::Image,
-        "digits/0.png",
-        "digits/0.expected.jsonl",
-    ),
-    (
-        "digits/Runefile",
-        CapabilityKind::Image,
-        "digits/3.png",
-        "digits/3.expected.jsonl",
-    ),
-    (
-        "digits/Runefile",
-        CapabilityKind::Image,
-        "digits/7.png",
-        "digits/7.expected.jsonl",
-    ),
-    (
-        "digits/Runefile",
-        CapabilityKind::Image,
-        "digits/7-large.png",
-        "digits/7-large.expected.jsonl",
-    ),
-    (
-        "digits/Runefile",
-        CapabilityKind::Image,
-        "digits/9.png",
-        "digits/9.expected.jsonl",
-    ),
-    (
-        "keyword/Runefile",
-        CapabilityKind::Sound,
-        "keyword/words.wav",
-        "keyword/words.expected.jsonl",
-    ),
-    (
-        "paper/Runefile",
-        CapabilityKind::Sound,
-        "paper/input.wav",
-        "paper/expected.jsonl",
-    ),
-];
 
 #[test]
 fn every_example_gives_its_expected_output() {
     let examples = root().join("examples");
-    for (runefile, kind, input, expected) in EXAMPLES {
-        let expected = fs::read_to_string(examples.join(expected)).unwrap();
+    for example in EXAMPLES {
+        let (runefile, input) = (example.runefile, example.input);
+        let expected = fs::read_to_string(examples.join(example.expected)).unwrap();
         let expected: Vec<Value> = expected
             .lines()
             .map(|l| serde_json::from_str(l).unwrap())
             .collect();
-        let value = if *kind == CapabilityKind::Rand {
-            (*input).to_owned()
-        } else {
-            examples.join(input).display().to_string()
-        };
         for (variant, options) in engines::variants() {
             let compiled = engines::compile(&examples.join(runefile), &options);
             let rendered = engines::rendered(&compiled);
             let output = compiled
                 .output
                 .unwrap_or_else(|| panic!("{runefile} does not build:\n{rendered}"));
-            let found = lines(
-                &output,
-                SourceFlag {
-                    kind: *kind,
-                    value: value.clone(),
-                },
-            );
+            let found = lines(&output, example.flag());
             assert_eq!(
                 found.len(),
                 expected.len(),

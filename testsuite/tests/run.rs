@@ -52,6 +52,11 @@ fn every_engine_gives_what_the_case_says() {
                 oracle,
                 "{name} {variant} differs from the evaluator"
             );
+            assert_eq!(
+                engines::run_on_device(&output, &feeds),
+                oracle,
+                "{name} {variant} on a device differs from the evaluator"
+            );
         }
     }
 }
