@@ -154,11 +154,11 @@ impl Device {
     ///
     /// # Errors
     /// Why it failed; it is not called again.
-    pub fn call(&mut self) -> Result<bool, Failed> {
+    pub fn call(&mut self) -> Result<bool, Box<Failed>> {
         self.scheduler.poll();
         let unit = self.scheduler.unit(self.id).expect("it is there");
         match (unit.phase(), unit.error()) {
-            (Phase::Waiting, Some(failed)) => Err(*failed),
+            (Phase::Waiting, Some(failed)) => Err(Box::new(*failed)),
             (phase, _) => Ok(phase == Phase::Running),
         }
     }

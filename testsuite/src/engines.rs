@@ -163,7 +163,7 @@ pub fn run_on_device(output: &Output, feeds: &[Feed]) -> Vec<Outcome> {
     });
     let mut outcomes = Vec::new();
     for _ in feeds {
-        match device.call() {
+        match device.call().map_err(|failed| *failed) {
             Ok(true) => {
                 let outputs = written.lock().expect("no other thread writes").take();
                 outcomes.push(Outcome::Outputs(outputs.unwrap_or(vec![None; count])));
@@ -174,7 +174,11 @@ pub fn run_on_device(output: &Output, feeds: &[Feed]) -> Vec<Outcome> {
                     rune_core::Cause::Fault(code, _) => code,
                     // As below.
                     rune_core::Cause::Trap(_) => Fault::Block as i32,
-                    _ => panic!("the rune failed in another way: {error}"),
+                    rune_core::Cause::Deadline
+                    | rune_core::Cause::Contract(_)
+                    | rune_core::Cause::Source(..) => {
+                        panic!("the rune failed in another way: {error}")
+                    }
                 }));
                 break;
             }

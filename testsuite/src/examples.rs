@@ -21,13 +21,11 @@ pub struct Example {
 impl Example {
     /// The flag of `rune run` that gives it its input.
     pub fn flag(&self) -> SourceFlag {
-        let value = match self.kind {
-            CapabilityKind::Rand => self.input.to_owned(),
-            _ => root()
-                .join("examples")
-                .join(self.input)
-                .display()
-                .to_string(),
+        let value = if self.kind == CapabilityKind::Rand {
+            self.input.to_owned()
+        } else {
+            let path = root().join("examples").join(self.input);
+            path.display().to_string()
         };
         SourceFlag {
             kind: self.kind,

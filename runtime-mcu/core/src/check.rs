@@ -310,7 +310,7 @@ pub fn check(bytes: &[u8]) -> Result<Checked<'_>, LoadError<'_>> {
     })
 }
 
-fn contract<'a, T>(breach: Breach<'a>) -> Result<T, LoadError<'a>> {
+fn contract<T>(breach: Breach<'_>) -> Result<T, LoadError<'_>> {
     Err(LoadError::Contract(breach))
 }
 

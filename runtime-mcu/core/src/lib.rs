@@ -8,6 +8,10 @@
 //! Memory is taken when a rune is added or started anew, never during a call that ends well.
 #![no_std]
 #![forbid(unsafe_code)]
+#![allow(
+    clippy::result_large_err,
+    reason = "an error is of a fixed size: it has no other place"
+)]
 
 extern crate alloc;
 

@@ -267,7 +267,9 @@ impl<'a> Module<'a> {
     pub(crate) fn signature(&self, function: u32) -> Result<(&'a [u8], &'a [u8]), LoadError<'a>> {
         let ty = match function.checked_sub(self.imported()) {
             None => self.imports.nth(function, |r| {
-                (r.name()?, r.name()?, r.byte()?);
+                r.name()?;
+                r.name()?;
+                r.byte()?;
                 r.u32()
             })?,
             Some(own) => self.functions.nth(own, Reader::u32)?,

@@ -87,11 +87,11 @@ impl fmt::Display for RecordError {
 }
 
 /// The tensors of a record at an address, for an output that takes these types. After an error there is no more.
-pub fn tensors<'a>(
-    memory: &'a [u8],
+pub fn tensors(
+    memory: &[u8],
     types: impl IntoIterator<Item = TensorType>,
     at: u32,
-) -> impl Iterator<Item = Result<TensorView<'a>, RecordError>> {
+) -> impl Iterator<Item = Result<TensorView<'_>, RecordError>> {
     let mut at = u64::from(at);
     types.into_iter().map(move |ty| tensor(memory, ty, &mut at))
 }
@@ -193,9 +193,10 @@ impl Records {
         let tensors = manifest.outputs.iter().flat_map(|o| o.tensors.iter());
         let room = tensors.map(|feed| {
             let words = feed.ty.dims().len() * 4;
-            match feed.ty.element() {
-                ElementType::Utf8 => words + feed.ty.elements() as usize * 4,
-                _ => words + feed.ty.bytes() as usize,
+            if feed.ty.element() == ElementType::Utf8 {
+                words + feed.ty.elements() as usize * 4
+            } else {
+                words + feed.ty.bytes() as usize
             }
         });
         Self {
@@ -268,7 +269,7 @@ pub struct Written<'a> {
 }
 
 /// A tensor that a rune wrote.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Tensor<'a> {
     /// Of its elements.
     pub element: ElementType,
@@ -278,7 +279,7 @@ pub struct Tensor<'a> {
 }
 
 /// Strings that a rune wrote.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Texts<'a> {
     bytes: &'a [u8],
 }
@@ -294,9 +295,9 @@ impl<'a> Iterator for Texts<'a> {
     }
 }
 
-impl Tensor<'_> {
+impl<'a> Tensor<'a> {
     /// The outermost first.
-    pub fn dims(&self) -> impl Iterator<Item = u32> {
+    pub fn dims(&self) -> impl Iterator<Item = u32> + use<'a> {
         self.dims.chunks_exact(4).map(word)
     }
 }
@@ -329,23 +330,24 @@ impl<'a> Written<'a> {
             let dims;
             (dims, rest) = rest.split_at(feed.ty.dims().len() * 4);
             let count: u32 = dims.chunks_exact(4).map(word).product();
-            let bytes;
+            let elements;
             if element == ElementType::Utf8 {
                 let mut end = 0;
                 for _ in 0..count {
                     end += 4 + word(&rest[end..end + 4]) as usize;
                 }
+                let bytes;
                 (bytes, rest) = rest.split_at(end);
+                elements = Elements::Texts(Texts { bytes });
             } else {
+                let bytes;
                 (bytes, rest) = rest.split_at((count * element.size()) as usize);
+                elements = Elements::Numbers(bytes);
             }
             Tensor {
                 element,
                 dims,
-                elements: match element {
-                    ElementType::Utf8 => Elements::Texts(Texts { bytes }),
-                    _ => Elements::Numbers(bytes),
-                },
+                elements,
             }
         })
     }

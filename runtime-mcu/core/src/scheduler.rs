@@ -195,7 +195,7 @@ impl<E: Engine, C: Clock> Unit<E, C> {
     fn rest(&mut self, phase: Phase) {
         self.state = match core::mem::replace(&mut self.state, State::Between) {
             State::Live(instance) => State::Resting(Box::new(instance.into_host())),
-            resting => resting,
+            resting @ (State::Resting(_) | State::Between) => resting,
         };
         self.calls().sources = Box::default();
         self.phase = phase;
@@ -307,11 +307,14 @@ fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// A place for a rune.
+type Place<E, C> = Option<Box<Unit<E, C>>>;
+
 /// At most `RUNES` runes on a board. Memory is taken when one is added or started anew, and never during a call.
 pub struct Scheduler<E: Engine, B: Board, const RUNES: usize> {
     engine: E,
     board: B,
-    units: [Option<Box<Unit<E, B::Clock>>>; RUNES],
+    units: [Place<E, B::Clock>; RUNES],
     serial: u32,
 }
 

@@ -127,8 +127,11 @@ pub struct Adapted<D, C> {
     told: u64,
 }
 
+/// A stream in memory of its own.
+type OwnStream = Stream<Box<[f32]>, Box<[u8]>>;
+
 enum Adapter {
-    Stream(Box<Stream<Box<[f32]>, Box<[u8]>>>),
+    Stream(Box<OwnStream>),
     Image {
         plan: ImagePlan,
         picture: Box<[u8]>,

@@ -239,7 +239,7 @@ impl Bytes {
     ) -> Result<Self, SourceError> {
         let window = capability.ty.bytes() as usize;
         if !window.is_multiple_of(frame) {
-            return Err(unfit(capability, &format!("is not whole {unit}s")));
+            return Err(unfit(capability, format_args!("is not whole {unit}s")));
         }
         let hop = match integer(capability, "hop").map(usize::try_from) {
             Some(Ok(frames @ 1..)) => frames.saturating_mul(frame),

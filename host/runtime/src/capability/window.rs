@@ -39,7 +39,7 @@ impl Windows {
     ) -> Result<Self, SourceError> {
         let window = capability.ty.bytes() as usize;
         if !window.is_multiple_of(frame) {
-            return Err(unfit(capability, &format!("is not whole {unit}s")));
+            return Err(unfit(capability, format_args!("is not whole {unit}s")));
         }
         let hop = match integer(capability, "hop").map(usize::try_from) {
             None => window,

@@ -78,6 +78,10 @@ impl Records {
 
     /// Copies the record at `at` out of a rune's memory, for the output that is `index` in the manifest; says what
     /// breaks the contract if something does.
+    #[expect(
+        clippy::result_large_err,
+        reason = "it is rare, and has what its words need"
+    )]
     pub(crate) fn take<'o>(
         &mut self,
         memory: &[u8],

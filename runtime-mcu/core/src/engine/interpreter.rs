@@ -104,7 +104,8 @@ fn link<H: Host + 'static>(
     let imports: Vec<Extern> = imports
         .map(|import| Extern::Func(function(store, import)))
         .collect();
-    let instance = wasmi::Instance::new(&mut *store, &module, &imports).map_err(not_made)?;
+    let instance =
+        wasmi::Instance::new(&mut *store, &module, &imports).map_err(|error| not_made(&error))?;
     let memory = instance
         .get_memory(&*store, export::MEMORY)
         .ok_or(StartError::Memory)?;
@@ -134,7 +135,7 @@ fn link<H: Host + 'static>(
     clippy::wildcard_enum_match_arm,
     reason = "whatever else goes wrong, goes wrong with tables"
 )]
-fn not_made(error: Error) -> StartError {
+fn not_made(error: &Error) -> StartError {
     match error.kind() {
         ErrorKind::Memory(MemoryError::OutOfBoundsAccess)
         | ErrorKind::TrapCode(TrapCode::MemoryOutOfBounds) => StartError::Data,

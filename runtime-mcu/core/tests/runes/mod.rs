@@ -1,4 +1,5 @@
 //! Small runes written by hand, as the text form of WebAssembly: for the tests of every runtime.
+#![allow(dead_code, reason = "not every suite that shares this uses all of it")]
 
 use std::fmt::Write as _;
 

@@ -113,12 +113,15 @@ const fn exact(kind: CapabilityKind) -> Sensor {
     }
 }
 
+/// Opens a row of the table for a capability.
+type Opener = Box<dyn FnMut(&CapabilityView<'static>, usize) -> Box<dyn Source>>;
+
 pub(crate) struct Bench {
     pub(crate) clock: Ticks,
     pub(crate) table: &'static Table,
     pub(crate) samples: Samples,
     /// What is opened in place of samples.
-    pub(crate) opens: Option<Box<dyn FnMut(&CapabilityView<'static>, usize) -> Box<dyn Source>>>,
+    pub(crate) opens: Option<Opener>,
     /// How often opening fails from now on.
     pub(crate) is_unplugged: bool,
     /// Rune and line.

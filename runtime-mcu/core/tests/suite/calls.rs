@@ -85,9 +85,8 @@ fn lines_have_the_order_of_the_manifest_and_texts_are_copied_when_they_are_writt
 fn faults_have_their_reason_and_stage() {
     let call = format!(
         "(call $mark (i32.const 1) (i32.const 0))
-         (call $log (i32.const 2) (i32.const {0}) (i32.const 4))
-         (call $fault (i32.const -3) (i32.const {0}) (i32.const 4)) i32.const -3",
-        MANIFEST
+         (call $log (i32.const 2) (i32.const {MANIFEST}) (i32.const 4))
+         (call $fault (i32.const -3) (i32.const {MANIFEST}) (i32.const 4)) i32.const -3"
     );
     let mut runtime = runtime();
     let id = add(&mut runtime, bare(&call));
