@@ -72,9 +72,10 @@ const ENVIRONMENT: [&str; 9] = [
 /// The newest of versioned programs looked for, `clang-30` down to `clang-14`.
 const VERSIONS: std::ops::RangeInclusive<u32> = 14..=30;
 
-/// A Rust compiler that knows the target.
+/// A Rust compiler that knows a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rust {
+    target: &'static str,
     rustc: PathBuf,
     cargo: PathBuf,
     name: String,
@@ -84,25 +85,36 @@ pub struct Rust {
 }
 
 impl Rust {
-    /// The first that is there: that of the PATH with its target installed, or Debian's `rustc-web` with
-    /// the sources of the library, from which it makes `core` and `alloc` anew, so that not even a panic's
-    /// message is left in.
+    /// The compiler of blocks, see [`for_target`](Self::for_target). Where it makes `core` and `alloc` anew, not even
+    /// a panic's message is left in.
     pub fn find() -> Option<Self> {
+        Self::for_target(TARGET, "wasm-ld")
+    }
+
+    /// The first that is there: that of the PATH with the target installed, or Debian's `rustc-web` with the sources
+    /// of the library, from which it makes `core` and `alloc` anew, and this linker of LLVM.
+    pub fn for_target(target: &'static str, linker: &str) -> Option<Self> {
         let has = |t: &Self, path: &str| t.sysroot.join("lib/rustlib").join(path).is_dir();
-        let rustup = Self::new("rustc", "cargo", "prebuilt core", None);
-        rustup.filter(|t| has(t, TARGET)).or_else(|| {
-            let linker = linker()?;
+        let rustup = Self::new(target, "rustc", "cargo", "prebuilt core", None);
+        rustup.filter(|t| has(t, target)).or_else(|| {
             let debian = Self::new(
+                target,
                 "/usr/bin/rustc",
                 "/usr/bin/cargo",
                 "-Zbuild-std",
-                Some(linker),
+                Some(working(linker)?),
             );
             debian.filter(|t| has(t, "src/rust/library"))
         })
     }
 
-    fn new(rustc: &str, cargo: &str, how: &str, builds_std: Option<PathBuf>) -> Option<Self> {
+    fn new(
+        target: &'static str,
+        rustc: &str,
+        cargo: &str,
+        how: &str,
+        builds_std: Option<PathBuf>,
+    ) -> Option<Self> {
         let ask = |args: &[&str]| ask(Path::new(rustc), args);
         let sysroot = PathBuf::from(ask(&["--print", "sysroot"])?);
         // Those of the toolchain itself: rustup would choose another one in another folder.
@@ -111,6 +123,7 @@ impl Rust {
             if own.is_file() { own } else { otherwise.into() }
         };
         Some(Self {
+            target,
             name: format!("{}, {how}", ask(&["-V"])?),
             rustc: own("rustc", rustc),
             cargo: own("cargo", cargo),
@@ -124,8 +137,29 @@ impl Rust {
         &self.name
     }
 
-    /// `cargo build` of the workspace in `folder` into `target`, for the caller to add packages to. `shown`
-    /// says what to put in messages of panics for the paths of sources.
+    /// `cargo build` of the workspace in `folder` into `target`, for the caller to add packages to, with the flags
+    /// and the profile that the workspace says.
+    pub fn build(&self, folder: &Path, target: &Path) -> Command {
+        let mut cargo = command(&self.cargo);
+        cargo
+            .current_dir(folder)
+            .args(["build", "--quiet", "--release", "--target", self.target]);
+        if let Some(linker) = &self.builds_std {
+            let target = self.target.replace('-', "_").to_uppercase();
+            cargo
+                .arg("-Zbuild-std=core,alloc")
+                .env(format!("CARGO_TARGET_{target}_LINKER"), linker);
+        }
+        cargo
+            // The instruction f32.sqrt, among others, is not yet stable outside `std`.
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("RUSTC", &self.rustc)
+            .env("CARGO_TARGET_DIR", target);
+        cargo
+    }
+
+    /// [`build`](Self::build) of blocks: with flags and a profile that are the same for every workspace. `shown` says
+    /// what to put in messages of panics for the paths of sources.
     pub fn cargo(&self, folder: &Path, target: &Path, shown: &[(&Path, &str)]) -> Command {
         let registry = env::var_os("CARGO_HOME")
             .map(PathBuf::from)
@@ -138,25 +172,14 @@ impl Rust {
         for (from, to) in shown.iter().chain(&ours) {
             flags.push(format!("--remap-path-prefix={}={to}", from.display()));
         }
-        let mut cargo = command(&self.cargo);
-        cargo
-            .current_dir(folder)
-            .args(["build", "--quiet", "--release", "--target", TARGET]);
-        if let Some(linker) = &self.builds_std {
-            cargo
-                .arg("-Zbuild-std=core,alloc")
-                .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+        if self.builds_std.is_some() {
             flags.extend(["-Zunstable-options", "-Cpanic=immediate-abort"].map(str::to_owned));
         }
+        let mut cargo = self.build(folder, target);
         for (key, value) in PROFILE {
             cargo.env(format!("CARGO_PROFILE_RELEASE_{key}"), value);
         }
-        cargo
-            // The instruction f32.sqrt, among others, is not yet stable outside `std`.
-            .env("RUSTC_BOOTSTRAP", "1")
-            .env("RUSTC", &self.rustc)
-            .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
-            .env("CARGO_TARGET_DIR", target);
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
         cargo
     }
 
@@ -177,7 +200,7 @@ pub struct Clang {
 impl Clang {
     /// `clang` of the PATH, or the newest `clang-NN`, that knows the target; with `wasm-ld` likewise.
     pub fn find() -> Option<Self> {
-        let linker = linker()?;
+        let linker = working("wasm-ld")?;
         programs("clang").find_map(|clang| {
             let targets = ask(&clang, &["--print-targets"])?;
             let knows = targets.lines().any(|l| l.trim().starts_with("wasm32 "));
@@ -294,8 +317,9 @@ pub fn run(command: &mut Command) -> Result<(), String> {
     })
 }
 
-fn linker() -> Option<PathBuf> {
-    programs("wasm-ld").find(|linker| ask(linker, &["--version"]).is_some())
+/// The first program of a name that says which version it is.
+fn working(name: &str) -> Option<PathBuf> {
+    programs(name).find(|program| ask(program, &["--version"]).is_some())
 }
 
 /// A command that sees of the environment only [`ENVIRONMENT`].
