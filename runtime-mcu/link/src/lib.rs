@@ -1,0 +1,20 @@
+//! The protocol of a board's binary serial port: a host asks, the board answers, one at a time. `no_std`, no
+//! allocator, bounded.
+//!
+//! [`frame`] finds requests among whatever bytes come, [`message`] says what they mean. A host sends one request and
+//! waits for the reply with its number; a board answers each, also one that it refuses. What is damaged is not
+//! answered: the host asks again, or gives up.
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod frame;
+pub mod message;
+
+pub use frame::{Decoder, FRAME_BYTES, Frame, PAYLOAD_BYTES};
+pub use message::{About, Crash, DATA_BYTES, Reason, Reply, Request, Status, Unreadable, sum_of};
+
+/// Version of the protocol; a board says which one it speaks.
+pub const PROTOCOL: u16 = 1;
