@@ -1,0 +1,55 @@
+//! Registers of the chip: where they are, and the one place that touches them.
+
+/// A 32-bit register of a peripheral.
+#[derive(Clone, Copy)]
+pub(crate) struct Register(usize);
+
+impl Register {
+    /// The register at `offset` of the peripheral at `base`.
+    const fn new(base: Peripheral, offset: usize) -> Self {
+        Self(base.0 + offset)
+    }
+
+    pub(crate) fn read(self) -> u32 {
+        // SAFETY: only this module makes registers, of peripherals that are always there.
+        unsafe { (self.0 as *const u32).read_volatile() }
+    }
+
+    pub(crate) fn write(self, value: u32) {
+        // SAFETY: as above; none of these peripherals writes to memory.
+        unsafe { (self.0 as *mut u32).write_volatile(value) }
+    }
+}
+
+/// A peripheral of the CMSDK, by its address.
+#[derive(Clone, Copy)]
+pub(crate) struct Peripheral(usize);
+
+impl Peripheral {
+    pub(crate) const fn register(self, offset: usize) -> Register {
+        Register::new(self, offset)
+    }
+}
+
+pub(crate) const TIMER0: Peripheral = Peripheral(0x4000_0000);
+pub(crate) const UART0: Peripheral = Peripheral(0x4000_4000);
+pub(crate) const UART1: Peripheral = Peripheral(0x4000_5000);
+pub(crate) const WATCHDOG: Peripheral = Peripheral(0x4000_8000);
+
+/// Ticks per second of the processor, the timers and the watchdog.
+pub(crate) const HERTZ: u32 = 25_000_000;
+
+/// Interrupts, by their numbers at the NVIC.
+#[derive(Clone, Copy)]
+#[repr(u16)]
+pub(crate) enum Interrupt {
+    /// UART1 has received a byte.
+    Uart1Receive = 2,
+}
+
+// SAFETY: the numbers are those of the chip.
+unsafe impl cortex_m::interrupt::InterruptNumber for Interrupt {
+    fn number(self) -> u16 {
+        self as u16
+    }
+}

@@ -1,0 +1,102 @@
+//! `RunicOS` on `mps2-an500`, the Cortex-M7 that QEMU has: the board's part of it, and `main`.
+//!
+//! UART0 is a console for people, UART1 takes requests, see `rune_link`. Runes lie in slots of the PSRAM, which
+//! stands for a chip of flash.
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+mod chip;
+mod clock;
+mod fault;
+mod guard;
+mod memory;
+mod nor;
+mod server;
+mod slots;
+mod uart;
+mod watchdog;
+
+use cortex_m::{
+    Peripherals, asm,
+    peripheral::{SYST, syst::SystClkSource},
+};
+use cortex_m_rt::{entry, exception};
+use rune_link::Reason;
+
+use crate::{
+    chip::Interrupt,
+    nor::Nor,
+    server::Server,
+    slots::Slots,
+    uart::{Console, Link, say},
+    watchdog::Watchdog,
+};
+
+/// How often the processor wakes where nothing comes, per second.
+const WAKES: u32 = 100;
+
+#[entry]
+fn main() -> ! {
+    // Of the reason of the run before.
+    static mut REASON: [u8; Reason::BYTES] = [0; Reason::BYTES];
+
+    memory::start();
+    let mut cortex = Peripherals::take().expect("the board starts once");
+    fault::start(&mut cortex.SCB);
+    guard::start(&mut cortex.MPU);
+    clock::start();
+    Console::start();
+    say!("RunicOS {} on mps2-an500", env!("CARGO_PKG_VERSION"));
+    let reason = fault::take(REASON);
+    if let Some(Reason {
+        crash,
+        pc,
+        lr,
+        cfsr,
+        address,
+        text,
+    }) = &reason
+    {
+        say!(
+            "the run before ended with a {}: {text} (pc {pc:#010x}, lr {lr:#010x}, cfsr {cfsr:#010x}, \
+             address {address:#010x})",
+            crash.name()
+        );
+    }
+    // SAFETY: the board starts once, see above.
+    let chip = unsafe { Nor::take() };
+    let mut server = Server::new(Link::start(), Slots::new(chip), reason);
+    wake_regularly(&mut cortex.SYST);
+    let mut watchdog = Watchdog::start();
+    say!("ready");
+    loop {
+        server.poll();
+        watchdog.feed();
+        asm::wfi();
+    }
+}
+
+/// Interrupts the sleep of the processor [`WAKES`] times a second.
+fn wake_regularly(timer: &mut SYST) {
+    timer.set_clock_source(SystClkSource::Core);
+    timer.set_reload(chip::HERTZ / WAKES - 1);
+    timer.clear_current();
+    timer.enable_counter();
+    timer.enable_interrupt();
+}
+
+/// Waking is all it is for.
+#[exception]
+fn SysTick() {}
+
+/// Every interrupt of the board.
+#[exception]
+unsafe fn DefaultHandler(number: i16) {
+    if number == Interrupt::Uart1Receive as i16 {
+        uart::take_received();
+    } else {
+        panic!("interrupt {number} was not asked for");
+    }
+}

@@ -1,0 +1,360 @@
+//! The firmware of `boards/mps2-an500` on QEMU: built, booted, and talked to over its serial ports.
+
+use std::{
+    env, fs,
+    io::{self, BufRead, BufReader, Read, Write},
+    os::unix::{fs::DirBuilderExt, net::UnixStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use object::{Object, ObjectSection, SectionFlags, elf};
+use rune_link::{DATA_BYTES, Decoder, Frame, PAYLOAD_BYTES, Reply, Request, sum_of};
+use runec::toolchain::Rust;
+
+use crate::root;
+
+const TARGET: &str = "thumbv7em-none-eabihf";
+const QEMU: &str = "qemu-system-arm";
+
+/// Where the firmware is in the repository.
+pub const BOARD: &str = "boards/mps2-an500";
+
+/// How long a board that works may take for anything. A test that waits so long has failed.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What is missing here for the board, as a sentence; `None` where all is there.
+pub fn missing() -> Option<String> {
+    if toolchain().is_none() {
+        return Some(format!(
+            "no compiler for {TARGET}: `rustup target add {TARGET}`, or `apt install rustc-web \
+             cargo-web rust-web-src lld`"
+        ));
+    }
+    let asked = Command::new(QEMU).arg("--version").output();
+    let is_there = asked.is_ok_and(|o| o.status.success());
+    (!is_there).then(|| format!("no {QEMU}: `apt install qemu-system-arm`"))
+}
+
+/// The compiler of the firmware, if there is one.
+pub fn toolchain() -> Option<Rust> {
+    Rust::for_target(TARGET, "ld.lld")
+}
+
+/// A firmware that was built.
+#[derive(Clone, Debug)]
+pub struct Firmware {
+    elf: PathBuf,
+}
+
+impl Firmware {
+    /// Builds it, or what has changed of it, with these features.
+    ///
+    /// # Errors
+    /// A sentence: there is no compiler, or it does not compile, which the compiler has said.
+    pub fn build(features: &[&str]) -> Result<Self, String> {
+        let rust = toolchain().ok_or_else(|| missing().unwrap_or_default())?;
+        let folder = root().join(BOARD);
+        // The same features again must find the file that they made.
+        let name = [&["board"], features].concat().join("-");
+        let target = env::var_os("CARGO_TARGET_DIR")
+            .map_or_else(|| folder.join("target"), PathBuf::from)
+            .join(name);
+        let built = rust
+            .build(&folder, &target)
+            .args(["--locked", "--features", &features.join(",")])
+            .status();
+        match built {
+            Ok(status) if status.success() => Ok(Self {
+                elf: target.join(TARGET).join("release/rune-mps2-an500"),
+            }),
+            Ok(_) => Err(format!("{BOARD} does not compile")),
+            Err(error) => Err(format!("cargo cannot be run: {error}")),
+        }
+    }
+
+    /// The bytes that it takes of the board.
+    ///
+    /// # Errors
+    /// A sentence: the file cannot be read or is none.
+    pub fn sizes(&self) -> Result<Sizes, String> {
+        let shown = self.elf.display();
+        let bytes = fs::read(&self.elf).map_err(|e| format!("{shown}: {e}"))?;
+        let file = object::File::parse(&*bytes).map_err(|e| format!("{shown}: {e}"))?;
+        let mut sizes = Sizes::default();
+        for section in file.sections() {
+            let SectionFlags::Elf { sh_flags } = section.flags() else {
+                continue;
+            };
+            let size = section.size();
+            match section.name().unwrap_or_default() {
+                _ if sh_flags & u64::from(elf::SHF_ALLOC) == 0 => {}
+                ".data" => sizes.data += size,
+                ".bss" | ".uninit" => sizes.bss += size,
+                _ if sh_flags & u64::from(elf::SHF_EXECINSTR) != 0 => sizes.text += size,
+                _ => sizes.rodata += size,
+            }
+        }
+        Ok(sizes)
+    }
+}
+
+/// The bytes of a firmware. Heap and stack are the board's whole, see the status of a board that runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// Code.
+    pub text: u64,
+    /// Constants, the vector table among them.
+    pub rodata: u64,
+    /// Variables that begin with a value; they lie in flash too.
+    pub data: u64,
+    /// Variables that begin as zero or as nothing.
+    pub bss: u64,
+}
+
+impl Sizes {
+    /// Bytes of flash.
+    pub fn flash(&self) -> u64 {
+        self.text + self.rodata + self.data
+    }
+
+    /// Bytes of RAM, without heap and stack.
+    pub fn ram(&self) -> u64 {
+        self.data + self.bss
+    }
+}
+
+/// How a board is booted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Boot<'a> {
+    /// A file that keeps what is in the slots; without it they are gone with the board.
+    pub flash: Option<&'a Path>,
+    /// An instruction takes 2 to the power of this nanoseconds: 1 is about what the Portenta's 480 MHz give.
+    pub shift: u8,
+    /// Prints what the board says on standard error too.
+    pub verbose: bool,
+}
+
+/// A board that runs. It ends with this value.
+pub struct Machine {
+    qemu: Child,
+    console: Arc<Console>,
+    link: UnixStream,
+    decoder: Decoder,
+    number: u8,
+    folder: PathBuf,
+}
+
+/// What a board has said so far, and whether it says more.
+#[derive(Default)]
+struct Console {
+    said: Mutex<(Vec<String>, bool)>,
+    more: Condvar,
+}
+
+impl Machine {
+    /// Boots a firmware, and waits until it is ready.
+    ///
+    /// # Errors
+    /// A sentence: QEMU cannot be run, or ends.
+    pub fn boot(firmware: &Firmware, boot: &Boot<'_>) -> Result<Self, String> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = env::temp_dir().join(format!("rune-qemu-{}-{count}", std::process::id()));
+        let made = fs::DirBuilder::new().mode(0o700).create(&folder);
+        made.map_err(|e| format!("{}: {e}", folder.display()))?;
+        let socket = folder.join("link");
+        let flash = boot
+            .flash
+            .map_or_else(|| folder.join("flash"), Path::to_owned);
+        let mut qemu = Command::new(QEMU)
+            .args(["-M", "mps2-an500,memory-backend=flash", "-object"])
+            .arg(format!(
+                "memory-backend-file,id=flash,size=16M,mem-path={},share=on",
+                flash.display()
+            ))
+            .args(["-display", "none", "-monitor", "none", "-icount"])
+            .arg(format!("shift={}", boot.shift))
+            .args(["-serial", "stdio", "-chardev"])
+            .arg(format!(
+                "socket,id=link,server=on,wait=off,path={}",
+                socket.display()
+            ))
+            .args(["-serial", "chardev:link", "-kernel"])
+            .arg(&firmware.elf)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|e| format!("{QEMU} cannot be run: {e}"))?;
+        let console = Arc::new(Console::default());
+        let output = qemu.stdout.take().expect("it is piped");
+        let (listener, verbose) = (console.clone(), boot.verbose);
+        thread::spawn(move || listener.listen(output, verbose));
+        let connected = connect(&socket, &mut qemu);
+        let link = connected.and_then(|link| {
+            link.set_read_timeout(Some(PATIENCE))?;
+            Ok(link)
+        });
+        let link = link.map_err(|e| {
+            end(&mut qemu, &folder);
+            format!("no link to the board: {e}")
+        })?;
+        let machine = Self {
+            qemu,
+            console,
+            link,
+            decoder: Decoder::new(),
+            number: 0,
+            folder,
+        };
+        machine.wait_for_start(1)?;
+        Ok(machine)
+    }
+
+    /// Waits until the board has become ready for the `count`-th time.
+    ///
+    /// # Errors
+    /// A sentence: it did not.
+    pub fn wait_for_start(&self, count: usize) -> Result<(), String> {
+        let starts = |lines: &[String]| lines.iter().filter(|line| *line == "ready").count();
+        let said = self.console.said.lock().expect("no thread panics with it");
+        let waits = |(lines, ended): &mut (Vec<String>, bool)| starts(lines) < count && !*ended;
+        let waited = self.console.more.wait_timeout_while(said, PATIENCE, waits);
+        let (said, _) = waited.expect("no thread panics with it");
+        if starts(&said.0) < count {
+            return Err(format!("the board does not start:\n{}", said.0.join("\n")));
+        }
+        Ok(())
+    }
+
+    /// What the board has said on its console.
+    pub fn console(&self) -> Vec<String> {
+        let said = self.console.said.lock().expect("no thread panics with it");
+        said.0.clone()
+    }
+
+    /// Sends bytes over the link, whatever they are.
+    ///
+    /// # Errors
+    /// The link is gone.
+    pub fn send(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let sent = self.link.write_all(bytes);
+        sent.map_err(|e| format!("the board takes nothing: {e}"))
+    }
+
+    /// Sends a request that is not answered.
+    ///
+    /// # Errors
+    /// The link is gone.
+    pub fn tell(&mut self, request: &Request<'_>) -> Result<(), String> {
+        self.number = self.number.wrapping_add(1);
+        let mut buffer = [0; PAYLOAD_BYTES];
+        let frame = Frame::new(request.encode(self.number, &mut buffer));
+        self.send(frame.as_bytes())
+    }
+
+    /// Asks for something, and reads the reply.
+    ///
+    /// # Errors
+    /// A sentence: the board refuses it, or does not answer.
+    pub fn ask<T>(
+        &mut self,
+        request: &Request<'_>,
+        read: impl FnOnce(Reply<'_>) -> Option<T>,
+    ) -> Result<T, String> {
+        self.tell(request)?;
+        loop {
+            let mut byte = [0];
+            let came = self.link.read_exact(&mut byte);
+            came.map_err(|e| format!("the board does not answer {request:?}: {e}"))?;
+            let Some(frame) = self.decoder.push(byte[0]) else {
+                continue;
+            };
+            let payload = frame.map_err(|_| "the board's reply is damaged".to_owned())?;
+            match Reply::decode(payload) {
+                // Of a request that was given up.
+                Ok((number, _)) if number != self.number => {}
+                Ok((_, Reply::Refused(why))) => return Err(why.to_owned()),
+                Ok((_, reply)) => {
+                    let unfit = format!("{reply:?} is no reply to {request:?}");
+                    return read(reply).ok_or(unfit);
+                }
+                Err(_) => return Err("the board's reply makes no sense".to_owned()),
+            }
+        }
+    }
+
+    /// Asks for something that is done or refused.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub fn request(&mut self, request: &Request<'_>) -> Result<(), String> {
+        self.ask(request, |reply| (reply == Reply::Done).then_some(()))
+    }
+
+    /// Writes a rune to a slot.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub fn load(&mut self, slot: u8, rune: &[u8]) -> Result<(), String> {
+        let bytes = rune.len() as u32;
+        self.request(&Request::Erase { slot, bytes })?;
+        for (offset, data) in (0u32..).step_by(DATA_BYTES).zip(rune.chunks(DATA_BYTES)) {
+            self.request(&Request::Write { slot, offset, data })?;
+        }
+        let sum = sum_of(rune);
+        self.request(&Request::Seal { slot, bytes, sum })
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        end(&mut self.qemu, &self.folder);
+    }
+}
+
+/// Ends QEMU, and removes its folder. What cannot be removed of a folder for temporary files hurts nobody.
+fn end(qemu: &mut Child, folder: &Path) {
+    drop(qemu.kill());
+    drop(qemu.wait());
+    drop(fs::remove_dir_all(folder));
+}
+
+/// Connects with the socket that QEMU makes when it starts.
+fn connect(socket: &Path, qemu: &mut Child) -> io::Result<UnixStream> {
+    let begin = Instant::now();
+    loop {
+        match UnixStream::connect(socket) {
+            Ok(link) => return Ok(link),
+            Err(_) if qemu.try_wait()?.is_none() && begin.elapsed() < PATIENCE => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+impl Console {
+    #[expect(clippy::print_stderr, reason = "what the board says is for people")]
+    fn listen(&self, output: impl Read, verbose: bool) {
+        let add = |line: Option<String>| {
+            let mut said = self.said.lock().expect("no thread panics with it");
+            said.1 = line.is_none();
+            said.0.extend(line);
+            self.more.notify_all();
+        };
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if verbose {
+                eprintln!("board: {line}");
+            }
+            add(Some(line));
+        }
+        add(None);
+    }
+}

@@ -1,0 +1,337 @@
+//! The firmware of `boards/mps2-an500` on QEMU. Without QEMU or a compiler for it the tests say that they are skipped.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::{env, fs, path::PathBuf, process, sync::OnceLock};
+
+use rune_link::{About, Crash, DATA_BYTES, Frame, PROTOCOL, Reply, Request, Status, sum_of};
+use rune_testsuite::{
+    qemu::{Boot, Firmware, Machine, missing},
+    random::Random,
+    skip,
+};
+
+/// The firmware that can be asked to fail; `None` where there is nothing to build or run it with.
+fn firmware(test: &str) -> Option<&'static Firmware> {
+    static FIRMWARE: OnceLock<Firmware> = OnceLock::new();
+    if let Some(why) = missing() {
+        skip(test, &why);
+        return None;
+    }
+    Some(FIRMWARE.get_or_init(|| Firmware::build(&["crash"]).unwrap()))
+}
+
+/// A board whose time goes fast, so that nobody waits for its watchdog.
+fn boot(firmware: &Firmware) -> Machine {
+    let boot = Boot {
+        shift: 6,
+        ..Boot::default()
+    };
+    Machine::boot(firmware, &boot).unwrap()
+}
+
+fn about(machine: &mut Machine) -> (u16, u16, u8, u32, String) {
+    let read = |reply: Reply<'_>| match reply {
+        Reply::About(About {
+            protocol,
+            abi,
+            slots,
+            slot_bytes,
+            board,
+        }) => Some((protocol, abi, slots, slot_bytes, board.to_owned())),
+        _ => None,
+    };
+    machine.ask(&Request::About, read).unwrap()
+}
+
+/// The status, and the reason as crash, instruction, address and text.
+fn status(machine: &mut Machine) -> (Status<'static>, Option<(Crash, u32, u32, String)>) {
+    let read = |reply: Reply<'_>| match reply {
+        Reply::Status(status) => Some((
+            Status {
+                reason: None,
+                ..status
+            },
+            status
+                .reason
+                .map(|r| (r.crash, r.pc, r.address, r.text.to_owned())),
+        )),
+        _ => None,
+    };
+    machine.ask(&Request::Status, read).unwrap()
+}
+
+/// Bytes and checksum of the rune in a slot.
+fn slot(machine: &mut Machine, slot: u8) -> Result<(u32, u32), String> {
+    machine.ask(&Request::Slot { slot }, |reply| match reply {
+        Reply::Slot { bytes, sum } => Some((bytes, sum)),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_board_boots_and_says_who_it_is() {
+    let Some(firmware) = firmware("a_board_boots_and_says_who_it_is") else {
+        return;
+    };
+    let mut machine = boot(firmware);
+    let (protocol, abi, slots, slot_bytes, board) = about(&mut machine);
+    assert_eq!((protocol, abi), (PROTOCOL, rune_abi::ABI_VERSION));
+    assert_eq!((slots, board.as_str()), (8, "mps2-an500"));
+    assert_eq!(slot_bytes, (2 << 20) - 4096);
+    let (first, reason) = status(&mut machine);
+    assert_eq!(reason, None);
+    assert!(first.heap_most_bytes >= first.heap_bytes && first.heap_all_bytes > 3 << 20);
+    assert!(first.stack_most_bytes > 0 && first.stack_most_bytes < first.stack_all_bytes);
+    assert_eq!((first.lost_bytes, first.broken_frames), (0, 0));
+    let (second, _) = status(&mut machine);
+    assert!(second.time_ns > first.time_ns);
+}
+
+#[test]
+fn garbage_and_broken_frames_are_survived() {
+    let Some(firmware) = firmware("garbage_and_broken_frames_are_survived") else {
+        return;
+    };
+    let mut machine = boot(firmware);
+    let mut random = Random::new(7);
+    let garbage = random.bytes(1000);
+    machine.send(&garbage).unwrap();
+    about(&mut machine);
+    let (after_garbage, _) = status(&mut machine);
+    assert!(after_garbage.broken_frames > 0);
+    // A request of which every byte was changed in turn, one cut short, and one that is too long.
+    let whole = Frame::new(&[1, 0]);
+    let bytes = whole.as_bytes();
+    let mut broken = 1;
+    for place in 1..bytes.len() - 1 {
+        let mut changed = bytes.to_vec();
+        changed[place] ^= 0x10;
+        machine.send(&changed).unwrap();
+        broken += 1;
+    }
+    machine.send(&bytes[..3]).unwrap();
+    machine.send(&vec![5; 5000]).unwrap();
+    machine.send(&[0]).unwrap();
+    about(&mut machine);
+    let (after, reason) = status(&mut machine);
+    assert_eq!(after.broken_frames - after_garbage.broken_frames, broken);
+    assert_eq!(reason, None);
+    // Payloads that are whole and mean nothing are refused, those with a number by it.
+    for payload in [&[9, 200][..], &[9, 1, 2], &[9, 10, 99]] {
+        machine.send(Frame::new(payload).as_bytes()).unwrap();
+    }
+    about(&mut machine);
+    let (last, _) = status(&mut machine);
+    assert_eq!(last.broken_frames, after.broken_frames);
+}
+
+#[test]
+fn every_failure_starts_the_board_anew_and_its_reason_is_kept() {
+    let Some(firmware) = firmware("every_failure_starts_the_board_anew_and_its_reason_is_kept")
+    else {
+        return;
+    };
+    let mut machine = boot(firmware);
+    for (starts, crash) in (2..).zip(Crash::ALL) {
+        machine.tell(&Request::Crash(crash)).unwrap();
+        machine.wait_for_start(starts).unwrap();
+        let (status, reason) = status(&mut machine);
+        let (found, pc, address, text) = reason.unwrap_or_else(|| panic!("no reason: {crash:?}"));
+        assert_eq!(status.broken_frames, 0, "it began anew");
+        let at_an_instruction = (0x400..4 << 20).contains(&pc);
+        match crash {
+            Crash::Panic => {
+                assert_eq!(found, Crash::Panic);
+                assert!(
+                    text.contains("a panic was asked for") && text.contains("fault.rs:"),
+                    "{text}"
+                );
+            }
+            Crash::Heap => {
+                assert_eq!(found, Crash::Panic);
+                assert!(
+                    text.contains("memory allocation of 1073741824 bytes"),
+                    "{text}"
+                );
+            }
+            Crash::Stack => {
+                assert!([Crash::MemManage, Crash::HardFault].contains(&found));
+                assert_eq!(text, "the stack ran into its end");
+            }
+            Crash::MemManage => {
+                assert_eq!((found, address), (crash, 0));
+                assert!(at_an_instruction);
+                assert_eq!(text, "null was accessed");
+            }
+            Crash::BusFault => {
+                assert_eq!((found, address), (crash, 0x9000_0000));
+                assert!(at_an_instruction);
+            }
+            Crash::HardFault | Crash::UsageFault | Crash::Watchdog => {
+                assert_eq!(found, crash);
+                assert!(at_an_instruction);
+            }
+        }
+        let said = machine.console();
+        let said = said
+            .iter()
+            .rev()
+            .find(|line| line.starts_with("the run before"));
+        assert!(said.unwrap().contains(found.name()), "{said:?}");
+    }
+    // The reason of a run that did not fail is none.
+    machine.tell(&Request::Reset).unwrap();
+    machine.wait_for_start(Crash::ALL.len() + 2).unwrap();
+    assert_eq!(status(&mut machine).1, None);
+}
+
+/// A file that goes with the value.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        drop(fs::remove_file(&self.0));
+    }
+}
+
+#[test]
+fn slots_outlive_the_board() {
+    let Some(firmware) = firmware("slots_outlive_the_board") else {
+        return;
+    };
+    let file = Scratch(env::temp_dir().join(format!("rune-flash-{}", process::id())));
+    let boot = Boot {
+        flash: Some(&file.0),
+        ..Boot::default()
+    };
+    let mut random = Random::new(3);
+    let rune = random.bytes(10_000);
+    let whole = (rune.len() as u32, sum_of(&rune));
+    let mut machine = Machine::boot(firmware, &boot).unwrap();
+    assert!(slot(&mut machine, 3).is_err());
+    machine.load(3, &rune).unwrap();
+    assert_eq!(slot(&mut machine, 3), Ok(whole));
+    // One that is written and not sealed.
+    let (bytes, data) = (1000, &rune[..1000]);
+    machine.request(&Request::Erase { slot: 4, bytes }).unwrap();
+    let part = Request::Write {
+        slot: 4,
+        offset: 0,
+        data,
+    };
+    machine.request(&part).unwrap();
+    drop(machine);
+
+    let at = |slot: usize| slot * (2 << 20);
+    let chip = fs::read(&file.0).unwrap();
+    assert_eq!(chip.len(), 16 << 20);
+    assert_eq!(chip[at(3) + 4096..][..rune.len()], rune);
+    // What was erased and not written, up to the end of the sector.
+    assert!(
+        chip[at(3) + 4096 + rune.len()..at(3) + 4 * 4096]
+            .iter()
+            .all(|b| *b == 0xFF)
+    );
+    assert_eq!(chip[at(4) + 4096..][..data.len()], *data);
+
+    let mut machine = Machine::boot(firmware, &boot).unwrap();
+    assert_eq!(slot(&mut machine, 3), Ok(whole));
+    assert!(slot(&mut machine, 4).is_err());
+    let sum = sum_of(data);
+    machine
+        .request(&Request::Seal {
+            slot: 4,
+            bytes,
+            sum,
+        })
+        .unwrap();
+    assert_eq!(slot(&mut machine, 4), Ok((bytes, sum)));
+    // Flash that was not erased keeps the bits that were cleared, and the checksum notices.
+    let inverse: Vec<u8> = data.iter().map(|b| !b).collect();
+    machine
+        .request(&Request::Write {
+            slot: 4,
+            offset: 0,
+            data: &inverse,
+        })
+        .unwrap();
+    assert!(slot(&mut machine, 4).is_err());
+    drop(machine);
+    let chip = fs::read(&file.0).unwrap();
+    assert!(chip[at(4) + 4096..][..data.len()].iter().all(|b| *b == 0));
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let Some(firmware) = firmware("what_does_not_fit_is_refused") else {
+        return;
+    };
+    let mut machine = boot(firmware);
+    let most = (2 << 20) - 4096;
+    let data = &[0; DATA_BYTES][..];
+    let refused = [
+        Request::Erase { slot: 8, bytes: 1 },
+        Request::Erase {
+            slot: 0,
+            bytes: most + 1,
+        },
+        Request::Erase {
+            slot: 0,
+            bytes: u32::MAX,
+        },
+        Request::Write {
+            slot: 255,
+            offset: 0,
+            data,
+        },
+        Request::Write {
+            slot: 0,
+            offset: most - 100,
+            data,
+        },
+        Request::Write {
+            slot: 0,
+            offset: u32::MAX,
+            data,
+        },
+        Request::Seal {
+            slot: 0,
+            bytes: u32::MAX,
+            sum: 0,
+        },
+        Request::Seal {
+            slot: 0,
+            bytes: 10,
+            sum: 1,
+        },
+        Request::Start { slot: 0 },
+        Request::Start { slot: 99 },
+        Request::Feed {
+            capability: 0,
+            offset: 0,
+            data,
+        },
+    ];
+    for request in refused {
+        let reply = machine.request(&request);
+        assert!(
+            reply.is_err_and(|why| !why.contains("reply")),
+            "{request:?}"
+        );
+    }
+    machine.load(7, &[]).unwrap();
+    assert_eq!(slot(&mut machine, 7), Ok((0, 0)));
+    assert_eq!(status(&mut machine).1, None);
+}
+
+/// What the board's part takes, without the core and its interpreter.
+#[test]
+fn the_firmware_stays_within_its_bounds() {
+    if firmware("the_firmware_stays_within_its_bounds").is_none() {
+        return;
+    }
+    let sizes = Firmware::build(&[]).unwrap().sizes().unwrap();
+    println!("{sizes:?}");
+    assert!(sizes.flash() <= 832 << 10, "{sizes:?}");
+    assert!(sizes.ram() <= 128 << 10, "{sizes:?}");
+}
