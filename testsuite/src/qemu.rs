@@ -1,7 +1,7 @@
 //! The firmware of `boards/mps2-an500` on QEMU: built, booted, and talked to over its serial ports.
 
 use std::{
-    env, fs,
+    env, fmt, fs,
     io::{self, BufRead, BufReader, Read, Write},
     os::unix::{fs::DirBuilderExt, net::UnixStream},
     path::{Path, PathBuf},
@@ -15,7 +15,8 @@ use std::{
 };
 
 use object::{Object, ObjectSection, SectionFlags, elf};
-use rune_link::{DATA_BYTES, Decoder, Frame, PAYLOAD_BYTES, Reply, Request, sum_of};
+use rune_link::{DATA_BYTES, Decoder, Frame, PAYLOAD_BYTES, Reply, Request};
+use rune_runtime::{Read as Sample, Rune, Source};
 use runec::toolchain::Rust;
 
 use crate::root;
@@ -127,6 +128,38 @@ impl Sizes {
     /// Bytes of RAM, without heap and stack.
     pub fn ram(&self) -> u64 {
         self.data + self.bss
+    }
+
+    /// Whether a firmware is as small as it must be, with SIMD or without.
+    ///
+    /// # Errors
+    /// A sentence: it is not.
+    pub fn check(&self, simd: bool) -> Result<(), String> {
+        let most = if simd { 832 << 10 } else { 512 << 10 };
+        let flash = self.flash();
+        if flash > most {
+            return Err(format!(
+                "the firmware has {flash} bytes of flash, and may have {most}"
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Sizes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            text,
+            rodata,
+            data,
+            bss,
+        } = self;
+        write!(
+            f,
+            "flash {} bytes: text {text}, rodata {rodata}, data {data}; RAM {} bytes: data {data}, bss {bss}",
+            self.flash(),
+            self.ram()
+        )
     }
 }
 
@@ -308,8 +341,74 @@ impl Machine {
         for (offset, data) in (0u32..).step_by(DATA_BYTES).zip(rune.chunks(DATA_BYTES)) {
             self.request(&Request::Write { slot, offset, data })?;
         }
-        let sum = sum_of(rune);
-        self.request(&Request::Seal { slot, bytes, sum })
+        let digest = rune_ir::digest(rune);
+        self.request(&Request::Seal {
+            slot,
+            bytes,
+            digest,
+        })
+    }
+
+    /// Calls the rune that runs with a sample for each capability; gives the lines that it writes.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask), or why the rune failed.
+    pub fn call(&mut self, samples: &[Vec<u8>]) -> Result<String, String> {
+        for (capability, sample) in (0..).zip(samples) {
+            for (offset, data) in (0u32..).step_by(DATA_BYTES).zip(sample.chunks(DATA_BYTES)) {
+                self.request(&Request::Feed {
+                    capability,
+                    offset,
+                    data,
+                })?;
+            }
+        }
+        self.request(&Request::Call)?;
+        let mut lines = vec![];
+        loop {
+            let before = lines.len();
+            self.ask(&Request::Lines, |reply| match reply {
+                Reply::Text(text) => Some(lines.extend_from_slice(text)),
+                _ => None,
+            })?;
+            if lines.len() == before {
+                return String::from_utf8(lines).map_err(|_| "the lines are no text".to_owned());
+            }
+        }
+    }
+
+    /// Loads a rune into slot 0 and calls it as `rune run` does: until a source ends, or so many times; once where
+    /// nobody says and the sources never end. Gives what each call writes to `print`.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call), or that a source cannot be read.
+    pub fn run(
+        &mut self,
+        bytes: &[u8],
+        rune: &Rune,
+        mut sources: Vec<Box<dyn Source>>,
+        calls: Option<u64>,
+        mut print: impl FnMut(&str),
+    ) -> Result<(), String> {
+        // A slot whose rune runs cannot be written.
+        self.request(&Request::Stop)?;
+        self.load(0, bytes)?;
+        self.request(&Request::Start { slot: 0 })?;
+        let is_endless = sources.iter().all(|source| source.is_endless());
+        let capabilities = &rune.manifest().capabilities;
+        let sizes = capabilities.iter().map(|c| c.ty.bytes() as usize);
+        let mut samples: Vec<Vec<u8>> = sizes.map(|size| vec![0; size]).collect();
+        for _ in 0..calls.unwrap_or(if is_endless { 1 } else { u64::MAX }) {
+            for (source, sample) in sources.iter_mut().zip(&mut samples) {
+                let read = source.read(sample, Instant::now() + PATIENCE);
+                match read.map_err(|e| e.to_string())? {
+                    Sample::Sample => {}
+                    Sample::End { .. } => return Ok(()),
+                }
+            }
+            print(&self.call(&samples)?);
+        }
+        Ok(())
     }
 }
 

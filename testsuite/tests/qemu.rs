@@ -3,11 +3,15 @@
 
 use std::{env, fs, path::PathBuf, process, sync::OnceLock};
 
-use rune_link::{About, Crash, DATA_BYTES, Frame, PROTOCOL, Reply, Request, Status, sum_of};
+use rune_abi::CapabilityKind;
+use rune_codegen::{Options, Simd};
+use rune_link::{About, Crash, DATA_BYTES, Frame, PROTOCOL, Reply, Request, Status};
+use rune_runtime::{Call, Limits, Rune, SourceFlag, serial};
 use rune_testsuite::{
-    qemu::{Boot, Firmware, Machine, missing},
+    engines,
+    qemu::{Boot, Firmware, Machine, Sizes, missing},
     random::Random,
-    skip,
+    root, skip,
 };
 
 /// The firmware that can be asked to fail; `None` where there is nothing to build or run it with.
@@ -60,10 +64,10 @@ fn status(machine: &mut Machine) -> (Status<'static>, Option<(Crash, u32, u32, S
     machine.ask(&Request::Status, read).unwrap()
 }
 
-/// Bytes and checksum of the rune in a slot.
-fn slot(machine: &mut Machine, slot: u8) -> Result<(u32, u32), String> {
+/// Length and digest of the rune in a slot.
+fn slot(machine: &mut Machine, slot: u8) -> Result<(u32, [u8; 32]), String> {
     machine.ask(&Request::Slot { slot }, |reply| match reply {
-        Reply::Slot { bytes, sum } => Some((bytes, sum)),
+        Reply::Slot { bytes, digest } => Some((bytes, digest)),
         _ => None,
     })
 }
@@ -117,7 +121,7 @@ fn garbage_and_broken_frames_are_survived() {
     assert_eq!(after.broken_frames - after_garbage.broken_frames, broken);
     assert_eq!(reason, None);
     // Payloads that are whole and mean nothing are refused, those with a number by it.
-    for payload in [&[9, 200][..], &[9, 1, 2], &[9, 10, 99]] {
+    for payload in [&[9, 200][..], &[9, 1, 2], &[9, 12, 99]] {
         machine.send(Frame::new(payload).as_bytes()).unwrap();
     }
     about(&mut machine);
@@ -206,7 +210,7 @@ fn slots_outlive_the_board() {
     };
     let mut random = Random::new(3);
     let rune = random.bytes(10_000);
-    let whole = (rune.len() as u32, sum_of(&rune));
+    let whole = (rune.len() as u32, rune_ir::digest(&rune));
     let mut machine = Machine::boot(firmware, &boot).unwrap();
     assert!(slot(&mut machine, 3).is_err());
     machine.load(3, &rune).unwrap();
@@ -237,16 +241,16 @@ fn slots_outlive_the_board() {
     let mut machine = Machine::boot(firmware, &boot).unwrap();
     assert_eq!(slot(&mut machine, 3), Ok(whole));
     assert!(slot(&mut machine, 4).is_err());
-    let sum = sum_of(data);
+    let digest = rune_ir::digest(data);
     machine
         .request(&Request::Seal {
             slot: 4,
             bytes,
-            sum,
+            digest,
         })
         .unwrap();
-    assert_eq!(slot(&mut machine, 4), Ok((bytes, sum)));
-    // Flash that was not erased keeps the bits that were cleared, and the checksum notices.
+    assert_eq!(slot(&mut machine, 4), Ok((bytes, digest)));
+    // Flash that was not erased keeps the bits that were cleared, and the digest shows it.
     let inverse: Vec<u8> = data.iter().map(|b| !b).collect();
     machine
         .request(&Request::Write {
@@ -297,13 +301,14 @@ fn what_does_not_fit_is_refused() {
         Request::Seal {
             slot: 0,
             bytes: u32::MAX,
-            sum: 0,
+            digest: [0; 32],
         },
         Request::Seal {
             slot: 0,
             bytes: 10,
-            sum: 1,
+            digest: [0; 32],
         },
+        Request::Call,
         Request::Start { slot: 0 },
         Request::Start { slot: 99 },
         Request::Feed {
@@ -320,18 +325,120 @@ fn what_does_not_fit_is_refused() {
         );
     }
     machine.load(7, &[]).unwrap();
-    assert_eq!(slot(&mut machine, 7), Ok((0, 0)));
+    assert_eq!(slot(&mut machine, 7), Ok((0, rune_ir::digest(&[]))));
     assert_eq!(status(&mut machine).1, None);
 }
 
-/// What the board's part takes, without the core and its interpreter.
 #[test]
 fn the_firmware_stays_within_its_bounds() {
-    if firmware("the_firmware_stays_within_its_bounds").is_none() {
+    let Some(firmware) = firmware("the_firmware_stays_within_its_bounds") else {
         return;
+    };
+    let sizes = firmware.sizes().unwrap();
+    let mut machine = boot(firmware);
+    let (status, _) = status(&mut machine);
+    println!(
+        "{sizes}; heap {}, stack {}",
+        status.heap_most_bytes, status.stack_all_bytes
+    );
+    assert_eq!(sizes.check(false), Ok(()));
+    let ram = sizes.ram() + u64::from(status.heap_most_bytes + status.stack_all_bytes);
+    assert!(ram <= 128 << 10, "{ram}");
+    assert!(
+        Sizes {
+            text: 1 << 20,
+            ..sizes
+        }
+        .check(false)
+        .is_err()
+    );
+}
+
+/// Runs an example on the board and on Linux.
+fn example(machine: &mut Machine, runefile: &str, flags: &[(CapabilityKind, &str)]) {
+    let examples = root().join("examples");
+    let options = Options {
+        simd: Simd::Off,
+        ..Options::default()
+    };
+    let compiled = engines::compile(&examples.join(runefile), &options);
+    let bytes = compiled.output.unwrap().wasm;
+    let rune = Rune::load(bytes.clone()).unwrap();
+    let flags: Vec<SourceFlag> = flags
+        .iter()
+        .map(|(kind, value)| SourceFlag {
+            kind: *kind,
+            value: match kind {
+                CapabilityKind::Rand => (*value).to_owned(),
+                _ => examples.join(value).display().to_string(),
+            },
+        })
+        .collect();
+    let grant = || rune.grant(&flags, &Limits::default()).unwrap();
+    let mut expected = String::new();
+    let mut instance = rune.start(grant(), Box::new(|_, _| {})).unwrap();
+    loop {
+        match instance.call().unwrap() {
+            Call::Output(records) => expected += &(serial::line(rune.manifest(), records) + "\n"),
+            Call::NoOutput => {}
+            Call::End => break,
+        }
+        if instance.is_endless() {
+            break;
+        }
     }
-    let sizes = Firmware::build(&[]).unwrap().sizes().unwrap();
-    println!("{sizes:?}");
-    assert!(sizes.flash() <= 832 << 10, "{sizes:?}");
-    assert!(sizes.ram() <= 128 << 10, "{sizes:?}");
+    let mut found = String::new();
+    let sources = grant().into_sources();
+    let ran = machine.run(&bytes, &rune, sources, None, |lines| found += lines);
+    assert_eq!(ran, Ok(()), "{runefile}: {:?}", machine.console());
+    assert!(!expected.is_empty());
+    assert_eq!(found, expected, "{runefile}");
+}
+
+/// The same bytes as on Linux, one rune after the other on the same board.
+#[test]
+fn examples_give_the_lines_of_linux() {
+    use CapabilityKind::{Accel, Image, Rand, Raw};
+    let Some(firmware) = firmware("examples_give_the_lines_of_linux") else {
+        return;
+    };
+    let boot = Boot {
+        shift: 1,
+        ..Boot::default()
+    };
+    let mut machine = Machine::boot(firmware, &boot).unwrap();
+    example(&mut machine, "sine/Runefile", &[(Rand, "0")]);
+    example(
+        &mut machine,
+        "sine/raw.Runefile",
+        &[(Raw, "sine/input.bin")],
+    );
+    example(
+        &mut machine,
+        "sine/int8.Runefile",
+        &[(Raw, "sine/input.bin")],
+    );
+    for input in ["ring", "wing", "slope", "unknown"] {
+        let file = format!("gesture/{input}.csv");
+        example(&mut machine, "gesture/Runefile", &[(Accel, &file)]);
+    }
+    let first = status(&mut machine).0.heap_bytes;
+    for input in ["0", "3", "7", "7-large", "9"] {
+        let file = format!("digits/{input}.png");
+        example(&mut machine, "digits/Runefile", &[(Image, &file)]);
+    }
+    // What runes took of the heap has come back.
+    example(
+        &mut machine,
+        "gesture/Runefile",
+        &[(Accel, "gesture/ring.csv")],
+    );
+    let (last, reason) = status(&mut machine);
+    assert_eq!(last.heap_bytes, first);
+    println!("{last:?}");
+    assert_eq!(
+        (last.lost_bytes, last.broken_frames, last.lost_text_bytes),
+        (0, 0, 0)
+    );
+    assert_eq!(reason, None);
 }

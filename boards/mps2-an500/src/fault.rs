@@ -10,7 +10,8 @@ use cortex_m::{
     interrupt,
     peripheral::{MPU, SCB, scb},
 };
-use rune_link::{Crash, Reason, sum_of};
+use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
+use rune_link::{Crash, Reason};
 
 use crate::guard::{NULL_GUARD_BYTES, STACK_GUARD, STACK_GUARD_BYTES};
 
@@ -32,7 +33,8 @@ unsafe extern "C" {
 impl Kept {
     /// The checksum of a reason and its length.
     fn sum(bytes: &[u8]) -> u32 {
-        sum_of(bytes) ^ bytes.len() as u32
+        const CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
+        CRC.checksum(bytes) ^ bytes.len() as u32
     }
 }
 

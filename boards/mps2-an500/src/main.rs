@@ -7,6 +7,7 @@
 
 extern crate alloc;
 
+mod board;
 mod chip;
 mod clock;
 mod fault;
@@ -26,13 +27,15 @@ use cortex_m_rt::{entry, exception};
 use rune_link::Reason;
 
 use crate::{
+    board::Board,
     chip::Interrupt,
     nor::Nor,
-    server::Server,
+    server::{Command, Server},
     slots::Slots,
     uart::{Console, Link, say},
     watchdog::Watchdog,
 };
+use rune_core::{Id, Interpreter, Phase, Scheduler};
 
 /// How often the processor wakes where nothing comes, per second.
 const WAKES: u32 = 100;
@@ -67,14 +70,107 @@ fn main() -> ! {
     }
     // SAFETY: the board starts once, see above.
     let chip = unsafe { Nor::take() };
-    let mut server = Server::new(Link::start(), Slots::new(chip), reason);
+    let server = Server::new(Link::start(), Slots::new(chip), reason);
     wake_regularly(&mut cortex.SYST);
-    let mut watchdog = Watchdog::start();
+    let board = Board::new(server, Watchdog::start());
+    let mut runes = Runes {
+        scheduler: Scheduler::new(Interpreter, board),
+        running: None,
+    };
     say!("ready");
     loop {
-        server.poll();
-        watchdog.feed();
+        runes.turn();
         asm::wfi();
+    }
+}
+
+/// The runes of the board: at most one runs.
+struct Runes {
+    scheduler: Scheduler<Interpreter, Board, 1>,
+    /// And whether it was seen to have failed.
+    running: Option<(Id, bool)>,
+}
+
+impl Runes {
+    /// Lets the rune go on, and the links, and does what was asked for.
+    fn turn(&mut self) {
+        self.scheduler.poll();
+        self.look();
+        let Some(command) = self.scheduler.board().server.command() else {
+            return;
+        };
+        match command {
+            Command::Start { slot } => self.start(slot),
+            Command::Stop => {
+                self.stop();
+                self.scheduler.board().server.done(Ok(()));
+            }
+            Command::Call => {
+                let called = self
+                    .running
+                    .is_some_and(|(id, _)| self.scheduler.trigger(id));
+                let result = called.then_some(()).ok_or(format_args!("no rune runs"));
+                self.scheduler.board().server.done(result);
+            }
+        }
+    }
+
+    /// Tells the server when the rune fails.
+    fn look(&mut self) {
+        let Some((id, seen)) = self.running else {
+            return;
+        };
+        let Some(unit) = self.scheduler.unit(id) else {
+            return;
+        };
+        let error = (unit.phase() != Phase::Running)
+            .then(|| unit.error().copied())
+            .flatten();
+        self.running = Some((id, error.is_some()));
+        if let (Some(error), false) = (error, seen) {
+            self.scheduler.board().server.fail(format_args!("{error}"));
+        }
+    }
+
+    fn start(&mut self, slot: u8) {
+        self.stop();
+        let lent = self.scheduler.board().server.slots.lend(slot);
+        let (rune, digest) = match lent {
+            Ok(lent) => lent,
+            Err(why) => {
+                return self
+                    .scheduler
+                    .board()
+                    .server
+                    .done(Err(format_args!("{why}")));
+            }
+        };
+        match self.scheduler.add(rune, digest, board::policy()) {
+            Ok(id) => {
+                self.running = Some((id, false));
+                self.scheduler.board().server.done(Ok(()));
+            }
+            Err(error) => {
+                let server = &mut self.scheduler.board().server;
+                server.done(Err(format_args!("{error}")));
+                // It reads the rune.
+                drop(error);
+                self.stop();
+            }
+        }
+    }
+
+    /// Lets the rune go, and its slot.
+    fn stop(&mut self) {
+        if let Some((id, _)) = self.running.take() {
+            self.scheduler.remove(id);
+        }
+        let Board {
+            server, exchange, ..
+        } = self.scheduler.board();
+        exchange.clear();
+        // SAFETY: the scheduler has no rune, and of what `add` gives nothing is kept.
+        unsafe { server.slots.release() };
     }
 }
 

@@ -1,9 +1,16 @@
 //! Answers the requests that come over the link.
 
+use core::fmt;
+
+use cortex_m::peripheral::SCB;
 use rune_abi::ABI_VERSION;
-use rune_link::{About, Decoder, Frame, PAYLOAD_BYTES, PROTOCOL, Reason, Reply, Request, Status};
+use rune_core::Text;
+use rune_link::{
+    About, DATA_BYTES, Decoder, Frame, PAYLOAD_BYTES, PROTOCOL, Reason, Reply, Request, Status,
+};
 
 use crate::{
+    board::Exchange,
     clock, memory,
     slots::{self, Head, Slots},
     uart::Link,
@@ -12,13 +19,27 @@ use crate::{
 /// What a board is called.
 const BOARD: &str = "mps2-an500";
 
+/// Most bytes of a reason for a refusal.
+const WHY: usize = 512;
+
+/// What only the scheduler can do, which is busy while the links are polled.
+#[derive(Clone, Copy)]
+pub(crate) enum Command {
+    Start { slot: u8 },
+    Stop,
+    Call,
+}
+
 /// Takes requests, does what they ask for, and answers.
 pub(crate) struct Server {
     link: Link,
     decoder: Decoder,
     broken_frames: u32,
-    slots: Slots,
+    pub(crate) slots: Slots,
     reason: Option<Reason<'static>>,
+    /// With the number of its request; nothing else is answered before.
+    command: Option<(u8, Command)>,
+    failure: Option<Text<WHY>>,
 }
 
 impl Server {
@@ -30,40 +51,94 @@ impl Server {
             broken_frames: 0,
             slots,
             reason,
+            command: None,
+            failure: None,
         }
     }
 
-    /// Answers what has come.
-    pub(crate) fn poll(&mut self) {
-        while let Some(byte) = self.link.receive() {
-            let Some(frame) = self.decoder.push(byte) else {
-                continue;
+    /// Answers what has come, up to a command.
+    pub(crate) fn poll(&mut self, exchange: &mut Exchange) {
+        while self.command.is_none() {
+            let Some(byte) = self.link.receive() else {
+                return;
             };
             let mut payload = [0; PAYLOAD_BYTES];
-            let Ok(received) = frame else {
+            let received = match self.decoder.push(byte) {
+                None => continue,
+                Some(Ok(received)) => {
+                    payload[..received.len()].copy_from_slice(received);
+                    Request::decode(&payload[..received.len()]).ok()
+                }
+                Some(Err(_)) => None,
+            };
+            // What is damaged, or has no number, cannot be answered.
+            let Some((number, request)) = received else {
                 self.broken_frames += 1;
                 continue;
             };
-            let payload = &mut payload[..received.len()];
-            payload.copy_from_slice(received);
-            // A frame without a number is a mistake of whoever sends it, and cannot be answered.
-            let Ok((number, request)) = Request::decode(payload) else {
-                self.broken_frames += 1;
-                continue;
-            };
-            let reply = match request {
-                Ok(request) => self.answer(request),
-                Err(_) => Err("the board does not know this request"),
-            };
-            let reply = reply.unwrap_or_else(Reply::Refused);
-            let mut buffer = [0; PAYLOAD_BYTES];
-            let frame = Frame::new(reply.encode(number, &mut buffer));
-            self.link.send(frame.as_bytes());
+            match request {
+                Ok(Request::Start { slot }) => {
+                    self.command = Some((number, Command::Start { slot }))
+                }
+                Ok(Request::Stop) => self.command = Some((number, Command::Stop)),
+                Ok(Request::Call) => self.command = Some((number, Command::Call)),
+                Ok(Request::Lines) => self.lines(number, exchange),
+                Ok(request) => {
+                    let reply = self.answer(&request, exchange);
+                    self.reply(number, reply.unwrap_or_else(Reply::Refused));
+                }
+                Err(_) => {
+                    self.reply(
+                        number,
+                        Reply::Refused("the board does not know this request"),
+                    );
+                }
+            }
         }
     }
 
-    fn answer(&mut self, request: Request<'_>) -> Result<Reply<'static>, &'static str> {
-        match request {
+    /// What the scheduler is to do. It then must be [answered](Self::done).
+    pub(crate) fn command(&self) -> Option<Command> {
+        self.command.map(|(_, command)| command)
+    }
+
+    /// Answers the command.
+    pub(crate) fn done(&mut self, result: Result<(), fmt::Arguments<'_>>) {
+        let Some((number, _)) = self.command.take() else {
+            return;
+        };
+        match result {
+            Ok(()) => self.reply(number, Reply::Done),
+            Err(why) => self.reply(number, Reply::Refused(Text::<WHY>::of(why).as_str())),
+        }
+    }
+
+    /// Says that the rune failed when lines are asked for next.
+    pub(crate) fn fail(&mut self, why: fmt::Arguments<'_>) {
+        self.failure = Some(Text::of(why));
+    }
+
+    fn reply(&mut self, number: u8, reply: Reply<'_>) {
+        let mut buffer = [0; PAYLOAD_BYTES];
+        let frame = Frame::new(reply.encode(number, &mut buffer));
+        self.link.send(frame.as_bytes());
+    }
+
+    fn lines(&mut self, number: u8, exchange: &mut Exchange) {
+        let mut text = [0; DATA_BYTES];
+        let count = exchange.fetch(&mut text);
+        if let (0, Some(why)) = (count, self.failure.take()) {
+            return self.reply(number, Reply::Refused(why.as_str()));
+        }
+        self.reply(number, Reply::Text(&text[..count]));
+    }
+
+    fn answer(
+        &mut self,
+        request: &Request<'_>,
+        exchange: &mut Exchange,
+    ) -> Result<Reply<'static>, &'static str> {
+        match *request {
             Request::About => {
                 return Ok(Reply::About(About {
                     protocol: PROTOCOL,
@@ -75,25 +150,34 @@ impl Server {
             }
             Request::Erase { slot, bytes } => self.slots.erase(slot, bytes)?,
             Request::Write { slot, offset, data } => self.slots.write(slot, offset, data)?,
-            Request::Seal { slot, bytes, sum } => self.slots.seal(slot, Head { bytes, sum })?,
+            Request::Seal {
+                slot,
+                bytes,
+                digest,
+            } => self.slots.seal(slot, Head { bytes, digest })?,
             Request::Slot { slot } => {
-                let Head { bytes, sum } = self.slots.look(slot)?;
-                return Ok(Reply::Slot { bytes, sum });
+                let Head { bytes, digest } = self.slots.look(slot)?;
+                return Ok(Reply::Slot { bytes, digest });
             }
-            Request::Status => return Ok(Reply::Status(self.status())),
-            Request::Reset => cortex_m::peripheral::SCB::sys_reset(),
+            Request::Feed {
+                capability,
+                offset,
+                data,
+            } => exchange.feed(capability, offset, data)?,
+            Request::Status => return Ok(Reply::Status(self.status(exchange))),
+            Request::Reset => SCB::sys_reset(),
             #[cfg(feature = "crash")]
             Request::Crash(how) => crate::fault::crash(how),
             #[cfg(not(feature = "crash"))]
             Request::Crash(_) => return Err("this build does not fail on request"),
-            Request::Start { .. } | Request::Stop | Request::Feed { .. } | Request::Lines => {
-                return Err("no rune runs");
+            Request::Start { .. } | Request::Stop | Request::Call | Request::Lines => {
+                unreachable!("they are answered elsewhere")
             }
         }
         Ok(Reply::Done)
     }
 
-    fn status(&self) -> Status<'static> {
+    fn status(&self, exchange: &Exchange) -> Status<'static> {
         let [heap_bytes, heap_most_bytes, heap_all_bytes] = memory::heap().map(|n| n as u32);
         let [stack_most_bytes, stack_all_bytes] = memory::stack().map(|n| n as u32);
         Status {
@@ -105,7 +189,7 @@ impl Server {
             stack_all_bytes,
             lost_bytes: self.link.lost(),
             broken_frames: self.broken_frames,
-            lost_text_bytes: 0,
+            lost_text_bytes: exchange.lost(),
             reason: self.reason,
         }
     }

@@ -1,9 +1,10 @@
-//! Slots for runes on flash: a rune, and in a sector before it a head that says how long it is, with its checksum.
+//! Slots for runes on flash: a rune, and in a sector before it a head that says how long it is, with its digest.
 //!
 //! The head is written last, so that a slot whose writing was cut short has none.
 
 use embedded_storage::nor_flash::{NorFlash, NorFlashErrorKind, ReadNorFlash};
-use rune_link::sum_of;
+use rune_link::Digest;
+use sha2::{Digest as _, Sha256};
 
 use crate::nor::{self, Nor, SECTOR};
 
@@ -14,6 +15,8 @@ const SLOT: usize = nor::BYTES / SLOTS as usize;
 /// Most bytes of a rune.
 pub(crate) const MOST: u32 = (SLOT - SECTOR) as u32;
 
+/// Bytes of a head: magic, length, its inverse, digest.
+const HEAD: usize = 12 + 32;
 const MAGIC: u32 = u32::from_le_bytes(*b"RuSl");
 
 /// What the head of a slot says.
@@ -21,8 +24,8 @@ const MAGIC: u32 = u32::from_le_bytes(*b"RuSl");
 pub(crate) struct Head {
     /// Of the rune.
     pub(crate) bytes: u32,
-    /// Its checksum.
-    pub(crate) sum: u32,
+    /// What it is known by.
+    pub(crate) digest: Digest,
 }
 
 /// The slots of the chip.
@@ -82,9 +85,11 @@ impl Slots {
             return Err("the slot is sealed; erase it first");
         }
         self.checked(start, head)?;
-        let words = [MAGIC, head.bytes, head.sum, !head.bytes];
-        let bytes = words.map(u32::to_le_bytes);
-        self.chip.write(start, bytes.as_flattened()).map_err(said)
+        let mut bytes = [0; HEAD];
+        let words = [MAGIC, head.bytes, !head.bytes].map(u32::to_le_bytes);
+        bytes[..12].copy_from_slice(words.as_flattened());
+        bytes[12..].copy_from_slice(&head.digest);
+        self.chip.write(start, &bytes).map_err(said)
     }
 
     /// What is in a slot, where it is a whole rune.
@@ -97,25 +102,45 @@ impl Slots {
 
     /// The head at the start of a slot, if there is one.
     fn head(&mut self, start: u32) -> Option<Head> {
-        let mut bytes = [[0; 4]; 4];
-        self.chip.read(start, bytes.as_flattened_mut()).ok()?;
-        let [magic, bytes, sum, inverse] = bytes.map(u32::from_le_bytes);
-        (magic == MAGIC && bytes == !inverse && bytes <= MOST).then_some(Head { bytes, sum })
+        let mut bytes = [0; HEAD];
+        self.chip.read(start, &mut bytes).ok()?;
+        let (words, digest) = bytes.split_at(12);
+        let digest = digest.try_into().ok()?;
+        let [magic, bytes, inverse] = *words.as_chunks().0.first_chunk()?;
+        let [magic, bytes, inverse] = [magic, bytes, inverse].map(u32::from_le_bytes);
+        (magic == MAGIC && bytes == !inverse && bytes <= MOST).then_some(Head { bytes, digest })
     }
 
     /// The rune of a slot, if it is the one of this head.
-    fn checked(&self, start: u32, head: Head) -> Result<&[u8], &'static str> {
+    fn checked(&self, start: u32, head: Head) -> Result<&'static [u8], &'static str> {
         if head.bytes > MOST {
             return Err("the rune is larger than a slot");
         }
-        // SAFETY: it is given back as a borrow of the slots, without which nothing is written or erased.
+        // SAFETY: what is given on is in use, and a slot in use is not written or erased.
         let rune = unsafe { self.chip.mapped(start + SECTOR as u32, head.bytes as usize) };
         let rune = rune.map_err(said)?;
-        if sum_of(rune) == head.sum {
+        if Sha256::digest(rune)[..] == head.digest {
             Ok(rune)
         } else {
-            Err("the slot does not hold what the checksum is of")
+            Err("the slot does not hold what has this digest")
         }
+    }
+
+    /// Lends the rune of a slot, until [`release`](Self::release).
+    pub(crate) fn lend(&mut self, slot: u8) -> Result<(&'static [u8], Digest), &'static str> {
+        let start = self.free(slot)?;
+        let head = self.head(start).ok_or("the slot has no rune")?;
+        let rune = self.checked(start, head)?;
+        self.in_use = Some(slot);
+        Ok((rune, head.digest))
+    }
+
+    /// Takes back what was lent.
+    ///
+    /// # Safety
+    /// Nobody reads it any more.
+    pub(crate) unsafe fn release(&mut self) {
+        self.in_use = None;
     }
 }
 

@@ -14,7 +14,7 @@ pub mod frame;
 pub mod message;
 
 pub use frame::{Decoder, FRAME_BYTES, Frame, PAYLOAD_BYTES};
-pub use message::{About, Crash, DATA_BYTES, Reason, Reply, Request, Status, Unreadable, sum_of};
+pub use message::{About, Crash, DATA_BYTES, Digest, Reason, Reply, Request, Status, Unreadable};
 
 /// Version of the protocol; a board says which one it speaks.
 pub const PROTOCOL: u16 = 1;

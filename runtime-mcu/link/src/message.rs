@@ -8,19 +8,13 @@
 //! A reply is the number of its request, a code and its fields likewise. The last field may be bytes or text, which
 //! go to the end.
 
-use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
-
 use crate::frame::PAYLOAD_BYTES;
 
 /// Most bytes of data in one request or reply.
 pub const DATA_BYTES: usize = PAYLOAD_BYTES - 8;
 
-const CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
-
-/// The checksum of a rune in a slot, CRC-32 (ISO-HDLC).
-pub fn sum_of(bytes: &[u8]) -> u32 {
-    CRC.checksum(bytes)
-}
+/// SHA-256 of a rune's bytes.
+pub type Digest = [u8; 32];
 
 /// A payload that says nothing we know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +47,8 @@ pub enum Request<'a> {
         slot: u8,
         /// Bytes of the rune.
         bytes: u32,
-        /// Its checksum, see [`sum_of`].
-        sum: u32,
+        /// What they must have.
+        digest: Digest,
     },
     /// What is in a slot? [`Reply::Slot`], refused where there is no whole rune.
     Slot {
@@ -68,8 +62,7 @@ pub enum Request<'a> {
     },
     /// Stops the rune that runs. [`Reply::Done`].
     Stop,
-    /// A part of the next sample of a capability; the part that ends at the sample's length completes it.
-    /// [`Reply::Done`], or [`Reply::Busy`] where the sample before was not read yet.
+    /// The next part of the next sample of a capability, see its type in the manifest. [`Reply::Done`].
     Feed {
         /// Its place in the manifest.
         capability: u8,
@@ -78,8 +71,10 @@ pub enum Request<'a> {
         /// At most [`DATA_BYTES`].
         data: &'a [u8],
     },
-    /// The next bytes of the lines that the rune has written. [`Reply::Text`]; none where there are no more, and
-    /// [`Reply::Busy`] where a call is due, so that more may come.
+    /// Calls the rune that runs, once, with the samples it was fed. [`Reply::Done`], before the call.
+    Call,
+    /// The next bytes of the lines that the rune has written; none where there are no more. [`Reply::Text`], once the
+    /// calls that were asked for have ended; refused where the rune failed.
     Lines,
     /// How the board is. [`Reply::Status`].
     Status,
@@ -94,8 +89,6 @@ pub enum Request<'a> {
 pub enum Reply<'a> {
     /// It is done.
     Done,
-    /// Not now: ask again.
-    Busy,
     /// It is not done, for this reason, without a final full stop.
     Refused(&'a str),
     /// Who is there.
@@ -104,8 +97,8 @@ pub enum Reply<'a> {
     Slot {
         /// Bytes of the rune.
         bytes: u32,
-        /// Its checksum.
-        sum: u32,
+        /// What it is known by.
+        digest: Digest,
     },
     /// Lines, or a part of them.
     Text(&'a [u8]),
@@ -281,7 +274,7 @@ impl<'a> Request<'a> {
         w.byte(number);
         w.byte(self.code());
         match *self {
-            Self::About | Self::Stop | Self::Lines | Self::Status | Self::Reset => {}
+            Self::About | Self::Stop | Self::Call | Self::Lines | Self::Status | Self::Reset => {}
             Self::Erase { slot, bytes } => {
                 w.byte(slot);
                 w.u32(bytes);
@@ -300,10 +293,14 @@ impl<'a> Request<'a> {
                 w.u32(offset);
                 w.put(data);
             }
-            Self::Seal { slot, bytes, sum } => {
+            Self::Seal {
+                slot,
+                bytes,
+                digest,
+            } => {
                 w.byte(slot);
                 w.u32(bytes);
-                w.u32(sum);
+                w.put(&digest);
             }
             Self::Slot { slot } | Self::Start { slot } => w.byte(slot),
             Self::Crash(crash) => w.byte(crash as u8),
@@ -321,10 +318,11 @@ impl<'a> Request<'a> {
             Self::Start { .. } => 5,
             Self::Stop => 6,
             Self::Feed { .. } => 7,
-            Self::Lines => 8,
-            Self::Status => 9,
-            Self::Crash(_) => 10,
+            Self::Call => 8,
+            Self::Lines => 9,
+            Self::Status => 10,
             Self::Reset => 11,
+            Self::Crash(_) => 12,
         }
     }
 
@@ -347,7 +345,7 @@ impl<'a> Request<'a> {
                 3 => Self::Seal {
                     slot: r.byte()?,
                     bytes: r.u32()?,
-                    sum: r.u32()?,
+                    digest: r.array()?,
                 },
                 4 => Self::Slot { slot: r.byte()? },
                 5 => Self::Start { slot: r.byte()? },
@@ -357,10 +355,11 @@ impl<'a> Request<'a> {
                     offset: r.u32()?,
                     data: r.rest(),
                 },
-                8 => Self::Lines,
-                9 => Self::Status,
-                10 => Self::Crash(Crash::of(r.byte()?)?),
+                8 => Self::Call,
+                9 => Self::Lines,
+                10 => Self::Status,
                 11 => Self::Reset,
+                12 => Self::Crash(Crash::of(r.byte()?)?),
                 _ => return Err(Unreadable),
             };
             r.end(request)
@@ -380,30 +379,29 @@ impl<'a> Reply<'a> {
         w.byte(number);
         match *self {
             Self::Done => w.byte(0),
-            Self::Busy => w.byte(1),
             Self::Refused(why) => {
-                w.byte(2);
+                w.byte(1);
                 w.put(cut(why, DATA_BYTES).as_bytes());
             }
             Self::About(about) => {
-                w.byte(3);
+                w.byte(2);
                 w.put(&about.protocol.to_le_bytes());
                 w.put(&about.abi.to_le_bytes());
                 w.byte(about.slots);
                 w.u32(about.slot_bytes);
                 w.put(cut(about.board, DATA_BYTES / 2).as_bytes());
             }
-            Self::Slot { bytes, sum } => {
-                w.byte(4);
+            Self::Slot { bytes, digest } => {
+                w.byte(3);
                 w.u32(bytes);
-                w.u32(sum);
+                w.put(&digest);
             }
             Self::Text(text) => {
-                w.byte(5);
+                w.byte(4);
                 w.put(text);
             }
             Self::Status(status) => {
-                w.byte(6);
+                w.byte(5);
                 w.put(&status.time_ns.to_le_bytes());
                 for number in [
                     status.heap_bytes,
@@ -431,21 +429,20 @@ impl<'a> Reply<'a> {
         let number = r.byte()?;
         let reply = match r.byte()? {
             0 => Self::Done,
-            1 => Self::Busy,
-            2 => Self::Refused(r.text()?),
-            3 => Self::About(About {
+            1 => Self::Refused(r.text()?),
+            2 => Self::About(About {
                 protocol: r.array().map(u16::from_le_bytes)?,
                 abi: r.array().map(u16::from_le_bytes)?,
                 slots: r.byte()?,
                 slot_bytes: r.u32()?,
                 board: r.text()?,
             }),
-            4 => Self::Slot {
+            3 => Self::Slot {
                 bytes: r.u32()?,
-                sum: r.u32()?,
+                digest: r.array()?,
             },
-            5 => Self::Text(r.rest()),
-            6 => Self::Status(Status {
+            4 => Self::Text(r.rest()),
+            5 => Self::Status(Status {
                 time_ns: r.array().map(u64::from_le_bytes)?,
                 heap_bytes: r.u32()?,
                 heap_most_bytes: r.u32()?,
@@ -546,7 +543,7 @@ mod tests {
             Request::Seal {
                 slot: 4,
                 bytes: 5,
-                sum: 6,
+                digest: [6; 32],
             },
             Request::Slot { slot: 7 },
             Request::Start { slot: 8 },
@@ -556,6 +553,7 @@ mod tests {
                 offset: 10,
                 data,
             },
+            Request::Call,
             Request::Lines,
             Request::Status,
             Request::Reset,
@@ -564,7 +562,7 @@ mod tests {
         .chain(Crash::ALL.map(Request::Crash))
     }
 
-    fn replies() -> [Reply<'static>; 9] {
+    fn replies() -> [Reply<'static>; 8] {
         let reason = Reason {
             crash: Crash::BusFault,
             pc: 1,
@@ -594,10 +592,12 @@ mod tests {
         };
         [
             Reply::Done,
-            Reply::Busy,
             Reply::Refused("no"),
             Reply::About(about),
-            Reply::Slot { bytes: 1, sum: 2 },
+            Reply::Slot {
+                bytes: 1,
+                digest: [2; 32],
+            },
             Reply::Text(&DATA),
             Reply::Text(&[]),
             Reply::Status(status),
@@ -640,7 +640,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(Request::decode(&[5, 12]), Ok((5, Err(Unreadable))));
+        assert_eq!(Request::decode(&[5, 13]), Ok((5, Err(Unreadable))));
         assert_eq!(Request::decode(&[5, 6, 0]), Ok((5, Err(Unreadable))));
     }
 

@@ -1,4 +1,4 @@
-//! The project's own tools: `cargo xtask ci | bless | blocks [--check] [NAME...] | editors [--bless]`.
+//! The project's own tools: `cargo xtask ci | bless | blocks [--check] [NAME...] | editors [--bless] | qemu RUNE ...`.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -7,6 +7,7 @@
 
 mod blocks;
 mod editors;
+mod qemu;
 
 use std::{
     env,
@@ -25,7 +26,9 @@ Commands:
                     compile the processing blocks, or those named, to stdlib/catalogue, or compare with
                     what is there
   editors [--bless] test and package the extensions of editors, and compare their parser with its grammar;
-                    what this needs from outside, npm's packages above all, is not part of ci";
+                    what this needs from outside, npm's packages above all, is not part of ci
+  qemu [--simd] RUNE [--accel FILE] [--rand SEED] ... [-n CALLS]
+                    run a rune on the emulated board mps2-an500, with the flags of `rune run`";
 
 fn main() -> ExitCode {
     // Under another name it is that program: the tests of the book follow its text with these.
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         ["blocks", ref names @ ..] if !names.iter().any(|n| n.starts_with('-')) => {
             blocks::run(false, names)
         }
+        ["qemu", ref args @ ..] => qemu::run(args),
         ["editors"] => editors::run(false),
         ["editors", "--bless"] => editors::run(true),
         ["help" | "--help" | "-h"] => {

@@ -1,0 +1,230 @@
+//! What the scheduler of the core asks of this board.
+//!
+//! Its sensors are the host's: it feeds samples of every kind over the link, in the type that a rune asks for.
+
+use alloc::{boxed::Box, collections::VecDeque, rc::Rc, vec, vec::Vec};
+use core::{
+    cell::RefCell,
+    fmt::{self, Write as _},
+};
+
+use rune_abi::{CapabilityKind, CapabilityView, OutputKind};
+use rune_core::{Gives, Policy, Read, Schedule, Sensor, Source, SourceError, Table, Written};
+
+use crate::{clock, server::Server, uart::say, watchdog::Watchdog};
+
+/// Most bytes of lines that nobody has fetched.
+const LINES: usize = 16 << 10;
+
+/// A sensor that the host plays.
+const fn fed(kind: CapabilityKind) -> Sensor {
+    Sensor {
+        name: "the host",
+        kind,
+        gives: Gives::Exact,
+        ranges: &[],
+    }
+}
+
+static TABLE: Table = Table {
+    bases: &["runicos/base"],
+    sensors: &[
+        fed(CapabilityKind::Rand),
+        fed(CapabilityKind::Sound),
+        fed(CapabilityKind::Accel),
+        fed(CapabilityKind::Image),
+        fed(CapabilityKind::Raw),
+        fed(CapabilityKind::FloatImage),
+        fed(CapabilityKind::Temperature),
+        fed(CapabilityKind::Gpio),
+    ],
+    outputs: &[OutputKind::Serial],
+    memory_bytes: 2 << 20,
+    code_bytes: 256 << 10,
+};
+
+/// What a rune may have: it is called when the host asks for it, and shorter than the watchdog's period.
+pub(crate) fn policy() -> Policy {
+    Policy {
+        schedule: Schedule::Trigger,
+        memory_bytes: TABLE.memory_bytes,
+        ..Policy::default()
+    }
+}
+
+/// The next sample of a capability, as far as the host has fed it.
+struct Inbox {
+    sample: Box<[u8]>,
+    filled: usize,
+}
+
+impl Inbox {
+    fn put(&mut self, offset: usize, data: &[u8]) -> Result<(), &'static str> {
+        if offset != self.filled {
+            return Err("it is not the next part of the sample");
+        }
+        let place = self.sample[offset..].get_mut(..data.len());
+        let place = place.ok_or("it is more than one sample")?;
+        place.copy_from_slice(data);
+        self.filled += data.len();
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.filled == self.sample.len()
+    }
+}
+
+/// The other end of an inbox.
+struct Fed(Rc<RefCell<Inbox>>);
+
+impl Source for Fed {
+    fn is_ready(&mut self, _: u64) -> bool {
+        self.0.borrow().is_full()
+    }
+
+    fn read(&mut self, out: &mut [u8], _: u64) -> Result<Read, SourceError> {
+        let mut inbox = self.0.borrow_mut();
+        if !inbox.is_full() {
+            return Err(SourceError::Late);
+        }
+        out.copy_from_slice(&inbox.sample);
+        inbox.filled = 0;
+        Ok(Read::Sample { time_ns: None })
+    }
+}
+
+/// What a rune reads and writes, of which the host has the other end.
+#[derive(Default)]
+pub(crate) struct Exchange {
+    /// By the places of the capabilities in the manifest.
+    inboxes: Vec<Rc<RefCell<Inbox>>>,
+    lines: Lines,
+}
+
+impl Exchange {
+    /// Begins anew, for another rune.
+    pub(crate) fn clear(&mut self) {
+        self.inboxes.clear();
+        self.lines.bytes.clear();
+    }
+
+    /// Takes a part of a sample.
+    pub(crate) fn feed(
+        &mut self,
+        capability: u8,
+        offset: u32,
+        data: &[u8],
+    ) -> Result<(), &'static str> {
+        let inbox = self.inboxes.get(usize::from(capability));
+        let inbox = inbox.ok_or("no rune runs that has such a capability")?;
+        inbox.borrow_mut().put(offset as usize, data)
+    }
+
+    /// Takes the next bytes of lines out; gives how many.
+    pub(crate) fn fetch(&mut self, into: &mut [u8]) -> usize {
+        let count = into.len().min(self.lines.bytes.len());
+        for (place, byte) in into.iter_mut().zip(self.lines.bytes.drain(..count)) {
+            *place = byte;
+        }
+        count
+    }
+
+    /// Bytes of lines that were lost since the start.
+    pub(crate) fn lost(&self) -> u32 {
+        self.lines.lost
+    }
+}
+
+/// Lines that the host has not fetched yet. One for which there is no room is lost whole.
+#[derive(Default)]
+struct Lines {
+    bytes: VecDeque<u8>,
+    lost: u32,
+}
+
+impl fmt::Write for Lines {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.bytes.len() + text.len() > LINES {
+            return Err(fmt::Error);
+        }
+        self.bytes.extend(text.as_bytes());
+        Ok(())
+    }
+}
+
+impl Lines {
+    fn put(&mut self, written: &Written<'_>) -> bool {
+        let before = self.bytes.len();
+        let done = written.line(self).is_ok() && self.write_str("\n").is_ok();
+        if !done {
+            self.lost += (self.bytes.len() - before) as u32;
+            self.bytes.truncate(before);
+        }
+        done
+    }
+}
+
+/// The board.
+pub(crate) struct Board {
+    pub(crate) server: Server,
+    pub(crate) exchange: Exchange,
+    watchdog: Watchdog,
+}
+
+impl Board {
+    pub(crate) fn new(server: Server, watchdog: Watchdog) -> Self {
+        let mut exchange = Exchange::default();
+        exchange.lines.bytes.reserve_exact(LINES);
+        Self {
+            server,
+            exchange,
+            watchdog,
+        }
+    }
+}
+
+impl rune_core::Board for Board {
+    type Clock = fn() -> u64;
+
+    fn clock(&self) -> Self::Clock {
+        clock::now_ns
+    }
+
+    fn table(&self) -> &'static Table {
+        &TABLE
+    }
+
+    fn open(
+        &mut self,
+        _: usize,
+        index: usize,
+        capability: &CapabilityView<'static>,
+    ) -> Result<Box<dyn Source>, SourceError> {
+        let inbox = Rc::new(RefCell::new(Inbox {
+            sample: vec![0; capability.ty.bytes() as usize].into(),
+            filled: 0,
+        }));
+        // They are opened in order, each time from the first on.
+        self.exchange.inboxes.truncate(index);
+        self.exchange.inboxes.push(inbox.clone());
+        Ok(Box::new(Fed(inbox)))
+    }
+
+    fn write(&mut self, written: &Written<'_>) -> bool {
+        self.exchange.lines.put(written)
+    }
+
+    fn say(&mut self, level: u32, rune: &str, line: &str) {
+        say!("{rune}: {level}: {line}");
+    }
+
+    fn poll_links(&mut self) -> bool {
+        self.server.poll(&mut self.exchange);
+        true
+    }
+
+    fn feed_watchdog(&mut self) {
+        self.watchdog.feed();
+    }
+}

@@ -1,0 +1,121 @@
+//! `cargo xtask qemu`: a rune on the emulated board, as `rune run` runs it on this machine.
+
+use std::path::Path;
+
+use rune_abi::{CAPABILITIES, CapabilityKind};
+use rune_link::{Reply, Request};
+use rune_runtime::{Limits, Rune, SourceFlag};
+use rune_testsuite::{
+    engines,
+    qemu::{Boot, Firmware, Machine, missing},
+};
+use runec::{Options, Simd};
+
+/// What the arguments say.
+struct Arguments<'a> {
+    rune: &'a str,
+    flags: Vec<SourceFlag>,
+    calls: Option<u64>,
+    simd: bool,
+}
+
+/// Builds the rune and the firmware, boots it, plays the inputs and prints the lines. What the board says, and what it
+/// takes, goes to standard error.
+///
+/// # Errors
+/// One sentence: wrong arguments, something is missing or does not compile, or the rune fails.
+pub(crate) fn run(args: &[&str]) -> Result<(), String> {
+    let Arguments {
+        rune: path,
+        flags,
+        calls,
+        simd,
+    } = parse(args)?;
+    if let Some(why) = missing() {
+        return Err(why);
+    }
+    let bytes = bytes(Path::new(path), simd)?;
+    let rune = Rune::load(bytes.clone()).map_err(|e| format!("{path}: {e}"))?;
+    let grants = rune.grant(&flags, &Limits::default());
+    let sources = grants.map_err(|e| e.to_string())?.into_sources();
+    let firmware = Firmware::build(if simd { &["simd"] } else { &[] })?;
+    let sizes = firmware.sizes()?;
+    eprintln!("firmware: {sizes}");
+    sizes.check(simd)?;
+    let boot = Boot {
+        shift: 1,
+        verbose: true,
+        ..Boot::default()
+    };
+    let mut machine = Machine::boot(&firmware, &boot)?;
+    machine.run(&bytes, &rune, sources, calls, |lines| print!("{lines}"))?;
+    let memory = machine.ask(&Request::Status, |reply| match reply {
+        Reply::Status(s) => Some(format!(
+            "heap {} of {} bytes at most, stack {} of {}",
+            s.heap_most_bytes, s.heap_all_bytes, s.stack_most_bytes, s.stack_all_bytes
+        )),
+        _ => None,
+    })?;
+    eprintln!("memory: {memory}");
+    Ok(())
+}
+
+fn parse<'a>(args: &[&'a str]) -> Result<Arguments<'a>, String> {
+    let mut parsed = Arguments {
+        rune: "",
+        flags: vec![],
+        calls: None,
+        simd: false,
+    };
+    let mut args = args.iter();
+    while let Some(&arg) = args.next() {
+        let mut value = || args.next().ok_or(format!("{arg} needs a value"));
+        match arg.strip_prefix("--") {
+            Some("simd") => parsed.simd = true,
+            Some(name) => parsed.flags.push(SourceFlag {
+                kind: kind(name).ok_or(format!("there is no flag {arg}"))?,
+                value: (*value()?).to_owned(),
+            }),
+            None if arg == "-n" => {
+                let number = value()?.parse().ok().filter(|n| *n > 0);
+                parsed.calls = Some(number.ok_or("-n needs a number of calls")?);
+            }
+            None if parsed.rune.is_empty() && !arg.starts_with('-') => parsed.rune = arg,
+            None => return Err(format!("`{arg}` is one argument too many")),
+        }
+    }
+    if parsed.rune.is_empty() {
+        return Err("no rune: a file, a Runefile, or a folder with one".to_owned());
+    }
+    Ok(parsed)
+}
+
+/// The kind of capability that the flag of this name feeds, as of `rune run`.
+fn kind(flag: &str) -> Option<CapabilityKind> {
+    let spelled = |name: &str| name.to_lowercase().replace('_', "-");
+    let spec = CAPABILITIES.iter().find(|s| spelled(s.name) == flag)?;
+    Some(spec.kind)
+}
+
+/// The rune at a path, compiled first if there is a Runefile.
+fn bytes(path: &Path, simd: bool) -> Result<Vec<u8>, String> {
+    if path.extension().is_some_and(|e| e == "rune") {
+        return Rune::read(path).map_err(|e| format!("{}: {e}", path.display()));
+    }
+    let options = Options {
+        simd: if simd { Simd::On } else { Simd::Off },
+        ..Options::default()
+    };
+    let file = if path.is_dir() {
+        path.join("Runefile")
+    } else {
+        path.to_owned()
+    };
+    let compiled = engines::compile(&file, &options);
+    let said = engines::rendered(&compiled);
+    eprint!("{said}");
+    let output = compiled
+        .output
+        .ok_or(format!("{} does not compile", path.display()))?;
+    Ok(output.wasm)
+}
