@@ -3,7 +3,7 @@
 
 use std::{env, fs, path::PathBuf, process, sync::OnceLock};
 
-use rune_abi::CapabilityKind;
+use rune_abi::{CapabilityKind, Manifest, Version, WasmFeatures};
 use rune_codegen::{Options, Simd};
 use rune_link::{About, Crash, DATA_BYTES, Frame, PROTOCOL, Reply, Request, Status};
 use rune_runtime::{Call, Limits, Rune, SourceFlag, serial};
@@ -395,10 +395,84 @@ fn example(machine: &mut Machine, runefile: &str, flags: &[(CapabilityKind, &str
     assert_eq!(found, expected, "{runefile}");
 }
 
+/// A rune without inputs and outputs, with this body of its call and so many pages of memory.
+fn bare(body: &str, pages: u32) -> Vec<u8> {
+    let manifest = Manifest {
+        abi_version: rune_abi::ABI_VERSION,
+        features: WasmFeatures(0),
+        security_counter: 0,
+        memory_bytes: pages << 16,
+        stack_bytes: 0,
+        name: "bare".to_owned(),
+        version: Version::default(),
+        bases: vec![],
+        capabilities: vec![],
+        outputs: vec![],
+        models: vec![],
+        stages: vec![],
+    };
+    let bytes = manifest.to_bytes().unwrap();
+    let quoted: String = bytes.iter().map(|b| format!("\\{b:02x}")).collect();
+    let text = format!(
+        r#"(module (memory (export "memory") {pages} {pages})
+          (data (i32.const 1024) "{quoted}")
+          (@custom "rune.manifest" "{quoted}")
+          (func (export "_manifest") (result i32) i32.const 1024)
+          (func (export "_call") (result i32) {body}))"#
+    );
+    wat::parse_str(text).unwrap()
+}
+
+/// Runes that are none, need too much, trap, or never end: each is refused or stopped, with its reason, and the board
+/// goes on.
+#[test]
+fn hostile_runes_are_stopped_and_the_board_goes_on() {
+    let Some(firmware) = firmware("hostile_runes_are_stopped_and_the_board_goes_on") else {
+        return;
+    };
+    let boot = Boot {
+        shift: 1,
+        ..Boot::default()
+    };
+    let mut machine = Machine::boot(firmware, &boot).unwrap();
+    let whole = bare("i32.const 0", 1);
+    let refused = [
+        (b"no rune".to_vec(), "module"),
+        (whole[..whole.len() / 2].to_vec(), "module"),
+        (bare("i32.const 0", 200), "13107200 bytes of memory"),
+    ];
+    for (rune, why) in refused {
+        machine.load(1, &rune).unwrap();
+        let started = machine.request(&Request::Start { slot: 1 }).unwrap_err();
+        assert!(started.contains(why), "{started}");
+        assert_eq!(
+            machine.request(&Request::Call),
+            Err("no rune runs".to_owned())
+        );
+    }
+    let stopped = [
+        ("unreachable", "unreachable"),
+        ("(loop (br 0)) i32.const 0", "took too long"),
+        ("(drop (i32.load (i32.const 65536))) i32.const 0", "memory"),
+        ("i32.const -4", "an index is out of range"),
+    ];
+    for (body, why) in stopped {
+        machine.load(1, &bare(body, 1)).unwrap();
+        machine.request(&Request::Start { slot: 1 }).unwrap();
+        let called = machine.call(&[]).unwrap_err();
+        assert!(called.contains(why), "{body}: {called}");
+        machine.request(&Request::Stop).unwrap();
+    }
+    machine.load(1, &whole).unwrap();
+    machine.request(&Request::Start { slot: 1 }).unwrap();
+    assert_eq!(machine.call(&[]), Ok(String::new()));
+    assert_eq!(status(&mut machine).1, None);
+}
+
 /// The same bytes as on Linux, one rune after the other on the same board.
 #[test]
 fn examples_give_the_lines_of_linux() {
-    use CapabilityKind::{Accel, Image, Rand, Raw};
+    use CapabilityKind::{Accel, Image, Rand, Raw, Sound};
     let Some(firmware) = firmware("examples_give_the_lines_of_linux") else {
         return;
     };
@@ -427,6 +501,16 @@ fn examples_give_the_lines_of_linux() {
         let file = format!("digits/{input}.png");
         example(&mut machine, "digits/Runefile", &[(Image, &file)]);
     }
+    example(
+        &mut machine,
+        "keyword/Runefile",
+        &[(Sound, "keyword/words.wav")],
+    );
+    example(
+        &mut machine,
+        "paper/Runefile",
+        &[(Sound, "paper/input.wav")],
+    );
     // What runes took of the heap has come back.
     example(
         &mut machine,

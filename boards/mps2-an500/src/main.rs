@@ -105,6 +105,12 @@ impl Runes {
                 self.stop();
                 self.scheduler.board().server.done(Ok(()));
             }
+            Command::Lines => {
+                let Board {
+                    server, exchange, ..
+                } = self.scheduler.board();
+                server.lines(exchange);
+            }
             Command::Call => {
                 let called = self
                     .running
@@ -151,10 +157,9 @@ impl Runes {
                 self.scheduler.board().server.done(Ok(()));
             }
             Err(error) => {
+                // The error reads the rune, so this comes first.
                 let server = &mut self.scheduler.board().server;
                 server.done(Err(format_args!("{error}")));
-                // It reads the rune.
-                drop(error);
                 self.stop();
             }
         }
@@ -168,6 +173,7 @@ impl Runes {
         let Board {
             server, exchange, ..
         } = self.scheduler.board();
+        server.forget();
         exchange.clear();
         // SAFETY: the scheduler has no rune, and of what `add` gives nothing is kept.
         unsafe { server.slots.release() };

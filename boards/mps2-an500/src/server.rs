@@ -22,12 +22,16 @@ const BOARD: &str = "mps2-an500";
 /// Most bytes of a reason for a refusal.
 const WHY: usize = 512;
 
-/// What only the scheduler can do, which is busy while the links are polled.
+/// What needs the scheduler, which is busy while the links are polled.
 #[derive(Clone, Copy)]
 pub(crate) enum Command {
-    Start { slot: u8 },
+    Start {
+        slot: u8,
+    },
     Stop,
     Call,
+    /// Of which the scheduler must know first whether the rune failed.
+    Lines,
 }
 
 /// Takes requests, does what they ask for, and answers.
@@ -78,11 +82,11 @@ impl Server {
             };
             match request {
                 Ok(Request::Start { slot }) => {
-                    self.command = Some((number, Command::Start { slot }))
+                    self.command = Some((number, Command::Start { slot }));
                 }
                 Ok(Request::Stop) => self.command = Some((number, Command::Stop)),
                 Ok(Request::Call) => self.command = Some((number, Command::Call)),
-                Ok(Request::Lines) => self.lines(number, exchange),
+                Ok(Request::Lines) => self.command = Some((number, Command::Lines)),
                 Ok(request) => {
                     let reply = self.answer(&request, exchange);
                     self.reply(number, reply.unwrap_or_else(Reply::Refused));
@@ -97,7 +101,7 @@ impl Server {
         }
     }
 
-    /// What the scheduler is to do. It then must be [answered](Self::done).
+    /// What the scheduler is to do. It then must be answered, by [`done`](Self::done) or [`lines`](Self::lines).
     pub(crate) fn command(&self) -> Option<Command> {
         self.command.map(|(_, command)| command)
     }
@@ -118,19 +122,28 @@ impl Server {
         self.failure = Some(Text::of(why));
     }
 
+    /// Forgets how a rune failed that was stopped since.
+    pub(crate) fn forget(&mut self) {
+        self.failure = None;
+    }
+
     fn reply(&mut self, number: u8, reply: Reply<'_>) {
         let mut buffer = [0; PAYLOAD_BYTES];
         let frame = Frame::new(reply.encode(number, &mut buffer));
         self.link.send(frame.as_bytes());
     }
 
-    fn lines(&mut self, number: u8, exchange: &mut Exchange) {
+    /// Answers the command with lines, or with why the rune failed.
+    pub(crate) fn lines(&mut self, exchange: &mut Exchange) {
+        let Some((number, _)) = self.command.take() else {
+            return;
+        };
         let mut text = [0; DATA_BYTES];
         let count = exchange.fetch(&mut text);
-        if let (0, Some(why)) = (count, self.failure.take()) {
-            return self.reply(number, Reply::Refused(why.as_str()));
+        match self.failure.take_if(|_| count == 0) {
+            Some(why) => self.reply(number, Reply::Refused(why.as_str())),
+            None => self.reply(number, Reply::Text(&text[..count])),
         }
-        self.reply(number, Reply::Text(&text[..count]));
     }
 
     fn answer(

@@ -3,13 +3,17 @@
 use std::path::Path;
 
 use rune_abi::{CAPABILITIES, CapabilityKind};
-use rune_link::{Reply, Request};
+use rune_link::{Reply, Request as Ask};
 use rune_runtime::{Limits, Rune, SourceFlag};
 use rune_testsuite::{
     engines,
     qemu::{Boot, Firmware, Machine, missing},
 };
-use runec::{Options, Simd};
+use runec::{
+    Options, Simd,
+    driver::{self, Request},
+    world::Input,
+};
 
 /// What the arguments say.
 struct Arguments<'a> {
@@ -49,7 +53,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     };
     let mut machine = Machine::boot(&firmware, &boot)?;
     machine.run(&bytes, &rune, sources, calls, |lines| print!("{lines}"))?;
-    let memory = machine.ask(&Request::Status, |reply| match reply {
+    let memory = machine.ask(&Ask::Status, |reply| match reply {
         Reply::Status(s) => Some(format!(
             "heap {} of {} bytes at most, stack {} of {}",
             s.heap_most_bytes, s.heap_all_bytes, s.stack_most_bytes, s.stack_all_bytes
@@ -106,16 +110,15 @@ fn bytes(path: &Path, simd: bool) -> Result<Vec<u8>, String> {
         simd: if simd { Simd::On } else { Simd::Off },
         ..Options::default()
     };
-    let file = if path.is_dir() {
-        path.join("Runefile")
-    } else {
-        path.to_owned()
+    let input = Input::open(path).map_err(|e| e.to_string())?;
+    let request = Request {
+        build: true,
+        ..input.request()
     };
-    let compiled = engines::compile(&file, &options);
-    let said = engines::rendered(&compiled);
-    eprint!("{said}");
-    let output = compiled
-        .output
-        .ok_or(format!("{} does not compile", path.display()))?;
-    Ok(output.wasm)
+    let compiled = driver::generate(driver::analyse(&request), &options);
+    eprint!("{}", engines::rendered(&compiled));
+    let output = compiled.output;
+    Ok(output
+        .ok_or_else(|| format!("{} does not compile", path.display()))?
+        .wasm)
 }
