@@ -21,7 +21,8 @@ use runec::toolchain::Rust;
 
 use crate::root;
 
-const TARGET: &str = "thumbv7em-none-eabihf";
+/// The target of the firmware.
+pub const TARGET: &str = "thumbv7em-none-eabihf";
 const QEMU: &str = "qemu-system-arm";
 
 /// Where the firmware is in the repository.

@@ -137,6 +137,11 @@ impl Rust {
         &self.name
     }
 
+    /// Whether its libraries came with it, so that any command of cargo works for the target.
+    pub fn is_prebuilt(&self) -> bool {
+        self.builds_std.is_none()
+    }
+
     /// `cargo build` of the workspace in `folder` into `target`, for the caller to add packages to, with the flags
     /// and the profile that the workspace says.
     pub fn build(&self, folder: &Path, target: &Path) -> Command {

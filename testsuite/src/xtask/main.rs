@@ -12,9 +12,12 @@ mod qemu;
 use std::{
     env,
     ffi::OsStr,
+    io,
     path::{Path, PathBuf},
-    process::{Command, ExitCode},
+    process::{Command, ExitCode, ExitStatus},
 };
+
+use rune_testsuite::qemu as board;
 
 const HELP: &str = "\
 Usage: cargo xtask <COMMAND>
@@ -100,23 +103,69 @@ fn ci() -> Result<(), String> {
         .concat(),
     )?;
     in_blocks(&["test", "--quiet", "--workspace"])?;
+    firmware(&warnings)?;
     test(&[])
 }
 
+/// Format, lints and sizes of the firmware, as far as there is a compiler for it.
+fn firmware(warnings: &[&str]) -> Result<(), String> {
+    let Some(rust) = board::toolchain() else {
+        println!(
+            "the firmware is not built: {}",
+            board::missing().unwrap_or_default()
+        );
+        return Ok(());
+    };
+    in_board(&["fmt", "--all", "--check"])?;
+    if rust.is_prebuilt() {
+        for features in ["", "crash", "simd"] {
+            let lint = ["clippy", "--quiet", "--release", "--features", features];
+            in_board(&[&lint[..], warnings].concat())?;
+        }
+    }
+    for (features, simd) in [(&[][..], false), (&["simd"], true)] {
+        let sizes = board::Firmware::build(features)?.sizes()?;
+        println!("firmware {features:?}: {sizes}");
+        sizes.check(simd)?;
+    }
+    Ok(())
+}
+
+/// Cargo in the workspace of the firmware, which says the target, with a target folder of its own.
+fn in_board(args: &[&str]) -> Result<(), String> {
+    println!("== {}: cargo {}", board::BOARD, args.join(" "));
+    let folder = rune_testsuite::root().join(board::BOARD);
+    let target = env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| folder.join("target"), |t| Path::new(&t).join("board"));
+    let status = Command::new("cargo")
+        .args(args)
+        .env("CARGO_TARGET_DIR", target)
+        .current_dir(&folder)
+        .status();
+    finish("cargo", args, status)
+}
+
 /// What tests work with beside what Rust brings: a program of each, and the package of Debian it comes from.
-const PACKAGES: [(&str, &str); 5] = [
+const PACKAGES: [(&str, &str); 6] = [
     ("nvim", "neovim"),
     ("promtool", "prometheus"),
     ("mosquitto", "mosquitto"),
     ("mosquitto_sub", "mosquitto-clients"),
     ("curl", "curl"),
+    ("qemu-system-arm", "qemu-system-arm"),
 ];
 
-/// Installs the programs of others that tests drive, on a machine of CI that has apt-get and lets us. Without one of
-/// them its test says that it is skipped.
+/// Installs the firmware's target, and the programs of others that tests drive, on a machine of CI that has rustup and
+/// apt-get and lets us. Without one of them its test says that it is skipped.
 fn install() {
     if env::var_os("CI").is_none() {
         return;
+    }
+    if board::toolchain().is_none() {
+        let args = ["target", "add", board::TARGET];
+        if let Err(why) = finish("rustup", &args, Command::new("rustup").args(args).status()) {
+            println!("{why}; the firmware is not built");
+        }
     }
     let path = env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = env::split_paths(&path)
@@ -185,9 +234,14 @@ fn run(args: &[&str], environment: &[(&str, &str)]) -> Result<(), String> {
         .envs(environment.iter().copied())
         .current_dir(rune_testsuite::root())
         .status();
+    finish("cargo", args, status)
+}
+
+/// What a command came to.
+fn finish(program: &str, args: &[&str], status: io::Result<ExitStatus>) -> Result<(), String> {
     match status {
         Ok(status) if status.success() => Ok(()),
-        Ok(_) => Err(format!("cargo {} failed", args.join(" "))),
-        Err(error) => Err(format!("cargo cannot be run: {error}")),
+        Ok(_) => Err(format!("{program} {} failed", args.join(" "))),
+        Err(error) => Err(format!("{program} cannot be run: {error}")),
     }
 }
