@@ -29,7 +29,7 @@ const QEMU: &str = "qemu-system-arm";
 pub const BOARD: &str = "boards/mps2-an500";
 
 /// How long a board that works may take for anything. A test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What is missing here for the board, as a sentence; `None` where all is there.
 pub fn missing() -> Option<String> {
@@ -368,9 +368,12 @@ impl Machine {
         let mut lines = vec![];
         loop {
             let before = lines.len();
-            self.ask(&Request::Lines, |reply| match reply {
-                Reply::Text(text) => Some(lines.extend_from_slice(text)),
-                _ => None,
+            self.ask(&Request::Lines, |reply| {
+                let Reply::Text(text) = reply else {
+                    return None;
+                };
+                lines.extend_from_slice(text);
+                Some(())
             })?;
             if lines.len() == before {
                 return String::from_utf8(lines).map_err(|_| "the lines are no text".to_owned());

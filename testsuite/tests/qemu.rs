@@ -34,23 +34,29 @@ fn boot(firmware: &Firmware) -> Machine {
 }
 
 fn about(machine: &mut Machine) -> (u16, u16, u8, u32, String) {
-    let read = |reply: Reply<'_>| match reply {
-        Reply::About(About {
+    let read = |reply: Reply<'_>| {
+        let Reply::About(About {
             protocol,
             abi,
             slots,
             slot_bytes,
             board,
-        }) => Some((protocol, abi, slots, slot_bytes, board.to_owned())),
-        _ => None,
+        }) = reply
+        else {
+            return None;
+        };
+        Some((protocol, abi, slots, slot_bytes, board.to_owned()))
     };
     machine.ask(&Request::About, read).unwrap()
 }
 
 /// The status, and the reason as crash, instruction, address and text.
 fn status(machine: &mut Machine) -> (Status<'static>, Option<(Crash, u32, u32, String)>) {
-    let read = |reply: Reply<'_>| match reply {
-        Reply::Status(status) => Some((
+    let read = |reply: Reply<'_>| {
+        let Reply::Status(status) = reply else {
+            return None;
+        };
+        Some((
             Status {
                 reason: None,
                 ..status
@@ -58,17 +64,18 @@ fn status(machine: &mut Machine) -> (Status<'static>, Option<(Crash, u32, u32, S
             status
                 .reason
                 .map(|r| (r.crash, r.pc, r.address, r.text.to_owned())),
-        )),
-        _ => None,
+        ))
     };
     machine.ask(&Request::Status, read).unwrap()
 }
 
 /// Length and digest of the rune in a slot.
 fn slot(machine: &mut Machine, slot: u8) -> Result<(u32, [u8; 32]), String> {
-    machine.ask(&Request::Slot { slot }, |reply| match reply {
-        Reply::Slot { bytes, digest } => Some((bytes, digest)),
-        _ => None,
+    machine.ask(&Request::Slot { slot }, |reply| {
+        let Reply::Slot { bytes, digest } = reply else {
+            return None;
+        };
+        Some((bytes, digest))
     })
 }
 
@@ -337,10 +344,6 @@ fn the_firmware_stays_within_its_bounds() {
     let sizes = firmware.sizes().unwrap();
     let mut machine = boot(firmware);
     let (status, _) = status(&mut machine);
-    println!(
-        "{sizes}; heap {}, stack {}",
-        status.heap_most_bytes, status.stack_all_bytes
-    );
     assert_eq!(sizes.check(false), Ok(()));
     let ram = sizes.ram() + u64::from(status.heap_most_bytes + status.stack_all_bytes);
     assert!(ram <= 128 << 10, "{ram}");
@@ -368,9 +371,10 @@ fn example(machine: &mut Machine, runefile: &str, flags: &[(CapabilityKind, &str
         .iter()
         .map(|(kind, value)| SourceFlag {
             kind: *kind,
-            value: match kind {
-                CapabilityKind::Rand => (*value).to_owned(),
-                _ => examples.join(value).display().to_string(),
+            value: if *kind == CapabilityKind::Rand {
+                (*value).to_owned()
+            } else {
+                examples.join(value).display().to_string()
             },
         })
         .collect();
@@ -412,7 +416,9 @@ fn bare(body: &str, pages: u32) -> Vec<u8> {
         stages: vec![],
     };
     let bytes = manifest.to_bytes().unwrap();
-    let quoted: String = bytes.iter().map(|b| format!("\\{b:02x}")).collect();
+    let quoted = bytes
+        .iter()
+        .fold(String::new(), |text, b| text + &format!("\\{b:02x}"));
     let text = format!(
         r#"(module (memory (export "memory") {pages} {pages})
           (data (i32.const 1024) "{quoted}")
@@ -519,7 +525,6 @@ fn examples_give_the_lines_of_linux() {
     );
     let (last, reason) = status(&mut machine);
     assert_eq!(last.heap_bytes, first);
-    println!("{last:?}");
     assert_eq!(
         (last.lost_bytes, last.broken_frames, last.lost_text_bytes),
         (0, 0, 0)

@@ -53,12 +53,14 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     };
     let mut machine = Machine::boot(&firmware, &boot)?;
     machine.run(&bytes, &rune, sources, calls, |lines| print!("{lines}"))?;
-    let memory = machine.ask(&Ask::Status, |reply| match reply {
-        Reply::Status(s) => Some(format!(
+    let memory = machine.ask(&Ask::Status, |reply| {
+        let Reply::Status(s) = reply else {
+            return None;
+        };
+        Some(format!(
             "heap {} of {} bytes at most, stack {} of {}",
             s.heap_most_bytes, s.heap_all_bytes, s.stack_most_bytes, s.stack_all_bytes
-        )),
-        _ => None,
+        ))
     })?;
     eprintln!("memory: {memory}");
     Ok(())
@@ -110,7 +112,7 @@ fn bytes(path: &Path, simd: bool) -> Result<Vec<u8>, String> {
         simd: if simd { Simd::On } else { Simd::Off },
         ..Options::default()
     };
-    let input = Input::open(path).map_err(|e| e.to_string())?;
+    let input = Input::open(path)?;
     let request = Request {
         build: true,
         ..input.request()
