@@ -29,7 +29,11 @@ pub(crate) fn check(bytes: &[u8]) -> Result<Checked, LoadError> {
         .map_err(|error| LoadError::Module {
             offset: error.offset(),
             // Some messages have several lines.
-            what: error.message().split_whitespace().collect::<Vec<_>>().join(" "),
+            what: error
+                .message()
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" "),
         })?;
     Ok(Checked {
         manifest: manifest.to_owned(),
