@@ -1,6 +1,10 @@
 //! Examples on the core of devices: the same lines as on Linux, byte for byte, and no memory taken in a call.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(unsafe_code, reason = "an allocator is no other way")]
+#![allow(
+    clippy::print_stdout,
+    reason = "what runes take of a device is printed"
+)]
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -59,14 +63,16 @@ fn compile(runefile: &str, level: Level, simd: Simd) -> Output {
 }
 
 fn sources(rune: &Rune, flag: &SourceFlag) -> Vec<Box<dyn Source>> {
-    let grants = rune.grant(&[flag.clone()], &Limits::default());
+    let grants = rune.grant(std::slice::from_ref(flag), &Limits::default());
     grants.unwrap().into_sources()
 }
 
 /// What Linux prints: of an endless rune one line.
 fn on_linux(output: &Output, flag: &SourceFlag) -> Vec<String> {
     let rune = Rune::load(output.wasm.clone()).unwrap();
-    let grants = rune.grant(&[flag.clone()], &Limits::default()).unwrap();
+    let grants = rune
+        .grant(std::slice::from_ref(flag), &Limits::default())
+        .unwrap();
     let mut instance = rune.start(grants, Box::new(|_, _| {})).unwrap();
     let mut lines = vec![];
     loop {
