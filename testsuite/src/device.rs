@@ -112,7 +112,7 @@ impl Board for Desk {
         true
     }
 
-    fn feed_watchdog(&mut self) {}
+    fn feed_watchdog(&mut self, _: rune_core::Progress) {}
 }
 
 /// One rune on such a board.

@@ -35,7 +35,7 @@ pub use engine::{Engine, Host, Instance, Interpreter, Limits, Running, StartErro
 pub use rand::{Rand, RandError};
 pub use record::{Dims, RecordError, Tensor, TensorView, Texts, Written, tensors};
 pub use schedule::{Backoff, Schedule};
-pub use scheduler::{AddError, Board, Failed, Id, Phase, Scheduler, Unit};
+pub use scheduler::{AddError, Board, Failed, Id, Phase, Progress, Scheduler, Unit};
 pub use source::{Adapted, Device, Read, Source, SourceError, Taken};
 pub use text::{LINE_BYTES, Log, Text, printable};
 

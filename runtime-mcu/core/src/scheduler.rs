@@ -28,6 +28,12 @@ pub trait Board {
     /// What it has.
     fn table(&self) -> &'static Table;
 
+    /// Told before each start of a rune, the first and those after a failure, with its place among the runes and the
+    /// SHA-256 of its bytes; the sensors that are opened next are for it. False where it must not be started now.
+    fn starts(&mut self, _place: usize, _rune: &ManifestView<'static>, _digest: &[u8; 32]) -> bool {
+        true
+    }
+
     /// Opens the sensor in a row of the table for a capability, the one at `index` of its manifest.
     ///
     /// # Errors
@@ -48,9 +54,17 @@ pub trait Board {
     /// Lets every link go on, such as the one through which runes are installed; whether every one did.
     fn poll_links(&mut self) -> bool;
 
-    /// Feeds the watchdog: every due rune was called, and every link has gone on.
-    fn feed_watchdog(&mut self);
+    /// Feeds the watchdog. Only a scheduler can ask for it, see [`Progress`].
+    fn feed_watchdog(&mut self, progress: Progress);
 }
+
+/// Every rune that was due was called, and every link has gone on. Only a turn of a [`Scheduler`] makes one.
+///
+/// ```compile_fail
+/// let progress = rune_core::Progress(());
+/// ```
+#[derive(Debug)]
+pub struct Progress(());
 
 /// What a rune is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +86,13 @@ pub struct Id {
     serial: u32,
 }
 
+impl Id {
+    /// Its place among the runes of its scheduler, from 0.
+    pub fn place(self) -> usize {
+        self.place
+    }
+}
+
 /// Why a rune was not taken.
 #[derive(Debug)]
 pub enum AddError {
@@ -81,6 +102,8 @@ pub enum AddError {
     Refused(Refusal<'static>),
     /// All places are taken.
     Full(usize),
+    /// The board does not let it start, see [`Board::starts`].
+    Denied,
     /// It does not start.
     Start(StartError),
 }
@@ -91,6 +114,7 @@ impl fmt::Display for AddError {
             Self::Load(error) => error.fmt(f),
             Self::Refused(refusal) => refusal.fmt(f),
             Self::Full(places) => write!(f, "all {places} places for runes are taken"),
+            Self::Denied => f.write_str("it must not be started now"),
             Self::Start(error) => error.fmt(f),
         }
     }
@@ -159,6 +183,11 @@ impl<E: Engine, C: Clock> Unit<E, C> {
     /// What it is doing.
     pub fn phase(&self) -> Phase {
         self.phase
+    }
+
+    /// When it is called.
+    pub fn schedule(&self) -> Schedule {
+        self.policy.schedule
     }
 
     /// What went wrong last.
@@ -277,9 +306,12 @@ impl<E: Engine, C: Clock> Unit<E, C> {
         result
     }
 
-    /// One turn of a rune that is due.
-    fn turn(&mut self, now: Duration, engine: &E, board: &mut impl Board<Clock = C>) {
+    /// One turn of a rune that is due, at its place.
+    fn turn(&mut self, place: usize, now: Duration, engine: &E, board: &mut impl Board<Clock = C>) {
         if self.phase == Phase::Waiting {
+            if !board.starts(place, self.rune.manifest(), &self.digest) {
+                return self.rest(Phase::Stopped);
+            }
             if let Err(failed) = self.start(engine, board) {
                 self.fail(failed, now, board);
             }
@@ -333,7 +365,8 @@ impl<E: Engine, B: Board, const RUNES: usize> Scheduler<E, B, RUNES> {
     /// rune is started anew.
     ///
     /// # Errors
-    /// Where it is no rune, needs something that it does not get, or is not valid. Nothing is kept of it.
+    /// Where it is no rune, needs something that it does not get, is not valid, or the board does not let it start.
+    /// Nothing is kept of it.
     pub fn add(
         &mut self,
         rune: &'static [u8],
@@ -362,6 +395,9 @@ impl<E: Engine, B: Board, const RUNES: usize> Scheduler<E, B, RUNES> {
         let calls = Calls::new(clock, manifest, Box::default(), records, saga);
         self.serial = self.serial.wrapping_add(1);
         let now = Duration::from_nanos(now_ns);
+        if !self.board.starts(place, &manifest, &digest) {
+            return Err(AddError::Denied);
+        }
         let mut unit = Box::new(Unit {
             serial: self.serial,
             rune,
@@ -404,6 +440,20 @@ impl<E: Engine, B: Board, const RUNES: usize> Scheduler<E, B, RUNES> {
             .is_some()
     }
 
+    /// Calls a rune by another schedule from now on; false where there is none.
+    pub fn reschedule(&mut self, id: Id, schedule: Schedule) -> bool {
+        let now = Duration::from_nanos(self.board.clock().now_ns());
+        let Some(unit) = self.unit_mut(id) else {
+            return false;
+        };
+        unit.policy.schedule = schedule;
+        unit.triggers = 0;
+        if unit.phase == Phase::Running {
+            unit.due = now;
+        }
+        true
+    }
+
     /// Stops a rune, or lets it go on from its start; false where there is none.
     pub fn want(&mut self, id: Id, is_wanted: bool) -> bool {
         let now = Duration::from_nanos(self.board.clock().now_ns());
@@ -431,10 +481,11 @@ impl<E: Engine, B: Board, const RUNES: usize> Scheduler<E, B, RUNES> {
             ..
         } = self;
         let mut next: Option<Duration> = None;
-        for unit in units.iter_mut().flatten() {
+        let places = units.iter_mut().enumerate();
+        for (place, unit) in places.filter_map(|(place, unit)| Some((place, unit.as_mut()?))) {
             let now = Duration::from_nanos(board.clock().now_ns());
             if unit.is_due(now) {
-                unit.turn(now, engine, board);
+                unit.turn(place, now, engine, board);
             }
             let is_timed = match unit.phase {
                 Phase::Waiting => true,
@@ -446,7 +497,7 @@ impl<E: Engine, B: Board, const RUNES: usize> Scheduler<E, B, RUNES> {
             }
         }
         if board.poll_links() {
-            board.feed_watchdog();
+            board.feed_watchdog(Progress(()));
         }
         next.map(nanoseconds)
     }

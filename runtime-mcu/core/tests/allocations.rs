@@ -129,7 +129,7 @@ impl Board for Quiet {
         true
     }
 
-    fn feed_watchdog(&mut self) {}
+    fn feed_watchdog(&mut self, _: rune_core::Progress) {}
 }
 
 /// A rune that uses all of the contract in each call, calls itself 40 deep, and counts; it traps in call 20,001.

@@ -130,6 +130,10 @@ pub(crate) struct Bench {
     pub(crate) feeds: u32,
     pub(crate) links_go_on: bool,
     pub(crate) is_full: bool,
+    /// How many more starts there may be, where that is bounded.
+    pub(crate) starts_left: Option<u32>,
+    /// Place and digest of each start.
+    pub(crate) started: Vec<(usize, [u8; 32])>,
 }
 
 impl Bench {
@@ -149,6 +153,8 @@ impl Bench {
             feeds: 0,
             links_go_on: true,
             is_full: false,
+            starts_left: None,
+            started: vec![],
         }
     }
 
@@ -167,6 +173,15 @@ impl Board for Bench {
 
     fn table(&self) -> &'static Table {
         self.table
+    }
+
+    fn starts(&mut self, place: usize, _: &ManifestView<'static>, digest: &[u8; 32]) -> bool {
+        let may = self.starts_left != Some(0);
+        self.starts_left = self.starts_left.map(|left| left.saturating_sub(1));
+        if may {
+            self.started.push((place, *digest));
+        }
+        may
     }
 
     fn open(
@@ -199,7 +214,7 @@ impl Board for Bench {
         self.links_go_on
     }
 
-    fn feed_watchdog(&mut self) {
+    fn feed_watchdog(&mut self, _: rune_core::Progress) {
         self.feeds += 1;
     }
 }

@@ -150,3 +150,57 @@ fn places_and_memory_are_bounded_and_come_back() {
     assert!(runtime.unit(ids[2]).is_none() && runtime.unit(new).is_some());
     assert_eq!(runtime.units().count(), 4);
 }
+
+/// The board says of each start, the first and later ones, whether it may be.
+#[test]
+fn a_rune_that_may_not_start_is_not_called() {
+    let mut runtime = runtime();
+    runtime.board().starts_left = Some(0);
+    let refused = runtime.add(flash(bare("unreachable")), [7; 32], policy());
+    assert!(matches!(refused, Err(AddError::Denied)));
+    assert_eq!(runtime.units().count(), 0);
+    runtime.board().starts_left = Some(2);
+    let id = add(&mut runtime, bare("unreachable"));
+    for _ in 0..10 {
+        runtime.poll();
+        runtime.board().clock.pass(10_000 * MS);
+    }
+    let unit = runtime.unit(id).unwrap();
+    assert_eq!(unit.phase(), Phase::Stopped);
+    assert_eq!(unit.saga().total().starts, 2);
+    assert_eq!(runtime.board().started, [(0, [0; 32]), (0, [0; 32])]);
+    // One that is wanted again asks again.
+    runtime.board().starts_left = Some(1);
+    assert!(runtime.want(id, true));
+    runtime.poll();
+    assert_eq!(runtime.unit(id).unwrap().saga().total().starts, 3);
+}
+
+#[test]
+fn a_schedule_can_be_changed() {
+    let mut runtime = runtime();
+    let trigger = on(Schedule::Trigger);
+    let id = runtime
+        .add(flash(bare("i32.const 1")), [1; 32], trigger)
+        .unwrap();
+    let calls = |runtime: &crate::bench::Runtime| runtime.unit(id).unwrap().saga().total().calls();
+    runtime.trigger(id);
+    runtime.trigger(id);
+    runtime.poll();
+    assert_eq!(calls(&runtime), 1);
+    // What was asked for before is forgotten.
+    let every = Schedule::Every(Duration::from_millis(100));
+    assert!(runtime.reschedule(id, every));
+    assert_eq!(runtime.unit(id).unwrap().schedule(), every);
+    runtime.poll();
+    runtime.poll();
+    assert_eq!(calls(&runtime), 2);
+    runtime.board().clock.pass(100 * MS);
+    runtime.poll();
+    assert_eq!(calls(&runtime), 3);
+    assert!(runtime.reschedule(id, Schedule::Trigger));
+    runtime.board().clock.pass(500 * MS);
+    assert_eq!(runtime.poll(), None);
+    assert_eq!(calls(&runtime), 3);
+    assert!(runtime.remove(id) && !runtime.reschedule(id, every));
+}
