@@ -29,6 +29,7 @@ mod pool;
 mod record;
 mod storage;
 pub mod table;
+mod trial;
 
 pub use installer::{Error, Installer, OpenError, Options, Upload};
 pub use journal::{BUFFER_ALIGN, Opening};
@@ -37,3 +38,4 @@ pub use pool::{Digest, Entry, Identity, NAME_BYTES, Name, Pool};
 pub use record::DecodeError;
 pub use storage::{Geometry, ReadFault, Region, Storage};
 pub use table::{Event, Phase};
+pub use trial::Fate;

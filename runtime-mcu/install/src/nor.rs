@@ -249,6 +249,11 @@ impl<F: Device, const SLOTS: usize> Nor<F, SLOTS> {
         self.flash.mapped()?.get(at as usize..)?.get(..len)
     }
 
+    /// The device. Whoever changes it may erase slots that are EMPTY or BAD, and nothing else.
+    pub fn flash(&mut self) -> &mut F {
+        &mut self.flash
+    }
+
     /// The device, back.
     pub fn into_flash(self) -> F {
         self.flash

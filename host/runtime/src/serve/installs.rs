@@ -173,10 +173,8 @@ impl Installs {
     /// What is to run under a name, if anything is, without starting it.
     pub(super) fn current(&self, name: &str) -> Result<Option<Launch>, ServeError> {
         let bytes = self.with(name, |store| {
-            let tries = Settings::default().tries;
-            let trial = slot(store, name, Phase::Trial).filter(|slot| slot.attempts < tries);
-            let current = trial.or_else(|| slot(store, name, Phase::Confirmed));
-            current.map(|slot| store.bytes(&slot.digest)).transpose()
+            let current = store.candidate(name);
+            current.map(|digest| store.bytes(&digest)).transpose()
         })?;
         let launch = bytes.map(|bytes| {
             Ok(Launch {
@@ -240,14 +238,7 @@ impl Installs {
             return Ok(());
         }
         let (name, digest) = (&launch.rune.manifest().name, *launch.rune.digest());
-        let is_next = self.with(name, |store| {
-            let verified = slot(store, name, Phase::Verified);
-            if verified.is_some_and(|slot| slot.digest == digest) {
-                store.try_out(digest)?;
-            }
-            let start = store.attempt(name)?;
-            Ok(start.is_some_and(|start| start.digest == digest))
-        })?;
+        let is_next = self.with(name, |store| store.start(name, &digest))?;
         if is_next {
             Ok(())
         } else {
@@ -265,18 +256,7 @@ impl Installs {
         is_final: bool,
     ) -> Result<Fate, ServeError> {
         self.with(name, |store| {
-            let is_tried = |store: &Store| {
-                slot(store, name, Phase::Trial).is_some_and(|s| s.digest == *digest)
-            };
-            if !is_tried(store) {
-                return Ok(Fate::Again);
-            }
-            if is_final {
-                store.rollback(name)?;
-            } else {
-                store.failed(name)?;
-            }
-            if is_tried(store) {
+            if store.ended(name, digest, is_final)? == store::Fate::Again {
                 return Ok(Fate::Again);
             }
             store.set_value(&asked(name), None)?;
@@ -292,10 +272,9 @@ impl Installs {
         confirm: bool,
     ) -> Result<Option<bool>, ServeError> {
         self.with(name, |store| {
-            if slot(store, name, Phase::Trial).is_none_or(|slot| slot.digest != *digest) {
+            if !store.well(name, digest)? {
                 return Ok(None);
             }
-            store.healthy(name)?;
             let is_asked = store.value(&asked(name)) == Some(&hex(digest));
             if confirm || is_asked {
                 store.confirm(name)?;

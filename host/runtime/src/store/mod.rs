@@ -13,7 +13,7 @@ use rune_install::{ReadFault, Region, Storage as _};
 use sha2::{Digest as _, Sha256};
 
 pub use disk::{Disk, Folder};
-pub use rune_install::{Digest, Phase, Refused, Upload};
+pub use rune_install::{Digest, Fate, Phase, Refused, Upload};
 
 use crate::Rune;
 use record::Files;
@@ -270,6 +270,51 @@ impl<D: Disk> Store<D> {
             digest: self.installer.pool().slots()[usize::from(start.slot)].digest,
             attempt: start.attempt,
         }))
+    }
+
+    /// What is to run under a name: its trial as long as that may be started, or else the confirmed one.
+    pub fn candidate(&self, name: &str) -> Option<Digest> {
+        let slot = self.installer.candidate(&Name::new(name)?)?;
+        Some(self.installer.pool().slots()[slot].digest)
+    }
+
+    /// Whether the rune of a digest is the one of its name that is in trial.
+    pub fn is_tried(&self, name: &str, digest: &Digest) -> bool {
+        Name::new(name).is_some_and(|name| self.installer.is_tried(&name, digest))
+    }
+
+    /// Records that the rune of a digest is about to be started; one that was only verified is in trial then. False
+    /// where another one is to be started.
+    ///
+    /// # Errors
+    /// Where the name has nothing to start, or the disk fails.
+    pub fn start(&mut self, name: &str, digest: &Digest) -> Result<bool, StoreError> {
+        let is_next = self.installer.start(named(name)?, digest)?;
+        self.tidy()?;
+        Ok(is_next)
+    }
+
+    /// The rune of a digest failed; `is_final`: it would the next time too.
+    ///
+    /// # Errors
+    /// Where the disk fails.
+    pub fn ended(
+        &mut self,
+        name: &str,
+        digest: &Digest,
+        is_final: bool,
+    ) -> Result<Fate, StoreError> {
+        let fate = self.installer.ended(named(name)?, digest, is_final)?;
+        self.tidy()?;
+        Ok(fate)
+    }
+
+    /// The rune of a digest runs well. False where it is not in trial.
+    ///
+    /// # Errors
+    /// Where the disk fails.
+    pub fn well(&mut self, name: &str, digest: &Digest) -> Result<bool, StoreError> {
+        Ok(self.installer.well(named(name)?, digest)?)
     }
 
     /// The rune of a name runs well: its trial has all tries again.
