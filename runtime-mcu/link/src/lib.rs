@@ -1,9 +1,9 @@
 //! The protocol of a board's binary serial port: a host asks, the board answers, one at a time. `no_std`, no
 //! allocator, bounded.
 //!
-//! [`frame`] finds requests among whatever bytes come, [`message`] says what they mean. A host sends one request and
-//! waits for the reply with its number; a board answers each, also one that it refuses. What is damaged is not
-//! answered: the host asks again, or gives up.
+//! [`frame`] finds requests among whatever bytes come, [`message`] says what they mean; [`install`] and [`run`] are
+//! parts of it. A host sends one request and waits for the reply with its number; a board answers each, also one that
+//! it refuses. What is damaged is not answered: the host asks again, or gives up.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -11,10 +11,14 @@
 extern crate std;
 
 pub mod frame;
+pub mod install;
 pub mod message;
+pub mod run;
 
 pub use frame::{Decoder, FRAME_BYTES, Frame, PAYLOAD_BYTES};
+pub use install::{Install, Installed};
 pub use message::{About, Crash, DATA_BYTES, Digest, Reason, Reply, Request, Status, Unreadable};
+pub use run::{Doing, FAILURES, Run, Rune, When};
 
 /// Version of the protocol; a board says which one it speaks.
-pub const PROTOCOL: u16 = 1;
+pub const PROTOCOL: u16 = 2;

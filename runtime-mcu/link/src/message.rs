@@ -8,7 +8,11 @@
 //! A reply is the number of its request, a code and its fields likewise. The last field may be bytes or text, which
 //! go to the end.
 
-use crate::frame::PAYLOAD_BYTES;
+use crate::{
+    frame::PAYLOAD_BYTES,
+    install::{Install, Installed},
+    run::{Run, Rune},
+};
 
 /// Most bytes of data in one request or reply.
 pub const DATA_BYTES: usize = PAYLOAD_BYTES - 8;
@@ -25,45 +29,19 @@ pub struct Unreadable;
 pub enum Request<'a> {
     /// Who is there? [`Reply::About`].
     About,
-    /// Erases so much of a slot as a rune of so many bytes needs. [`Reply::Done`].
-    Erase {
-        /// Of the board's slots.
-        slot: u8,
-        /// Bytes of the rune.
-        bytes: u32,
+    /// What concerns the slots of the board, see [`Install`].
+    Install(Install<'a>),
+    /// What concerns the rune in a place, see [`Run`].
+    Run {
+        /// Its place, from 0.
+        place: u8,
+        /// What is asked.
+        run: Run,
     },
-    /// Writes a part of a rune to where the slot was erased. [`Reply::Done`].
-    Write {
-        /// Of the board's slots.
-        slot: u8,
-        /// Of the first byte.
-        offset: u32,
-        /// At most [`DATA_BYTES`].
-        data: &'a [u8],
-    },
-    /// Says that the rune in a slot is whole, if it is. [`Reply::Done`].
-    Seal {
-        /// Of the board's slots.
-        slot: u8,
-        /// Bytes of the rune.
-        bytes: u32,
-        /// What they must have.
-        digest: Digest,
-    },
-    /// What is in a slot? [`Reply::Slot`], refused where there is no whole rune.
-    Slot {
-        /// Of the board's slots.
-        slot: u8,
-    },
-    /// Starts the rune in a slot in place of the one that runs. [`Reply::Done`].
-    Start {
-        /// Of the board's slots.
-        slot: u8,
-    },
-    /// Stops the rune that runs. [`Reply::Done`].
-    Stop,
     /// The next part of the next sample of a capability, see its type in the manifest. [`Reply::Done`].
     Feed {
+        /// Place of the rune.
+        place: u8,
         /// Its place in the manifest.
         capability: u8,
         /// Of the first byte.
@@ -71,15 +49,18 @@ pub enum Request<'a> {
         /// At most [`DATA_BYTES`].
         data: &'a [u8],
     },
-    /// Calls the rune that runs, once, with the samples it was fed. [`Reply::Done`], before the call.
-    Call,
-    /// The next bytes of the lines that the rune has written; none where there are no more. [`Reply::Text`], once the
-    /// calls that were asked for have ended; refused where the rune failed.
-    Lines,
     /// How the board is. [`Reply::Status`].
     Status,
     /// Lets the runtime fail, in builds for tests. Not answered, as the board starts anew.
     Crash(Crash),
+    /// Lets the flash stop for ever, in builds for tests, as if the power were cut: after so many operations. One is a
+    /// page that is programmed or a sector that is erased. [`Reply::Done`].
+    StopFlash {
+        /// Operations that are done before.
+        after: u32,
+        /// The next one is done by half.
+        is_torn: bool,
+    },
     /// Starts the board anew. Not answered.
     Reset,
 }
@@ -93,13 +74,17 @@ pub enum Reply<'a> {
     Refused(&'a str),
     /// Who is there.
     About(About<'a>),
-    /// What is in a slot.
-    Slot {
-        /// Bytes of the rune.
-        bytes: u32,
-        /// What it is known by.
-        digest: Digest,
+    /// Where an upload goes on; it is complete where that is its end.
+    Upload {
+        /// Of the next byte.
+        offset: u32,
     },
+    /// What is in a slot.
+    Installed(Installed<'a>),
+    /// Where a rune runs.
+    Place(u8),
+    /// How a rune is.
+    Rune(Rune<'a>),
     /// Lines, or a part of them.
     Text(&'a [u8]),
     /// How the board is.
@@ -115,6 +100,8 @@ pub struct About<'a> {
     pub abi: u16,
     /// Slots for runes.
     pub slots: u8,
+    /// Runes that can run at once.
+    pub places: u8,
     /// Most bytes of a rune.
     pub slot_bytes: u32,
     /// Name of the board.
@@ -166,11 +153,13 @@ pub enum Crash {
     Stack,
     /// The heap was full. As a reason it is a [`Panic`](Self::Panic).
     Heap,
+    /// Its links no longer went on, while runes did. As a reason it is a [`Watchdog`](Self::Watchdog).
+    Links,
 }
 
 impl Crash {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Panic,
         Self::HardFault,
         Self::MemManage,
@@ -179,6 +168,7 @@ impl Crash {
         Self::Watchdog,
         Self::Stack,
         Self::Heap,
+        Self::Links,
     ];
 
     /// What it is called on the console.
@@ -192,6 +182,7 @@ impl Crash {
             Self::Watchdog => "watchdog",
             Self::Stack => "stack overflow",
             Self::Heap => "heap full",
+            Self::Links => "links stand still",
         }
     }
 
@@ -260,7 +251,7 @@ impl<'a> Reason<'a> {
 }
 
 /// The beginning of a text, at most so many bytes.
-fn cut(text: &str, most: usize) -> &str {
+pub(crate) fn cut(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]
 }
 
@@ -274,35 +265,27 @@ impl<'a> Request<'a> {
         w.byte(number);
         w.byte(self.code());
         match *self {
-            Self::About | Self::Stop | Self::Call | Self::Lines | Self::Status | Self::Reset => {}
-            Self::Erase { slot, bytes } => {
-                w.byte(slot);
-                w.u32(bytes);
+            Self::About | Self::Status | Self::Reset => {}
+            Self::Install(install) => install.write(&mut w),
+            Self::Run { place, run } => {
+                w.byte(place);
+                run.write(&mut w);
             }
-            Self::Write {
-                slot: place,
-                offset,
-                data,
-            }
-            | Self::Feed {
-                capability: place,
+            Self::Feed {
+                place,
+                capability,
                 offset,
                 data,
             } => {
                 w.byte(place);
+                w.byte(capability);
                 w.u32(offset);
                 w.put(data);
             }
-            Self::Seal {
-                slot,
-                bytes,
-                digest,
-            } => {
-                w.byte(slot);
-                w.u32(bytes);
-                w.put(&digest);
+            Self::StopFlash { after, is_torn } => {
+                w.u32(after);
+                w.byte(u8::from(is_torn));
             }
-            Self::Slot { slot } | Self::Start { slot } => w.byte(slot),
             Self::Crash(crash) => w.byte(crash as u8),
         }
         w.done()
@@ -311,15 +294,10 @@ impl<'a> Request<'a> {
     const fn code(&self) -> u8 {
         match self {
             Self::About => 0,
-            Self::Erase { .. } => 1,
-            Self::Write { .. } => 2,
-            Self::Seal { .. } => 3,
-            Self::Slot { .. } => 4,
-            Self::Start { .. } => 5,
-            Self::Stop => 6,
+            Self::Install(_) => 1,
+            Self::Run { .. } => 2,
+            Self::StopFlash { .. } => 3,
             Self::Feed { .. } => 7,
-            Self::Call => 8,
-            Self::Lines => 9,
             Self::Status => 10,
             Self::Reset => 11,
             Self::Crash(_) => 12,
@@ -333,30 +311,21 @@ impl<'a> Request<'a> {
         let mut read = || {
             let request = match r.byte()? {
                 0 => Self::About,
-                1 => Self::Erase {
-                    slot: r.byte()?,
-                    bytes: r.u32()?,
+                1 => Self::Install(Install::read(&mut r)?),
+                2 => Self::Run {
+                    place: r.byte()?,
+                    run: Run::read(&mut r)?,
                 },
-                2 => Self::Write {
-                    slot: r.byte()?,
-                    offset: r.u32()?,
-                    data: r.rest(),
+                3 => Self::StopFlash {
+                    after: r.u32()?,
+                    is_torn: r.flag()?,
                 },
-                3 => Self::Seal {
-                    slot: r.byte()?,
-                    bytes: r.u32()?,
-                    digest: r.array()?,
-                },
-                4 => Self::Slot { slot: r.byte()? },
-                5 => Self::Start { slot: r.byte()? },
-                6 => Self::Stop,
                 7 => Self::Feed {
+                    place: r.byte()?,
                     capability: r.byte()?,
                     offset: r.u32()?,
                     data: r.rest(),
                 },
-                8 => Self::Call,
-                9 => Self::Lines,
                 10 => Self::Status,
                 11 => Self::Reset,
                 12 => Self::Crash(Crash::of(r.byte()?)?),
@@ -388,13 +357,25 @@ impl<'a> Reply<'a> {
                 w.put(&about.protocol.to_le_bytes());
                 w.put(&about.abi.to_le_bytes());
                 w.byte(about.slots);
+                w.byte(about.places);
                 w.u32(about.slot_bytes);
                 w.put(cut(about.board, DATA_BYTES / 2).as_bytes());
             }
-            Self::Slot { bytes, digest } => {
+            Self::Upload { offset } => {
                 w.byte(3);
-                w.u32(bytes);
-                w.put(&digest);
+                w.u32(offset);
+            }
+            Self::Installed(installed) => {
+                w.byte(6);
+                installed.write(&mut w);
+            }
+            Self::Place(place) => {
+                w.byte(7);
+                w.byte(place);
+            }
+            Self::Rune(rune) => {
+                w.byte(8);
+                rune.write(&mut w);
             }
             Self::Text(text) => {
                 w.byte(4);
@@ -434,13 +415,14 @@ impl<'a> Reply<'a> {
                 protocol: r.array().map(u16::from_le_bytes)?,
                 abi: r.array().map(u16::from_le_bytes)?,
                 slots: r.byte()?,
+                places: r.byte()?,
                 slot_bytes: r.u32()?,
                 board: r.text()?,
             }),
-            3 => Self::Slot {
-                bytes: r.u32()?,
-                digest: r.array()?,
-            },
+            3 => Self::Upload { offset: r.u32()? },
+            6 => Self::Installed(Installed::read(&mut r)?),
+            7 => Self::Place(r.byte()?),
+            8 => Self::Rune(Rune::read(&mut r)?),
             4 => Self::Text(r.rest()),
             5 => Self::Status(Status {
                 time_ns: r.array().map(u64::from_le_bytes)?,
@@ -463,23 +445,36 @@ impl<'a> Reply<'a> {
     }
 }
 
-struct Writer<'a> {
+pub(crate) struct Writer<'a> {
     into: &'a mut [u8],
     at: usize,
 }
 
 impl<'a> Writer<'a> {
-    fn put(&mut self, bytes: &[u8]) {
+    pub(crate) fn put(&mut self, bytes: &[u8]) {
         self.into[self.at..self.at + bytes.len()].copy_from_slice(bytes);
         self.at += bytes.len();
     }
 
-    fn byte(&mut self, byte: u8) {
+    pub(crate) fn byte(&mut self, byte: u8) {
         self.put(&[byte]);
     }
 
-    fn u32(&mut self, number: u32) {
+    pub(crate) fn u32(&mut self, number: u32) {
         self.put(&number.to_le_bytes());
+    }
+
+    /// A text with its length before it, at most 255 bytes.
+    pub(crate) fn short_text(&mut self, text: &str) {
+        let text = cut(text, 255);
+        self.byte(text.len() as u8);
+        self.put(text.as_bytes());
+    }
+
+    /// A code, and a name up to the end.
+    pub(crate) fn named(&mut self, code: u8, name: &str) {
+        self.byte(code);
+        self.put(cut(name, 255).as_bytes());
     }
 
     fn done(self) -> &'a [u8] {
@@ -487,31 +482,51 @@ impl<'a> Writer<'a> {
     }
 }
 
-struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Unreadable> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Unreadable> {
         let (array, rest) = self.bytes.split_first_chunk().ok_or(Unreadable)?;
         self.bytes = rest;
         Ok(*array)
     }
 
-    fn byte(&mut self) -> Result<u8, Unreadable> {
+    pub(crate) fn byte(&mut self) -> Result<u8, Unreadable> {
         self.array().map(|[byte]| byte)
     }
 
-    fn u32(&mut self) -> Result<u32, Unreadable> {
+    pub(crate) fn u16(&mut self) -> Result<u16, Unreadable> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    pub(crate) fn u32(&mut self) -> Result<u32, Unreadable> {
         self.array().map(u32::from_le_bytes)
     }
 
-    fn rest(&mut self) -> &'a [u8] {
+    pub(crate) fn flag(&mut self) -> Result<bool, Unreadable> {
+        match self.byte()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Unreadable),
+        }
+    }
+
+    pub(crate) fn rest(&mut self) -> &'a [u8] {
         core::mem::take(&mut self.bytes)
     }
 
-    fn text(&mut self) -> Result<&'a str, Unreadable> {
+    pub(crate) fn text(&mut self) -> Result<&'a str, Unreadable> {
         core::str::from_utf8(self.rest()).map_err(|_| Unreadable)
+    }
+
+    /// A text with its length before it.
+    pub(crate) fn short_text(&mut self) -> Result<&'a str, Unreadable> {
+        let len = usize::from(self.byte()?);
+        let (text, rest) = self.bytes.split_at_checked(len).ok_or(Unreadable)?;
+        self.bytes = rest;
+        core::str::from_utf8(text).map_err(|_| Unreadable)
     }
 
     /// The value, where nothing follows it.
@@ -521,137 +536,5 @@ impl<'a> Reader<'a> {
         } else {
             Err(Unreadable)
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DATA: [u8; DATA_BYTES] = [0xA5; DATA_BYTES];
-
-    fn requests() -> impl Iterator<Item = Request<'static>> {
-        let data = &DATA[..];
-        [
-            Request::About,
-            Request::Erase { slot: 1, bytes: 2 },
-            Request::Write {
-                slot: 3,
-                offset: u32::MAX,
-                data,
-            },
-            Request::Seal {
-                slot: 4,
-                bytes: 5,
-                digest: [6; 32],
-            },
-            Request::Slot { slot: 7 },
-            Request::Start { slot: 8 },
-            Request::Stop,
-            Request::Feed {
-                capability: 9,
-                offset: 10,
-                data,
-            },
-            Request::Call,
-            Request::Lines,
-            Request::Status,
-            Request::Reset,
-        ]
-        .into_iter()
-        .chain(Crash::ALL.map(Request::Crash))
-    }
-
-    fn replies() -> [Reply<'static>; 8] {
-        let reason = Reason {
-            crash: Crash::BusFault,
-            pc: 1,
-            lr: 2,
-            cfsr: 3,
-            address: 4,
-            text: "why",
-        };
-        let status = Status {
-            time_ns: u64::MAX,
-            heap_bytes: 1,
-            heap_most_bytes: 2,
-            heap_all_bytes: 3,
-            stack_most_bytes: 4,
-            stack_all_bytes: 5,
-            lost_bytes: 6,
-            broken_frames: 7,
-            lost_text_bytes: 8,
-            reason: Some(reason),
-        };
-        let about = About {
-            protocol: 1,
-            abi: 2,
-            slots: 3,
-            slot_bytes: 4,
-            board: "board",
-        };
-        [
-            Reply::Done,
-            Reply::Refused("no"),
-            Reply::About(about),
-            Reply::Slot {
-                bytes: 1,
-                digest: [2; 32],
-            },
-            Reply::Text(&DATA),
-            Reply::Text(&[]),
-            Reply::Status(status),
-            Reply::Status(Status {
-                reason: None,
-                ..status
-            }),
-        ]
-    }
-
-    #[test]
-    fn messages_come_out_as_they_went_in() {
-        let mut buffer = [0; PAYLOAD_BYTES];
-        for request in requests() {
-            let payload = request.encode(77, &mut buffer);
-            assert_eq!(Request::decode(payload), Ok((77, Ok(request))));
-        }
-        for reply in replies() {
-            let payload = reply.encode(78, &mut buffer);
-            assert_eq!(Reply::decode(payload), Ok((78, reply)));
-        }
-    }
-
-    /// Every beginning of a message, and every byte of it changed: read or refused, no panic.
-    #[test]
-    fn any_bytes_are_read_or_refused() {
-        let mut buffer = [0; PAYLOAD_BYTES];
-        let mut payloads: std::vec::Vec<std::vec::Vec<u8>> = requests()
-            .map(|r| r.encode(0, &mut buffer).to_vec())
-            .collect();
-        payloads.extend(replies().map(|r| r.encode(0, &mut buffer).to_vec()));
-        for payload in payloads {
-            for end in 0..payload.len().min(64) {
-                assert!(Request::decode(&payload[..end]).is_ok() || end == 0);
-                let _ = Reply::decode(&payload[..end]);
-                for value in 0..=255 {
-                    let mut changed = payload.clone();
-                    changed[end] = value;
-                    let _ = (Request::decode(&changed), Reply::decode(&changed));
-                }
-            }
-        }
-        assert_eq!(Request::decode(&[5, 13]), Ok((5, Err(Unreadable))));
-        assert_eq!(Request::decode(&[5, 6, 0]), Ok((5, Err(Unreadable))));
-    }
-
-    #[test]
-    fn long_texts_are_cut_between_characters() {
-        let long = "\u{e4}".repeat(DATA_BYTES);
-        let mut buffer = [0; PAYLOAD_BYTES];
-        let payload = Reply::Refused(&long).encode(0, &mut buffer);
-        let Ok((0, Reply::Refused(text))) = Reply::decode(payload) else {
-            panic!("it is a refusal");
-        };
-        assert!(text.len() >= DATA_BYTES - 1 && long.starts_with(text));
     }
 }
