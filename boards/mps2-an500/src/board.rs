@@ -8,13 +8,18 @@ use core::{
     fmt::{self, Write as _},
 };
 
-use rune_abi::{CapabilityKind, CapabilityView, OutputKind};
-use rune_core::{Gives, Policy, Read, Schedule, Sensor, Source, SourceError, Table, Written};
+use rune_abi::{CapabilityKind, CapabilityView, ManifestView, OutputKind};
+use rune_core::{
+    Gives, Policy, Progress, Read, Schedule, Sensor, Source, SourceError, Table, Written,
+};
 
-use crate::{clock, server::Server, uart::say, watchdog::Watchdog};
+use crate::{clock, installs::Installs, server::Server, uart::say, watchdog::Watchdog};
 
-/// Most bytes of lines that nobody has fetched.
-const LINES: usize = 16 << 10;
+/// Runes that run at once.
+pub(crate) const PLACES: usize = 4;
+
+/// Most bytes of lines of a rune that nobody has fetched.
+const LINES: usize = 8 << 10;
 
 /// A sensor that the host plays.
 const fn fed(kind: CapabilityKind) -> Sensor {
@@ -26,7 +31,7 @@ const fn fed(kind: CapabilityKind) -> Sensor {
     }
 }
 
-static TABLE: Table = Table {
+pub(crate) static TABLE: Table = Table {
     bases: &["runicos/base"],
     sensors: &[
         fed(CapabilityKind::Rand),
@@ -100,6 +105,8 @@ pub(crate) struct Exchange {
     /// By the places of the capabilities in the manifest.
     inboxes: Vec<Rc<RefCell<Inbox>>>,
     lines: Lines,
+    /// Name of the rune.
+    name: &'static str,
 }
 
 impl Exchange {
@@ -107,6 +114,7 @@ impl Exchange {
     pub(crate) fn clear(&mut self) {
         self.inboxes.clear();
         self.lines.bytes.clear();
+        self.name = "";
     }
 
     /// Takes a part of a sample.
@@ -168,17 +176,25 @@ impl Lines {
 /// The board.
 pub(crate) struct Board {
     pub(crate) server: Server,
-    pub(crate) exchange: Exchange,
+    pub(crate) installs: Installs,
+    /// By the places of runes.
+    pub(crate) exchanges: [Exchange; PLACES],
+    /// The place of the rune that is being started.
+    starting: usize,
     watchdog: Watchdog,
 }
 
 impl Board {
-    pub(crate) fn new(server: Server, watchdog: Watchdog) -> Self {
-        let mut exchange = Exchange::default();
-        exchange.lines.bytes.reserve_exact(LINES);
+    pub(crate) fn new(server: Server, installs: Installs, watchdog: Watchdog) -> Self {
+        let mut exchanges: [Exchange; PLACES] = Default::default();
+        for exchange in &mut exchanges {
+            exchange.lines.bytes.reserve_exact(LINES);
+        }
         Self {
             server,
-            exchange,
+            installs,
+            exchanges,
+            starting: 0,
             watchdog,
         }
     }
@@ -195,6 +211,12 @@ impl rune_core::Board for Board {
         &TABLE
     }
 
+    fn starts(&mut self, place: usize, rune: &ManifestView<'static>, digest: &[u8; 32]) -> bool {
+        self.starting = place;
+        self.exchanges[place].name = rune.name;
+        self.installs.starts(rune.name, digest)
+    }
+
     fn open(
         &mut self,
         _: usize,
@@ -206,13 +228,17 @@ impl rune_core::Board for Board {
             filled: 0,
         }));
         // They are opened in order, each time from the first on.
-        self.exchange.inboxes.truncate(index);
-        self.exchange.inboxes.push(inbox.clone());
+        let inboxes = &mut self.exchanges[self.starting].inboxes;
+        inboxes.truncate(index);
+        inboxes.push(inbox.clone());
         Ok(Box::new(Fed(inbox)))
     }
 
     fn write(&mut self, written: &Written<'_>) -> bool {
-        self.exchange.lines.put(written)
+        let name = written.manifest().name;
+        let mut exchanges = self.exchanges.iter_mut();
+        let exchange = exchanges.find(|exchange| exchange.name == name);
+        exchange.is_some_and(|exchange| exchange.lines.put(written))
     }
 
     fn say(&mut self, level: u32, rune: &str, line: &str) {
@@ -220,11 +246,10 @@ impl rune_core::Board for Board {
     }
 
     fn poll_links(&mut self) -> bool {
-        self.server.poll(&mut self.exchange);
-        true
+        self.server.poll(&mut self.exchanges, &mut self.installs)
     }
 
-    fn feed_watchdog(&mut self) {
+    fn feed_watchdog(&mut self, _: Progress) {
         self.watchdog.feed();
     }
 }

@@ -24,12 +24,15 @@ const UNUSED: u32 = 0x5AFE_57AC;
 struct Heap {
     inner: LlffHeap,
     most: AtomicUsize,
+    /// Bytes for which there was no room, the last time that was so.
+    refused: AtomicUsize,
 }
 
 #[global_allocator]
 static HEAP: Heap = Heap {
     inner: LlffHeap::empty(),
     most: AtomicUsize::new(0),
+    refused: AtomicUsize::new(0),
 };
 
 // SAFETY: the allocator inside does all.
@@ -37,6 +40,9 @@ unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller promises what the allocator asks for.
         let place = unsafe { self.inner.alloc(layout) };
+        if place.is_null() {
+            self.refused.store(layout.size(), Ordering::Relaxed);
+        }
         self.most.fetch_max(self.inner.used(), Ordering::Relaxed);
         place
     }
@@ -79,6 +85,11 @@ pub(crate) fn heap() -> [usize; 3] {
         HEAP.most.load(Ordering::Relaxed),
         used + HEAP.inner.free(),
     ]
+}
+
+/// Bytes for which the heap had no room, the last time that was so; 0 where it never was.
+pub(crate) fn refused() -> usize {
+    HEAP.refused.load(Ordering::Relaxed)
 }
 
 /// Bytes of the stack: the most that were ever used, all.

@@ -1,13 +1,17 @@
 //! The 16 MB of PSRAM as a chip of NOR flash, so that what holds on QEMU holds on a board.
 //!
-//! As on a QSPI chip a sector is erased to ones, and programming only clears bits. QEMU keeps the memory in a file.
+//! As on a QSPI chip a sector is erased to ones, and programming only clears bits. QEMU keeps the memory in a file. What
+//! is lent, so that a rune runs in place, is neither erased nor programmed, whoever asks.
 
-use core::slice;
+use core::{ops::Range, slice, time::Duration};
 
 use embedded_storage::nor_flash::{
     ErrorType, MultiwriteNorFlash, NorFlash, NorFlashErrorKind, ReadNorFlash, check_erase,
     check_read, check_write,
 };
+use rune_install::nor::{Device, Operation};
+
+use crate::board::PLACES;
 
 /// Bytes of the chip.
 pub(crate) const BYTES: usize = 16 << 20;
@@ -20,41 +24,128 @@ unsafe extern "C" {
 }
 
 /// The chip. There is one.
-pub(crate) struct Nor(());
+pub(crate) struct Flash {
+    lent: [Option<Range<u32>>; PLACES],
+    #[cfg(feature = "crash")]
+    stop: Option<Stop>,
+}
 
-impl Nor {
+/// When the chip stops for ever, as if the power were cut.
+#[cfg(feature = "crash")]
+#[derive(Clone, Copy)]
+pub(crate) struct Stop {
+    /// After so many operations.
+    pub(crate) after: u32,
+    /// The next one is done by half.
+    pub(crate) is_torn: bool,
+}
+
+impl Flash {
     /// Takes the chip.
     ///
     /// # Safety
     /// Only once.
     pub(crate) unsafe fn take() -> Self {
-        Self(())
+        Self {
+            lent: [const { None }; PLACES],
+            #[cfg(feature = "crash")]
+            stop: None,
+        }
     }
 
     fn at(offset: u32) -> *mut u8 {
         (&raw mut _psram).wrapping_add(offset as usize)
     }
 
-    /// Bytes of the chip in place.
+    /// Lends bytes of the chip in place: nothing changes them until they are [released](Self::release). `None` where
+    /// they do not lie in the chip, or as much is lent as can be.
+    pub(crate) fn lend(&mut self, offset: u32, bytes: u32) -> Option<&'static [u8]> {
+        check_read(self, offset, bytes as usize).ok()?;
+        let free = self.lent.iter_mut().find(|lent| lent.is_none())?;
+        *free = Some(offset..offset + bytes);
+        // SAFETY: they lie in the chip, and what is lent is not written.
+        Some(unsafe { slice::from_raw_parts(Self::at(offset), bytes as usize) })
+    }
+
+    /// Takes back what was lent from an offset on.
     ///
     /// # Safety
-    /// They must be erased and written no more.
-    pub(crate) unsafe fn mapped(
-        &self,
-        offset: u32,
-        bytes: usize,
-    ) -> Result<&'static [u8], NorFlashErrorKind> {
-        check_read(self, offset, bytes)?;
-        // SAFETY: they lie in the chip, and the caller sees to it that they stay as they are.
-        Ok(unsafe { slice::from_raw_parts(Self::at(offset), bytes) })
+    /// Nobody reads it any more.
+    pub(crate) unsafe fn release(&mut self, offset: u32) {
+        for lent in &mut self.lent {
+            lent.take_if(|range| range.start == offset);
+        }
+    }
+
+    /// Refuses what would change lent bytes.
+    fn check_lent(&self, from: u32, to: u32) -> Result<(), NorFlashErrorKind> {
+        let mut lent = self.lent.iter().flatten();
+        if lent.any(|range| from < range.end && range.start < to) {
+            return Err(NorFlashErrorKind::Other);
+        }
+        Ok(())
+    }
+
+    /// Lets the chip stop.
+    #[cfg(feature = "crash")]
+    pub(crate) fn stop(&mut self, stop: Stop) {
+        self.stop = Some(stop);
+    }
+
+    /// An operation begins, on so many bytes: how many of them it gets to.
+    #[cfg(feature = "crash")]
+    fn reach(&mut self, bytes: usize) -> usize {
+        match &mut self.stop {
+            Some(Stop { after: 0, is_torn }) if *is_torn => bytes / 2,
+            Some(Stop { after: 0, .. }) => 0,
+            Some(Stop { after, .. }) => {
+                *after -= 1;
+                bytes
+            }
+            None => bytes,
+        }
+    }
+
+    #[cfg(not(feature = "crash"))]
+    #[expect(clippy::unused_self, reason = "as in builds for tests")]
+    fn reach(&mut self, bytes: usize) -> usize {
+        bytes
+    }
+
+    /// An operation has ended that got to so many of its bytes.
+    fn end(reached: usize, bytes: usize) {
+        if reached < bytes {
+            crate::uart::say!("the flash has stopped");
+            cortex_m::interrupt::disable();
+            loop {
+                cortex_m::asm::nop();
+            }
+        }
     }
 }
 
-impl ErrorType for Nor {
+impl Device for Flash {
+    /// Of a W25Q128JV.
+    const LONGEST_ERASE: Duration = Duration::from_millis(400);
+
+    fn is_torn(_: &Self::Error) -> bool {
+        false
+    }
+
+    // One operation takes less than a turn of the scheduler may, and nothing else reads the chip meanwhile.
+    fn before(&mut self, _: Operation) {}
+
+    fn mapped(&self) -> Option<&[u8]> {
+        // SAFETY: that is where the chip is; it is changed only by who has it alone.
+        Some(unsafe { slice::from_raw_parts(Self::at(0), BYTES) })
+    }
+}
+
+impl ErrorType for Flash {
     type Error = NorFlashErrorKind;
 }
 
-impl ReadNorFlash for Nor {
+impl ReadNorFlash for Flash {
     const READ_SIZE: usize = 1;
 
     fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Self::Error> {
@@ -69,25 +160,32 @@ impl ReadNorFlash for Nor {
     }
 }
 
-impl NorFlash for Nor {
+impl NorFlash for Flash {
     const WRITE_SIZE: usize = 1;
     const ERASE_SIZE: usize = SECTOR;
 
     fn erase(&mut self, from: u32, to: u32) -> Result<(), Self::Error> {
         check_erase(self, from, to)?;
-        // SAFETY: the bytes lie in the chip; `mapped` ones are not erased.
-        unsafe { Self::at(from).write_bytes(0xFF, (to - from) as usize) };
+        self.check_lent(from, to)?;
+        let bytes = (to - from) as usize;
+        let reached = self.reach(bytes);
+        // SAFETY: the bytes lie in the chip, and nobody was lent them.
+        unsafe { Self::at(from).write_bytes(0xFF, reached) };
+        Self::end(reached, bytes);
         Ok(())
     }
 
     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Self::Error> {
         check_write(self, offset, bytes.len())?;
-        for (at, byte) in (offset..).zip(bytes) {
+        self.check_lent(offset, offset + bytes.len() as u32)?;
+        let reached = self.reach(bytes.len());
+        for (at, byte) in (offset..).zip(&bytes[..reached]) {
             // SAFETY: as in `erase`.
             unsafe { *Self::at(at) &= byte };
         }
+        Self::end(reached, bytes.len());
         Ok(())
     }
 }
 
-impl MultiwriteNorFlash for Nor {}
+impl MultiwriteNorFlash for Flash {}

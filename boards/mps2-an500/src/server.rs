@@ -1,37 +1,31 @@
 //! Answers the requests that come over the link.
 
-use core::fmt;
-
 use cortex_m::peripheral::SCB;
 use rune_abi::ABI_VERSION;
-use rune_core::Text;
+use rune_install::Name;
 use rune_link::{
-    About, DATA_BYTES, Decoder, Frame, PAYLOAD_BYTES, PROTOCOL, Reason, Reply, Request, Status,
+    About, Decoder, Digest, Frame, Install, PAYLOAD_BYTES, PROTOCOL, Reason, Reply, Request, Run,
+    Status,
 };
 
 use crate::{
-    board::Exchange,
-    clock, memory,
-    slots::{self, Head, Slots},
+    board::{self, Exchange, PLACES},
+    clock,
+    installs::{Installs, MOST, SLOTS, Why, named},
+    memory,
     uart::Link,
 };
 
 /// What a board is called.
 const BOARD: &str = "mps2-an500";
 
-/// Most bytes of a reason for a refusal.
-const WHY: usize = 512;
-
 /// What needs the scheduler, which is busy while the links are polled.
 #[derive(Clone, Copy)]
 pub(crate) enum Command {
-    Start {
-        slot: u8,
-    },
-    Stop,
-    Call,
-    /// Of which the scheduler must know first whether the rune failed.
-    Lines,
+    Try(Digest),
+    Rollback(Name),
+    Remove(Name),
+    Run { place: u8, run: Run },
 }
 
 /// Takes requests, does what they ask for, and answers.
@@ -39,32 +33,38 @@ pub(crate) struct Server {
     link: Link,
     decoder: Decoder,
     broken_frames: u32,
-    pub(crate) slots: Slots,
     reason: Option<Reason<'static>>,
     /// With the number of its request; nothing else is answered before.
     command: Option<(u8, Command)>,
-    failure: Option<Text<WHY>>,
+    /// For tests of what comes of that.
+    stands_still: bool,
 }
 
 impl Server {
     /// `reason` is that of the run before, if it failed.
-    pub(crate) fn new(link: Link, slots: Slots, reason: Option<Reason<'static>>) -> Self {
+    pub(crate) fn new(link: Link, reason: Option<Reason<'static>>) -> Self {
         Self {
             link,
             decoder: Decoder::new(),
             broken_frames: 0,
-            slots,
             reason,
             command: None,
-            failure: None,
+            stands_still: false,
         }
     }
 
-    /// Answers what has come, up to a command.
-    pub(crate) fn poll(&mut self, exchange: &mut Exchange) {
+    /// Answers what has come, up to a command. False where it cannot go on: nobody has taken the last command.
+    pub(crate) fn poll(
+        &mut self,
+        exchanges: &mut [Exchange; PLACES],
+        installs: &mut Installs,
+    ) -> bool {
+        if self.stands_still || self.command.is_some() {
+            return false;
+        }
         while self.command.is_none() {
             let Some(byte) = self.link.receive() else {
-                return;
+                break;
             };
             let mut payload = [0; PAYLOAD_BYTES];
             let received = match self.decoder.push(byte) {
@@ -80,51 +80,36 @@ impl Server {
                 self.broken_frames += 1;
                 continue;
             };
-            match request {
-                Ok(Request::Start { slot }) => {
-                    self.command = Some((number, Command::Start { slot }));
-                }
-                Ok(Request::Stop) => self.command = Some((number, Command::Stop)),
-                Ok(Request::Call) => self.command = Some((number, Command::Call)),
-                Ok(Request::Lines) => self.command = Some((number, Command::Lines)),
-                Ok(request) => {
-                    let reply = self.answer(&request, exchange);
-                    self.reply(number, reply.unwrap_or_else(Reply::Refused));
-                }
-                Err(_) => {
-                    self.reply(
-                        number,
-                        Reply::Refused("the board does not know this request"),
-                    );
-                }
+            let Ok(request) = request else {
+                self.reply(
+                    number,
+                    Reply::Refused("the board does not know this request"),
+                );
+                continue;
+            };
+            match command(&request) {
+                Some(Ok(command)) => self.command = Some((number, command)),
+                Some(Err(why)) => self.reply(number, Reply::Refused(why.as_str())),
+                None => self.answer(number, &request, exchanges, installs),
             }
         }
+        true
     }
 
-    /// What the scheduler is to do. It then must be answered, by [`done`](Self::done) or [`lines`](Self::lines).
+    /// What the scheduler is to do. It then must be answered by [`done`](Self::done).
     pub(crate) fn command(&self) -> Option<Command> {
         self.command.map(|(_, command)| command)
     }
 
     /// Answers the command.
-    pub(crate) fn done(&mut self, result: Result<(), fmt::Arguments<'_>>) {
+    pub(crate) fn done(&mut self, result: &Result<Reply<'_>, Why>) {
         let Some((number, _)) = self.command.take() else {
             return;
         };
         match result {
-            Ok(()) => self.reply(number, Reply::Done),
-            Err(why) => self.reply(number, Reply::Refused(Text::<WHY>::of(why).as_str())),
+            Ok(reply) => self.reply(number, *reply),
+            Err(why) => self.reply(number, Reply::Refused(why.as_str())),
         }
-    }
-
-    /// Says that the rune failed when lines are asked for next.
-    pub(crate) fn fail(&mut self, why: fmt::Arguments<'_>) {
-        self.failure = Some(Text::of(why));
-    }
-
-    /// Forgets how a rune failed that was stopped since.
-    pub(crate) fn forget(&mut self) {
-        self.failure = None;
     }
 
     fn reply(&mut self, number: u8, reply: Reply<'_>) {
@@ -133,64 +118,68 @@ impl Server {
         self.link.send(frame.as_bytes());
     }
 
-    /// Answers the command with lines, or with why the rune failed.
-    pub(crate) fn lines(&mut self, exchange: &mut Exchange) {
-        let Some((number, _)) = self.command.take() else {
-            return;
-        };
-        let mut text = [0; DATA_BYTES];
-        let count = exchange.fetch(&mut text);
-        match self.failure.take_if(|_| count == 0) {
-            Some(why) => self.reply(number, Reply::Refused(why.as_str())),
-            None => self.reply(number, Reply::Text(&text[..count])),
-        }
-    }
-
     fn answer(
         &mut self,
+        number: u8,
         request: &Request<'_>,
-        exchange: &mut Exchange,
-    ) -> Result<Reply<'static>, &'static str> {
-        match *request {
-            Request::About => {
-                return Ok(Reply::About(About {
-                    protocol: PROTOCOL,
-                    abi: ABI_VERSION,
-                    slots: slots::SLOTS,
-                    slot_bytes: slots::MOST,
-                    board: BOARD,
-                }));
-            }
-            Request::Erase { slot, bytes } => self.slots.erase(slot, bytes)?,
-            Request::Write { slot, offset, data } => self.slots.write(slot, offset, data)?,
-            Request::Seal {
-                slot,
-                bytes,
-                digest,
-            } => self.slots.seal(slot, Head { bytes, digest })?,
-            Request::Slot { slot } => {
-                let Head { bytes, digest } = self.slots.look(slot)?;
-                return Ok(Reply::Slot { bytes, digest });
+        exchanges: &mut [Exchange; PLACES],
+        installs: &mut Installs,
+    ) {
+        let reply = match request {
+            Request::About => Reply::About(About {
+                protocol: PROTOCOL,
+                abi: ABI_VERSION,
+                slots: SLOTS as u8,
+                places: PLACES as u8,
+                slot_bytes: MOST,
+                board: BOARD,
+            }),
+            Request::Install(install) => {
+                match installs.answer(install, &board::policy()) {
+                    Ok(reply) => self.reply(number, reply),
+                    Err(why) => self.reply(number, Reply::Refused(why.as_str())),
+                }
+                return;
             }
             Request::Feed {
+                place,
                 capability,
                 offset,
                 data,
-            } => exchange.feed(capability, offset, data)?,
-            Request::Status => return Ok(Reply::Status(self.status(exchange))),
+            } => {
+                let exchange = exchanges.get_mut(usize::from(*place));
+                let fed = exchange.map_or(Err("there is no such place"), |exchange| {
+                    exchange.feed(*capability, *offset, data)
+                });
+                fed.map_or_else(Reply::Refused, |()| Reply::Done)
+            }
+            Request::Status => Reply::Status(self.status(exchanges)),
             Request::Reset => SCB::sys_reset(),
             #[cfg(feature = "crash")]
-            Request::Crash(how) => crate::fault::crash(how),
-            #[cfg(not(feature = "crash"))]
-            Request::Crash(_) => return Err("this build does not fail on request"),
-            Request::Start { .. } | Request::Stop | Request::Call | Request::Lines => {
-                unreachable!("they are answered elsewhere")
+            Request::Crash(rune_link::Crash::Links) => {
+                self.stands_still = true;
+                return;
             }
-        }
-        Ok(Reply::Done)
+            #[cfg(feature = "crash")]
+            Request::Crash(how) => crate::fault::crash(*how),
+            #[cfg(feature = "crash")]
+            Request::StopFlash { after, is_torn } => {
+                installs.stop(crate::nor::Stop {
+                    after: *after,
+                    is_torn: *is_torn,
+                });
+                Reply::Done
+            }
+            #[cfg(not(feature = "crash"))]
+            Request::Crash(_) | Request::StopFlash { .. } => {
+                Reply::Refused("this build does not fail on request")
+            }
+            Request::Run { .. } => unreachable!("it is a command"),
+        };
+        self.reply(number, reply);
     }
 
-    fn status(&self, exchange: &Exchange) -> Status<'static> {
+    fn status(&self, exchanges: &[Exchange; PLACES]) -> Status<'static> {
         let [heap_bytes, heap_most_bytes, heap_all_bytes] = memory::heap().map(|n| n as u32);
         let [stack_most_bytes, stack_all_bytes] = memory::stack().map(|n| n as u32);
         Status {
@@ -202,8 +191,31 @@ impl Server {
             stack_all_bytes,
             lost_bytes: self.link.lost(),
             broken_frames: self.broken_frames,
-            lost_text_bytes: exchange.lost(),
+            lost_text_bytes: exchanges.iter().map(Exchange::lost).sum(),
             reason: self.reason,
         }
     }
+}
+
+/// What a request asks of the scheduler; `None` where it asks it nothing.
+fn command(request: &Request<'_>) -> Option<Result<Command, Why>> {
+    Some(match *request {
+        Request::Run { place, run } => Ok(Command::Run { place, run }),
+        Request::Install(install) => match install {
+            Install::Try(digest) => Ok(Command::Try(digest)),
+            Install::Rollback(name) => named(name).map(Command::Rollback),
+            Install::Remove(name) => named(name).map(Command::Remove),
+            Install::Begin { .. }
+            | Install::Chunk { .. }
+            | Install::End
+            | Install::Slot(_)
+            | Install::Confirm(_) => return None,
+        },
+        Request::About
+        | Request::Feed { .. }
+        | Request::Status
+        | Request::Crash(_)
+        | Request::StopFlash { .. }
+        | Request::Reset => return None,
+    })
 }

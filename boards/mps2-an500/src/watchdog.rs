@@ -9,8 +9,8 @@ const LOCK: Register = WATCHDOG.register(0xC00);
 const KEY: u32 = 0x1ACC_E551;
 const INTERRUPT_AND_RESET: u32 = 0b11;
 
-/// More than the longest call of a rune takes, and than the longest erasure of a flash chip, a slot of it.
-const SECONDS: u32 = 20;
+/// More than the longest call of a rune takes, and than the longest erasure of a sector of flash.
+pub(crate) const SECONDS: u32 = 20;
 
 /// Only one is made, and who has it feeds it.
 pub(crate) struct Watchdog(());

@@ -1,0 +1,367 @@
+//! The runes that run, each in a place of its own: what is installed is started and watched, and what hosts ask of runes
+//! is done.
+
+use core::time::Duration;
+
+use rune_core::{AddError, Id, Interpreter, Phase, Schedule, Scheduler, Text, Unit};
+use rune_install::Name;
+use rune_link::{DATA_BYTES, Digest, Doing, Reply, Run, Rune, When};
+
+use crate::{
+    board::{self, Board, PLACES, TABLE},
+    clock,
+    installs::{SLOTS, Why},
+    server::Command,
+    uart::say,
+};
+
+/// A trial that ran for so long, and had a call that went well, is healthy.
+const HEALTHY_AFTER: Duration = Duration::from_secs(10);
+
+/// A rune that has a place.
+struct Running {
+    id: Id,
+    name: Name,
+    digest: Digest,
+    /// Where its bytes are lent from.
+    slot: usize,
+    /// Whether it is to run, as far as hosts say.
+    is_wanted: bool,
+    /// It failed and was not started anew yet.
+    has_failed: bool,
+    /// It failed, and no host that asked for lines was told.
+    is_untold: bool,
+    /// Its starts so far, when the last one was, and the calls that had gone well before.
+    starts: u64,
+    started_ns: u64,
+    well_before: u64,
+    /// The start since which it was healthy.
+    healthy_start: u64,
+}
+
+/// All of them.
+pub(crate) struct Runes {
+    scheduler: Scheduler<Interpreter, Board, PLACES>,
+    running: [Option<Running>; PLACES],
+    /// Why the last rune of a place left it, for the next host that asks for its lines.
+    left: [Option<Why>; PLACES],
+}
+
+impl Runes {
+    /// Starts what is installed.
+    pub(crate) fn new(board: Board) -> Self {
+        let mut runes = Self {
+            scheduler: Scheduler::new(Interpreter, board),
+            running: [const { None }; PLACES],
+            left: [const { None }; PLACES],
+        };
+        for slot in 0..SLOTS {
+            let name = runes.board().installs.name(slot);
+            if let Some(name) = name.filter(|name| runes.place_of(name).is_none()) {
+                // What went wrong was said.
+                let _ = runes.start(name, None);
+            }
+        }
+        runes
+    }
+
+    fn board(&mut self) -> &mut Board {
+        self.scheduler.board()
+    }
+
+    fn place_of(&self, name: &Name) -> Option<usize> {
+        let is = |running: &Option<Running>| running.as_ref().is_some_and(|r| r.name == *name);
+        self.running.iter().position(is)
+    }
+
+    /// Lets every rune go on that is due, and the links, and does what was asked for.
+    pub(crate) fn turn(&mut self) {
+        self.scheduler.poll();
+        for place in 0..PLACES {
+            self.look(place);
+        }
+        match self.board().server.command() {
+            None => {}
+            Some(Command::Try(digest)) => {
+                let tried = self.try_out(digest);
+                let reply = tried.map(|place| Reply::Place(place as u8));
+                self.board().server.done(&reply);
+            }
+            Some(Command::Rollback(name)) => {
+                let done = self.rollback(name);
+                self.board().server.done(&done.map(|()| Reply::Done));
+            }
+            Some(Command::Remove(name)) => {
+                let done = self.remove(name);
+                self.board().server.done(&done.map(|()| Reply::Done));
+            }
+            Some(Command::Run { place, run }) => self.run(place.into(), run),
+        }
+    }
+
+    /// Tells the installer what has become of a rune.
+    fn look(&mut self, place: usize) {
+        let Some(running) = &mut self.running[place] else {
+            return;
+        };
+        let Some(unit) = self.scheduler.unit(running.id) else {
+            return;
+        };
+        let (name, digest, phase) = (running.name, running.digest, unit.phase());
+        let total = unit.saga().total();
+        let well = total.with_output.saturating_add(total.without_output);
+        if total.starts != running.starts {
+            running.starts = total.starts;
+            running.started_ns = clock::now_ns();
+            running.well_before = well;
+        }
+        let ran = Duration::from_nanos(clock::now_ns().saturating_sub(running.started_ns));
+        let mut is_over = None;
+        match phase {
+            Phase::Running => {
+                running.has_failed = false;
+                let is_new = running.healthy_start != running.starts;
+                if is_new && well > running.well_before && ran >= HEALTHY_AFTER {
+                    running.healthy_start = running.starts;
+                    self.board().installs.well(name, &digest);
+                }
+            }
+            Phase::Waiting if !running.has_failed => {
+                running.has_failed = true;
+                running.is_untold = true;
+                let why: Why = unit.error().map_or_else(Text::new, Text::of);
+                if self.board().installs.ended(name, &digest, false) {
+                    is_over = Some(why);
+                }
+            }
+            // It was to be started anew, and another one of its name is to be.
+            Phase::Stopped if running.is_wanted => {
+                is_over = Some(unit.error().map_or_else(Text::new, Text::of));
+            }
+            Phase::Waiting | Phase::Stopped | Phase::Ended => {}
+        }
+        if let Some(why) = is_over {
+            say!("{name}: {why}; its trial is over");
+            self.stop(place);
+            self.left[place] = Some(why);
+            // What went wrong was said.
+            let _ = self.start(name, None);
+        }
+    }
+
+    /// Starts the rune of a digest under a name, or else whatever is to run there: until one runs or there is none.
+    /// Where the first one does not start, that is the error, whether another one runs now or not.
+    fn start(&mut self, name: Name, digest: Option<Digest>) -> Result<usize, Why> {
+        let mut first = None;
+        let mut next = digest;
+        // Each slot is given up at most once.
+        for _ in 0..=SLOTS {
+            let Some(digest) = next.or_else(|| self.board().installs.candidate(&name)) else {
+                break;
+            };
+            next = None;
+            let (why, is_final) = match self.launch(name, digest) {
+                Ok(place) => return first.map_or(Ok(place), Err),
+                Err(failed) => failed,
+            };
+            say!("{name}: {why}");
+            first.get_or_insert(why);
+            let installs = &mut self.board().installs;
+            let is_over = is_final && installs.ended(name, &digest, true);
+            if !is_over && installs.candidate(&name) == Some(digest) {
+                break;
+            }
+        }
+        Err(first.unwrap_or_else(|| Text::of("no rune of this name is confirmed or in trial")))
+    }
+
+    /// Starts one rune; gives its place, or why not, and whether it would be so the next time too.
+    fn launch(&mut self, name: Name, digest: Digest) -> Result<usize, (Why, bool)> {
+        let lent = self.board().installs.lend(&digest);
+        let (slot, bytes) = lent.map_err(|why| (why, true))?;
+        let added = self.scheduler.add(bytes, digest, board::policy());
+        let failed = match added {
+            Ok(id) => {
+                let place = id.place();
+                self.left[place] = None;
+                self.running[place] = Some(Running {
+                    id,
+                    name,
+                    digest,
+                    slot,
+                    is_wanted: true,
+                    has_failed: false,
+                    is_untold: false,
+                    starts: 0,
+                    started_ns: 0,
+                    well_before: 0,
+                    healthy_start: 0,
+                });
+                return Ok(place);
+            }
+            Err(error) => {
+                let is_final = !matches!(error, AddError::Denied | AddError::Full(_));
+                (Text::of(error), is_final)
+            }
+        };
+        // A place in which nothing runs has nothing to feed.
+        for (exchange, running) in self
+            .scheduler
+            .board()
+            .exchanges
+            .iter_mut()
+            .zip(&self.running)
+        {
+            if running.is_none() {
+                exchange.clear();
+            }
+        }
+        // SAFETY: the scheduler keeps nothing of what it does not take, and the text of its error is a copy.
+        unsafe { self.board().installs.release(slot) };
+        Err(failed)
+    }
+
+    /// Lets the rune of a place go, and its slot.
+    fn stop(&mut self, place: usize) {
+        let Some(Running { id, slot, .. }) = self.running[place].take() else {
+            return;
+        };
+        self.scheduler.remove(id);
+        let Board {
+            exchanges,
+            installs,
+            ..
+        } = self.scheduler.board();
+        exchanges[place].clear();
+        // SAFETY: the scheduler has let it go, the exchange has forgotten its name, and nothing else had of it.
+        unsafe { installs.release(slot) };
+    }
+
+    fn try_out(&mut self, digest: Digest) -> Result<usize, Why> {
+        let name = self.board().installs.name_of(&digest)?;
+        let place = self.place_of(&name);
+        let runs = |running: &Running| running.digest == digest;
+        if let Some(place) = place.filter(|place| self.running[*place].as_ref().is_some_and(runs)) {
+            return Ok(place);
+        }
+        if place.is_none() && self.running.iter().all(Option::is_some) {
+            return Err(Text::of(AddError::Full(PLACES)));
+        }
+        // What is refused now costs the rune that runs nothing.
+        let others = self.scheduler.units().map(Unit::manifest);
+        let others = others.filter(|manifest| manifest.name != name.as_str());
+        let taken: u32 = others.map(|manifest| manifest.memory_bytes).sum();
+        let left = TABLE.memory_bytes.saturating_sub(taken);
+        let policy = board::policy();
+        self.board().installs.fits(&digest, &policy, left)?;
+        if let Some(place) = place {
+            self.stop(place);
+        }
+        self.start(name, Some(digest))
+    }
+
+    fn rollback(&mut self, name: Name) -> Result<(), Why> {
+        self.board().installs.rollback(name)?;
+        if let Some(place) = self.place_of(&name) {
+            self.stop(place);
+        }
+        if self.board().installs.candidate(&name).is_some() {
+            self.start(name, None)?;
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, name: Name) -> Result<(), Why> {
+        self.board().installs.remove(name)?;
+        if let Some(place) = self.place_of(&name) {
+            self.stop(place);
+        }
+        Ok(())
+    }
+
+    /// Does what a host asks of the rune in a place, and answers.
+    fn run(&mut self, place: usize, run: Run) {
+        let running = self.running.get_mut(place).and_then(Option::as_mut);
+        let Some(running) = running else {
+            let left = self.left.get_mut(place).and_then(Option::take);
+            let why = left.unwrap_or_else(|| Text::of("no rune runs in this place"));
+            return self.board().server.done(&Err(why));
+        };
+        let id = running.id;
+        let reply = match run {
+            Run::Look => return self.show(id),
+            Run::Lines => return self.lines(place),
+            Run::Want(is_wanted) => {
+                running.is_wanted = is_wanted;
+                self.scheduler.want(id, is_wanted);
+                Ok(Reply::Done)
+            }
+            Run::Schedule(when) => {
+                let schedule = match when {
+                    When::Trigger => Schedule::Trigger,
+                    When::Input => Schedule::Input,
+                    When::Every(ms) => Schedule::Every(Duration::from_millis(ms.into())),
+                };
+                self.scheduler.reschedule(id, schedule);
+                Ok(Reply::Done)
+            }
+            Run::Call => {
+                self.scheduler.trigger(id);
+                Ok(Reply::Done)
+            }
+        };
+        self.board().server.done(&reply);
+    }
+
+    /// Answers with lines, or once with why the rune failed.
+    fn lines(&mut self, place: usize) {
+        let Some(running) = &mut self.running[place] else {
+            return;
+        };
+        let mut text = [0; DATA_BYTES];
+        let board = self.scheduler.board();
+        let count = board.exchanges[place].fetch(&mut text);
+        let is_told = count == 0 && core::mem::take(&mut running.is_untold);
+        let unit = self.scheduler.unit(running.id);
+        let error = unit.and_then(|unit| unit.error()).filter(|_| is_told);
+        let reply = match error {
+            Some(error) => Err(Text::of(error)),
+            None => Ok(Reply::Text(&text[..count])),
+        };
+        self.scheduler.board().server.done(&reply);
+    }
+
+    /// Answers with how a rune is.
+    fn show(&mut self, id: Id) {
+        let Some(unit) = self.scheduler.unit(id) else {
+            return;
+        };
+        let total = unit.saga().total();
+        let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        let error: Why = unit.error().map_or_else(Text::new, Text::of);
+        let rune = Rune {
+            doing: match unit.phase() {
+                Phase::Running => Doing::Running,
+                Phase::Waiting => Doing::Waiting,
+                Phase::Stopped => Doing::Stopped,
+                Phase::Ended => Doing::Ended,
+            },
+            when: match unit.schedule() {
+                Schedule::Trigger => When::Trigger,
+                Schedule::Input => When::Input,
+                Schedule::Every(period) => {
+                    When::Every(u32::try_from(period.as_millis()).unwrap_or(u32::MAX))
+                }
+            },
+            digest: *unit.digest(),
+            starts: count(total.starts),
+            with_output: count(total.with_output),
+            without_output: count(total.without_output),
+            failures: total.failures.map(count),
+            overruns: count(total.overruns),
+            name: unit.manifest().name,
+            error: error.as_str(),
+        };
+        self.scheduler.board().server.done(&Ok(Reply::Rune(rune)));
+    }
+}
