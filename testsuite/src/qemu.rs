@@ -15,11 +15,15 @@ use std::{
 };
 
 use object::{Object, ObjectSection, SectionFlags, elf};
-use rune_link::{DATA_BYTES, Decoder, Frame, PAYLOAD_BYTES, Reply, Request};
+use rune_link::{Decoder, Frame, PAYLOAD_BYTES, Reply, Request};
 use rune_runtime::{Read as Sample, Rune, Source};
 use runec::toolchain::Rust;
 
+pub use install::{Slot, Unit};
+
 use crate::root;
+
+mod install;
 
 /// The target of the firmware.
 pub const TARGET: &str = "thumbv7em-none-eabihf";
@@ -30,6 +34,12 @@ pub const BOARD: &str = "boards/mps2-an500";
 
 /// How long a board that works may take for anything. A test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_mins(2);
+
+/// How often the console is looked at while a reply does not come.
+const GLANCE: Duration = Duration::from_millis(20);
+
+/// What a board says whose flash was told to stop, and what a request is answered with that reached the stop.
+pub const STOPPED: &str = "the flash has stopped";
 
 /// What is missing here for the board, as a sentence; `None` where all is there.
 pub fn missing() -> Option<String> {
@@ -232,7 +242,7 @@ impl Machine {
         thread::spawn(move || listener.listen(output, verbose));
         let connected = connect(&socket, &mut qemu);
         let link = connected.and_then(|link| {
-            link.set_read_timeout(Some(PATIENCE))?;
+            link.set_read_timeout(Some(GLANCE))?;
             Ok(link)
         });
         let link = link.map_err(|e| {
@@ -303,10 +313,19 @@ impl Machine {
         read: impl FnOnce(Reply<'_>) -> Option<T>,
     ) -> Result<T, String> {
         self.tell(request)?;
+        let begin = Instant::now();
         loop {
             let mut byte = [0];
-            let came = self.link.read_exact(&mut byte);
-            came.map_err(|e| format!("the board does not answer {request:?}: {e}"))?;
+            match self.link.read_exact(&mut byte) {
+                Ok(()) => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock && begin.elapsed() < PATIENCE => {
+                    if self.console().iter().any(|line| line == STOPPED) {
+                        return Err(STOPPED.to_owned());
+                    }
+                    continue;
+                }
+                Err(e) => return Err(format!("the board does not answer {request:?}: {e}")),
+            }
             let Some(frame) = self.decoder.push(byte[0]) else {
                 continue;
             };
@@ -332,57 +351,8 @@ impl Machine {
         self.ask(request, |reply| (reply == Reply::Done).then_some(()))
     }
 
-    /// Writes a rune to a slot.
-    ///
-    /// # Errors
-    /// As [`ask`](Self::ask).
-    pub fn load(&mut self, slot: u8, rune: &[u8]) -> Result<(), String> {
-        let bytes = rune.len() as u32;
-        self.request(&Request::Erase { slot, bytes })?;
-        for (offset, data) in (0u32..).step_by(DATA_BYTES).zip(rune.chunks(DATA_BYTES)) {
-            self.request(&Request::Write { slot, offset, data })?;
-        }
-        let digest = rune_ir::digest(rune);
-        self.request(&Request::Seal {
-            slot,
-            bytes,
-            digest,
-        })
-    }
-
-    /// Calls the rune that runs with a sample for each capability; gives the lines that it writes.
-    ///
-    /// # Errors
-    /// As [`ask`](Self::ask), or why the rune failed.
-    pub fn call(&mut self, samples: &[Vec<u8>]) -> Result<String, String> {
-        for (capability, sample) in (0..).zip(samples) {
-            for (offset, data) in (0u32..).step_by(DATA_BYTES).zip(sample.chunks(DATA_BYTES)) {
-                self.request(&Request::Feed {
-                    capability,
-                    offset,
-                    data,
-                })?;
-            }
-        }
-        self.request(&Request::Call)?;
-        let mut lines = vec![];
-        loop {
-            let before = lines.len();
-            self.ask(&Request::Lines, |reply| {
-                let Reply::Text(text) = reply else {
-                    return None;
-                };
-                lines.extend_from_slice(text);
-                Some(())
-            })?;
-            if lines.len() == before {
-                return String::from_utf8(lines).map_err(|_| "the lines are no text".to_owned());
-            }
-        }
-    }
-
-    /// Loads a rune into slot 0 and calls it as `rune run` does: until a source ends, or so many times; once where
-    /// nobody says and the sources never end. Gives what each call writes to `print`.
+    /// Installs a rune in place of all others and calls it as `rune run` does: until a source ends, or so many times;
+    /// once where nobody says and the sources never end. Gives what each call writes to `print`.
     ///
     /// # Errors
     /// As [`call`](Self::call), or that a source cannot be read.
@@ -394,10 +364,13 @@ impl Machine {
         calls: Option<u64>,
         mut print: impl FnMut(&str),
     ) -> Result<(), String> {
-        // A slot whose rune runs cannot be written.
-        self.request(&Request::Stop)?;
-        self.load(0, bytes)?;
-        self.request(&Request::Start { slot: 0 })?;
+        for slot in self.slots()? {
+            // Of a name with two slots both are gone already.
+            if !slot.name.is_empty() && self.slots()?.iter().any(|s| s.name == slot.name) {
+                self.remove(&slot.name)?;
+            }
+        }
+        let place = self.install(bytes)?;
         let is_endless = sources.iter().all(|source| source.is_endless());
         let capabilities = &rune.manifest().capabilities;
         let sizes = capabilities.iter().map(|c| c.ty.bytes() as usize);
@@ -410,7 +383,7 @@ impl Machine {
                     Sample::End { .. } => return Ok(()),
                 }
             }
-            print(&self.call(&samples)?);
+            print(&self.call(place, &samples)?);
         }
         Ok(())
     }
