@@ -14,7 +14,7 @@ use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
 use rune_link::{Crash, Reason};
 
 use crate::{
-    guard::{NULL_GUARD_BYTES, STACK_GUARD, STACK_GUARD_BYTES},
+    guard::{BELOW_STACK, NULL_GUARD_BYTES, STACK_GUARD, STACK_GUARD_BYTES},
     memory,
 };
 
@@ -216,7 +216,7 @@ extern "C" fn failed(pushed: *const u32) -> ! {
             0
         }
     };
-    let in_guard = (STACK_GUARD..STACK_GUARD + STACK_GUARD_BYTES as u32).contains(&address);
+    let in_guard = (BELOW_STACK..STACK_GUARD + STACK_GUARD_BYTES as u32).contains(&address);
     let text = if crash == Crash::Watchdog {
         "the watchdog was not fed"
     } else if in_guard || cfsr & NOT_PUSHED != 0 {

@@ -14,7 +14,7 @@ const NORMAL: u32 = 0b000_011 << 16;
 const ENABLE_WITH_DEFAULT_MAP: u32 = 0b101;
 
 /// Address, size as a power of two, rights; of regions that overlap the later one counts.
-const REGIONS: [(u32, u32, u32); 5] = [
+const REGIONS: [(u32, u32, u32); 6] = [
     (0x0000_0000, 22, NORMAL | READ << 24),
     (0x2000_0000, 22, NORMAL | READ_WRITE << 24 | NO_EXECUTE),
     (0x6000_0000, 24, NORMAL | READ_WRITE << 24 | NO_EXECUTE),
@@ -29,10 +29,15 @@ const REGIONS: [(u32, u32, u32); 5] = [
         STACK_GUARD_BYTES.ilog2(),
         NONE << 24 | NO_EXECUTE,
     ),
+    // Nothing is mapped there, and QEMU does not mind.
+    (BELOW_STACK, 16, NONE << 24 | NO_EXECUTE),
 ];
 
 /// From null on.
 pub(crate) const NULL_GUARD_BYTES: u32 = 1024;
+
+/// What a large frame gets to that leaps over the end of the stack.
+pub(crate) const BELOW_STACK: u32 = STACK_GUARD - (1 << 16);
 
 /// The end of the stack, below which nothing is mapped.
 pub(crate) const STACK_GUARD: u32 = 0x2000_0000;

@@ -24,6 +24,8 @@ mod server;
 mod uart;
 mod watchdog;
 
+use alloc::boxed::Box;
+
 use cortex_m::{
     Peripherals, asm,
     peripheral::{SYST, syst::SystClkSource},
@@ -73,17 +75,25 @@ fn main() -> ! {
             crash.name()
         );
     }
-    // SAFETY: the board starts once, see above.
-    let flash = unsafe { Flash::take() };
-    let server = Server::new(Link::start(), reason);
-    let watchdog = Watchdog::start();
     wake_regularly(&mut cortex.SYST);
-    let mut runes = Runes::new(Board::new(server, Installs::open(flash), watchdog));
+    let mut runes = assemble(reason);
+    runes.boot();
     say!("ready");
     loop {
         runes.turn();
         asm::wfi();
     }
+}
+
+/// The board with nothing running yet. Its parts are on the stack only while this puts them together.
+#[inline(never)]
+fn assemble(reason: Option<Reason<'static>>) -> Box<Runes> {
+    // SAFETY: it is called once, as the board starts once.
+    let flash = unsafe { Flash::take() };
+    let server = Server::new(Link::start(), reason);
+    let watchdog = Watchdog::start();
+    let board = Board::new(server, Installs::open(flash), watchdog);
+    Box::new(Runes::new(board))
 }
 
 /// Interrupts the sleep of the processor [`WAKES`] times a second.

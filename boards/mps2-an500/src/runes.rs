@@ -48,21 +48,24 @@ pub(crate) struct Runes {
 }
 
 impl Runes {
-    /// Starts what is installed.
+    /// None yet.
     pub(crate) fn new(board: Board) -> Self {
-        let mut runes = Self {
+        Self {
             scheduler: Scheduler::new(Interpreter, board),
             running: [const { None }; PLACES],
             left: [const { None }; PLACES],
-        };
+        }
+    }
+
+    /// Starts what is installed.
+    pub(crate) fn boot(&mut self) {
         for slot in 0..SLOTS {
-            let name = runes.board().installs.name(slot);
-            if let Some(name) = name.filter(|name| runes.place_of(name).is_none()) {
+            let name = self.board().installs.name(slot);
+            if let Some(name) = name.filter(|name| self.place_of(name).is_none()) {
                 // What went wrong was said.
-                let _ = runes.start(name, None);
+                let _ = self.start(name, None);
             }
         }
-        runes
     }
 
     fn board(&mut self) -> &mut Board {

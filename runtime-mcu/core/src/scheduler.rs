@@ -162,7 +162,8 @@ pub struct Unit<E: Engine, C: Clock> {
 
 /// What there is of a rune in memory.
 enum State<E: Engine, C: Clock> {
-    Live(E::Instance<Calls<C>>),
+    /// What outlives a start is boxed, as it is too large to be moved on the stack of a device.
+    Live(E::Instance<Box<Calls<C>>>),
     /// Only what outlives a start.
     Resting(Box<Calls<C>>),
     /// For the moment in which one becomes the other.
@@ -170,6 +171,45 @@ enum State<E: Engine, C: Clock> {
 }
 
 impl<E: Engine, C: Clock> Unit<E, C> {
+    /// One that is to be started. Its parts are on the stack only while this puts them together.
+    #[inline(never)]
+    fn new(
+        serial: u32,
+        rune: Checked<'static>,
+        digest: [u8; 32],
+        policy: Policy,
+        grant: Grant,
+        clock: C,
+    ) -> Box<Self> {
+        let manifest = *rune.manifest();
+        let marked = rune.imports().contains(Import::Mark);
+        let stages = if marked { manifest.stages.len() } else { 0 };
+        let now_ns = clock.now_ns();
+        let mut saga = Recorder::new(
+            vec![rune_saga::Stage::new(); stages].into_boxed_slice(),
+            vec![rune_saga::Output::new(); manifest.outputs.len()].into_boxed_slice(),
+            now_ns,
+        );
+        saga.memory(manifest.memory_bytes.into());
+        let records = Records::new(&manifest, policy.text_bytes);
+        let calls = Calls::new(clock, manifest, Box::default(), records, saga);
+        let now = Duration::from_nanos(now_ns);
+        Box::new(Self {
+            serial,
+            rune,
+            digest,
+            policy,
+            grant,
+            state: State::Resting(Box::new(calls)),
+            phase: Phase::Waiting,
+            backoff: Backoff::new(),
+            due: now,
+            started: now,
+            triggers: 0,
+            error: None,
+        })
+    }
+
     /// What it is and what it needs.
     pub fn manifest(&self) -> &ManifestView<'static> {
         self.rune.manifest()
@@ -223,7 +263,7 @@ impl<E: Engine, C: Clock> Unit<E, C> {
     /// Gives back the memory of its instance.
     fn rest(&mut self, phase: Phase) {
         self.state = match core::mem::replace(&mut self.state, State::Between) {
-            State::Live(instance) => State::Resting(Box::new(instance.into_host())),
+            State::Live(instance) => State::Resting(instance.into_host()),
             resting @ (State::Resting(_) | State::Between) => resting,
         };
         self.calls().sources = Box::default();
@@ -243,7 +283,7 @@ impl<E: Engine, C: Clock> Unit<E, C> {
         };
         calls.sources = sources.into();
         calls.saga.started();
-        match engine.start(&self.rune, &self.limits(), *calls) {
+        match engine.start(&self.rune, &self.limits(), calls) {
             Ok(instance) => {
                 self.state = State::Live(instance);
                 self.started = Duration::from_nanos(board.clock().now_ns());
@@ -252,7 +292,7 @@ impl<E: Engine, C: Clock> Unit<E, C> {
                 Ok(())
             }
             Err((error, calls)) => {
-                self.state = State::Resting(Box::new(calls));
+                self.state = State::Resting(calls);
                 self.rest(Phase::Waiting);
                 Err(Failed::Start(error))
             }
@@ -380,38 +420,13 @@ impl<E: Engine, B: Board, const RUNES: usize> Scheduler<E, B, RUNES> {
         let grant = grant(&rune, table, &policy, E::FEATURES, left).map_err(AddError::Refused)?;
         let place = self.units.iter().position(Option::is_none);
         let place = place.ok_or(AddError::Full(RUNES))?;
-        let manifest = *rune.manifest();
-        let marked = rune.imports().contains(Import::Mark);
-        let stages = if marked { manifest.stages.len() } else { 0 };
-        let clock = self.board.clock();
-        let now_ns = clock.now_ns();
-        let mut saga = Recorder::new(
-            vec![rune_saga::Stage::new(); stages].into_boxed_slice(),
-            vec![rune_saga::Output::new(); manifest.outputs.len()].into_boxed_slice(),
-            now_ns,
-        );
-        saga.memory(manifest.memory_bytes.into());
-        let records = Records::new(&manifest, policy.text_bytes);
-        let calls = Calls::new(clock, manifest, Box::default(), records, saga);
-        self.serial = self.serial.wrapping_add(1);
-        let now = Duration::from_nanos(now_ns);
-        if !self.board.starts(place, &manifest, &digest) {
+        if !self.board.starts(place, rune.manifest(), &digest) {
             return Err(AddError::Denied);
         }
-        let mut unit = Box::new(Unit {
-            serial: self.serial,
-            rune,
-            digest,
-            policy,
-            grant,
-            state: State::Resting(Box::new(calls)),
-            phase: Phase::Waiting,
-            backoff: Backoff::new(),
-            due: now,
-            started: now,
-            triggers: 0,
-            error: None,
-        });
+        self.serial = self.serial.wrapping_add(1);
+        let clock = self.board.clock();
+        let now = Duration::from_nanos(clock.now_ns());
+        let mut unit = Unit::new(self.serial, rune, digest, policy, grant, clock);
         match unit.start(&self.engine, &mut self.board) {
             Ok(()) => {}
             Err(Failed::Start(error)) => return Err(AddError::Start(error)),

@@ -110,10 +110,6 @@ fn quoted(bytes: &[u8]) -> String {
     })
 }
 
-fn bare(call: &str) -> Vec<u8> {
-    module("bare", 1, 1, call, "")
-}
-
 /// A rune that runs well, of a version.
 fn version(version: u16) -> Vec<u8> {
     module("bare", version, 1, "i32.const 1", "")

@@ -2,6 +2,7 @@
 
 mod interpreter;
 
+use alloc::boxed::Box;
 use core::fmt;
 
 use rune_abi::{Import, WasmFeatures};
@@ -18,6 +19,12 @@ pub trait Host {
     /// # Errors
     /// The rune is to be stopped; the host knows why.
     fn import(&mut self, import: Import, args: [u32; 3], memory: &mut [u8]) -> Result<i32, Stop>;
+}
+
+impl<H: Host + ?Sized> Host for Box<H> {
+    fn import(&mut self, import: Import, args: [u32; 3], memory: &mut [u8]) -> Result<i32, Stop> {
+        (**self).import(import, args, memory)
+    }
 }
 
 /// Why a call did not return.
