@@ -260,7 +260,7 @@ pub(crate) fn grant(
     })
 }
 
-fn not_opened(error: OpenError) -> GrantError {
+pub(crate) fn not_opened(error: OpenError) -> GrantError {
     match error {
         OpenError::Refused(reasons) => GrantError::Refused(reasons),
         OpenError::Source(error) => GrantError::Source(error),
@@ -301,7 +301,7 @@ fn input<'a>(capabilities: &'a [Capability], given: &[Given]) -> Option<&'a str>
 }
 
 /// What the host's own sources and flags give each capability.
-fn given_by_hand(
+pub(crate) fn given_by_hand(
     manifest: &Manifest,
     sources: Vec<(String, Box<dyn Source>)>,
     flags: &[SourceFlag],
@@ -477,7 +477,7 @@ fn unmet(rune: &Rune, limits: &Limits, policy: Option<&Policy>) -> Vec<String> {
 }
 
 /// That no flag feeds a capability, and which would.
-fn unfed(manifest: &Manifest, capability: &Capability) -> String {
+pub(crate) fn unfed(manifest: &Manifest, capability: &Capability) -> String {
     let flag = capability::flag(capability.kind);
     let of_kind = |c: &&Capability| c.kind == capability.kind;
     let name = if manifest.capabilities.iter().filter(of_kind).count() == 1 {

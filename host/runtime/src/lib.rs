@@ -64,6 +64,7 @@ mod cmd;
 mod consent;
 mod engine;
 mod grant;
+mod input;
 mod output;
 mod policy;
 mod private;
@@ -84,12 +85,15 @@ use rune_abi::{Import, Manifest, ManifestError};
 use sha2::{Digest, Sha256};
 
 pub use cache::Cache;
-pub use capability::{Read, Recorder, Replay, Sensor, Source, SourceError, SourceErrorKind, Stamp};
+pub use capability::{
+    Read, Recorder, Recording, Replay, Sensor, Source, SourceError, SourceErrorKind, Stamp,
+};
 pub use engine::{
     Call, CallError, Cause, CompileError, Compiler, Health, Instance, Listener, Runtime, Span,
     StartError, Tracer, WorkerLimits, health, now, worker,
 };
 pub use grant::{GrantError, Grants, Offer, SourceFlag};
+pub use input::Input;
 pub use output::{
     Elements, Meters, Record, SinkCounters, Tensor,
     router::{Loss, Report, Router, SendError},

@@ -42,20 +42,30 @@ pub(super) fn plan(
     capability: &Capability,
     name: &str,
     setup: &Setup,
-    (width, height): (u32, u32),
+    size: (u32, u32),
     stride: u32,
     format: PixelFormat,
 ) -> Result<ImagePlan, OpenError> {
-    let source = Camera::Image(ImageSource {
+    let source = Camera::Image(source(size, stride, format, setup.crop));
+    match adapted::plan(capability, name, &source)? {
+        Plan::Image(plan) => Ok(plan),
+        Plan::Stream(_) => unreachable!("a picture is no stream"),
+    }
+}
+
+/// What gives pictures of this form; all of them where nothing else is said.
+pub(super) fn source(
+    (width, height): (u32, u32),
+    stride: u32,
+    format: PixelFormat,
+    crop: Option<Crop>,
+) -> ImageSource {
+    ImageSource {
         width,
         height,
         stride,
         format,
-        crop: setup.crop.unwrap_or(Crop::Whole),
-    });
-    match adapted::plan(capability, name, &source)? {
-        Plan::Image(plan) => Ok(plan),
-        Plan::Stream(_) => unreachable!("a picture is no stream"),
+        crop: crop.unwrap_or(Crop::Whole),
     }
 }
 

@@ -12,6 +12,7 @@ mod image;
 mod live;
 mod rand;
 mod record;
+mod recorded;
 mod serial;
 mod setup;
 mod sound;
@@ -26,6 +27,8 @@ use rune_abi::{Capability, CapabilityKind};
 
 use files::Files;
 pub use record::{Recorder, Replay};
+pub use recorded::Recording;
+pub(crate) use recorded::recording;
 pub use setup::Sensor;
 pub(crate) use setup::{Setup, axes, crop, unit};
 

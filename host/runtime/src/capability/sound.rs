@@ -23,6 +23,26 @@ pub(super) fn open(capability: &Capability, files: &Files) -> Result<Box<dyn Sou
     Ok(Box::new(Windows::new(capability, recordings, 2, "sample")?))
 }
 
+/// The samples of a WAV file as a sensor gives them, integers in no more bytes than they take.
+pub(super) fn samples(name: &str, bytes: &[u8]) -> Result<(SoundSource, Vec<u8>), SourceError> {
+    let (mut source, bytes) = decode(name, bytes)?;
+    let words = bytes.chunks_exact(4);
+    // The lower bytes, which are zeros in all samples.
+    let spare = words
+        .clone()
+        .map(|word| word.iter().take_while(|b| **b == 0).count());
+    let (format, skip) = match (source.format, spare.min().unwrap_or(0)) {
+        (SampleFormat::S32, 2..) => (SampleFormat::S16, 2),
+        (SampleFormat::S32, 1) => (SampleFormat::S24In3, 1),
+        (format, _) => (format, 0),
+    };
+    source.format = format;
+    Ok((
+        source,
+        words.flat_map(|word| &word[skip..]).copied().collect(),
+    ))
+}
+
 /// What a WAV file holds. Integers of any width are moved to the upper end of 32 bits.
 fn decode(name: &str, bytes: &[u8]) -> Result<(SoundSource, Vec<u8>), SourceError> {
     let bad =
@@ -119,6 +139,32 @@ mod tests {
         let loud = [1.5f32, -1.5, f32::NAN];
         let loud = samples(&wav(1, 32, WavFormat::Float, &loud));
         assert_eq!(loud, [i16::MAX, i16::MIN, 0]);
+    }
+
+    #[test]
+    fn samples_take_no_more_bytes_than_they_have() {
+        let form = |bytes: &[u8]| {
+            let (source, bytes) = super::samples("a.wav", bytes).unwrap();
+            (source.format, bytes)
+        };
+        let int = WavFormat::Int;
+        let (s16, s24) = (SampleFormat::S16, SampleFormat::S24In3);
+        assert_eq!(form(&wav(1, 8, int, &[1, -1])), (s16, vec![0, 1, 0, 255]));
+        assert_eq!(
+            form(&wav(1, 16, int, &[1, -2])),
+            (s16, vec![1, 0, 254, 255])
+        );
+        assert_eq!(
+            form(&wav(1, 24, int, &[1, 256])),
+            (s24, vec![1, 0, 0, 0, 1, 0])
+        );
+        let (format, bytes) = form(&wav(1, 32, int, &[1, 0]));
+        assert_eq!((format, bytes.len()), (SampleFormat::S32, 8));
+        let (format, bytes) = form(&wav(1, 32, WavFormat::Float, &[0.5f32]));
+        assert_eq!(
+            (format, bytes),
+            (SampleFormat::F32, 0.5f32.to_le_bytes().to_vec())
+        );
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(super) fn open_accel(
 
 /// What the numbers of a file are: where nothing is said, g, with the axes of the device, as often as the rune
 /// asks for.
-fn readings(capability: &Capability, setup: &Setup) -> MotionSource {
+pub(super) fn readings(capability: &Capability, setup: &Setup) -> MotionSource {
     let wanted = integer(capability, "hz").and_then(|hz| u32::try_from(hz).ok());
     MotionSource {
         rate: setup.rate().or(wanted.map(Rate::hz)),
@@ -71,7 +71,7 @@ pub(super) fn open(capability: &Capability, files: &Files) -> Result<Box<dyn Sou
 
 /// The numbers of a CSV file as little-endian f32. Empty lines are skipped, and so is a first line that is
 /// a header: one in which no field is a number.
-fn floats(name: &str, bytes: &[u8], columns: usize) -> Result<Vec<u8>, SourceError> {
+pub(super) fn floats(name: &str, bytes: &[u8], columns: usize) -> Result<Vec<u8>, SourceError> {
     let text = std::str::from_utf8(bytes).map_err(|_| SourceError::new(name, "it is not text"))?;
     let text = text.trim_start_matches('\u{feff}');
     let mut data = vec![];
