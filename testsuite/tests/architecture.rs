@@ -27,7 +27,7 @@ fn front_and_back_meet_only_in_ir() {
         ("rune-adapt", &["rune-abi"]),
         ("rune-core", &["rune-abi", "rune-adapt", "rune-saga"]),
         ("rune-install", &[]),
-        ("rune-link", &["rune-install"]),
+        ("rune-link", &["rune-adapt", "rune-install"]),
         ("rune-ir", &["rune-abi"]),
         ("rune-runefile", &["rune-abi", "rune-ir"]),
         ("rune-models", &["rune-ir"]),

@@ -12,6 +12,7 @@ use crate::{
     frame::PAYLOAD_BYTES,
     install::{Install, Installed},
     run::{Run, Rune},
+    sensor::{Play, Played},
 };
 
 /// Most bytes of data in one request or reply.
@@ -25,7 +26,7 @@ pub type Digest = [u8; 32];
 pub struct Unreadable;
 
 /// What a host asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Request<'a> {
     /// Who is there? [`Reply::About`].
     About,
@@ -63,6 +64,8 @@ pub enum Request<'a> {
     },
     /// Starts the board anew. Not answered.
     Reset,
+    /// Something of the sensors that the host plays.
+    Play(Play<'a>),
 }
 
 /// What a board answers.
@@ -89,6 +92,8 @@ pub enum Reply<'a> {
     Text(&'a [u8]),
     /// How the board is.
     Status(Status<'a>),
+    /// How a sensor is that the host plays.
+    Played(Played),
 }
 
 /// Who a board is.
@@ -287,6 +292,7 @@ impl<'a> Request<'a> {
                 w.byte(u8::from(is_torn));
             }
             Self::Crash(crash) => w.byte(crash as u8),
+            Self::Play(play) => play.write(&mut w),
         }
         w.done()
     }
@@ -301,6 +307,7 @@ impl<'a> Request<'a> {
             Self::Status => 10,
             Self::Reset => 11,
             Self::Crash(_) => 12,
+            Self::Play(_) => 13,
         }
     }
 
@@ -329,6 +336,7 @@ impl<'a> Request<'a> {
                 10 => Self::Status,
                 11 => Self::Reset,
                 12 => Self::Crash(Crash::of(r.byte()?)?),
+                13 => Self::Play(Play::read(&mut r)?),
                 _ => return Err(Unreadable),
             };
             r.end(request)
@@ -400,6 +408,10 @@ impl<'a> Reply<'a> {
                     reason.write(&mut w);
                 }
             }
+            Self::Played(played) => {
+                w.byte(9);
+                played.write(&mut w);
+            }
         }
         w.done()
     }
@@ -439,6 +451,7 @@ impl<'a> Reply<'a> {
                     _ => Some(Reason::read(&mut r)?),
                 },
             }),
+            9 => Self::Played(Played::read(&mut r)?),
             _ => return Err(Unreadable),
         };
         Ok((number, r.end(reply)?))

@@ -1,10 +1,11 @@
 //! Every request and reply comes out as it went in, and any bytes are read or refused.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use rune_adapt::{Rate, SampleFormat, SoundSource, Source};
 use rune_install::Phase;
 use rune_link::{
-    About, Crash, DATA_BYTES, Doing, FAILURES, Install, Installed, PAYLOAD_BYTES, Reason, Reply,
-    Request, Run, Rune, Status, Unreadable, When,
+    About, Crash, DATA_BYTES, Doing, FAILURES, Install, Installed, PAYLOAD_BYTES, Play, Played,
+    Reason, Reply, Request, Run, Rune, Status, Unreadable, When,
 };
 
 /// Messages of each kind that are made at random.
@@ -95,7 +96,7 @@ impl Parts {
 
 fn request<'a>(random: &mut Random, parts: &'a Parts) -> Request<'a> {
     let Parts { data, name, .. } = parts;
-    match random.below(17) {
+    match random.below(20) {
         0 => Request::About,
         1 => Request::Install(Install::Begin {
             bytes: random.u32(),
@@ -134,13 +135,30 @@ fn request<'a>(random: &mut Random, parts: &'a Parts) -> Request<'a> {
             after: random.u32(),
             is_torn: random.flag(),
         },
+        16 => Request::Play(Play::Clear {
+            samples: random.u32(),
+        }),
+        17 => Request::Play(Play::Add(Source::Sound(SoundSource {
+            rate: Rate {
+                numerator: random.u32(),
+                denominator: random.u32(),
+            },
+            channels: random.u32() as u16,
+            format: random.of(&[SampleFormat::U8, SampleFormat::F32]),
+        }))),
+        18 => Request::Play(Play::Feed {
+            place: random.byte(),
+            sensor: random.byte(),
+            is_end: random.flag(),
+            data,
+        }),
         _ => Request::Reset,
     }
 }
 
 fn reply<'a>(random: &mut Random, parts: &'a Parts) -> Reply<'a> {
     let Parts { data, name, text } = parts;
-    match random.below(9) {
+    match random.below(10) {
         0 => Reply::Done,
         1 => Reply::Refused(text),
         2 => Reply::About(About {
@@ -180,6 +198,12 @@ fn reply<'a>(random: &mut Random, parts: &'a Parts) -> Reply<'a> {
             error: text,
         }),
         7 => Reply::Text(data),
+        8 => Reply::Played(Played {
+            room: random.u32(),
+            lost: random.u32(),
+            samples: random.u32(),
+            is_over: random.flag(),
+        }),
         _ => Reply::Status(Status {
             time_ns: random.next(),
             heap_bytes: random.u32(),
