@@ -1,6 +1,6 @@
 //! What the scheduler of the core asks of this board.
 //!
-//! Its sensors are the host's: it feeds samples of every kind over the link, in the type that a rune asks for.
+//! Its sensors are the host's, see `sensors.rs`; of kinds that are not adapted, it feeds whole samples over the link.
 
 use alloc::{boxed::Box, collections::VecDeque, rc::Rc, vec, vec::Vec};
 use core::{
@@ -8,12 +8,17 @@ use core::{
     fmt::{self, Write as _},
 };
 
-use rune_abi::{CapabilityKind, CapabilityView, ManifestView, OutputKind};
-use rune_core::{
-    Gives, Policy, Progress, Read, Schedule, Sensor, Source, SourceError, Table, Written,
-};
+use rune_abi::{CapabilityView, ManifestView};
+use rune_core::{Policy, Progress, Read, Schedule, Source, SourceError, Table, Written};
 
-use crate::{clock, installs::Installs, server::Server, uart::say, watchdog::Watchdog};
+use crate::{
+    clock,
+    installs::Installs,
+    sensors::{Said, Sensors, TABLE},
+    server::Server,
+    uart::say,
+    watchdog::Watchdog,
+};
 
 /// Runes that run at once.
 pub(crate) const PLACES: usize = 4;
@@ -21,37 +26,11 @@ pub(crate) const PLACES: usize = 4;
 /// Most bytes of lines of a rune that nobody has fetched.
 const LINES: usize = 8 << 10;
 
-/// A sensor that the host plays.
-const fn fed(kind: CapabilityKind) -> Sensor {
-    Sensor {
-        name: "the host",
-        kind,
-        gives: Gives::Exact,
-        ranges: &[],
-    }
-}
-
-pub(crate) static TABLE: Table = Table {
-    bases: &["runicos/base"],
-    sensors: &[
-        fed(CapabilityKind::Rand),
-        fed(CapabilityKind::Sound),
-        fed(CapabilityKind::Accel),
-        fed(CapabilityKind::Image),
-        fed(CapabilityKind::Raw),
-        fed(CapabilityKind::FloatImage),
-        fed(CapabilityKind::Temperature),
-        fed(CapabilityKind::Gpio),
-    ],
-    outputs: &[OutputKind::Serial],
-    memory_bytes: 2 << 20,
-    code_bytes: 256 << 10,
-};
-
-/// What a rune may have: it is called when the host asks for it, and shorter than the watchdog's period.
-pub(crate) fn policy() -> Policy {
+/// What a rune may have: it is called when the host asks for it, or as its sensors say, and shorter than the watchdog's
+/// period.
+pub(crate) fn policy(schedule: Schedule) -> Policy {
     Policy {
-        schedule: Schedule::Trigger,
+        schedule,
         memory_bytes: TABLE.memory_bytes,
         ..Policy::default()
     }
@@ -107,11 +86,17 @@ pub(crate) struct Exchange {
     lines: Lines,
     /// Name of the rune.
     name: &'static str,
+    pub(crate) sensors: Sensors,
 }
 
 impl Exchange {
     /// Begins anew, for another rune.
-    pub(crate) fn clear(&mut self) {
+    ///
+    /// # Safety
+    /// As of [`Sensors::end`].
+    pub(crate) unsafe fn clear(&mut self) {
+        // SAFETY: the caller says so.
+        unsafe { core::mem::take(&mut self.sensors).end() };
         self.inboxes.clear();
         self.lines.bytes.clear();
         self.name = "";
@@ -179,6 +164,10 @@ pub(crate) struct Board {
     pub(crate) installs: Installs,
     /// By the places of runes.
     pub(crate) exchanges: [Exchange; PLACES],
+    /// What the host has said of the sensors of the rune that is tried next.
+    pub(crate) said: Option<Said>,
+    /// Those of the rune that is being added, which has no place yet.
+    pub(crate) added: Sensors,
     /// The place of the rune that is being started.
     starting: usize,
     watchdog: Watchdog,
@@ -194,6 +183,8 @@ impl Board {
             server,
             installs,
             exchanges,
+            said: None,
+            added: Sensors::default(),
             starting: 0,
             watchdog,
         }
@@ -208,30 +199,49 @@ impl rune_core::Board for Board {
     }
 
     fn table(&self) -> &'static Table {
-        &TABLE
+        self.added.table()
     }
 
     fn starts(&mut self, place: usize, rune: &ManifestView<'static>, digest: &[u8; 32]) -> bool {
         self.starting = place;
-        self.exchanges[place].name = rune.name;
+        let exchange = &mut self.exchanges[place];
+        exchange.name = rune.name;
+        // One that is started anew keeps its own.
+        if self.added.is_any() {
+            exchange.sensors = core::mem::take(&mut self.added);
+        }
         self.installs.starts(rune.name, digest)
     }
 
     fn open(
         &mut self,
-        _: usize,
+        row: usize,
         index: usize,
         capability: &CapabilityView<'static>,
     ) -> Result<Box<dyn Source>, SourceError> {
+        let sensors = self.exchanges.iter_mut().map(|e| &mut e.sensors);
+        let in_use = sensors.map(Sensors::memory).sum();
+        let exchange = &mut self.exchanges[self.starting];
+        let played = exchange.sensors.open(row, capability, in_use);
+        // What is played has no inbox, but a place among them.
+        let bytes = if played.is_some() {
+            0
+        } else {
+            capability.ty.bytes() as usize
+        };
+        if bytes > TABLE.memory_bytes as usize {
+            return Err(SourceError::Failed(
+                "its samples are larger than the memory of the board",
+            ));
+        }
         let inbox = Rc::new(RefCell::new(Inbox {
-            sample: vec![0; capability.ty.bytes() as usize].into(),
+            sample: vec![0; bytes].into(),
             filled: 0,
         }));
         // They are opened in order, each time from the first on.
-        let inboxes = &mut self.exchanges[self.starting].inboxes;
-        inboxes.truncate(index);
-        inboxes.push(inbox.clone());
-        Ok(Box::new(Fed(inbox)))
+        exchange.inboxes.truncate(index);
+        exchange.inboxes.push(inbox.clone());
+        played.unwrap_or_else(|| Ok(Box::new(Fed(inbox))))
     }
 
     fn write(&mut self, written: &Written<'_>) -> bool {
@@ -242,11 +252,25 @@ impl rune_core::Board for Board {
     }
 
     fn say(&mut self, level: u32, rune: &str, line: &str) {
-        say!("{rune}: {level}: {line}");
+        let level = match level {
+            1 => "error",
+            2 => "warning",
+            3 => "note",
+            4 => "debug",
+            _ => "trace",
+        };
+        say!("{level}: {rune}: {line}");
     }
 
     fn poll_links(&mut self) -> bool {
-        self.server.poll(&mut self.exchanges, &mut self.installs)
+        let Self {
+            server,
+            installs,
+            exchanges,
+            said,
+            ..
+        } = self;
+        server.poll(exchanges, said, installs)
     }
 
     fn feed_watchdog(&mut self, _: Progress) {

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use embedded_storage::nor_flash::NorFlashErrorKind;
-use rune_core::{Engine, Interpreter, Policy, Text, check, grant};
+use rune_core::{Engine, Interpreter, Policy, Table, Text, check, grant};
 use rune_install::{
     Error, Fate, Identity, Installer, Name, OpenError, Opening, Options, Phase, Pool, Refused,
     Upload,
@@ -12,7 +12,7 @@ use rune_install::{
 use rune_link::{Digest, Install, Installed, Reply};
 use sha2::{Digest as _, Sha256};
 
-use crate::{board::TABLE, nor::Flash, uart::say, watchdog};
+use crate::{nor::Flash, sensors::TABLE, uart::say, watchdog};
 
 /// Slots: more than the runes that may run, so that there is one for an upload, and others for what was before.
 pub(crate) const SLOTS: usize = 7;
@@ -126,7 +126,7 @@ impl Installs {
     fn end(&mut self, policy: &Policy) -> Result<usize, Why> {
         let slot = self.with(Store::end)?;
         let store = self.store()?;
-        match verify(store, slot, policy, TABLE.memory_bytes) {
+        match verify(store, slot, &TABLE, policy, TABLE.memory_bytes) {
             Ok(identity) => store.verified(identity).map_err(said),
             Err(why) => {
                 store.refused().map_err(said)?;
@@ -159,10 +159,16 @@ impl Installs {
         Some(store.pool().slots()[slot].digest)
     }
 
-    /// Whether the rune of a digest is whole and gets what it needs, where so much memory is left.
-    pub(crate) fn fits(&mut self, digest: &Digest, policy: &Policy, left: u32) -> Result<(), Why> {
+    /// Whether the rune of a digest is whole and gets what it needs of a table, where so much memory is left.
+    pub(crate) fn fits(
+        &mut self,
+        digest: &Digest,
+        table: &'static Table,
+        policy: &Policy,
+        left: u32,
+    ) -> Result<(), Why> {
         let slot = self.holding(digest)?;
-        verify(self.store()?, slot, policy, left).map(drop)
+        verify(self.store()?, slot, table, policy, left).map(drop)
     }
 
     /// The name of the rune of a digest that is VERIFIED, in TRIAL or CONFIRMED.
@@ -269,7 +275,13 @@ impl Installs {
 }
 
 /// What a complete upload is, where it is whole, keeps the contract, and the board has what it needs.
-fn verify(store: &Store, slot: usize, policy: &Policy, left: u32) -> Result<Identity, Why> {
+fn verify(
+    store: &Store,
+    slot: usize,
+    table: &'static Table,
+    policy: &Policy,
+    left: u32,
+) -> Result<Identity, Why> {
     let entry = &store.pool().slots()[slot];
     let bytes = store.storage().bytes(slot, entry.bytes as usize);
     let bytes = bytes.ok_or_else(|| Text::of("the slot cannot be read"))?;
@@ -278,7 +290,7 @@ fn verify(store: &Store, slot: usize, policy: &Policy, left: u32) -> Result<Iden
     }
     let rune = check(bytes).map_err(Text::of)?;
     let features = <Interpreter as Engine>::FEATURES;
-    grant(&rune, &TABLE, policy, features, left).map_err(Text::of)?;
+    grant(&rune, table, policy, features, left).map_err(Text::of)?;
     let manifest = rune.manifest();
     let version = manifest.version;
     Ok(Identity {

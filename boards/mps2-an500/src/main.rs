@@ -20,6 +20,7 @@ mod installs;
 mod memory;
 mod nor;
 mod runes;
+mod sensors;
 mod server;
 mod uart;
 mod watchdog;

@@ -8,9 +8,10 @@ use rune_install::Name;
 use rune_link::{DATA_BYTES, Digest, Doing, Reply, Run, Rune, When};
 
 use crate::{
-    board::{self, Board, PLACES, TABLE},
+    board::{self, Board, PLACES},
     clock,
     installs::{SLOTS, Why},
+    sensors::{Sensors, TABLE},
     server::Command,
     uart::say,
 };
@@ -63,7 +64,7 @@ impl Runes {
             let name = self.board().installs.name(slot);
             if let Some(name) = name.filter(|name| self.place_of(name).is_none()) {
                 // What went wrong was said.
-                let _ = self.start(name, None);
+                let _ = self.start(name, None, Sensors::default());
             }
         }
     }
@@ -148,13 +149,19 @@ impl Runes {
             self.stop(place);
             self.left[place] = Some(why);
             // What went wrong was said.
-            let _ = self.start(name, None);
+            let _ = self.start(name, None, Sensors::default());
         }
     }
 
     /// Starts the rune of a digest under a name, or else whatever is to run there: until one runs or there is none.
+    /// The first one gets the sensors, as they were said for it.
     /// Where the first one does not start, that is the error, whether another one runs now or not.
-    fn start(&mut self, name: Name, digest: Option<Digest>) -> Result<usize, Why> {
+    fn start(
+        &mut self,
+        name: Name,
+        digest: Option<Digest>,
+        mut sensors: Sensors,
+    ) -> Result<usize, Why> {
         let mut first = None;
         let mut next = digest;
         // Each slot is given up at most once.
@@ -163,7 +170,7 @@ impl Runes {
                 break;
             };
             next = None;
-            let (why, is_final) = match self.launch(name, digest) {
+            let (why, is_final) = match self.launch(name, digest, core::mem::take(&mut sensors)) {
                 Ok(place) => return first.map_or(Ok(place), Err),
                 Err(failed) => failed,
             };
@@ -179,10 +186,24 @@ impl Runes {
     }
 
     /// Starts one rune; gives its place, or why not, and whether it would be so the next time too.
-    fn launch(&mut self, name: Name, digest: Digest) -> Result<usize, (Why, bool)> {
+    fn launch(
+        &mut self,
+        name: Name,
+        digest: Digest,
+        sensors: Sensors,
+    ) -> Result<usize, (Why, bool)> {
         let lent = self.board().installs.lend(&digest);
-        let (slot, bytes) = lent.map_err(|why| (why, true))?;
-        let added = self.scheduler.add(bytes, digest, board::policy());
+        let (slot, bytes) = match lent {
+            Ok(lent) => lent,
+            Err(why) => {
+                // SAFETY: nobody has seen them.
+                unsafe { sensors.end() };
+                return Err((why, true));
+            }
+        };
+        let policy = board::policy(sensors.schedule());
+        self.board().added = sensors;
+        let added = self.scheduler.add(bytes, digest, policy);
         let failed = match added {
             Ok(id) => {
                 let place = id.place();
@@ -207,20 +228,19 @@ impl Runes {
                 (Text::of(error), is_final)
             }
         };
+        let board = self.scheduler.board();
         // A place in which nothing runs has nothing to feed.
-        for (exchange, running) in self
-            .scheduler
-            .board()
-            .exchanges
-            .iter_mut()
-            .zip(&self.running)
-        {
+        for (exchange, running) in board.exchanges.iter_mut().zip(&self.running) {
             if running.is_none() {
-                exchange.clear();
+                // SAFETY: as below.
+                unsafe { exchange.clear() };
             }
         }
         // SAFETY: the scheduler keeps nothing of what it does not take, and the text of its error is a copy.
-        unsafe { self.board().installs.release(slot) };
+        unsafe {
+            core::mem::take(&mut board.added).end();
+            board.installs.release(slot);
+        }
         Err(failed)
     }
 
@@ -235,15 +255,18 @@ impl Runes {
             installs,
             ..
         } = self.scheduler.board();
-        exchanges[place].clear();
-        // SAFETY: the scheduler has let it go, the exchange has forgotten its name, and nothing else had of it.
-        unsafe { installs.release(slot) };
+        // SAFETY: the scheduler has let it go, the exchange forgets its name, and nothing else had of it.
+        unsafe {
+            exchanges[place].clear();
+            installs.release(slot);
+        }
     }
 
     fn try_out(&mut self, digest: Digest) -> Result<usize, Why> {
+        let said = self.board().said.take();
         let name = self.board().installs.name_of(&digest)?;
         let place = self.place_of(&name);
-        let runs = |running: &Running| running.digest == digest;
+        let runs = |running: &Running| running.digest == digest && said.is_none();
         if let Some(place) = place.filter(|place| self.running[*place].as_ref().is_some_and(runs)) {
             return Ok(place);
         }
@@ -255,12 +278,18 @@ impl Runes {
         let others = others.filter(|manifest| manifest.name != name.as_str());
         let taken: u32 = others.map(|manifest| manifest.memory_bytes).sum();
         let left = TABLE.memory_bytes.saturating_sub(taken);
-        let policy = board::policy();
-        self.board().installs.fits(&digest, &policy, left)?;
+        let sensors = said.as_ref().map(Sensors::new).unwrap_or_default();
+        let (table, policy) = (sensors.table(), board::policy(sensors.schedule()));
+        let fits = self.board().installs.fits(&digest, table, &policy, left);
+        if let Err(why) = fits {
+            // SAFETY: no rune was started with them, and the text of the refusal is a copy.
+            unsafe { sensors.end() };
+            return Err(why);
+        }
         if let Some(place) = place {
             self.stop(place);
         }
-        self.start(name, Some(digest))
+        self.start(name, Some(digest), sensors)
     }
 
     fn rollback(&mut self, name: Name) -> Result<(), Why> {
@@ -269,7 +298,7 @@ impl Runes {
             self.stop(place);
         }
         if self.board().installs.candidate(&name).is_some() {
-            self.start(name, None)?;
+            self.start(name, None, Sensors::default())?;
         }
         Ok(())
     }

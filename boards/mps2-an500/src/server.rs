@@ -2,10 +2,11 @@
 
 use cortex_m::peripheral::SCB;
 use rune_abi::ABI_VERSION;
+use rune_core::Schedule;
 use rune_install::Name;
 use rune_link::{
-    About, Decoder, Digest, Frame, Install, PAYLOAD_BYTES, PROTOCOL, Reason, Reply, Request, Run,
-    Status,
+    About, Decoder, Digest, Frame, Install, PAYLOAD_BYTES, PROTOCOL, Play, Reason, Reply, Request,
+    Run, Status,
 };
 
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
     clock,
     installs::{Installs, MOST, SLOTS, Why, named},
     memory,
+    sensors::Said,
     uart::Link,
 };
 
@@ -57,6 +59,7 @@ impl Server {
     pub(crate) fn poll(
         &mut self,
         exchanges: &mut [Exchange; PLACES],
+        said: &mut Option<Said>,
         installs: &mut Installs,
     ) -> bool {
         if self.stands_still || self.command.is_some() {
@@ -90,7 +93,7 @@ impl Server {
             match command(&request) {
                 Some(Ok(command)) => self.command = Some((number, command)),
                 Some(Err(why)) => self.reply(number, Reply::Refused(why.as_str())),
-                None => self.answer(number, &request, exchanges, installs),
+                None => self.answer(number, &request, exchanges, said, installs),
             }
         }
         true
@@ -123,6 +126,7 @@ impl Server {
         number: u8,
         request: &Request<'_>,
         exchanges: &mut [Exchange; PLACES],
+        said: &mut Option<Said>,
         installs: &mut Installs,
     ) {
         let reply = match request {
@@ -135,7 +139,7 @@ impl Server {
                 board: BOARD,
             }),
             Request::Install(install) => {
-                match installs.answer(install, &board::policy()) {
+                match installs.answer(install, &board::policy(Schedule::Trigger)) {
                     Ok(reply) => self.reply(number, reply),
                     Err(why) => self.reply(number, Reply::Refused(why.as_str())),
                 }
@@ -152,6 +156,9 @@ impl Server {
                     exchange.feed(*capability, *offset, data)
                 });
                 fed.map_or_else(Reply::Refused, |()| Reply::Done)
+            }
+            Request::Play(play) => {
+                play_sensor(play, exchanges, said).unwrap_or_else(Reply::Refused)
             }
             Request::Status => Reply::Status(self.status(exchanges)),
             Request::Reset => SCB::sys_reset(),
@@ -197,6 +204,32 @@ impl Server {
     }
 }
 
+/// Does what concerns the sensors that the host plays.
+fn play_sensor(
+    play: &Play<'_>,
+    exchanges: &mut [Exchange; PLACES],
+    said: &mut Option<Said>,
+) -> Result<Reply<'static>, &'static str> {
+    match *play {
+        Play::Clear { samples } => *said = Some(Said::new(samples)),
+        Play::Add(given) => said
+            .as_mut()
+            .ok_or("it was not said that sensors follow")?
+            .add(given)?,
+        Play::Feed {
+            place,
+            sensor,
+            is_end,
+            data,
+        } => {
+            let exchange = exchanges.get_mut(usize::from(place));
+            let sensors = &mut exchange.ok_or("there is no such place")?.sensors;
+            return sensors.feed(sensor, data, is_end).map(Reply::Played);
+        }
+    }
+    Ok(Reply::Done)
+}
+
 /// What a request asks of the scheduler; `None` where it asks it nothing.
 fn command(request: &Request<'_>) -> Option<Result<Command, Why>> {
     Some(match *request {
@@ -213,6 +246,7 @@ fn command(request: &Request<'_>) -> Option<Result<Command, Why>> {
         },
         Request::About
         | Request::Feed { .. }
+        | Request::Play(_)
         | Request::Status
         | Request::Crash(_)
         | Request::StopFlash { .. }

@@ -281,7 +281,7 @@ fn read_rate(r: &mut Reader<'_>) -> Result<Rate, Unreadable> {
     })
 }
 
-fn place<T: PartialEq>(all: &[T], value: T) -> u8 {
+fn place<T: Copy + PartialEq>(all: &[T], value: T) -> u8 {
     let place = all.iter().position(|other| *other == value);
     place.expect("all of them are listed") as u8
 }
