@@ -208,7 +208,7 @@ pub fn rounds(output: &Output, feeds: &[Feed], count: usize) -> Vec<Vec<Outcome>
 }
 
 /// One source per capability that gives its samples so many times.
-fn sources(output: &Output, feeds: &[Feed], count: usize) -> Vec<Box<dyn Source>> {
+pub fn sources(output: &Output, feeds: &[Feed], count: usize) -> Vec<Box<dyn Source>> {
     let capabilities = 0..output.manifest.capabilities.len();
     let queue = |i: usize| {
         let feeds = iter::repeat_n(feeds, count).flatten();

@@ -9,6 +9,7 @@ pub mod examples;
 pub mod memory;
 pub mod overlay;
 pub mod pages;
+pub mod play;
 pub mod qemu;
 pub mod random;
 

@@ -16,7 +16,6 @@ use std::{
 
 use object::{Object, ObjectSection, SectionFlags, elf};
 use rune_link::{Decoder, Frame, PAYLOAD_BYTES, Reply, Request};
-use rune_runtime::{Read as Sample, Rune, Source};
 use runec::toolchain::Rust;
 
 pub use install::{Slot, Unit};
@@ -349,43 +348,6 @@ impl Machine {
     /// As [`ask`](Self::ask).
     pub fn request(&mut self, request: &Request<'_>) -> Result<(), String> {
         self.ask(request, |reply| (reply == Reply::Done).then_some(()))
-    }
-
-    /// Installs a rune in place of all others and calls it as `rune run` does: until a source ends, or so many times;
-    /// once where nobody says and the sources never end. Gives what each call writes to `print`.
-    ///
-    /// # Errors
-    /// As [`call`](Self::call), or that a source cannot be read.
-    pub fn run(
-        &mut self,
-        bytes: &[u8],
-        rune: &Rune,
-        mut sources: Vec<Box<dyn Source>>,
-        calls: Option<u64>,
-        mut print: impl FnMut(&str),
-    ) -> Result<(), String> {
-        for slot in self.slots()? {
-            // Of a name with two slots both are gone already.
-            if !slot.name.is_empty() && self.slots()?.iter().any(|s| s.name == slot.name) {
-                self.remove(&slot.name)?;
-            }
-        }
-        let place = self.install(bytes)?;
-        let is_endless = sources.iter().all(|source| source.is_endless());
-        let capabilities = &rune.manifest().capabilities;
-        let sizes = capabilities.iter().map(|c| c.ty.bytes() as usize);
-        let mut samples: Vec<Vec<u8>> = sizes.map(|size| vec![0; size]).collect();
-        for _ in 0..calls.unwrap_or(if is_endless { 1 } else { u64::MAX }) {
-            for (source, sample) in sources.iter_mut().zip(&mut samples) {
-                let read = source.read(sample, Instant::now() + PATIENCE);
-                match read.map_err(|e| e.to_string())? {
-                    Sample::Sample => {}
-                    Sample::End { .. } => return Ok(()),
-                }
-            }
-            print(&self.call(place, &samples)?);
-        }
-        Ok(())
     }
 }
 

@@ -253,8 +253,8 @@ fn example(machine: &mut Machine, runefile: &str, flags: &[(CapabilityKind, &str
         }
     }
     let mut found = String::new();
-    let sources = grant().into_sources();
-    let ran = machine.run(&bytes, &rune, sources, None, |lines| found += lines);
+    let inputs = rune.inputs(&flags).unwrap();
+    let ran = machine.run(&bytes, &rune, inputs, None, |lines| found += lines);
     assert_eq!(ran, Ok(()), "{runefile}: {:?}", machine.console());
     assert!(!expected.is_empty());
     assert_eq!(found, expected, "{runefile}");

@@ -5,16 +5,17 @@
 
 use std::fs;
 
-use rune_codegen::Options;
+use rune_codegen::{Options, Output};
 use rune_ir::{
     check::{TypedKind, Verified},
     eval::Data,
     ty::ElementType,
 };
-use rune_runtime::{Grants, Limits, Read, Rune, Source, SourceError};
+use rune_runtime::{Call, Grants, Input, Limits, Read, Rune, Source, SourceError, serial};
 use rune_testsuite::{
     cases,
     engines::{self, Feed, Outcome},
+    play,
 };
 use serde_json::Value;
 
@@ -59,6 +60,76 @@ fn every_engine_gives_what_the_case_says() {
             );
         }
     }
+}
+
+/// What does not run on the emulated board, by case and way of compiling, and why.
+const MISFITS: &[(&str, &str, &str)] = &[];
+
+/// The same bytes as on Linux, one rune after the other on one board; where a rune fails, with the same words.
+#[test]
+fn the_emulated_board_gives_the_lines_of_linux() {
+    let Some(mut board) = play::board("the_emulated_board_gives_the_lines_of_linux") else {
+        return;
+    };
+    let mut misfits = vec![];
+    let mut runs = 0;
+    for path in cases("run") {
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        let verified = engines::check(&path).output.unwrap();
+        let feeds: Vec<Feed> = text
+            .lines()
+            .filter_map(|l| l.strip_prefix("#!"))
+            .map(|l| Expected::parse(l, &verified).feed)
+            .collect();
+        let mut done: Vec<Vec<u8>> = vec![];
+        for (variant, options) in engines::variants() {
+            let output = engines::compile(&path, &options).output.unwrap();
+            // Where it makes no difference, once is enough.
+            if done.contains(&output.wasm) {
+                continue;
+            }
+            done.push(output.wasm.clone());
+            let linux = on_linux(&output, &feeds);
+            let rune = Rune::load(output.wasm.clone()).unwrap();
+            let sources = engines::sources(&output, &feeds, 1);
+            let inputs = sources.into_iter().map(Input::Samples).collect();
+            let calls = Some(feeds.len() as u64);
+            let mut lines = String::new();
+            let ran = board.run(&output.wasm, &rune, inputs, calls, |more| lines += more);
+            if let Err(why) = &ran
+                && board.look(0).is_err()
+            {
+                misfits.push((name.to_owned(), variant, why.clone()));
+                continue;
+            }
+            assert_eq!((lines, ran), linux, "{name} {variant}");
+            runs += 1;
+        }
+    }
+    let misfits: Vec<_> = misfits
+        .iter()
+        .map(|(name, variant, why)| (name.as_str(), *variant, why.as_str()))
+        .collect();
+    assert_eq!(misfits, MISFITS);
+    assert!(runs >= 17, "{runs}");
+}
+
+/// The lines that Linux prints for these calls, and why the rune failed, if it did.
+fn on_linux(output: &Output, feeds: &[Feed]) -> (String, Result<(), String>) {
+    let rune = Rune::load(output.wasm.clone()).unwrap();
+    let grants = Grants::new(engines::sources(output, feeds, 1), Limits::default());
+    let mut instance = rune.start(grants, Box::new(|_, _| {})).unwrap();
+    let mut lines = String::new();
+    for _ in feeds {
+        match instance.call() {
+            Ok(Call::Output(records)) => lines += &(serial::line(rune.manifest(), records) + "\n"),
+            Ok(Call::NoOutput) => {}
+            Ok(Call::End) => break,
+            Err(error) => return (lines, Err(error.to_string())),
+        }
+    }
+    (lines, Ok(()))
 }
 
 /// A rune that was asked to marks its stages: the host knows how long each ran, and which one failed.

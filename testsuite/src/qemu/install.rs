@@ -165,6 +165,18 @@ impl Machine {
         self.request(&Request::Install(Install::Remove(name)))
     }
 
+    /// Removes every rune that has a name.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub fn remove_all(&mut self) -> Result<(), String> {
+        let mut names: Vec<String> = self.slots()?.into_iter().map(|slot| slot.name).collect();
+        names.sort();
+        names.dedup();
+        names.retain(|name| !name.is_empty());
+        names.iter().try_for_each(|name| self.remove(name))
+    }
+
     /// Everything in slots that are not EMPTY.
     ///
     /// # Errors
@@ -220,15 +232,22 @@ impl Machine {
     /// # Errors
     /// As [`ask`](Self::ask).
     pub fn feed(&mut self, place: u8, samples: &[Vec<u8>]) -> Result<(), String> {
-        for (capability, sample) in (0..).zip(samples) {
-            for (offset, data) in (0u32..).step_by(DATA_BYTES).zip(sample.chunks(DATA_BYTES)) {
-                self.request(&Request::Feed {
-                    place,
-                    capability,
-                    offset,
-                    data,
-                })?;
-            }
+        let mut samples = (0..).zip(samples);
+        samples.try_for_each(|(capability, sample)| self.feed_one(place, capability, sample))
+    }
+
+    /// Feeds the rune in a place a sample for one capability.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub fn feed_one(&mut self, place: u8, capability: u8, sample: &[u8]) -> Result<(), String> {
+        for (offset, data) in (0u32..).step_by(DATA_BYTES).zip(sample.chunks(DATA_BYTES)) {
+            self.request(&Request::Feed {
+                place,
+                capability,
+                offset,
+                data,
+            })?;
         }
         Ok(())
     }

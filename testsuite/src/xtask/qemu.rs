@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rune_abi::{CAPABILITIES, CapabilityKind};
 use rune_link::{Reply, Request as Ask};
-use rune_runtime::{Limits, Rune, SourceFlag};
+use rune_runtime::{Rune, SourceFlag};
 use rune_testsuite::{
     engines,
     qemu::{Boot, Firmware, Machine, missing},
@@ -40,8 +40,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     }
     let bytes = bytes(Path::new(path), simd)?;
     let rune = Rune::load(bytes.clone()).map_err(|e| format!("{path}: {e}"))?;
-    let grants = rune.grant(&flags, &Limits::default());
-    let sources = grants.map_err(|e| e.to_string())?.into_sources();
+    let inputs = rune.inputs(&flags).map_err(|e| e.to_string())?;
     let firmware = Firmware::build(if simd { &["simd"] } else { &[] })?;
     let sizes = firmware.sizes()?;
     eprintln!("firmware: {sizes}");
@@ -52,7 +51,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
         ..Boot::default()
     };
     let mut machine = Machine::boot(&firmware, &boot)?;
-    machine.run(&bytes, &rune, sources, calls, |lines| print!("{lines}"))?;
+    machine.run(&bytes, &rune, inputs, calls, |lines| print!("{lines}"))?;
     let memory = machine.ask(&Ask::Status, |reply| {
         let Reply::Status(s) = reply else {
             return None;
