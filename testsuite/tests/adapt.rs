@@ -194,23 +194,28 @@ fn words_are_heard_with_any_microphone() {
         });
         of_stream(rune, &source, bytes)
     };
-    // The board hears so much as a second and a half of it, for its serial port is slow.
+    // The board hears the first word, for its serial port is slow.
     let compare = |rate: u32, channels: u16, format: SampleFormat, bytes: &[u8]| {
         let source = Source::Sound(SoundSource {
             rate: Rate::hz(rate),
             channels,
             format,
         });
-        let frames = rate as usize * 3 / 2;
-        let first = &bytes[..frames * usize::from(channels) * format.bytes()];
-        let linux = of_stream(rune, &source, first.to_vec());
-        assert!(!linux.is_empty() && expected.starts_with(&linux), "{linux}");
-        subject.compare(&source, first, &linux);
+        let tenths = bytes.chunks(rate as usize / 10 * usize::from(channels) * format.bytes());
+        let mut first = vec![];
+        for tenth in tenths {
+            first.extend_from_slice(tenth);
+            let linux = of_stream(rune, &source, first.clone());
+            if !linux.is_empty() {
+                assert_eq!(linux.lines().next(), expected.lines().next());
+                return subject.compare(&source, &first, &linux);
+            }
+        }
+        panic!("no word is heard");
     };
     let s16 = |v: f64| ((v * 32_768.0).round() as i16).to_le_bytes();
 
     let mono: Vec<u8> = words.iter().flat_map(|v| s16(*v)).collect();
-    compare(16_000, 1, SampleFormat::S16, &mono);
     assert_eq!(heard(16_000, 1, SampleFormat::S16, mono), expected);
 
     // Each channel has noise that the other has not.
@@ -232,7 +237,6 @@ fn words_are_heard_with_any_microphone() {
         .collect();
     let floats = fast.iter().flat_map(|v| (*v as f32).to_le_bytes());
     let floats: Vec<u8> = floats.collect();
-    compare(48_000, 1, SampleFormat::F32, &floats);
     assert_eq!(heard(48_000, 1, SampleFormat::F32, floats), expected);
     let s24 = |v: &f64| {
         let [a, b, c, _] = ((v * 8_388_608.0).round() as i32).to_le_bytes();
