@@ -247,14 +247,13 @@ fn every_form_of_samples_is_heard_as_on_linux() {
             } else {
                 random.bytes(samples * format.bytes())
             };
-            let expected: String = adapted(&rune, &source, &bytes)
-                .iter()
-                .map(|samples| {
-                    format!(
-                        "{{\"serial\": [{{\"element_type\": \"i16\", \"dimensions\": [16], \"elements\": {samples:?}}}]}}\n"
-                    )
-                })
-                .collect();
+            let mut expected = String::new();
+            for samples in adapted(&rune, &source, &bytes) {
+                let begin =
+                    r#"{"serial": [{"element_type": "i16", "dimensions": [16], "elements": "#;
+                let line = format!("{begin}{samples:?}}}]}}\n");
+                expected += &line;
+            }
             assert!(!expected.is_empty());
             let inputs = vec![Input::Recording(Recording { source, bytes })];
             let mut heard = String::new();
@@ -541,14 +540,10 @@ fn talkative() -> Vec<u8> {
     let quoted = bytes
         .iter()
         .fold(String::new(), |text, b| text + &format!("\\{b:02x}"));
-    let logs: String = (1..=6)
-        .map(|level| {
-            format!(
-                "(call $log (i32.const {level}) (i32.const {}) (i32.const 8))",
-                4 * level
-            )
-        })
-        .collect();
+    let logs = (1..=6).fold(String::new(), |text, level| {
+        let at = 4 * level;
+        text + &format!("(call $log (i32.const {level}) (i32.const {at}) (i32.const 8))")
+    });
     let text = format!(
         r#"(module
           (import "runicos" "log" (func $log (param i32 i32 i32)))
