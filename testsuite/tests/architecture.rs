@@ -26,6 +26,7 @@ fn front_and_back_meet_only_in_ir() {
         ("rune-catalogue", &[]),
         ("rune-adapt", &["rune-abi"]),
         ("rune-core", &["rune-abi", "rune-adapt", "rune-saga"]),
+        ("rune-discovery", &[]),
         ("rune-install", &[]),
         ("rune-link", &["rune-adapt", "rune-install"]),
         ("rune-ir", &["rune-abi"]),
