@@ -31,6 +31,9 @@ const QEMU: &str = "qemu-system-arm";
 /// Where the firmware is in the repository.
 pub const BOARD: &str = "boards/mps2-an500";
 
+/// Most bytes of flash of the firmware with Ethernet and without SIMD.
+pub const ETHERNET_BYTES: u64 = 608 << 10;
+
 /// How long a board that works may take for anything. A test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -70,16 +73,29 @@ impl Firmware {
     /// # Errors
     /// A sentence: there is no compiler, or it does not compile, which the compiler has said.
     pub fn build(features: &[&str]) -> Result<Self, String> {
+        Self::build_for(features, None)
+    }
+
+    /// As [`build`](Self::build), for this address on Ethernet, see `RUNE_ETHERNET` in the book.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn build_for(features: &[&str], address: Option<&str>) -> Result<Self, String> {
         let rust = toolchain().ok_or_else(|| missing().unwrap_or_default())?;
         let folder = root().join(BOARD);
         // The same features again must find the file that they made.
         let name = [&["board"], features].concat().join("-");
+        let name = name
+            + &address.map_or(String::new(), |a| {
+                format!("-{}", a.replace(['/', ','], "_"))
+            });
         let target = env::var_os("CARGO_TARGET_DIR")
             .map_or_else(|| folder.join("target"), PathBuf::from)
             .join(name);
         let built = rust
             .build(&folder, &target)
             .args(["--locked", "--features", &features.join(",")])
+            .env("RUNE_ETHERNET", address.unwrap_or_default())
             .status();
         match built {
             Ok(status) if status.success() => Ok(Self {
@@ -145,7 +161,14 @@ impl Sizes {
     /// # Errors
     /// A sentence: it is not.
     pub fn check(&self, simd: bool) -> Result<(), String> {
-        let most = if simd { 832 << 10 } else { 512 << 10 };
+        self.within(if simd { 832 << 10 } else { 512 << 10 })
+    }
+
+    /// Whether a firmware takes at most so many bytes of flash.
+    ///
+    /// # Errors
+    /// A sentence: it takes more.
+    pub fn within(&self, most: u64) -> Result<(), String> {
         let flash = self.flash();
         if flash > most {
             return Err(format!(
@@ -182,17 +205,24 @@ pub struct Boot<'a> {
     pub shift: u8,
     /// Prints what the board says on standard error too.
     pub verbose: bool,
+    /// More arguments of QEMU, as what its Ethernet is connected to; without any it is connected to nothing.
+    pub more: &'a [&'a str],
 }
 
 /// A board that runs. It ends with this value.
 pub struct Machine {
     qemu: Child,
     console: Arc<Console>,
-    link: UnixStream,
+    link: Box<dyn Link>,
     decoder: Decoder,
     number: u8,
     folder: PathBuf,
 }
+
+/// Where requests go, a whole frame in each write, and replies come from.
+pub trait Link: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Link for T {}
 
 /// What a board has said so far, and whether it says more.
 #[derive(Default)]
@@ -229,7 +259,13 @@ impl Machine {
                 "socket,id=link,server=on,wait=off,path={}",
                 socket.display()
             ))
-            .args(["-serial", "chardev:link", "-kernel"])
+            .args(["-serial", "chardev:link"])
+            .args(if boot.more.is_empty() {
+                &["-nic", "none"]
+            } else {
+                boot.more
+            })
+            .arg("-kernel")
             .arg(&firmware.elf)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -242,7 +278,7 @@ impl Machine {
         let connected = connect(&socket, &mut qemu);
         let link = connected.and_then(|link| {
             link.set_read_timeout(Some(GLANCE))?;
-            Ok(link)
+            Ok(Box::new(link))
         });
         let link = link.map_err(|e| {
             end(&mut qemu, &folder);
@@ -280,6 +316,32 @@ impl Machine {
     pub fn console(&self) -> Vec<String> {
         let said = self.console.said.lock().expect("no thread panics with it");
         said.0.clone()
+    }
+
+    /// Goes on over another link; gives the one before.
+    pub fn talk_over(&mut self, link: Box<dyn Link>) -> Box<dyn Link> {
+        self.decoder = Decoder::new();
+        std::mem::replace(&mut self.link, link)
+    }
+
+    /// Waits until the board has said a line that begins with this, after so many lines; gives the line, and how many
+    /// there were up to it.
+    ///
+    /// # Errors
+    /// A sentence: it did not say one.
+    pub fn wait_for_line(&self, start: &str, after: usize) -> Result<(String, usize), String> {
+        let find = |lines: &[String]| {
+            let place = lines
+                .iter()
+                .skip(after)
+                .position(|line| line.starts_with(start));
+            place.map(|place| (lines[after + place].clone(), after + place + 1))
+        };
+        let said = self.console.said.lock().expect("no thread panics with it");
+        let waits = |(lines, ended): &mut (Vec<String>, bool)| find(lines).is_none() && !*ended;
+        let waited = self.console.more.wait_timeout_while(said, PATIENCE, waits);
+        let (said, _) = waited.expect("no thread panics with it");
+        find(&said.0).ok_or_else(|| format!("no line `{start}`:\n{}", said.0.join("\n")))
     }
 
     /// Sends bytes over the link, whatever they are.

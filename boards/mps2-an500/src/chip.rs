@@ -21,7 +21,7 @@ impl Register {
     }
 }
 
-/// A peripheral of the CMSDK, by its address.
+/// A peripheral, by its address.
 #[derive(Clone, Copy)]
 pub(crate) struct Peripheral(usize);
 
@@ -35,6 +35,8 @@ pub(crate) const TIMER0: Peripheral = Peripheral(0x4000_0000);
 pub(crate) const UART0: Peripheral = Peripheral(0x4000_4000);
 pub(crate) const UART1: Peripheral = Peripheral(0x4000_5000);
 pub(crate) const WATCHDOG: Peripheral = Peripheral(0x4000_8000);
+#[cfg(feature = "ethernet")]
+pub(crate) const ETHERNET: Peripheral = Peripheral(0xA000_0000);
 
 /// Ticks per second of the processor, the timers and the watchdog.
 pub(crate) const HERTZ: u32 = 25_000_000;
@@ -45,6 +47,9 @@ pub(crate) const HERTZ: u32 = 25_000_000;
 pub(crate) enum Interrupt {
     /// UART1 has received a byte.
     Uart1Receive = 2,
+    /// The Ethernet controller has received a frame.
+    #[cfg(feature = "ethernet")]
+    Ethernet = 13,
 }
 
 // SAFETY: the numbers are those of the chip.

@@ -1,7 +1,7 @@
 //! `RunicOS` on `mps2-an500`, the Cortex-M7 that QEMU has: the board's part of it, and `main`.
 //!
-//! UART0 is a console for people, UART1 takes requests, see `rune_link`. Runes are installed in the PSRAM, which
-//! stands for a chip of flash.
+//! UART0 is a console for people, UART1 takes requests, see `rune_link`, and so does Ethernet with the feature
+//! `ethernet`. Runes are installed in the PSRAM, which stands for a chip of flash.
 #![no_std]
 #![no_main]
 #![allow(
@@ -14,9 +14,12 @@ extern crate alloc;
 mod board;
 mod chip;
 mod clock;
+#[cfg(feature = "ethernet")]
+mod ethernet;
 mod fault;
 mod guard;
 mod installs;
+mod links;
 mod memory;
 mod nor;
 mod runes;
@@ -38,10 +41,11 @@ use crate::{
     board::Board,
     chip::Interrupt,
     installs::Installs,
+    links::Links,
     nor::Flash,
     runes::Runes,
     server::Server,
-    uart::{Console, Link, say},
+    uart::{Console, say},
     watchdog::Watchdog,
 };
 
@@ -91,7 +95,7 @@ fn main() -> ! {
 fn assemble(reason: Option<Reason<'static>>) -> Box<Runes> {
     // SAFETY: it is called once, as the board starts once.
     let flash = unsafe { Flash::take() };
-    let server = Server::new(Link::start(), reason);
+    let server = Server::new(Links::start(), reason);
     let watchdog = Watchdog::start();
     let board = Board::new(server, Installs::open(flash), watchdog);
     Box::new(Runes::new(board))
@@ -115,7 +119,12 @@ fn SysTick() {}
 unsafe fn DefaultHandler(number: i16) {
     if number == Interrupt::Uart1Receive as i16 {
         uart::take_received();
-    } else {
-        panic!("interrupt {number} was not asked for");
+        return;
     }
+    #[cfg(feature = "ethernet")]
+    if number == Interrupt::Ethernet as i16 {
+        ethernet::woken();
+        return;
+    }
+    panic!("interrupt {number} was not asked for");
 }

@@ -1,25 +1,27 @@
-//! Answers the requests that come over the link.
+//! Answers the requests that come over the links.
 
 use cortex_m::peripheral::SCB;
 use rune_abi::ABI_VERSION;
 use rune_core::Schedule;
 use rune_install::Name;
 use rune_link::{
-    About, Decoder, Digest, Frame, Install, PAYLOAD_BYTES, PROTOCOL, Play, Reason, Reply, Request,
-    Run, Status,
+    About, Digest, Install, PAYLOAD_BYTES, PROTOCOL, Play, Reason, Reply, Request, Run, Status,
 };
 
 use crate::{
     board::{self, Exchange, PLACES},
     clock,
     installs::{Installs, MOST, SLOTS, Why, named},
+    links::Links,
     memory,
     sensors::Said,
-    uart::Link,
 };
 
 /// What a board is called.
-const BOARD: &str = "mps2-an500";
+pub(crate) const BOARD: &str = "mps2-an500";
+
+/// Most requests that are answered in one turn.
+const REQUESTS: usize = 16;
 
 /// What needs the scheduler, which is busy while the links are polled.
 #[derive(Clone, Copy)]
@@ -32,8 +34,7 @@ pub(crate) enum Command {
 
 /// Takes requests, does what they ask for, and answers.
 pub(crate) struct Server {
-    link: Link,
-    decoder: Decoder,
+    links: Links,
     broken_frames: u32,
     reason: Option<Reason<'static>>,
     /// With the number of its request; nothing else is answered before.
@@ -44,10 +45,9 @@ pub(crate) struct Server {
 
 impl Server {
     /// `reason` is that of the run before, if it failed.
-    pub(crate) fn new(link: Link, reason: Option<Reason<'static>>) -> Self {
+    pub(crate) fn new(links: Links, reason: Option<Reason<'static>>) -> Self {
         Self {
-            link,
-            decoder: Decoder::new(),
+            links,
             broken_frames: 0,
             reason,
             command: None,
@@ -55,7 +55,8 @@ impl Server {
         }
     }
 
-    /// Answers what has come, up to a command. False where it cannot go on: nobody has taken the last command.
+    /// Lets the links go on, and answers what has come, up to a command. False where one cannot go on, or nobody has
+    /// taken the last command.
     pub(crate) fn poll(
         &mut self,
         exchanges: &mut [Exchange; PLACES],
@@ -65,19 +66,17 @@ impl Server {
         if self.stands_still || self.command.is_some() {
             return false;
         }
-        while self.command.is_none() {
-            let Some(byte) = self.link.receive() else {
+        let go_on = self.links.poll();
+        for _ in 0..REQUESTS {
+            let mut payload = [0; PAYLOAD_BYTES];
+            if self.command.is_some() {
+                break;
+            }
+            let Some(received) = self.links.receive(&mut payload) else {
                 break;
             };
-            let mut payload = [0; PAYLOAD_BYTES];
-            let received = match self.decoder.push(byte) {
-                None => continue,
-                Some(Ok(received)) => {
-                    payload[..received.len()].copy_from_slice(received);
-                    Request::decode(&payload[..received.len()]).ok()
-                }
-                Some(Err(_)) => None,
-            };
+            let received = received.map(|bytes| Request::decode(&payload[..bytes]));
+            let received = received.ok().and_then(Result::ok);
             // What is damaged, or has no number, cannot be answered.
             let Some((number, request)) = received else {
                 self.broken_frames += 1;
@@ -96,7 +95,7 @@ impl Server {
                 None => self.answer(number, &request, exchanges, said, installs),
             }
         }
-        true
+        go_on
     }
 
     /// What the scheduler is to do. It then must be answered by [`done`](Self::done).
@@ -117,8 +116,7 @@ impl Server {
 
     fn reply(&mut self, number: u8, reply: Reply<'_>) {
         let mut buffer = [0; PAYLOAD_BYTES];
-        let frame = Frame::new(reply.encode(number, &mut buffer));
-        self.link.send(frame.as_bytes());
+        self.links.reply(reply.encode(number, &mut buffer));
     }
 
     fn answer(
@@ -196,7 +194,7 @@ impl Server {
             heap_all_bytes,
             stack_most_bytes,
             stack_all_bytes,
-            lost_bytes: self.link.lost(),
+            lost_bytes: self.links.lost(),
             broken_frames: self.broken_frames,
             lost_text_bytes: exchanges.iter().map(Exchange::lost).sum(),
             reason: self.reason,

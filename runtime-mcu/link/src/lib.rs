@@ -1,5 +1,5 @@
-//! The protocol of a board's binary serial port: a host asks, the board answers, one at a time. `no_std`, no
-//! allocator, bounded.
+//! The protocol of a board's binary serial port, and of its UDP port: a host asks, the board answers, one at a time.
+//! `no_std`, no allocator, bounded.
 //!
 //! [`frame`] finds requests among whatever bytes come, [`message`] says what they mean; [`install`], [`run`] and
 //! [`sensor`] are parts of it. A host sends one request and waits for the reply with its number; a board answers each,
@@ -24,3 +24,5 @@ pub use sensor::{Play, Played};
 
 /// Version of the protocol; a board says which one it speaks.
 pub const PROTOCOL: u16 = 2;
+/// The UDP port of boards on a network: one frame is a datagram, and so is its reply.
+pub const UDP_PORT: u16 = 7863;

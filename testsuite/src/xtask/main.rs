@@ -118,7 +118,7 @@ fn firmware(warnings: &[&str]) -> Result<(), String> {
     };
     in_board(&["fmt", "--all", "--check"])?;
     if rust.is_prebuilt() {
-        for features in ["", "crash", "simd"] {
+        for features in ["", "crash", "simd", "ethernet"] {
             let lint = ["clippy", "--quiet", "--release", "--features", features];
             in_board(&[&lint[..], warnings].concat())?;
         }
@@ -128,6 +128,9 @@ fn firmware(warnings: &[&str]) -> Result<(), String> {
         println!("firmware {features:?}: {sizes}");
         sizes.check(simd)?;
     }
+    let sizes = board::Firmware::build(&["ethernet"])?.sizes()?;
+    println!("firmware [\"ethernet\"]: {sizes}");
+    sizes.within(board::ETHERNET_BYTES)?;
     Ok(())
 }
 
