@@ -21,7 +21,7 @@ use rune_link::{About, FRAME_BYTES, Frame, Reply, Request, Status, UDP_PORT};
 use rune_runtime::{Limits, Rune, SourceFlag};
 use rune_testsuite::{
     engines,
-    qemu::{Boot, Firmware, Machine, missing},
+    qemu::{Boot, ETHERNET_BYTES, Firmware, Machine, missing},
     random::Random,
     root, skip,
 };
@@ -201,13 +201,23 @@ fn requests_over_udp_give_what_they_give_over_the_serial_port() {
     };
     let (mut machine, port) = on_users_network(firmware, &[]);
     assert_eq!(about(&mut machine), "mps2-an500");
+    // Without a rune: the bound of all of the board's firmware for RAM, and its own for flash.
+    let (sizes, first) = (firmware.sizes().unwrap(), status(&mut machine));
+    assert_eq!(sizes.within(ETHERNET_BYTES), Ok(()));
+    let ram = sizes.ram() + u64::from(first.heap_most_bytes + first.stack_all_bytes);
+    assert!(ram <= 128 << 10, "{ram}");
     let run = |machine: &mut Machine| lines(machine, "gesture/Runefile", Accel, "gesture/ring.csv");
     let over_serial = run(&mut machine);
     assert!(over_serial.contains("Ring"), "{over_serial}");
     let serial = machine.talk_over(Box::new(Udp::to(port)));
     assert_eq!(about(&mut machine), "mps2-an500");
     assert_eq!(run(&mut machine), over_serial);
-    assert_eq!(status(&mut machine).broken_frames, 0);
+    let after = status(&mut machine);
+    assert_eq!(after.broken_frames, 0);
+    assert!(
+        after.stack_most_bytes < after.stack_all_bytes - 4096,
+        "{after:?}"
+    );
     // Both at once: the rune that was loaded over one is called over the other.
     machine.talk_over(serial);
     machine.request(&Request::Stop).unwrap();
@@ -647,7 +657,7 @@ fn a_board_with_a_static_address_is_found() {
         &ipv4(2, OUR, all_hosts, &query),
     ));
     wire.wait("a report of the group", |came| match came {
-        Came::Igmp(0x16, group, _) => Some(assert_eq!(*group, GROUP)),
+        Came::Igmp(0x16, group, _) => (*group == GROUP).then_some(()),
         _ => None,
     });
     // Neither strangers, nor questions for others, nor damaged ones are answered; one that comes after them is.
@@ -852,6 +862,15 @@ fn any_frame_is_survived() {
     assert_eq!(lines.iter().filter(|line| *line == "ready").count(), 1);
 }
 
+/// Ends a flood, also where the test fails.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// While frames come as fast as the wire takes them, for longer than the watchdog waits, a rune is called over the
 /// serial port and writes its lines.
 #[test]
@@ -888,7 +907,8 @@ fn a_flood_does_not_starve_a_rune() {
         arp(1, ALL, ADDRESS),
     ];
     let ends = AtomicBool::new(false);
-    let (sent, calls) = thread::scope(|scope| {
+    let mut calls = 0;
+    let sent = thread::scope(|scope| {
         let flood = scope.spawn(|| {
             let mut sent = 0u64;
             while !ends.load(Ordering::Relaxed) {
@@ -899,13 +919,14 @@ fn a_flood_does_not_starve_a_rune() {
             }
             sent
         });
-        let (start, mut calls) = (status(&mut machine).time_ns, 0);
+        let end = End(&ends);
+        let start = status(&mut machine).time_ns;
         while status(&mut machine).time_ns - start < 25_000_000_000 {
             assert_eq!(run(&mut machine), expected);
             calls += 1;
         }
-        ends.store(true, Ordering::Relaxed);
-        (flood.join().unwrap(), calls)
+        drop(end);
+        flood.join().unwrap()
     });
     assert!(sent > 10_000, "{sent} frames");
     assert!(calls > 3, "{calls} calls in {sent} frames");
