@@ -1,6 +1,10 @@
 //! The firmware of `boards/mps2-an500` on a network: QEMU's own, and a wire whose other end is the test. Without QEMU
 //! or a compiler for it the tests say that they are skipped.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "one thing is looked for among many"
+)]
 
 use std::{
     env, fs,

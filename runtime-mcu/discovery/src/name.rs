@@ -121,9 +121,9 @@ impl<'m> Labels<'m> {
     /// Whether the labels from here on are these.
     fn are<'a>(mut self, labels: impl Iterator<Item = &'a [u8]>) -> Result<bool, Malformed> {
         for label in labels {
-            match self.next()? {
-                Some(found) if found.eq_ignore_ascii_case(label) => {}
-                _ => return Ok(false),
+            let found = self.next()?;
+            if !found.is_some_and(|found| found.eq_ignore_ascii_case(label)) {
+                return Ok(false);
             }
         }
         Ok(self.next()?.is_none())

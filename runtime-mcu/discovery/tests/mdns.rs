@@ -1,5 +1,9 @@
 //! Questions and replies, with another implementation of DNS at the other end.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "one thing is looked for among many"
+)]
 
 use rune_discovery::{Label, PORT, REPLY_BYTES, Responder, Subject, To};
 use simple_dns::{

@@ -222,14 +222,19 @@ impl Lan9118 {
         RX_CONFIG.write(0);
         // It has read its address from its EEPROM, where that has one.
         let [low, high] = [Mac::AddressLow.read()?, Mac::AddressHigh.read()?];
-        let [a, b, c, d] = low.to_le_bytes();
-        let [e, f, _, _] = high.to_le_bytes();
-        let read = EthernetAddress([a, b, c, d, e, f]);
-        let is_one = read.is_unicast() && read.0 != [0; 6];
-        let [a, b, c, d, e, f] = if is_one { read.0 } else { NO_ADDRESS };
-        self.address = [a, b, c, d, e, f];
-        Mac::AddressLow.write(u32::from_le_bytes([a, b, c, d]))?;
-        Mac::AddressHigh.write(u32::from_le_bytes([e, f, 0, 0]))?;
+        let mut read = [0; 6];
+        read[..4].copy_from_slice(&low.to_le_bytes());
+        read[4..].copy_from_slice(&high.to_le_bytes()[..2]);
+        let is_one = EthernetAddress(read).is_unicast() && read != [0; 6];
+        self.address = if is_one { read } else { NO_ADDRESS };
+        let mut words = [0; 8];
+        words[..6].copy_from_slice(&self.address);
+        for (register, word) in [Mac::AddressLow, Mac::AddressHigh]
+            .into_iter()
+            .zip(words.as_chunks().0)
+        {
+            register.write(u32::from_le_bytes(*word))?;
+        }
         Mac::HashLow.write(GROUP_HASHES as u32)?;
         Mac::HashHigh.write((GROUP_HASHES >> 32) as u32)?;
         phy_write(PHY_CONTROL, NEGOTIATE)?;
@@ -258,6 +263,7 @@ impl Lan9118 {
     }
 
     /// The speed of the link, if there is one; the controller is told how to send.
+    #[expect(clippy::unused_self, reason = "who has the value has the controller")]
     pub(super) fn link(&mut self) -> Result<Option<Speed>, Stuck> {
         // The first time it tells whether the link was lost since it was last asked.
         phy_read(PHY_STATUS)?;
@@ -279,6 +285,7 @@ impl Lan9118 {
     }
 
     /// Lets the next frame wake the processor.
+    #[expect(clippy::unused_self, reason = "who has the value has the controller")]
     pub(super) fn arm(&mut self) {
         INTERRUPTS.write(RECEIVED);
         INTERRUPTS_ON.write(RECEIVED);
