@@ -21,8 +21,8 @@ use std::{
 };
 
 use rune_codegen::{Options, Simd};
-use rune_link::{About, FRAME_BYTES, Frame, Reply, Request, Status, UDP_PORT};
-use rune_runtime::{Limits, Rune, SourceFlag};
+use rune_link::{About, FRAME_BYTES, Frame, Reply, Request, Run, Status, UDP_PORT};
+use rune_runtime::{Rune, SourceFlag};
 use rune_testsuite::{
     engines,
     qemu::{Boot, ETHERNET_BYTES, Firmware, Machine, missing},
@@ -163,6 +163,16 @@ fn on_users_network(firmware: &Firmware, more: &[&str]) -> (Machine, u16) {
     (machine, port)
 }
 
+/// An example, compiled without SIMD.
+fn compiled(runefile: &str) -> Vec<u8> {
+    let options = Options {
+        simd: Simd::Off,
+        ..Options::default()
+    };
+    let compiled = engines::compile(&root().join("examples").join(runefile), &options);
+    compiled.output.unwrap().wasm
+}
+
 /// The lines of an example on the board.
 fn lines(
     machine: &mut Machine,
@@ -170,25 +180,13 @@ fn lines(
     kind: rune_abi::CapabilityKind,
     input: &str,
 ) -> String {
-    let examples = root().join("examples");
-    let options = Options {
-        simd: Simd::Off,
-        ..Options::default()
-    };
-    let bytes = engines::compile(&examples.join(runefile), &options)
-        .output
-        .unwrap()
-        .wasm;
+    let bytes = compiled(runefile);
     let rune = Rune::load(bytes.clone()).unwrap();
-    let value = examples.join(input).display().to_string();
-    let flags = [SourceFlag { kind, value }];
-    let sources = rune
-        .grant(&flags, &Limits::default())
-        .unwrap()
-        .into_sources();
+    let value = root().join("examples").join(input).display().to_string();
+    let inputs = rune.inputs(&[SourceFlag { kind, value }]).unwrap();
     let mut found = String::new();
     machine
-        .run(&bytes, &rune, sources, None, |lines| found += lines)
+        .run(&bytes, &rune, inputs, None, |lines| found += lines)
         .unwrap_or_else(|why| panic!("{why}: {:?}", machine.console()));
     found
 }
@@ -222,12 +220,12 @@ fn requests_over_udp_give_what_they_give_over_the_serial_port() {
         after.stack_most_bytes < after.stack_all_bytes - 4096,
         "{after:?}"
     );
-    // Both at once: the rune that was loaded over one is called over the other.
+    // Both at once: the rune that was installed over one is removed over the other.
     machine.talk_over(serial);
-    machine.request(&Request::Stop).unwrap();
+    machine.remove_all().unwrap();
     assert_eq!(
-        machine.request(&Request::Call),
-        Err("no rune runs".to_owned())
+        machine.tell_rune(0, Run::Call),
+        Err("no rune runs in this place".to_owned())
     );
     assert_eq!(run(&mut machine), over_serial);
 }
@@ -239,8 +237,7 @@ fn a_repeated_request_is_done_once() {
         return;
     };
     let (mut machine, port) = on_users_network(firmware, &[]);
-    let rune = vec![7; 100];
-    machine.load(2, &rune).unwrap();
+    let place = machine.install(&compiled("sine/raw.Runefile")).unwrap();
     let socket = Udp::to(port).socket;
     let ask = |number: u8, request: &Request<'_>| {
         let mut buffer = [0; rune_link::PAYLOAD_BYTES];
@@ -262,37 +259,26 @@ fn a_repeated_request_is_done_once() {
             other => panic!("{other:?}"),
         }
     };
-    let seal = Request::Seal {
-        slot: 3,
-        bytes: 100,
-        digest: rune_ir::digest(&rune),
-    };
-    ask(
-        1,
-        &Request::Erase {
-            slot: 3,
-            bytes: 100,
-        },
-    )
-    .unwrap();
-    let write = Request::Write {
-        slot: 3,
+    let feed = Request::Feed {
+        place,
+        capability: 0,
         offset: 0,
-        data: &rune,
+        data: &[0; 4],
     };
-    ask(2, &write).unwrap();
-    // Sealing twice is refused, and here it is not done twice.
+    // The same sample twice is refused, and here it is not fed twice.
     for _ in 0..3 {
-        assert_eq!(ask(3, &seal), Ok(()));
+        assert_eq!(ask(1, &feed), Ok(()));
     }
-    assert!(ask(4, &seal).unwrap_err().contains("sealed"));
-    assert!(
-        ask(3, &seal).unwrap_err().contains("sealed"),
+    let why = "it is not the next part of the sample".to_owned();
+    assert_eq!(ask(2, &feed), Err(why.clone()));
+    assert_eq!(
+        ask(1, &feed),
+        Err(why.clone()),
         "only the last reply is kept"
     );
     // From another sender it is another request.
     machine.talk_over(Box::new(Udp::to(port)));
-    assert!(machine.request(&seal).unwrap_err().contains("sealed"));
+    assert_eq!(machine.request(&feed), Err(why));
 }
 
 /// The link is lost and comes back, on QEMU's monitor; the board says so, and asks for an address again.
