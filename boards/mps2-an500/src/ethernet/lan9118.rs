@@ -295,7 +295,7 @@ impl Lan9118 {
     fn take(&mut self) -> Option<usize> {
         const ERRORS: u32 = 1 << 30 | 1 << 15;
         for _ in 0..DAMAGED {
-            if RX_FIFO.read() >> 16 & 0xFF == 0 {
+            if (RX_FIFO.read() >> 16) as u8 == 0 {
                 return None;
             }
             let status = RX_STATUS.read();

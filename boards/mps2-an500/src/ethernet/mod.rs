@@ -48,6 +48,9 @@ const QUESTION_BYTES: usize = 1472;
 
 const GROUP_ADDRESS: Ipv4Addr = Ipv4Addr::from_octets(GROUP);
 
+/// What is done with a group.
+type Change = fn(&mut Interface, IpAddress) -> Result<(), MulticastError>;
+
 /// The network.
 pub(crate) struct Ethernet {
     chip: Lan9118,
@@ -225,17 +228,18 @@ impl Ethernet {
             // There is room for one.
             let _ = new.map(|(address, _)| addresses.push(IpCidr::Ipv4(address)));
         });
-        let routes = self.interface.routes_mut();
-        routes.remove_default_ipv4_route();
+        let table = self.interface.routes_mut();
+        table.remove_default_ipv4_route();
         match new {
             None if had.is_none() => {}
             None => say!("ethernet: no address any more"),
             Some((address, router)) => {
                 // There is room for one.
-                let _ = router.map(|router| routes.add_default_ipv4_route(router));
-                match router {
-                    Some(router) => say!("ethernet: {address} {how}, router {router}"),
-                    None => say!("ethernet: {address} {how}, no router"),
+                let _ = router.map(|router| table.add_default_ipv4_route(router));
+                if let Some(router) = router {
+                    say!("ethernet: {address} {how}, router {router}");
+                } else {
+                    say!("ethernet: {address} {how}, no router");
                 }
                 self.appear(now());
             }
@@ -245,7 +249,7 @@ impl Ethernet {
     /// Joins the group, with a new address or on a new link, and says soon that the board is there.
     fn appear(&mut self, now: Instant) {
         // A group that is left and joined at once is not reported, so both are sent.
-        let changes: [fn(&mut Interface, IpAddress) -> Result<(), MulticastError>; 2] = [
+        let changes: [Change; 2] = [
             Interface::leave_multicast_group,
             Interface::join_multicast_group,
         ];
