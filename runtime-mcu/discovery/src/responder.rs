@@ -80,7 +80,9 @@ impl Responder {
         into: &'b mut [u8; REPLY_BYTES],
     ) -> Option<Reply<'b>> {
         let mut all = Records::default();
-        Record::ALL.iter().for_each(|record| all.add(*record));
+        for record in Record::ALL {
+            all.add(record);
+        }
         self.say(subject, all, now_ms, into)
     }
 
