@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, collections::VecDeque, rc::Rc};
 
-use rune_abi::{CapabilityKind, CapabilityView, OutputKind};
+use rune_abi::{CapabilityKind, CapabilityView, ManifestView, OutputKind};
 use rune_core::{
     Board, Clock, Gives, Id, Interpreter, Policy, Read, Scheduler, Sensor, Source, SourceError,
     Table, Written,
