@@ -1,5 +1,10 @@
 //! The firmware of `boards/mps2-an500` on QEMU. Without QEMU or a compiler for it the tests say that they are skipped.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::print_stdout, reason = "what was measured is for people")]
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "one thing is looked for among many"
+)]
 
 #[path = "qemu/install.rs"]
 mod install;

@@ -71,9 +71,11 @@ impl Machine {
             digest: rune_ir::digest(rune),
             anew,
         };
-        self.ask(&Request::Install(begin), |reply| match reply {
-            Reply::Upload { offset } => Some(Ok(offset)),
-            reply => slot(reply).map(Err),
+        self.ask(&Request::Install(begin), |reply| {
+            if let Reply::Upload { offset } = reply {
+                return Some(Ok(offset));
+            }
+            slot(reply).map(Err)
         })
     }
 

@@ -547,10 +547,10 @@ fn behaves(machine: &mut Machine, place: u8, sample: &[Vec<u8>], expected: &str)
 }
 
 /// What `rune run` writes in its first call, and the samples of that.
-fn on_linux(bytes: &[u8], flag: SourceFlag) -> (Vec<Vec<u8>>, String) {
+fn on_linux(bytes: &[u8], flag: &SourceFlag) -> (Vec<Vec<u8>>, String) {
     let rune = Rune::load(bytes.to_vec()).unwrap();
     let grant = || {
-        rune.grant(std::slice::from_ref(&flag), &Limits::default())
+        rune.grant(std::slice::from_ref(flag), &Limits::default())
             .unwrap()
     };
     let capabilities = rune.manifest().capabilities.iter();
@@ -591,7 +591,7 @@ fn hostile_runes_fail_alone_and_are_started_anew() {
             .display()
             .to_string(),
     };
-    let (sample, expected) = on_linux(&good, flag);
+    let (sample, expected) = on_linux(&good, &flag);
     let place = machine.install(&good).unwrap();
     behaves(&mut machine, place, &sample, &expected);
     let grown = "(drop (memory.grow (i32.const 16)))
@@ -815,7 +815,7 @@ fn a_kill_during_an_upload_loses_no_more_than_a_step() {
             all,
         ] {
             let from = machine.begin(&new, false).unwrap().unwrap();
-            assert!(from % STEP == 0 || from == all, "{from}");
+            assert!(from.is_multiple_of(STEP) || from == all, "{from}");
             machine.chunks(&new, from, sent.max(from)).unwrap();
             // One that nobody waits for.
             if sent < all {
