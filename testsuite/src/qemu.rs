@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use object::{Object, ObjectSection, SectionFlags, elf};
+use object::{Object, ObjectSection, SectionFlags, SectionKind, elf};
 use rune_link::{Decoder, Frame, PAYLOAD_BYTES, Reply, Request};
 use runec::toolchain::Rust;
 
@@ -28,11 +28,47 @@ mod install;
 pub const TARGET: &str = "thumbv7em-none-eabihf";
 const QEMU: &str = "qemu-system-arm";
 
-/// Where the firmware is in the repository.
-pub const BOARD: &str = "boards/mps2-an500";
+/// A board whose firmware is in the repository.
+#[derive(Clone, Copy, Debug)]
+pub struct Board {
+    /// Where it is.
+    pub folder: &'static str,
+    program: &'static str,
+    /// The features of which each is linted by itself.
+    pub lints: &'static [&'static str],
+    /// Features, and most bytes of flash with them.
+    pub bounds: &'static [(&'static [&'static str], u64)],
+}
 
-/// Most bytes of flash of the firmware with Ethernet and without SIMD.
+/// Most bytes of flash of the firmware of the board that QEMU has: plain, with SIMD, with Ethernet.
+const PLAIN_BYTES: u64 = 512 << 10;
+const SIMD_BYTES: u64 = 832 << 10;
+/// See [`BOARD`].
 pub const ETHERNET_BYTES: u64 = 608 << 10;
+
+/// The board that QEMU has.
+pub const BOARD: Board = Board {
+    folder: "boards/mps2-an500",
+    program: "rune-mps2-an500",
+    lints: &["", "crash", "simd", "ethernet"],
+    bounds: &[
+        (&[], PLAIN_BYTES),
+        (&["simd"], SIMD_BYTES),
+        (&["ethernet"], ETHERNET_BYTES),
+    ],
+};
+
+/// All boards.
+pub const BOARDS: [Board; 2] = [
+    BOARD,
+    Board {
+        folder: "boards/portenta-h7",
+        program: "rune-portenta-h7",
+        lints: &["", "crash", "simd", "bluetooth"],
+        // With all that ships it is as large as its slot at most.
+        bounds: &[(&[], 640 << 10), (&["simd", "bluetooth"], 768 << 10)],
+    },
+];
 
 /// How long a board that works may take for anything. A test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -68,21 +104,33 @@ pub struct Firmware {
 }
 
 impl Firmware {
-    /// Builds it, or what has changed of it, with these features.
+    /// Builds that of the board that QEMU has, or what has changed of it, with these features.
     ///
     /// # Errors
     /// A sentence: there is no compiler, or it does not compile, which the compiler has said.
     pub fn build(features: &[&str]) -> Result<Self, String> {
-        Self::build_for(features, None)
+        Self::make(&BOARD, features, None)
     }
 
     /// As [`build`](Self::build), for this address on Ethernet, see `RUNE_ETHERNET` in the book.
     ///
     /// # Errors
     /// As [`build`](Self::build).
-    pub fn build_for(features: &[&str], address: Option<&str>) -> Result<Self, String> {
+    pub fn build_at(features: &[&str], address: &str) -> Result<Self, String> {
+        Self::make(&BOARD, features, Some(address))
+    }
+
+    /// Builds that of a board, or what has changed of it, with these features.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn build_for(board: &Board, features: &[&str]) -> Result<Self, String> {
+        Self::make(board, features, None)
+    }
+
+    fn make(board: &Board, features: &[&str], address: Option<&str>) -> Result<Self, String> {
         let rust = toolchain().ok_or_else(|| missing().unwrap_or_default())?;
-        let folder = root().join(BOARD);
+        let folder = root().join(board.folder);
         // The same features again must find the file that they made.
         let name = [&["board"], features].concat().join("-");
         let name = name
@@ -99,9 +147,9 @@ impl Firmware {
             .status();
         match built {
             Ok(status) if status.success() => Ok(Self {
-                elf: target.join(TARGET).join("release/rune-mps2-an500"),
+                elf: target.join(TARGET).join("release").join(board.program),
             }),
-            Ok(_) => Err(format!("{BOARD} does not compile")),
+            Ok(_) => Err(format!("{} does not compile", board.folder)),
             Err(error) => Err(format!("cargo cannot be run: {error}")),
         }
     }
@@ -123,7 +171,7 @@ impl Firmware {
             match section.name().unwrap_or_default() {
                 _ if sh_flags & u64::from(elf::SHF_ALLOC) == 0 => {}
                 ".data" => sizes.data += size,
-                ".bss" | ".uninit" => sizes.bss += size,
+                _ if section.kind() == SectionKind::UninitializedData => sizes.bss += size,
                 _ if sh_flags & u64::from(elf::SHF_EXECINSTR) != 0 => sizes.text += size,
                 _ => sizes.rodata += size,
             }
@@ -156,12 +204,12 @@ impl Sizes {
         self.data + self.bss
     }
 
-    /// Whether a firmware is as small as it must be, with SIMD or without.
+    /// Whether the firmware of the board that QEMU has is as small as it must be, with SIMD or without.
     ///
     /// # Errors
     /// A sentence: it is not.
     pub fn check(&self, simd: bool) -> Result<(), String> {
-        self.within(if simd { 832 << 10 } else { 512 << 10 })
+        self.within(if simd { SIMD_BYTES } else { PLAIN_BYTES })
     }
 
     /// Whether a firmware takes at most so many bytes of flash.

@@ -27,6 +27,10 @@ fn front_and_back_meet_only_in_ir() {
         ("rune-adapt", &["rune-abi"]),
         ("rune-core", &["rune-abi", "rune-adapt", "rune-saga"]),
         ("rune-discovery", &[]),
+        (
+            "rune-firmware",
+            &["rune-abi", "rune-core", "rune-install", "rune-link"],
+        ),
         ("rune-install", &[]),
         ("rune-link", &["rune-adapt", "rune-install"]),
         ("rune-ir", &["rune-abi"]),

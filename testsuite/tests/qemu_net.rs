@@ -57,7 +57,7 @@ fn firmware(test: &str, is_static: bool) -> Option<&'static Firmware> {
         return None;
     }
     Some(if is_static {
-        let build = || Firmware::build_for(&["ethernet"], Some("192.168.7.2/24,192.168.7.1"));
+        let build = || Firmware::build_at(&["ethernet"], "192.168.7.2/24,192.168.7.1");
         STATIC.get_or_init(|| build().unwrap())
     } else {
         DHCP.get_or_init(|| Firmware::build(&["ethernet"]).unwrap())

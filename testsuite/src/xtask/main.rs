@@ -116,28 +116,27 @@ fn firmware(warnings: &[&str]) -> Result<(), String> {
         );
         return Ok(());
     };
-    in_board(&["fmt", "--all", "--check"])?;
-    if rust.is_prebuilt() {
-        for features in ["", "crash", "simd", "ethernet"] {
-            let lint = ["clippy", "--quiet", "--release", "--features", features];
-            in_board(&[&lint[..], warnings].concat())?;
+    for board in &board::BOARDS {
+        in_board(board, &["fmt", "--all", "--check"])?;
+        if rust.is_prebuilt() {
+            for features in board.lints {
+                let lint = ["clippy", "--quiet", "--release", "--features", features];
+                in_board(board, &[&lint[..], warnings].concat())?;
+            }
+        }
+        for (features, most) in board.bounds {
+            let sizes = board::Firmware::build_for(board, features)?.sizes()?;
+            println!("{} {features:?}: {sizes}", board.folder);
+            sizes.within(*most)?;
         }
     }
-    for (features, simd) in [(&[][..], false), (&["simd"], true)] {
-        let sizes = board::Firmware::build(features)?.sizes()?;
-        println!("firmware {features:?}: {sizes}");
-        sizes.check(simd)?;
-    }
-    let sizes = board::Firmware::build(&["ethernet"])?.sizes()?;
-    println!("firmware [\"ethernet\"]: {sizes}");
-    sizes.within(board::ETHERNET_BYTES)?;
     Ok(())
 }
 
-/// Cargo in the workspace of the firmware, which says the target, with a target folder of its own.
-fn in_board(args: &[&str]) -> Result<(), String> {
-    println!("== {}: cargo {}", board::BOARD, args.join(" "));
-    let folder = rune_testsuite::root().join(board::BOARD);
+/// Cargo in the workspace of a firmware, which says the target, with a target folder of its own.
+fn in_board(board: &board::Board, args: &[&str]) -> Result<(), String> {
+    println!("== {}: cargo {}", board.folder, args.join(" "));
+    let folder = rune_testsuite::root().join(board.folder);
     let target = env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| folder.join("target"), |t| Path::new(&t).join("board"));
     let status = Command::new("cargo")
