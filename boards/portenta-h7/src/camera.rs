@@ -1,7 +1,7 @@
 //! The camera of the Vision Shield, an HM01B0: 320 x 240 pixels of grey over the DCMI.
 //!
 //! Pins and polarities are those of Arduino (arduino/ArduinoCore-mbed, libraries/Camera/src/camera.cpp) and `OpenMV`
-//! (openmv, src/omv/boards/ARDUINO_PORTENTA_H7/omv_boardconfig.h).
+//! (openmv, `src/omv/boards/ARDUINO_PORTENTA_H7/omv_boardconfig.h`).
 
 mod sensor;
 
@@ -167,9 +167,11 @@ pub(crate) fn start(spawner: SendSpawner, pins: Pins) -> Result<(), sensor::Miss
 #[embassy_executor::task]
 async fn take_pictures(
     mut dcmi: Dcmi<'static, p::DCMI>,
-    _clock: SimplePwm<'static, p::TIM1>,
-    _power: Output<'static>,
+    clock: SimplePwm<'static, p::TIM1>,
+    power: Output<'static>,
 ) {
+    // Both go on as long as this runs.
+    let _held = (clock, power);
     loop {
         WISH.wait().await;
         // SAFETY: it is wanted, so it is the task's.

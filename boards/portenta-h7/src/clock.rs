@@ -1,7 +1,8 @@
 //! Clocks, and time since the start.
 //!
-//! 400 MHz, at which the firmware of MicroPython and of `OpenMV` runs on this board too (micropython,
-//! ports/stm32/boards/ARDUINO_PORTENTA_H7/mpconfigboard.h; openmv, src/omv/boards/ARDUINO_PORTENTA_H7/omv_boardconfig.h):
+//! 400 MHz, at which the firmware of `MicroPython` and of `OpenMV` runs on this board too (micropython,
+//! `ports/stm32/boards/ARDUINO_PORTENTA_H7/mpconfigboard.h`; openmv,
+//! `src/omv/boards/ARDUINO_PORTENTA_H7/omv_boardconfig.h`):
 //! 480 MHz need voltage scale 0, which nobody has tried here.
 
 use core::cell::Cell;
@@ -32,8 +33,9 @@ fn has_25_mhz() -> bool {
     magic == 0xA0 && version >= 14 && mhz == 25
 }
 
-/// Lets the oscillator run: PH1 (micropython, ports/stm32/boards/ARDUINO_PORTENTA_H7/pins.csv, OSCEN). To be called
-/// before the clocks are set, which waits for it.
+/// Lets the oscillator run: PH1 (micropython,
+/// `ports/stm32/boards/ARDUINO_PORTENTA_H7/pins.csv`, OSCEN). To be called before the clocks are set, which waits for
+/// it.
 pub(crate) fn enable_oscillator() {
     const PIN: usize = 1;
     pac::RCC.ahb4enr().modify(|w| w.set_gpiohen(true));

@@ -69,11 +69,21 @@ fn main() -> ! {
     // Of the reason of the run before.
     static mut REASON: [u8; Reason::BYTES] = [0; Reason::BYTES];
 
+    let mut runner = start(REASON);
+    loop {
+        runner.turn();
+        asm::wfi();
+    }
+}
+
+/// Starts everything. `bytes` is for the reason of the run before.
+#[expect(clippy::too_many_lines, reason = "it names every pin of the board")]
+fn start(bytes: &'static mut [u8; Reason::BYTES]) -> Runner<Portenta, { qspi::SLOTS }> {
     memory::start();
     let mut cortex = cortex_m::Peripherals::take().expect("the board starts once");
     fault::start(&mut cortex.SCB);
     guard::start(&mut cortex.MPU, &mut cortex.SCB, &mut cortex.CPUID);
-    let reason = fault::take(REASON);
+    let reason = fault::take(bytes);
     clock::enable_oscillator();
     let (config, has_oscillator) = clock::config();
     let p = embassy_stm32::init_primary(config, &SHARED);
@@ -264,10 +274,7 @@ fn main() -> ! {
     if !has_failed {
         runner.start_alone();
     }
-    loop {
-        runner.turn();
-        asm::wfi();
-    }
+    runner
 }
 
 /// Interrupts the sleep of the processor [`WAKES`] times a second.

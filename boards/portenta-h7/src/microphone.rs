@@ -132,13 +132,15 @@ fn set_up() {
     block.cr2().write(|w| w.set_fth(Fth::QUARTER1));
     block.frcr().write(|w| {
         w.set_frl(16 - 1);
-        w.set_fsall(1 - 1);
+        // One bit.
+        w.set_fsall(0);
         w.set_fspol(Fspol::RISING_EDGE);
         w.set_fsoff(Fsoff::ON_FIRST);
     });
     block.slotr().write(|w| {
         w.set_slotsz(Slotsz::DATA_SIZE);
-        w.set_nbslot(1 - 1);
+        // One slot, which is active.
+        w.set_nbslot(0);
         w.0 |= 1 << 16;
     });
     SAI4.pdmcr().write(|w| {

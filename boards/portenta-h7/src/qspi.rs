@@ -36,7 +36,7 @@ pub(crate) type Flash = SerialNor<Quadspi, Mx25l12833f>;
 pub(crate) const SLOTS: usize = 6;
 
 /// Areas and slots. The first and the last MiB stay as they are: there Arduino keeps files, and the firmware of the
-/// radio (mpconfigboard.h of MicroPython: "Reserve 1MiB at the end"; arduino/ArduinoCore-mbed, `WiFiFirmwareUpdater`).
+/// radio (mpconfigboard.h of `MicroPython`: "Reserve 1MiB at the end"; arduino/ArduinoCore-mbed, `WiFiFirmwareUpdater`).
 pub(crate) const MAP: Map<SLOTS> = Map::consecutive(1 << 20, 64 << 10, 2 << 20, 64 << 10);
 const _: () = assert!(MAP.slots[SLOTS - 1] + MAP.slot <= 15 << 20);
 
@@ -61,7 +61,7 @@ pub(crate) struct Quadspi {
     _pins: Qspi<'static, peripherals::QUADSPI, Blocking>,
 }
 
-/// Pins (micropython, ports/stm32/boards/ARDUINO_PORTENTA_H7/pins.csv, QSPI2_CS to QSPI2_D3).
+/// Pins (micropython, `ports/stm32/boards/ARDUINO_PORTENTA_H7/pins.csv`, `QSPI2_CS` to `QSPI2_D3`).
 pub(crate) struct Pins {
     pub(crate) d0: Peri<'static, peripherals::PD11>,
     pub(crate) d1: Peri<'static, peripherals::PD12>,

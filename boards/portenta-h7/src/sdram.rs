@@ -9,8 +9,8 @@ use crate::{clock, guard};
 /// Bytes.
 const BYTES: usize = 8 << 20;
 
-/// The chip, at 100 MHz. Geometry and times are those of MicroPython for this board (mpconfigboard.h,
-/// MICROPY_HW_SDRAM_*), but for the latency, which is one cycle more.
+/// The chip, at 100 MHz. Geometry and times are those of `MicroPython` for this board (mpconfigboard.h,
+/// `MICROPY_HW_SDRAM_*`), but for the latency, which is one cycle more.
 struct As4c4m16sa;
 
 impl SdramChip for As4c4m16sa {
@@ -50,7 +50,7 @@ impl DelayNs for Delay {
     }
 }
 
-/// Pins (mpconfigboard.h as above, MICROPY_HW_FMC_*).
+/// Pins (mpconfigboard.h as above, `MICROPY_HW_FMC_*`).
 pub(crate) struct Pins {
     pub(crate) a0: Peri<'static, p::PF0>,
     pub(crate) a1: Peri<'static, p::PF1>,

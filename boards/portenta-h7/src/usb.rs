@@ -37,7 +37,7 @@ type Device = Driver<'static, USB_OTG_HS>;
 static FROM_HOST: Bytes = Bytes::new();
 static TO_HOST: Bytes = Bytes::new();
 
-/// Pins of the transceiver (micropython, ports/stm32/boards/ARDUINO_PORTENTA_H7/pins.csv, USB_HS_*).
+/// Pins of the transceiver (micropython, `ports/stm32/boards/ARDUINO_PORTENTA_H7/pins.csv`, `USB_HS_*`).
 pub(crate) struct Pins {
     pub(crate) clk: Peri<'static, p::PA5>,
     pub(crate) dir: Peri<'static, p::PI11>,

@@ -89,7 +89,15 @@ impl<C: Chip, const SLOTS: usize> Server<C, SLOTS> {
                 Request::Stop => Command::Stop,
                 Request::Call => Command::Call,
                 Request::Lines => Command::Lines,
-                request => {
+                Request::About
+                | Request::Erase { .. }
+                | Request::Write { .. }
+                | Request::Seal { .. }
+                | Request::Slot { .. }
+                | Request::Feed { .. }
+                | Request::Status
+                | Request::Crash(_)
+                | Request::Reset => {
                     let reply = self.answer(&request, exchange, chip);
                     self.reply(number, reply.unwrap_or_else(Reply::Refused));
                     continue;

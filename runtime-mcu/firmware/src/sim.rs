@@ -31,6 +31,10 @@ pub(crate) enum Sent {
     Unmap,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a way in which a chip may fail"
+)]
 pub(crate) struct State {
     pub(crate) bytes: Vec<u8>,
     pub(crate) status: u8,

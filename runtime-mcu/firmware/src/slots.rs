@@ -104,8 +104,10 @@ impl<F: InPlace, const N: usize> Slots<F, N> {
         if bytes > self.most() {
             return Err("the rune is larger than a slot");
         }
-        self.nor.erase(region, 0).map_err(said)?;
-        self.nor.write(region, Self::RUNE, &[]).map_err(said)
+        self.nor.erase(region, 0).map_err(|e| said(&e))?;
+        self.nor
+            .write(region, Self::RUNE, &[])
+            .map_err(|e| said(&e))
     }
 
     /// Writes a part of a rune. The parts must come in order.
@@ -119,7 +121,7 @@ impl<F: InPlace, const N: usize> Slots<F, N> {
             return Err("it lies outside of the slot");
         }
         let written = self.nor.write(region, Self::RUNE + offset, data);
-        written.map_err(said)
+        written.map_err(|e| said(&e))
     }
 
     /// Writes the head, where the rune is what the head says.
@@ -136,7 +138,7 @@ impl<F: InPlace, const N: usize> Slots<F, N> {
         let words = [MAGIC, head.bytes, !head.bytes].map(u32::to_le_bytes);
         bytes[..12].copy_from_slice(words.as_flattened());
         bytes[12..].copy_from_slice(&head.digest);
-        self.nor.write(region, 0, &bytes).map_err(said)
+        self.nor.write(region, 0, &bytes).map_err(|e| said(&e))
     }
 
     /// What is in a slot, where it is a whole rune.
@@ -156,7 +158,7 @@ impl<F: InPlace, const N: usize> Slots<F, N> {
         match self.nor.read(region, 0, &mut bytes) {
             Ok(()) => {}
             Err(ReadFault::Torn) => return Ok(None),
-            Err(ReadFault::Failed(fault)) => return Err(said(fault)),
+            Err(ReadFault::Failed(fault)) => return Err(said(&fault)),
         }
         let (words, digest) = bytes.split_at(12);
         let words = words.as_chunks::<4>().0.first_chunk::<3>().copied();
@@ -206,7 +208,7 @@ impl<F: InPlace, const N: usize> Slots<F, N> {
     }
 }
 
-fn said<E: core::fmt::Debug>(fault: Fault<E>) -> &'static str {
+fn said<E>(fault: &Fault<E>) -> &'static str {
     match fault {
         Fault::Flash(_) => "the flash does not work",
         Fault::Outside => "it lies outside of the flash",
@@ -306,7 +308,7 @@ mod tests {
         let erased = |log: Vec<Sent>| {
             let sectors = log.into_iter().filter_map(|sent| match sent {
                 Sent::Instruction(0x20, at, 0) => at,
-                _ => None,
+                Sent::Instruction(..) | Sent::Map(..) | Sent::Unmap => None,
             });
             sectors.collect::<Vec<u32>>()
         };
