@@ -121,6 +121,8 @@ pub(crate) struct Portenta {
     pub(crate) seed: u64,
     /// Whether there is one.
     pub(crate) has_camera: bool,
+    #[cfg(feature = "bluetooth")]
+    pub(crate) bluetooth: Option<crate::bluetooth::Bluetooth>,
 }
 
 impl Chip for Portenta {
@@ -195,6 +197,17 @@ impl Chip for Portenta {
         self.lamps.red.set_level(red);
         self.lamps.green.set_level(green);
         self.lamps.blue.set_level(blue);
+    }
+
+    #[cfg(feature = "bluetooth")]
+    fn poll_links(&mut self) -> bool {
+        let bluetooth = self.bluetooth.as_mut();
+        if let Some(status) = bluetooth.and_then(crate::bluetooth::Bluetooth::answered) {
+            self.say(format_args!(
+                "the Bluetooth controller has reset itself: status {status}"
+            ));
+        }
+        true
     }
 
     fn feed_watchdog(&mut self) {

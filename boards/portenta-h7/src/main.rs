@@ -8,6 +8,8 @@
 
 extern crate alloc;
 
+#[cfg(feature = "bluetooth")]
+mod bluetooth;
 mod board;
 mod boot;
 mod camera;
@@ -232,6 +234,18 @@ fn start(bytes: &'static mut [u8; Reason::BYTES]) -> Runner<Portenta, { qspi::SL
     if let Err(why) = &camera {
         console.say(format_args!("no camera: {why}"));
     }
+    #[cfg(feature = "bluetooth")]
+    let bluetooth = {
+        let pins = bluetooth::Pins {
+            uart: p.UART7,
+            tx: p.PA15,
+            rx: p.PF6,
+            rts: p.PF8,
+            cts: p.PF9,
+            power: p.PJ12,
+        };
+        bluetooth::Bluetooth::start(drivers, pins).ok()
+    };
     let seed = rng::Rng::new(p.RNG, Interrupts).next_u64();
     let quadspi = Quadspi::new(
         p.QUADSPI,
@@ -268,6 +282,8 @@ fn start(bytes: &'static mut [u8; Reason::BYTES]) -> Runner<Portenta, { qspi::SL
         watchdog,
         seed,
         has_camera: camera.is_ok(),
+        #[cfg(feature = "bluetooth")]
+        bluetooth,
     };
     let mut runner = Runner::new(chip, server);
     // A rune with which the runtime failed would make it fail again.
