@@ -109,9 +109,11 @@ impl Quadspi {
         }
     }
 
-    /// Ends whatever goes on.
+    /// Ends whatever goes on. Mapped mode goes on from the first read until then.
     fn abort() -> Result<(), BusTimeout> {
-        QUADSPI.cr().modify(|w| w.set_abort(true));
+        if QUADSPI.sr().read().busy() {
+            QUADSPI.cr().modify(|w| w.set_abort(true));
+        }
         Self::until(|| !QUADSPI.cr().read().abort() && !QUADSPI.sr().read().busy())
     }
 
