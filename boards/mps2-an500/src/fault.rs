@@ -2,7 +2,6 @@
 
 use core::{
     arch::global_asm,
-    fmt::{self, Write as _},
     panic::{Location, PanicInfo},
 };
 
@@ -10,7 +9,7 @@ use cortex_m::{
     interrupt,
     peripheral::{MPU, SCB, scb},
 };
-use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
+use rune_firmware::fault::{Kept, PUSHED_LR, PUSHED_PC, Registers};
 use rune_link::{Crash, Reason};
 
 use crate::{
@@ -18,27 +17,11 @@ use crate::{
     memory,
 };
 
-/// Encoded reason, its length, their checksum.
-#[repr(C)]
-struct Kept {
-    reason: [u8; Reason::BYTES],
-    len: u32,
-    sum: u32,
-}
-
 unsafe extern "C" {
     /// The linker's place for it, in no section.
     static mut _kept: Kept;
     static _stack_end: u32;
     static _stack_start: u32;
-}
-
-impl Kept {
-    /// The checksum of a reason and its length.
-    fn sum(bytes: &[u8]) -> u32 {
-        const CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
-        CRC.checksum(bytes) ^ bytes.len() as u32
-    }
 }
 
 /// Lets every fault come to its own handler. To be called once, at the start.
@@ -50,68 +33,21 @@ pub(crate) fn start(scb: &mut SCB) {
 
 /// Takes the reason that the run before has left, into `bytes`.
 pub(crate) fn take(bytes: &mut [u8; Reason::BYTES]) -> Option<Reason<'_>> {
-    let kept = &raw mut _kept;
     // SAFETY: the place is there, whatever it holds is a value of the type, and only this module touches it: here, and
     // where nothing runs any more.
-    let Kept { reason, len, sum } = unsafe { kept.read_volatile() };
-    // SAFETY: as above.
-    unsafe { (&raw mut (*kept).sum).write_volatile(!sum) };
-    *bytes = reason;
-    let bytes = bytes.get(..len as usize)?;
-    (Kept::sum(bytes) == sum).then(|| Reason::decode(bytes).ok())?
+    let kept = unsafe { (&raw mut _kept).read_volatile() };
+    leave(&Kept::NONE);
+    kept.reason(bytes)
 }
 
-/// Leaves a reason for the next run.
-fn leave(reason: &Reason<'_>) {
-    let mut bytes = [0; Reason::BYTES];
-    let encoded = reason.encode(&mut bytes);
-    let (len, sum) = (encoded.len() as u32, Kept::sum(encoded));
-    let kept = Kept {
-        reason: bytes,
-        len,
-        sum,
-    };
-    // SAFETY: as in `take`; nothing else runs any more.
-    unsafe { (&raw mut _kept).write_volatile(kept) };
+/// Leaves a reason for the next run, or none.
+fn leave(kept: &Kept) {
+    // SAFETY: as in `take`.
+    unsafe { (&raw mut _kept).write_volatile(*kept) };
 }
 
-/// The first part of what it is given, cut where there is no more room.
-struct Text {
-    bytes: [u8; Reason::TEXT_BYTES],
-    len: usize,
-}
-
-impl Text {
-    fn of(what: fmt::Arguments<'_>) -> Self {
-        let mut text = Self {
-            bytes: [0; Reason::TEXT_BYTES],
-            len: 0,
-        };
-        // What is cut off is all that can go wrong.
-        let _ = text.write_fmt(what);
-        text
-    }
-
-    fn as_str(&self) -> &str {
-        core::str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
-    }
-}
-
-impl fmt::Write for Text {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = self.bytes.len() - self.len;
-        let part = &text[..text.floor_char_boundary(room)];
-        self.bytes[self.len..][..part.len()].copy_from_slice(part.as_bytes());
-        self.len += part.len();
-        if part.len() < text.len() {
-            return Err(fmt::Error);
-        }
-        Ok(())
-    }
-}
-
-// It says where, and not in whose words: those of all panics, with what they show, are 60 KB. They are left out as long as
-// nobody asks for them, and the compiler sees that: so this is short enough to become a part of where it is called.
+// Nobody asks for the words of a panic as long as the compiler sees that: so this is short enough to become a part of where
+// it is called, see `Kept::panic`.
 #[panic_handler]
 #[expect(
     unused_attributes,
@@ -126,24 +62,7 @@ fn panicked(info: &PanicInfo<'_>) -> ! {
 #[inline(never)]
 fn end_at(place: Option<&Location<'_>>) -> ! {
     interrupt::disable();
-    let (file, line) = place.map_or(("?", 0), |l| (l.file(), l.line()));
-    let text = match memory::refused() {
-        // One that was refused earlier need not have ended anything.
-        bytes if bytes == 0 || !file.ends_with("alloc/src/alloc.rs") => {
-            Text::of(format_args!("{file}:{line}"))
-        }
-        bytes => Text::of(format_args!(
-            "{file}:{line}: the heap was full, {bytes} bytes were asked for"
-        )),
-    };
-    leave(&Reason {
-        crash: Crash::Panic,
-        pc: 0,
-        lr: 0,
-        cfsr: 0,
-        address: 0,
-        text: text.as_str(),
-    });
+    leave(&Kept::panic(place, memory::refused()));
     SCB::sys_reset()
 }
 
@@ -177,64 +96,30 @@ global_asm!(
     failed = sym failed,
 );
 
-/// Of what was pushed when the exception came: the words that hold `lr` and `pc`.
-const PUSHED_LR: usize = 5;
-const PUSHED_PC: usize = 6;
-
-/// Bits of the CFSR.
-const NOT_PUSHED: u32 = 1 << 4 | 1 << 12;
-const MEMORY_ADDRESS: u32 = 1 << 7;
-const BUS_ADDRESS: u32 = 1 << 15;
-
 extern "C" fn failed(pushed: *const u32) -> ! {
     // SAFETY: the registers of the system are always there, and nothing else runs any more. Without the protection unit
     // the reason can be written wherever it lies.
-    let (scb, icsr, cfsr) = unsafe {
+    let (scb, icsr) = unsafe {
         (*MPU::PTR).ctrl.write(0);
         let scb = &*SCB::PTR;
-        (scb, scb.icsr.read(), scb.cfsr.read())
+        (scb, scb.icsr.read())
     };
-    let crash = match icsr & 0x1FF {
-        2 => Crash::Watchdog,
-        4 => Crash::MemManage,
-        5 => Crash::BusFault,
-        6 => Crash::UsageFault,
-        _ => Crash::HardFault,
-    };
-    let address = match cfsr {
-        c if c & MEMORY_ADDRESS != 0 => scb.mmfar.read(),
-        c if c & BUS_ADDRESS != 0 => scb.bfar.read(),
-        _ => 0,
+    let registers = Registers {
+        exception: icsr & 0x1FF,
+        cfsr: scb.cfsr.read(),
+        mmfar: scb.mmfar.read(),
+        bfar: scb.bfar.read(),
     };
     let stack = &raw const _stack_end..&raw const _stack_start;
-    let was_pushed = cfsr & NOT_PUSHED == 0 && stack.contains(&pushed);
-    let word = |index: usize| {
-        if was_pushed {
-            // SAFETY: the processor has pushed eight words there, on the stack.
-            unsafe { pushed.add(index).read_volatile() }
-        } else {
-            0
-        }
-    };
-    let in_guard = (BELOW_STACK..STACK_GUARD + STACK_GUARD_BYTES as u32).contains(&address);
-    let text = if crash == Crash::Watchdog {
-        "the watchdog was not fed"
-    } else if in_guard || cfsr & NOT_PUSHED != 0 {
-        "the stack ran into its end"
-    } else if cfsr & MEMORY_ADDRESS != 0 && address < NULL_GUARD_BYTES {
-        "null was accessed"
-    } else {
-        ""
-    };
-    leave(&Reason {
-        crash,
-        pc: word(PUSHED_PC),
-        lr: word(PUSHED_LR),
-        cfsr,
-        address,
-        text,
+    let pushed = (registers.was_pushed() && stack.contains(&pushed)).then(|| {
+        // SAFETY: the processor has pushed eight words there, on the stack.
+        let word = |index| unsafe { pushed.add(index).read_volatile() };
+        (word(PUSHED_LR), word(PUSHED_PC))
     });
-    if crash == Crash::Watchdog {
+    let guard = BELOW_STACK..STACK_GUARD + STACK_GUARD_BYTES as u32;
+    let reason = registers.reason(pushed, &guard, &(0..NULL_GUARD_BYTES));
+    leave(&Kept::new(&reason));
+    if reason.crash == Crash::Watchdog {
         // Its second period resets more than the processor can.
         loop {
             cortex_m::asm::nop();

@@ -4,11 +4,8 @@
 //! `ethernet`. Runes are installed in the PSRAM, which stands for a chip of flash.
 #![no_std]
 #![no_main]
-#![allow(
-    clippy::result_large_err,
-    reason = "an error is of a fixed size: it has no other place"
-)]
 
+#[cfg(feature = "crash")]
 extern crate alloc;
 
 mod board;
@@ -18,33 +15,25 @@ mod clock;
 mod ethernet;
 mod fault;
 mod guard;
-mod installs;
 mod links;
 mod memory;
 mod nor;
-mod runes;
-mod sensors;
-mod server;
 mod uart;
 mod watchdog;
-
-use alloc::boxed::Box;
 
 use cortex_m::{
     Peripherals, asm,
     peripheral::{SYST, syst::SystClkSource},
 };
 use cortex_m_rt::{entry, exception};
+use rune_firmware::{Runes, fault::Before};
 use rune_link::Reason;
 
 use crate::{
     board::Board,
     chip::Interrupt,
-    installs::Installs,
     links::Links,
     nor::Flash,
-    runes::Runes,
-    server::Server,
     uart::{Console, say},
     watchdog::Watchdog,
 };
@@ -65,40 +54,22 @@ fn main() -> ! {
     Console::start();
     say!("RunicOS {} on mps2-an500", env!("CARGO_PKG_VERSION"));
     let reason = fault::take(REASON);
-    if let Some(Reason {
-        crash,
-        pc,
-        lr,
-        cfsr,
-        address,
-        text,
-    }) = &reason
-    {
-        say!(
-            "the run before ended with a {}: {text} (pc {pc:#010x}, lr {lr:#010x}, cfsr {cfsr:#010x}, \
-             address {address:#010x})",
-            crash.name()
-        );
+    if let Some(reason) = &reason {
+        say!("{}", Before(reason));
     }
     wake_regularly(&mut cortex.SYST);
-    let mut runes = assemble(reason);
+    // SAFETY: it is called once, as the board starts once.
+    let flash = unsafe { Flash::take() };
+    let board = Board {
+        watchdog: Watchdog::start(),
+    };
+    let mut runes = Runes::new(board, Links::start(), flash, board::MAP, reason);
     runes.boot();
     say!("ready");
     loop {
         runes.turn();
         asm::wfi();
     }
-}
-
-/// The board with nothing running yet. Its parts are on the stack only while this puts them together.
-#[inline(never)]
-fn assemble(reason: Option<Reason<'static>>) -> Box<Runes> {
-    // SAFETY: it is called once, as the board starts once.
-    let flash = unsafe { Flash::take() };
-    let server = Server::new(Links::start(), reason);
-    let watchdog = Watchdog::start();
-    let board = Board::new(server, Installs::open(flash), watchdog);
-    Box::new(Runes::new(board))
 }
 
 /// Interrupts the sleep of the processor [`WAKES`] times a second.

@@ -1,17 +1,15 @@
 //! The 16 MB of PSRAM as a chip of NOR flash, so that what holds on QEMU holds on a board.
 //!
-//! As on a QSPI chip a sector is erased to ones, and programming only clears bits. QEMU keeps the memory in a file. What
-//! is lent, so that a rune runs in place, is neither erased nor programmed, whoever asks.
+//! As on a QSPI chip a sector is erased to ones, and programming only clears bits. QEMU keeps the memory in a file.
 
-use core::{ops::Range, slice, time::Duration};
+use core::{slice, time::Duration};
 
 use embedded_storage::nor_flash::{
     ErrorType, MultiwriteNorFlash, NorFlash, NorFlashErrorKind, ReadNorFlash, check_erase,
     check_read, check_write,
 };
+use rune_firmware::InPlace;
 use rune_install::nor::{Device, Operation};
-
-use crate::board::PLACES;
 
 /// Bytes of the chip.
 pub(crate) const BYTES: usize = 16 << 20;
@@ -25,7 +23,6 @@ unsafe extern "C" {
 
 /// The chip. There is one.
 pub(crate) struct Flash {
-    lent: [Option<Range<u32>>; PLACES],
     #[cfg(feature = "crash")]
     stop: Option<Stop>,
 }
@@ -47,7 +44,6 @@ impl Flash {
     /// Only once.
     pub(crate) unsafe fn take() -> Self {
         Self {
-            lent: [const { None }; PLACES],
             #[cfg(feature = "crash")]
             stop: None,
         }
@@ -55,35 +51,6 @@ impl Flash {
 
     fn at(offset: u32) -> *mut u8 {
         (&raw mut _psram).wrapping_add(offset as usize)
-    }
-
-    /// Lends bytes of the chip in place: nothing changes them until they are [released](Self::release). `None` where
-    /// they do not lie in the chip, or as much is lent as can be.
-    pub(crate) fn lend(&mut self, offset: u32, bytes: u32) -> Option<&'static [u8]> {
-        check_read(self, offset, bytes as usize).ok()?;
-        let free = self.lent.iter_mut().find(|lent| lent.is_none())?;
-        *free = Some(offset..offset + bytes);
-        // SAFETY: they lie in the chip, and what is lent is not written.
-        Some(unsafe { slice::from_raw_parts(Self::at(offset), bytes as usize) })
-    }
-
-    /// Takes back what was lent from an offset on.
-    ///
-    /// # Safety
-    /// Nobody reads it any more.
-    pub(crate) unsafe fn release(&mut self, offset: u32) {
-        for lent in &mut self.lent {
-            lent.take_if(|range| range.start == offset);
-        }
-    }
-
-    /// Refuses what would change lent bytes.
-    fn check_lent(&self, from: u32, to: u32) -> Result<(), NorFlashErrorKind> {
-        let mut lent = self.lent.iter().flatten();
-        if lent.any(|range| from < range.end && range.start < to) {
-            return Err(NorFlashErrorKind::Other);
-        }
-        Ok(())
     }
 
     /// Lets the chip stop.
@@ -166,10 +133,9 @@ impl NorFlash for Flash {
 
     fn erase(&mut self, from: u32, to: u32) -> Result<(), Self::Error> {
         check_erase(self, from, to)?;
-        self.check_lent(from, to)?;
         let bytes = (to - from) as usize;
         let reached = self.reach(bytes);
-        // SAFETY: the bytes lie in the chip, and nobody was lent them.
+        // SAFETY: the bytes lie in the chip, and nobody reads them.
         unsafe { Self::at(from).write_bytes(0xFF, reached) };
         Self::end(reached, bytes);
         Ok(())
@@ -177,7 +143,6 @@ impl NorFlash for Flash {
 
     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Self::Error> {
         check_write(self, offset, bytes.len())?;
-        self.check_lent(offset, offset + bytes.len() as u32)?;
         let reached = self.reach(bytes.len());
         for (at, byte) in (offset..).zip(&bytes[..reached]) {
             // SAFETY: as in `erase`.
@@ -189,3 +154,6 @@ impl NorFlash for Flash {
 }
 
 impl MultiwriteNorFlash for Flash {}
+
+// SAFETY: it is always mapped, and only erasing and programming writes there.
+unsafe impl InPlace for Flash {}

@@ -5,6 +5,7 @@ use core::{cell::RefCell, fmt};
 use cortex_m::peripheral::NVIC;
 use critical_section::Mutex;
 use heapless::Deque;
+use rune_firmware::Port;
 
 use crate::chip::{self, Interrupt, Peripheral, Register};
 
@@ -93,7 +94,6 @@ static RECEIVED_BYTES: Mutex<RefCell<Received>> = Mutex::new(RefCell::new(Receiv
 /// The port of the protocol.
 pub(crate) struct Link(());
 
-#[expect(clippy::unused_self, reason = "who has the value has the port")]
 impl Link {
     pub(crate) fn start() -> Self {
         LINK.start(ENABLE | RECEIVE_INTERRUPT);
@@ -101,19 +101,19 @@ impl Link {
         unsafe { NVIC::unmask(Interrupt::Uart1Receive) };
         Self(())
     }
+}
 
-    /// The byte that came first of those not read yet.
-    pub(crate) fn receive(&mut self) -> Option<u8> {
+impl Port for Link {
+    fn receive(&mut self) -> Option<u8> {
         critical_section::with(|cs| RECEIVED_BYTES.borrow_ref_mut(cs).ring.pop_front())
     }
 
-    /// Bytes that were lost since the start, because nobody read them in time.
-    pub(crate) fn lost(&self) -> u32 {
-        critical_section::with(|cs| RECEIVED_BYTES.borrow_ref(cs).lost)
+    fn send(&mut self, bytes: &[u8]) {
+        LINK.send(bytes);
     }
 
-    pub(crate) fn send(&mut self, bytes: &[u8]) {
-        LINK.send(bytes);
+    fn lost(&self) -> u32 {
+        critical_section::with(|cs| RECEIVED_BYTES.borrow_ref(cs).lost)
     }
 }
 

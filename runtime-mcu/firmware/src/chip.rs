@@ -1,78 +1,71 @@
 //! What a board is.
 
 use alloc::boxed::Box;
-use core::fmt;
+use core::{fmt, time::Duration};
 
 use rune_abi::CapabilityView;
 use rune_core::{Policy, Source, SourceError, Table};
 use rune_link::Crash;
 
-use crate::InPlace;
+use crate::{InPlace, Links};
 
-/// The port on which a host talks to a board.
-pub trait Port {
-    /// The byte that came first of those not read yet.
-    fn receive(&mut self) -> Option<u8>;
-
-    /// Sends bytes, or loses them where nobody takes them for a while: it does not wait without end.
-    fn send(&mut self, bytes: &[u8]);
-
-    /// Bytes from the host that were lost since the start.
-    fn lost(&self) -> u32;
-}
+/// Why a board does not fail on request.
+const NO_CRASH: &str = "this build does not fail on request";
 
 /// What a board shows to who looks at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown {
-    /// It waits for a rune.
+    /// No rune runs.
     Idle,
-    /// A rune runs.
+    /// One runs, or more.
     Running,
-    /// The rune failed.
+    /// One has failed and waits for its next start.
     Failed,
 }
 
 /// A board.
-pub trait Chip {
-    /// The port of the host.
-    type Port: Port;
+pub trait Chip: 'static {
+    /// Where requests come from.
+    type Links: Links;
     /// Where runes lie.
     type Flash: InPlace;
 
     /// What the board is called.
     const NAME: &'static str;
+    /// What it has where the host plays no sensors: its own, and of other kinds the host's, see
+    /// [`whole`](crate::whole).
+    const TABLE: &'static Table;
+    /// The period of its watchdog: more than the longest call of a rune takes, and than the longest erasure.
+    const WATCHDOG: Duration;
 
     /// Nanoseconds since the start.
     fn now_ns() -> u64;
 
-    /// What the board has.
-    fn table(&self) -> &'static Table;
+    /// What a rune may have. Its schedule is that of runes for which the host plays no sensors.
+    fn policy() -> Policy;
 
-    /// What a rune may have that the host starts; it feeds and calls it.
-    fn hosted(&self) -> Policy;
-
-    /// What a rune may have that the board starts by itself, with its own sensors.
-    fn alone(&self) -> Policy;
-
-    /// Opens the sensor in a row of the table; `None` where the host plays it.
+    /// Opens the sensor in a row of the table for the capability at `index` of a manifest; `None` where the host gives
+    /// its samples.
     ///
     /// # Errors
-    /// Where the sensor does not work.
+    /// Where the sensor does not work, or another rune has it.
     fn open(
         &mut self,
-        row: usize,
-        index: usize,
-        capability: &CapabilityView<'static>,
-    ) -> Result<Option<Box<dyn Source>>, SourceError>;
+        _row: usize,
+        _index: usize,
+        _capability: &CapabilityView<'static>,
+    ) -> Result<Option<Box<dyn Source>>, SourceError> {
+        Ok(None)
+    }
 
     /// Text for people, without a final line break.
     fn say(&mut self, text: fmt::Arguments<'_>);
 
     /// Shows how the board is.
-    fn show(&mut self, shown: Shown);
+    fn show(&mut self, _shown: Shown) {}
 
-    /// Lets links other than the port go on; whether every one did.
-    fn poll_links(&mut self) -> bool {
+    /// Lets what the board has beside its links go on; whether it did.
+    fn poll(&mut self) -> bool {
         true
     }
 
@@ -88,6 +81,23 @@ pub trait Chip {
     /// Starts the board anew.
     fn reset(&mut self) -> !;
 
-    /// Fails as asked, and does not return; or says why it does not.
-    fn crash(&mut self, how: Crash) -> &'static str;
+    /// Fails as asked, and does not return. It does for [`Crash::Links`], which is not the board's.
+    ///
+    /// # Errors
+    /// Why it does not fail.
+    fn crash(&mut self, _how: Crash) -> Result<(), &'static str> {
+        Err(NO_CRASH)
+    }
+
+    /// Lets the flash stop for ever after so many operations, the next one by half where `is_torn`.
+    ///
+    /// # Errors
+    /// Why it does not.
+    fn stop_flash(
+        _flash: &mut Self::Flash,
+        _after: u32,
+        _is_torn: bool,
+    ) -> Result<(), &'static str> {
+        Err(NO_CRASH)
+    }
 }

@@ -7,10 +7,12 @@ use core::{
 };
 
 use rune_abi::CapabilityView;
-use rune_core::{Read, Source, SourceError, Written};
+use rune_core::{Read, Source, SourceError, Table, Written};
 
-/// Most bytes of lines that nobody has fetched.
-const LINES: usize = 16 << 10;
+use crate::sensors::Sensors;
+
+/// Most bytes of lines of a rune that nobody has fetched.
+const LINES: usize = 8 << 10;
 
 /// The next sample of a capability, as far as the host has fed it.
 struct Inbox {
@@ -54,71 +56,88 @@ impl Source for Fed {
     }
 }
 
-/// Samples from the host, and lines for it.
-pub struct Exchange {
-    /// By the places of the capabilities in the manifest; `None` of those that a sensor of the board feeds.
+/// Samples from the host for one rune, and lines for the host.
+pub(crate) struct Exchange {
+    /// By the places of the capabilities in the manifest; `None` of those that a sensor feeds.
     inboxes: Vec<Option<Rc<RefCell<Inbox>>>>,
     lines: Lines,
-}
-
-impl Default for Exchange {
-    fn default() -> Self {
-        Self::new()
-    }
+    /// Name of the rune.
+    name: &'static str,
+    pub(crate) sensors: Sensors,
 }
 
 impl Exchange {
     /// Without a rune. Takes the memory for lines.
-    pub fn new() -> Self {
+    pub(crate) fn new(table: &'static Table) -> Self {
         let bytes = VecDeque::with_capacity(LINES);
         Self {
             inboxes: Vec::new(),
             lines: Lines { bytes, lost: 0 },
+            name: "",
+            sensors: Sensors::own(table),
         }
     }
 
-    /// Begins anew, for another rune.
-    pub fn clear(&mut self) {
+    /// Begins anew, for another rune; gives the sensors of the one before.
+    pub(crate) fn clear(&mut self, table: &'static Table) -> Sensors {
         self.inboxes.clear();
         self.lines.bytes.clear();
+        self.name = "";
+        core::mem::replace(&mut self.sensors, Sensors::own(table))
     }
 
-    /// The capability at `index` is fed by the host: its source.
-    pub fn open(&mut self, index: usize, capability: &CapabilityView<'_>) -> Box<dyn Source> {
+    /// A rune of this name is started.
+    pub(crate) fn starts(&mut self, name: &'static str) {
+        self.name = name;
+        self.inboxes.clear();
+    }
+
+    /// Whether the rune of this name is here.
+    pub(crate) fn is_of(&self, name: &str) -> bool {
+        self.name == name
+    }
+
+    /// The next capability is fed by a sensor, or else by the host, where its samples are of at most so many bytes. They
+    /// come in the order of the manifest.
+    pub(crate) fn open(
+        &mut self,
+        sensor: Option<Box<dyn Source>>,
+        capability: &CapabilityView<'_>,
+        most: usize,
+    ) -> Result<Box<dyn Source>, SourceError> {
+        if let Some(sensor) = sensor {
+            self.inboxes.push(None);
+            return Ok(sensor);
+        }
+        let bytes = capability.ty.bytes() as usize;
+        if bytes > most {
+            return Err(SourceError::Failed(
+                "its samples are larger than the memory of the board",
+            ));
+        }
         let inbox = Rc::new(RefCell::new(Inbox {
-            sample: vec![0; capability.ty.bytes() as usize].into(),
+            sample: vec![0; bytes].into(),
             filled: 0,
         }));
-        self.place(index, Some(inbox.clone()));
-        Box::new(Fed(inbox))
-    }
-
-    /// The capability at `index` is fed by a sensor.
-    pub fn skip(&mut self, index: usize) {
-        self.place(index, None);
-    }
-
-    /// They are opened in order, each time from the first on.
-    fn place(&mut self, index: usize, inbox: Option<Rc<RefCell<Inbox>>>) {
-        self.inboxes.truncate(index);
-        self.inboxes.push(inbox);
+        self.inboxes.push(Some(inbox.clone()));
+        Ok(Box::new(Fed(inbox)))
     }
 
     /// Takes a part of a sample.
-    ///
-    /// # Errors
-    /// Why it was not taken.
-    pub fn feed(&mut self, capability: u8, offset: u32, data: &[u8]) -> Result<(), &'static str> {
+    pub(crate) fn feed(
+        &mut self,
+        capability: u8,
+        offset: u32,
+        data: &[u8],
+    ) -> Result<(), &'static str> {
         let inbox = self.inboxes.get(usize::from(capability));
         let inbox = inbox.ok_or("no rune runs that has such a capability")?;
-        let inbox = inbox
-            .as_ref()
-            .ok_or("a sensor of the board feeds this capability")?;
+        let inbox = inbox.as_ref().ok_or("a sensor feeds this capability")?;
         inbox.borrow_mut().put(offset as usize, data)
     }
 
     /// Takes the next bytes of lines out; gives how many.
-    pub fn fetch(&mut self, into: &mut [u8]) -> usize {
+    pub(crate) fn fetch(&mut self, into: &mut [u8]) -> usize {
         let count = into.len().min(self.lines.bytes.len());
         for (place, byte) in into.iter_mut().zip(self.lines.bytes.drain(..count)) {
             *place = byte;
@@ -127,12 +146,12 @@ impl Exchange {
     }
 
     /// Takes what a call wrote; false where there was no room for it.
-    pub fn write(&mut self, written: &Written<'_>) -> bool {
+    pub(crate) fn write(&mut self, written: &Written<'_>) -> bool {
         self.lines.put(|lines| written.line(lines))
     }
 
     /// Bytes of lines that were lost since the start.
-    pub fn lost(&self) -> u32 {
+    pub(crate) fn lost(&self) -> u32 {
         self.lines.lost
     }
 }
@@ -158,7 +177,8 @@ impl Lines {
         let before = self.bytes.len();
         let done = line(self).is_ok() && self.write_str("\n").is_ok();
         if !done {
-            self.lost += (self.bytes.len() - before) as u32;
+            let lost = (self.bytes.len() - before) as u32;
+            self.lost = self.lost.saturating_add(lost);
             self.bytes.truncate(before);
         }
         done
@@ -169,7 +189,17 @@ impl Lines {
 mod tests {
     use core::fmt::Write as _;
 
+    use rune_core::Table;
+
     use super::{Exchange, Inbox, LINES};
+
+    static TABLE: Table = Table {
+        bases: &[],
+        sensors: &[],
+        outputs: &[],
+        memory_bytes: 0,
+        code_bytes: 0,
+    };
 
     #[test]
     fn a_sample_comes_in_order_and_no_more_than_one() {
@@ -186,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_line_without_room_is_lost_whole() {
-        let mut exchange = Exchange::new();
+        let mut exchange = Exchange::new(&TABLE);
         let line = "x".repeat(LINES - 10);
         assert!(exchange.lines.put(|l| l.write_str(&line)));
         assert!(

@@ -1,8 +1,9 @@
 //! Why a run ended: what the fault registers of an Armv7-M processor say, and a form that outlives a reset.
 
-use core::ops::Range;
+use core::{fmt, ops::Range, panic::Location};
 
 use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
+use rune_core::Text;
 use rune_link::{Crash, Reason};
 
 /// Bits of the CFSR.
@@ -76,6 +77,29 @@ impl Registers {
     }
 }
 
+/// What a console says of the run before.
+#[derive(Clone, Copy, Debug)]
+pub struct Before<'a>(pub &'a Reason<'a>);
+
+impl fmt::Display for Before<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Reason {
+            crash,
+            pc,
+            lr,
+            cfsr,
+            address,
+            text,
+        } = self.0;
+        write!(
+            f,
+            "the run before ended with a {}: {text} (pc {pc:#010x}, lr {lr:#010x}, cfsr {cfsr:#010x}, \
+             address {address:#010x})",
+            crash.name()
+        )
+    }
+}
+
 /// Words of a [`Kept`].
 const WORDS: usize = 2 + Reason::BYTES.div_ceil(4);
 
@@ -107,6 +131,30 @@ impl Kept {
         kept
     }
 
+    /// Of a panic: where it was, and not in whose words. Those of all panics, with what they show, are 60 KB, which the
+    /// compiler leaves out as long as nobody asks for them. `refused` are the bytes for which the heap had no room the
+    /// last time that was so, or 0.
+    pub fn panic(place: Option<&Location<'_>>, refused: usize) -> Self {
+        let (file, line) = place.map_or(("?", 0), |l| (l.file(), l.line()));
+        // One that was refused earlier need not have ended anything.
+        let is_full = refused > 0 && file.ends_with("alloc/src/alloc.rs");
+        let text: Text<{ Reason::TEXT_BYTES }> = if is_full {
+            Text::of(format_args!(
+                "{file}:{line}: the heap was full, {refused} bytes were asked for"
+            ))
+        } else {
+            Text::of(format_args!("{file}:{line}"))
+        };
+        Self::new(&Reason {
+            crash: Crash::Panic,
+            pc: 0,
+            lr: 0,
+            cfsr: 0,
+            address: 0,
+            text: text.as_str(),
+        })
+    }
+
     /// The reason, if it holds one; its text is in `bytes`.
     pub fn reason<'a>(&self, bytes: &'a mut [u8; Reason::BYTES]) -> Option<Reason<'a>> {
         for (part, word) in bytes.chunks_mut(4).zip(&self.words[2..]) {
@@ -127,7 +175,9 @@ impl Kept {
 mod tests {
     use rune_link::{Crash, Reason};
 
-    use super::{Kept, Registers};
+    use alloc::string::ToString;
+
+    use super::{Before, Kept, Registers};
 
     const GUARD: core::ops::Range<u32> = 0x2000_0000..0x2000_0100;
     const NULL: core::ops::Range<u32> = 0..0x400;
@@ -170,6 +220,24 @@ mod tests {
         assert_eq!(reason(6, 0x1_0000, 0).crash, Crash::UsageFault);
         assert_eq!(reason(3, 0, 0).crash, Crash::HardFault);
         assert_eq!(reason(2, 0, 0).text, "the watchdog was not fed");
+    }
+
+    #[test]
+    fn a_panic_says_where_it_was_and_that_the_heap_was_full() {
+        let place = Some(core::panic::Location::caller());
+        let mut bytes = [0; Reason::BYTES];
+        let text = |kept: Kept, bytes: &mut [u8; Reason::BYTES]| {
+            let reason = kept.reason(bytes).unwrap_or_else(|| panic!("it holds one"));
+            assert_eq!((reason.crash, reason.pc), (Crash::Panic, 0));
+            alloc::string::String::from(reason.text)
+        };
+        let said = text(Kept::panic(place, 100), &mut bytes);
+        assert!(said.contains("src/fault.rs:") && !said.contains("heap"));
+        assert_eq!(text(Kept::panic(None, 0), &mut bytes), "?:0");
+        let fault = Before(&reason(4, 0x82, 8)).to_string();
+        assert!(fault.starts_with(
+            "the run before ended with a memory fault: null was accessed (pc 0x00000002"
+        ));
     }
 
     #[test]

@@ -1,16 +1,21 @@
 //! What the firmware of every board has in common, without the name of a chip.
 //!
-//! A board says what it is in a [`Chip`]: clock, sensors, watchdog, the port of the host, flash. A [`Runner`] does the
-//! rest: it takes requests of `rune_link`, keeps runes in [`Slots`] of the flash, feeds the rune that runs with samples
-//! of the host or of the board's sensors, and keeps its lines until the host fetches them.
+//! A board says what it is in a [`Chip`]: clock, sensors, watchdog, [`Links`] to its hosts, flash. [`Runes`] does the
+//! rest: it takes requests of `rune_link`, installs runes on the flash by the state machine of `rune_install`, runs
+//! several at once in place, feeds them with samples of the host, with sensors that the host plays, or with the board's
+//! own, and keeps their lines until the host fetches them.
 //!
 //! Beside that there are parts that boards have and that can be tested without one: [`fault`] says why a run ended,
 //! [`SerialNor`] drives a chip of serial flash over whatever bus it is on, [`Decimator`] makes sound of the bits of a
 //! microphone, and [`Hci`] finds packets in the bytes of a Bluetooth controller.
 //!
-//! Nothing here is `unsafe`; what touches registers and fixed addresses is the board's.
+//! What touches registers and fixed addresses is the board's. What is `unsafe` here concerns what a rune keeps for as long
+//! as it is there and no borrow can say: its bytes on the flash, and the table of its sensors.
 #![no_std]
-#![forbid(unsafe_code)]
+#![allow(
+    unsafe_code,
+    reason = "what a rune keeps as long as it is there is lent for ever, and taken back"
+)]
 #![allow(
     clippy::result_large_err,
     reason = "an error is of a fixed size: it has no other place"
@@ -23,20 +28,27 @@ extern crate std;
 mod chip;
 mod exchange;
 pub mod fault;
+mod installs;
+mod lending;
+mod links;
+mod node;
 mod pdm;
 mod radio;
-mod runner;
+mod runes;
+mod sensors;
 mod serial_nor;
 mod server;
 #[cfg(test)]
 mod sim;
-mod slots;
 
-pub use chip::{Chip, Port, Shown};
-pub use exchange::Exchange;
+pub use chip::{Chip, Shown};
+pub use lending::{InPlace, Lending, LendingError};
+pub use links::{Links, Port, Serial};
 pub use pdm::{BitOrder, Decimator};
 pub use radio::{Hci, HciError, Packets, Radio};
-pub use runner::{Node, Runner};
+pub use runes::Runes;
+pub use sensors::{WHOLE, whole};
 pub use serial_nor::{Bus, BusTimeout, Lines, Part, SerialNor, SerialNorError};
-pub use server::{Command, Server};
-pub use slots::{Head, InPlace, Lease, Slots};
+
+/// Runes that run at once.
+pub const PLACES: usize = 4;

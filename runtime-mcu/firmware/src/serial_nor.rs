@@ -12,7 +12,7 @@ use embedded_storage::nor_flash::{
 };
 use rune_install::nor::{Device, Operation};
 
-use crate::{InPlace, Lease};
+use crate::InPlace;
 
 /// On how many lines data comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,11 @@ pub enum Lines {
 pub struct BusTimeout;
 
 /// What reaches a chip. Instructions, addresses of 24 bits and, but for mapped reading, data go over one line.
-pub trait Bus {
+///
+/// # Safety
+/// What [`mapped`](Self::mapped) gives can be read at its address as long as the program runs, whenever the chip is
+/// mapped, and nothing but instructions that are sent to the chip changes it.
+pub unsafe trait Bus {
     /// Nanoseconds since some moment.
     fn now_ns(&self) -> u64;
 
@@ -71,9 +75,6 @@ pub trait Bus {
 
     /// All bytes of the chip; only read while it is mapped.
     fn mapped(&self) -> &[u8];
-
-    /// Bytes of [`mapped`](Self::mapped), see [`InPlace::forever`].
-    fn forever(bytes: &[u8], lease: &Lease) -> &'static [u8];
 }
 
 /// A kind of chip, by its data sheet.
@@ -380,11 +381,8 @@ impl<B: Bus, P: Part> Device for SerialNor<B, P> {
     }
 }
 
-impl<B: Bus, P: Part> InPlace for SerialNor<B, P> {
-    fn forever(bytes: &[u8], lease: &Lease) -> &'static [u8] {
-        B::forever(bytes, lease)
-    }
-}
+// SAFETY: it is mapped but for the time of an operation, and the bus promises the rest.
+unsafe impl<B: Bus, P: Part> InPlace for SerialNor<B, P> {}
 
 #[cfg(test)]
 mod tests {

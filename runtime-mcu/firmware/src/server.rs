@@ -1,200 +1,180 @@
-//! Answers the requests of the host.
-
-use core::fmt;
+//! Answers the requests of hosts.
 
 use rune_abi::ABI_VERSION;
-use rune_core::Text;
+use rune_install::Name;
 use rune_link::{
-    About, DATA_BYTES, Decoder, Frame, PAYLOAD_BYTES, PROTOCOL, Reason, Reply, Request, Status,
+    About, Crash, Digest, Install, PAYLOAD_BYTES, PROTOCOL, Play, Reason, Reply, Request, Run,
+    Status,
 };
 
-use crate::{Chip, Exchange, Head, Port, Slots};
+use crate::{
+    Chip, Links, PLACES,
+    exchange::Exchange,
+    installs::{Installs, Why, named},
+    sensors::Said,
+};
 
-/// Most bytes of a reason for a refusal.
-const WHY: usize = 512;
+/// Most requests that are answered in one turn.
+const REQUESTS: usize = 16;
 
 /// What needs the scheduler, which is busy while the links are polled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// Starts the rune in a slot.
-    Start {
-        /// The slot.
-        slot: u8,
-    },
-    /// Stops the rune that runs.
-    Stop,
-    /// Calls it.
-    Call,
-    /// Fetches lines: the scheduler must know first whether the rune failed.
-    Lines,
+#[derive(Clone, Copy)]
+pub(crate) enum Command {
+    Try(Digest),
+    Rollback(Name),
+    Remove(Name),
+    Run { place: u8, run: Run },
 }
 
 /// Takes requests, does what they ask for, and answers.
-pub struct Server<C: Chip, const SLOTS: usize> {
-    port: C::Port,
-    decoder: Decoder,
+pub(crate) struct Server<C: Chip> {
+    links: C::Links,
     broken_frames: u32,
-    pub(crate) slots: Slots<C::Flash, SLOTS>,
     reason: Option<Reason<'static>>,
     /// With the number of its request; nothing else is answered before.
     command: Option<(u8, Command)>,
-    failure: Option<Text<WHY>>,
+    /// For tests of what comes of that.
+    stands_still: bool,
 }
 
-impl<C: Chip, const SLOTS: usize> Server<C, SLOTS> {
+impl<C: Chip> Server<C> {
     /// `reason` is that of the run before, if it failed.
-    pub fn new(
-        port: C::Port,
-        slots: Slots<C::Flash, SLOTS>,
-        reason: Option<Reason<'static>>,
-    ) -> Self {
+    pub(crate) fn new(links: C::Links, reason: Option<Reason<'static>>) -> Self {
         Self {
-            port,
-            decoder: Decoder::new(),
+            links,
             broken_frames: 0,
-            slots,
             reason,
             command: None,
-            failure: None,
+            stands_still: false,
         }
     }
 
-    /// Answers what has come, up to a command.
-    pub(crate) fn poll(&mut self, exchange: &mut Exchange, chip: &mut C) {
-        while self.command.is_none() {
-            let Some(byte) = self.port.receive() else {
-                return;
-            };
+    /// Lets the links go on, and answers what has come, up to a command. False where it cannot go on: a link does not, or
+    /// nobody has taken the last command.
+    pub(crate) fn poll<const SLOTS: usize>(
+        &mut self,
+        chip: &mut C,
+        exchanges: &mut [Exchange; PLACES],
+        said: &mut Option<Said>,
+        installs: &mut Installs<C::Flash, SLOTS>,
+    ) -> bool {
+        if self.stands_still || self.command.is_some() {
+            return false;
+        }
+        let goes_on = self.links.poll();
+        for _ in 0..REQUESTS {
             let mut payload = [0; PAYLOAD_BYTES];
-            let received = match self.decoder.push(byte) {
-                None => continue,
-                Some(Ok(received)) => {
-                    payload[..received.len()].copy_from_slice(received);
-                    Request::decode(&payload[..received.len()]).ok()
-                }
-                Some(Err(_)) => None,
+            if self.command.is_some() {
+                break;
+            }
+            let Some(received) = self.links.receive(&mut payload) else {
+                break;
             };
+            let received = received.map(|bytes| Request::decode(&payload[..bytes]));
+            let received = received.ok().and_then(Result::ok);
             // What is damaged, or has no number, cannot be answered.
             let Some((number, request)) = received else {
                 self.broken_frames = self.broken_frames.saturating_add(1);
                 continue;
             };
             let Ok(request) = request else {
-                let refused = Reply::Refused("the board does not know this request");
-                self.reply(number, refused);
+                self.reply(
+                    number,
+                    Reply::Refused("the board does not know this request"),
+                );
                 continue;
             };
-            let command = match request {
-                Request::Start { slot } => Command::Start { slot },
-                Request::Stop => Command::Stop,
-                Request::Call => Command::Call,
-                Request::Lines => Command::Lines,
-                Request::About
-                | Request::Erase { .. }
-                | Request::Write { .. }
-                | Request::Seal { .. }
-                | Request::Slot { .. }
-                | Request::Feed { .. }
-                | Request::Status
-                | Request::Crash(_)
-                | Request::Reset => {
-                    let reply = self.answer(&request, exchange, chip);
-                    self.reply(number, reply.unwrap_or_else(Reply::Refused));
-                    continue;
-                }
-            };
-            self.command = Some((number, command));
+            match command(&request) {
+                Some(Ok(command)) => self.command = Some((number, command)),
+                Some(Err(why)) => self.reply(number, Reply::Refused(why.as_str())),
+                None => self.answer(number, &request, chip, exchanges, said, installs),
+            }
         }
+        goes_on
     }
 
-    /// What the scheduler is to do. It then must be answered, by [`done`](Self::done) or [`lines`](Self::lines).
+    /// What the scheduler is to do. It then must be answered by [`done`](Self::done).
     pub(crate) fn command(&self) -> Option<Command> {
         self.command.map(|(_, command)| command)
     }
 
-    /// Answers the command, if there is one.
-    pub(crate) fn done(&mut self, result: Result<(), fmt::Arguments<'_>>) {
+    /// Answers the command.
+    pub(crate) fn done(&mut self, result: &Result<Reply<'_>, Why>) {
         let Some((number, _)) = self.command.take() else {
             return;
         };
         match result {
-            Ok(()) => self.reply(number, Reply::Done),
-            Err(why) => self.reply(number, Reply::Refused(Text::<WHY>::of(why).as_str())),
+            Ok(reply) => self.reply(number, *reply),
+            Err(why) => self.reply(number, Reply::Refused(why.as_str())),
         }
-    }
-
-    /// Says that the rune failed when lines are asked for next.
-    pub(crate) fn fail(&mut self, why: fmt::Arguments<'_>) {
-        self.failure = Some(Text::of(why));
-    }
-
-    /// Forgets how a rune failed that was stopped since.
-    pub(crate) fn forget(&mut self) {
-        self.failure = None;
     }
 
     fn reply(&mut self, number: u8, reply: Reply<'_>) {
         let mut buffer = [0; PAYLOAD_BYTES];
-        let frame = Frame::new(reply.encode(number, &mut buffer));
-        self.port.send(frame.as_bytes());
+        self.links.reply(reply.encode(number, &mut buffer));
     }
 
-    /// Answers the command with lines, or with why the rune failed.
-    pub(crate) fn lines(&mut self, exchange: &mut Exchange) {
-        let Some((number, _)) = self.command.take() else {
-            return;
-        };
-        let mut text = [0; DATA_BYTES];
-        let count = exchange.fetch(&mut text);
-        match self.failure.take_if(|_| count == 0) {
-            Some(why) => self.reply(number, Reply::Refused(why.as_str())),
-            None => self.reply(number, Reply::Text(&text[..count])),
-        }
-    }
-
-    fn answer(
+    fn answer<const SLOTS: usize>(
         &mut self,
+        number: u8,
         request: &Request<'_>,
-        exchange: &mut Exchange,
         chip: &mut C,
-    ) -> Result<Reply<'static>, &'static str> {
-        match *request {
-            Request::About => {
-                return Ok(Reply::About(About {
-                    protocol: PROTOCOL,
-                    abi: ABI_VERSION,
-                    slots: self.slots.count(),
-                    slot_bytes: self.slots.most(),
-                    board: C::NAME,
-                }));
-            }
-            Request::Erase { slot, bytes } => self.slots.erase(slot, bytes)?,
-            Request::Write { slot, offset, data } => self.slots.write(slot, offset, data)?,
-            Request::Seal {
-                slot,
-                bytes,
-                digest,
-            } => self.slots.seal(slot, Head { bytes, digest })?,
-            Request::Slot { slot } => {
-                let Head { bytes, digest } = self.slots.look(slot)?;
-                return Ok(Reply::Slot { bytes, digest });
+        exchanges: &mut [Exchange; PLACES],
+        said: &mut Option<Said>,
+        installs: &mut Installs<C::Flash, SLOTS>,
+    ) {
+        let reply = match request {
+            Request::About => Reply::About(About {
+                protocol: PROTOCOL,
+                abi: ABI_VERSION,
+                slots: SLOTS as u8,
+                places: PLACES as u8,
+                slot_bytes: installs.most(),
+                board: C::NAME,
+            }),
+            Request::Install(install) => {
+                match installs.answer::<C>(install) {
+                    Ok(reply) => self.reply(number, reply),
+                    Err(why) => self.reply(number, Reply::Refused(why.as_str())),
+                }
+                return;
             }
             Request::Feed {
+                place,
                 capability,
                 offset,
                 data,
-            } => exchange.feed(capability, offset, data)?,
-            Request::Status => return Ok(Reply::Status(self.status(exchange, chip))),
-            Request::Reset => chip.reset(),
-            Request::Crash(how) => return Err(chip.crash(how)),
-            Request::Start { .. } | Request::Stop | Request::Call | Request::Lines => {
-                unreachable!("they are answered elsewhere")
+            } => {
+                let exchange = exchanges.get_mut(usize::from(*place));
+                let fed = exchange.map_or(Err("there is no such place"), |exchange| {
+                    exchange.feed(*capability, *offset, data)
+                });
+                fed.map_or_else(Reply::Refused, |()| Reply::Done)
             }
-        }
-        Ok(Reply::Done)
+            Request::Play(play) => {
+                play_sensor(play, exchanges, said).unwrap_or_else(Reply::Refused)
+            }
+            Request::Status => Reply::Status(self.status(chip, exchanges)),
+            Request::Reset => chip.reset(),
+            Request::Crash(how) => match chip.crash(*how) {
+                // Not answered either.
+                Ok(()) => {
+                    self.stands_still = *how == Crash::Links;
+                    return;
+                }
+                Err(why) => Reply::Refused(why),
+            },
+            Request::StopFlash { after, is_torn } => {
+                let flash = installs.flash().ok_or("the flash cannot be used");
+                let stopped = flash.and_then(|flash| C::stop_flash(flash, *after, *is_torn));
+                stopped.map_or_else(Reply::Refused, |()| Reply::Done)
+            }
+            Request::Run { .. } => unreachable!("it is a command"),
+        };
+        self.reply(number, reply);
     }
 
-    fn status(&self, exchange: &Exchange, chip: &C) -> Status<'static> {
+    fn status(&self, chip: &C, exchanges: &[Exchange; PLACES]) -> Status<'static> {
         let [heap_bytes, heap_most_bytes, heap_all_bytes] = chip.heap().map(|n| n as u32);
         let [stack_most_bytes, stack_all_bytes] = chip.stack().map(|n| n as u32);
         Status {
@@ -204,10 +184,60 @@ impl<C: Chip, const SLOTS: usize> Server<C, SLOTS> {
             heap_all_bytes,
             stack_most_bytes,
             stack_all_bytes,
-            lost_bytes: self.port.lost(),
+            lost_bytes: self.links.lost(),
             broken_frames: self.broken_frames,
-            lost_text_bytes: exchange.lost(),
+            lost_text_bytes: exchanges.iter().map(Exchange::lost).sum(),
             reason: self.reason,
         }
     }
+}
+
+/// Does what concerns the sensors that the host plays.
+fn play_sensor(
+    play: &Play<'_>,
+    exchanges: &mut [Exchange; PLACES],
+    said: &mut Option<Said>,
+) -> Result<Reply<'static>, &'static str> {
+    match *play {
+        Play::Clear { samples } => *said = Some(Said::new(samples)),
+        Play::Add(given) => said
+            .as_mut()
+            .ok_or("it was not said that sensors follow")?
+            .add(given)?,
+        Play::Feed {
+            place,
+            sensor,
+            is_end,
+            data,
+        } => {
+            let exchange = exchanges.get_mut(usize::from(place));
+            let sensors = &mut exchange.ok_or("there is no such place")?.sensors;
+            return sensors.feed(sensor, data, is_end).map(Reply::Played);
+        }
+    }
+    Ok(Reply::Done)
+}
+
+/// What a request asks of the scheduler; `None` where it asks it nothing.
+fn command(request: &Request<'_>) -> Option<Result<Command, Why>> {
+    Some(match *request {
+        Request::Run { place, run } => Ok(Command::Run { place, run }),
+        Request::Install(install) => match install {
+            Install::Try(digest) => Ok(Command::Try(digest)),
+            Install::Rollback(name) => named(name).map(Command::Rollback),
+            Install::Remove(name) => named(name).map(Command::Remove),
+            Install::Begin { .. }
+            | Install::Chunk { .. }
+            | Install::End
+            | Install::Slot(_)
+            | Install::Confirm(_) => return None,
+        },
+        Request::About
+        | Request::Feed { .. }
+        | Request::Play(_)
+        | Request::Status
+        | Request::Crash(_)
+        | Request::StopFlash { .. }
+        | Request::Reset => return None,
+    })
 }

@@ -9,7 +9,7 @@ use core::{
 
 use embedded_storage::nor_flash::NorFlash as _;
 
-use crate::{Bus, BusTimeout, Lease, Lines, Part, SerialNor};
+use crate::{Bus, BusTimeout, Lines, Part, SerialNor};
 
 /// The chip of the tests.
 pub(crate) struct Small;
@@ -116,7 +116,8 @@ impl State {
     }
 }
 
-impl Bus for Sim {
+// SAFETY: what is shown is leaked and never changed: who has an older one sees the chip as it was.
+unsafe impl Bus for Sim {
     fn now_ns(&self) -> u64 {
         self.now.set(self.now.get() + 10_000);
         self.now.get()
@@ -214,11 +215,6 @@ impl Bus for Sim {
     fn mapped(&self) -> &[u8] {
         assert!(self.state.borrow().is_mapped, "nobody can read this now");
         self.shown
-    }
-
-    /// The tests keep what was lent as it was.
-    fn forever(bytes: &[u8], _: &Lease) -> &'static [u8] {
-        bytes.to_vec().leak()
     }
 }
 

@@ -12,6 +12,7 @@ use cortex_m::{peripheral::NVIC, singleton};
 use rune_abi::ABI_VERSION;
 use rune_core::Text;
 use rune_discovery::{GROUP, HOP_LIMIT, Label, PORT, REPLY_BYTES, Responder, Subject, To};
+use rune_firmware::Chip as _;
 use rune_link::{FRAME_BYTES, PAYLOAD_BYTES, PROTOCOL, UDP_PORT, frame::Broken};
 use smoltcp::{
     iface::{
@@ -29,7 +30,7 @@ use self::{
     lan9118::{Lan9118, Speed, Stuck},
     requests::Requests,
 };
-use crate::{chip::Interrupt, clock, server::BOARD, uart::say};
+use crate::{board::Board, chip::Interrupt, clock, uart::say};
 
 /// Most frames that are taken in one turn.
 const FRAMES: usize = 16;
@@ -113,7 +114,7 @@ impl Ethernet {
         questions.set_hop_limit(Some(HOP_LIMIT));
         let mut name = Text::new();
         // There is room.
-        let _ = write!(name, "{BOARD}-{d:02x}{e:02x}{f:02x}");
+        let _ = write!(name, "{}-{d:02x}{e:02x}{f:02x}", Board::NAME);
         say!("ethernet: {address}, {}.local", name.as_str());
         let mut network = Self {
             chip,
@@ -329,7 +330,7 @@ impl Ethernet {
 fn subject<'a>(name: &'a Text<32>, interface: &Interface) -> Option<Subject<'a>> {
     Some(Subject {
         name: Label::new(name.as_str())?,
-        board: const { Label::new(BOARD).expect("it is short") },
+        board: const { Label::new(Board::NAME).expect("it is short") },
         abi: ABI_VERSION,
         protocol: PROTOCOL,
         port: UDP_PORT,

@@ -1,5 +1,5 @@
-//! The sensors of the board: those that the host plays, whose bytes are adapted here, and for every other kind the
-//! host itself, which gives whole samples.
+//! The sensors of a rune: the board's own, or those that the host plays, whose bytes are adapted here. Of every other
+//! kind the host itself gives whole samples.
 //!
 //! What the host says is for the rune that is tried next: the table of its start is made of it, and it keeps its sensors
 //! until it leaves its place. A capability that opens a sensor gets a ring of its bytes from then on, as it would with a
@@ -16,14 +16,12 @@ use core::{
     ptr,
 };
 
-use rune_abi::{CapabilityKind, CapabilityView, OutputKind};
+use rune_abi::{CapabilityKind, CapabilityView};
 use rune_adapt::{Plan, Source as Given};
 use rune_core::{
     Adapted, Device, Gives, Read, Schedule, Sensor, Source, SourceError, Table, Taken,
 };
 use rune_link::Played;
-
-use crate::clock;
 
 /// Most sensors that a host plays to a rune.
 const MOST: usize = 8;
@@ -43,8 +41,8 @@ const KINDS: [CapabilityKind; 8] = [
     CapabilityKind::Gpio,
 ];
 
-/// What the host gives as it is.
-const fn whole(kind: CapabilityKind) -> Sensor {
+/// What the host gives as it is: whole samples of a kind.
+pub const fn whole(kind: CapabilityKind) -> Sensor {
     Sensor {
         name: "the host",
         kind,
@@ -53,7 +51,8 @@ const fn whole(kind: CapabilityKind) -> Sensor {
     }
 }
 
-static WHOLE: [Sensor; KINDS.len()] = {
+/// What a board has that has no sensors: of every kind the host's samples.
+pub static WHOLE: [Sensor; KINDS.len()] = {
     let mut rows = [whole(CapabilityKind::Rand); KINDS.len()];
     let mut row = 0;
     while row < rows.len() {
@@ -63,22 +62,9 @@ static WHOLE: [Sensor; KINDS.len()] = {
     rows
 };
 
-/// What the board has where the host plays no sensor.
-pub(crate) static TABLE: Table = table(&WHOLE);
-
-const fn table(sensors: &'static [Sensor]) -> Table {
-    Table {
-        bases: &["runicos/base"],
-        sensors,
-        outputs: &[OutputKind::Serial],
-        memory_bytes: 2 << 20,
-        code_bytes: 256 << 10,
-    }
-}
-
 /// What the host has said of the sensors of a rune.
 pub(crate) struct Said {
-    sensors: heapless::Vec<Given, MOST>,
+    sensors: Vec<Given>,
     /// Samples that are read of each at most; 0 is no bound.
     most: u32,
 }
@@ -86,6 +72,8 @@ pub(crate) struct Said {
 /// The sensors of one rune.
 pub(crate) struct Sensors {
     table: &'static Table,
+    /// Whether the host has said them, and they are not the board's own.
+    are_said: bool,
     /// The sensors of the first rows of the table.
     played: Vec<Row>,
     /// Samples that are read of each at most; 0 is no bound.
@@ -102,21 +90,11 @@ struct Row {
     readers: Vec<Weak<RefCell<Ring>>>,
 }
 
-impl Default for Sensors {
-    fn default() -> Self {
-        Self {
-            table: &TABLE,
-            played: Vec::new(),
-            most: 0,
-        }
-    }
-}
-
 impl Said {
     /// No sensors yet, of each of which so many samples are read at most; 0 is no bound.
     pub(crate) fn new(most: u32) -> Self {
         Self {
-            sensors: heapless::Vec::new(),
+            sensors: Vec::new(),
             most,
         }
     }
@@ -131,17 +109,34 @@ impl Said {
                 return Err("its pictures are larger than the board's memory for them");
             }
         }
-        let added = self.sensors.push(given);
-        added.map_err(|_| "the board plays no more sensors")
+        if self.sensors.len() == MOST {
+            return Err("the board plays no more sensors");
+        }
+        self.sensors.push(given);
+        Ok(())
     }
 }
 
 impl Sensors {
-    /// Those that the host has said; of all other kinds it gives whole samples.
-    pub(crate) fn new(said: &Said) -> Self {
+    /// Those of the board, of which this is the table.
+    pub(crate) fn own(table: &'static Table) -> Self {
+        Self {
+            table,
+            are_said: false,
+            played: Vec::new(),
+            most: 0,
+        }
+    }
+
+    /// Those that the host has said; of all other kinds it gives whole samples. `whole` is the table where it does of
+    /// all.
+    pub(crate) fn new(said: &Said, whole: &'static Table) -> Self {
         let given = &said.sensors;
         if given.is_empty() {
-            return Self::default();
+            return Self {
+                are_said: true,
+                ..Self::own(whole)
+            };
         }
         let is_played = |kind| {
             let mut kinds = given.iter().map(Given::kind);
@@ -161,9 +156,13 @@ impl Sensors {
             ranges: &[],
         });
         let others = KINDS.into_iter().filter(|kind| !is_played(*kind));
-        let sensors: Box<[Sensor]> = played.chain(others.map(whole)).collect();
+        let sensors: Box<[Sensor]> = played.chain(others.map(self::whole)).collect();
         Self {
-            table: Box::leak(Box::new(table(Box::leak(sensors)))),
+            table: Box::leak(Box::new(Table {
+                sensors: Box::leak(sensors),
+                ..*whole
+            })),
+            are_said: true,
             played: given.iter().map(|_| Row::default()).collect(),
             most: said.most,
         }
@@ -174,7 +173,8 @@ impl Sensors {
     /// # Safety
     /// Nothing may be kept that has to do with their table: no rune, and no refusal.
     pub(crate) unsafe fn end(self) {
-        if ptr::eq(self.table, &raw const TABLE) {
+        // All others are not made here.
+        if self.played.is_empty() {
             return;
         }
         let (table, sensors) = (ptr::from_ref(self.table), ptr::from_ref(self.table.sensors));
@@ -185,22 +185,23 @@ impl Sensors {
         }
     }
 
-    /// Whether the host plays any.
-    pub(crate) fn is_any(&self) -> bool {
-        !self.played.is_empty()
+    /// Whether the host has said them.
+    pub(crate) fn are_said(&self) -> bool {
+        self.are_said
     }
 
     pub(crate) fn table(&self) -> &'static Table {
         self.table
     }
 
-    /// When the rune is called: where sensors give data as they come, with those.
-    pub(crate) fn schedule(&self) -> Schedule {
-        if self.is_any() {
-            Schedule::Input
-        } else {
-            Schedule::Trigger
-        }
+    /// When the rune is called: where sensors that are played give data as they come, with those. `None` of the board's
+    /// own, which has a schedule for that.
+    pub(crate) fn schedule(&self) -> Option<Schedule> {
+        let played = match self.played.is_empty() {
+            true => Schedule::Trigger,
+            false => Schedule::Input,
+        };
+        self.are_said.then_some(played)
     }
 
     /// Bytes of memory that adapting them takes.
@@ -226,6 +227,7 @@ impl Sensors {
         row: usize,
         capability: &CapabilityView<'static>,
         in_use: usize,
+        clock: fn() -> u64,
     ) -> Option<Result<Box<dyn Source>, SourceError>> {
         let (Some(played), Some(sensor)) = (self.played.get_mut(row), self.table.sensors.get(row))
         else {
@@ -262,7 +264,7 @@ impl Sensors {
             played.readers.push(Rc::downgrade(&ring));
             let line = Line(ring.clone());
             Ok(Box::new(Heard {
-                source: Adapted::new(plan, line, clock::now_ns as fn() -> u64),
+                source: Adapted::new(plan, line, clock),
                 ring,
                 most: self.most,
                 row: played.samples.clone(),

@@ -1,19 +1,19 @@
 //! The runes that run, each in a place of its own: what is installed is started and watched, and what hosts ask of runes
 //! is done.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use rune_core::{AddError, Id, Interpreter, Phase, Schedule, Scheduler, Text, Unit};
-use rune_install::Name;
-use rune_link::{DATA_BYTES, Digest, Doing, Reply, Run, Rune, When};
+use rune_install::{Name, nor::Map};
+use rune_link::{DATA_BYTES, Digest, Doing, Reason, Reply, Run, Rune, When};
 
 use crate::{
-    board::{self, Board, PLACES},
-    clock,
-    installs::{SLOTS, Why},
-    sensors::{Sensors, TABLE},
+    Chip, PLACES, Shown,
+    installs::{Hosted, Installs, Why},
+    node::Node,
+    sensors::Sensors,
     server::Command,
-    uart::say,
 };
 
 /// A trial that ran for so long, and had a call that went well, is healthy.
@@ -40,36 +40,57 @@ struct Running {
     healthy_start: u64,
 }
 
-/// All of them.
-pub(crate) struct Runes {
-    scheduler: Scheduler<Interpreter, Board, PLACES>,
+/// A board, with all runes that run on it: at most [`PLACES`].
+pub struct Runes<C: Chip, const SLOTS: usize> {
+    scheduler: Scheduler<Interpreter, Node<C, SLOTS>, PLACES>,
     running: [Option<Running>; PLACES],
     /// Why the last rune of a place left it, for the next host that asks for its lines.
     left: [Option<Why>; PLACES],
+    /// What the board shows.
+    shown: Option<Shown>,
 }
 
-impl Runes {
-    /// None yet.
-    pub(crate) fn new(board: Board) -> Self {
-        Self {
-            scheduler: Scheduler::new(Interpreter, board),
+impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
+    /// None yet. What is installed lies on the flash as the map says; `reason` is that of the run before, if it failed.
+    ///
+    /// Does not compile where there are not more slots than runes that may run: one is for an upload.
+    // Its parts are on the stack only while this puts them together.
+    #[inline(never)]
+    pub fn new(
+        mut chip: C,
+        links: C::Links,
+        flash: C::Flash,
+        map: Map<SLOTS>,
+        reason: Option<Reason<'static>>,
+    ) -> Box<Self> {
+        const {
+            assert!(
+                SLOTS > PLACES && SLOTS <= u8::MAX as usize,
+                "one is for an upload"
+            );
+        }
+        let installs = Installs::open(flash, map, &mut chip);
+        let node = Node::new(chip, links, installs, reason);
+        Box::new(Self {
+            scheduler: Scheduler::new(Interpreter, node),
             running: [const { None }; PLACES],
             left: [const { None }; PLACES],
-        }
+            shown: None,
+        })
     }
 
     /// Starts what is installed.
-    pub(crate) fn boot(&mut self) {
+    pub fn boot(&mut self) {
         for slot in 0..SLOTS {
-            let name = self.board().installs.name(slot);
+            let name = self.node().installs.name(slot);
             if let Some(name) = name.filter(|name| self.place_of(name).is_none()) {
                 // What went wrong was said.
-                let _ = self.start(name, None, Sensors::default());
+                let _ = self.start(name, None, Sensors::own(C::TABLE));
             }
         }
     }
 
-    fn board(&mut self) -> &mut Board {
+    fn node(&mut self) -> &mut Node<C, SLOTS> {
         self.scheduler.board()
     }
 
@@ -79,27 +100,44 @@ impl Runes {
     }
 
     /// Lets every rune go on that is due, and the links, and does what was asked for.
-    pub(crate) fn turn(&mut self) {
+    pub fn turn(&mut self) {
         self.scheduler.poll();
         for place in 0..PLACES {
             self.look(place);
         }
-        match self.board().server.command() {
+        self.show();
+        match self.node().server.command() {
             None => {}
             Some(Command::Try(digest)) => {
                 let tried = self.try_out(digest);
                 let reply = tried.map(|place| Reply::Place(place as u8));
-                self.board().server.done(&reply);
+                self.node().server.done(&reply);
             }
             Some(Command::Rollback(name)) => {
                 let done = self.rollback(name);
-                self.board().server.done(&done.map(|()| Reply::Done));
+                self.node().server.done(&done.map(|()| Reply::Done));
             }
             Some(Command::Remove(name)) => {
                 let done = self.remove(name);
-                self.board().server.done(&done.map(|()| Reply::Done));
+                self.node().server.done(&done.map(|()| Reply::Done));
             }
             Some(Command::Run { place, run }) => self.run(place.into(), run),
+        }
+    }
+
+    /// Shows how the runes are, where it has changed.
+    fn show(&mut self) {
+        let mut running = self.running.iter().flatten();
+        let shown = if running.clone().next().is_none() {
+            Shown::Idle
+        } else if running.any(|running| running.has_failed) {
+            Shown::Failed
+        } else {
+            Shown::Running
+        };
+        if self.shown != Some(shown) {
+            self.shown = Some(shown);
+            self.node().chip.show(shown);
         }
     }
 
@@ -116,10 +154,10 @@ impl Runes {
         let well = total.with_output.saturating_add(total.without_output);
         if total.starts != running.starts {
             running.starts = total.starts;
-            running.started_ns = clock::now_ns();
+            running.started_ns = C::now_ns();
             running.well_before = well;
         }
-        let ran = Duration::from_nanos(clock::now_ns().saturating_sub(running.started_ns));
+        let ran = Duration::from_nanos(C::now_ns().saturating_sub(running.started_ns));
         let mut is_over = None;
         match phase {
             Phase::Running => {
@@ -127,14 +165,16 @@ impl Runes {
                 let is_new = running.healthy_start != running.starts;
                 if is_new && well > running.well_before && ran >= HEALTHY_AFTER {
                     running.healthy_start = running.starts;
-                    self.board().installs.well(name, &digest);
+                    let Node { installs, chip, .. } = self.node();
+                    installs.well(chip, name, &digest);
                 }
             }
             Phase::Waiting if !running.has_failed => {
                 running.has_failed = true;
                 running.is_untold = true;
                 let why: Why = unit.error().map_or_else(Text::new, Text::of);
-                if self.board().installs.ended(name, &digest, false) {
+                let Node { installs, chip, .. } = self.node();
+                if installs.ended(chip, name, &digest, false) {
                     is_over = Some(why);
                 }
             }
@@ -145,11 +185,12 @@ impl Runes {
             Phase::Waiting | Phase::Stopped | Phase::Ended => {}
         }
         if let Some(why) = is_over {
-            say!("{name}: {why}; its trial is over");
+            let chip = &mut self.node().chip;
+            chip.say(format_args!("{name}: {why}; its trial is over"));
             self.stop(place);
             self.left[place] = Some(why);
             // What went wrong was said.
-            let _ = self.start(name, None, Sensors::default());
+            let _ = self.start(name, None, Sensors::own(C::TABLE));
         }
     }
 
@@ -160,24 +201,26 @@ impl Runes {
         &mut self,
         name: Name,
         digest: Option<Digest>,
-        mut sensors: Sensors,
+        sensors: Sensors,
     ) -> Result<usize, Why> {
         let mut first = None;
+        let mut sensors = Some(sensors);
         let mut next = digest;
         // Each slot is given up at most once.
         for _ in 0..=SLOTS {
-            let Some(digest) = next.or_else(|| self.board().installs.candidate(&name)) else {
+            let Some(digest) = next.or_else(|| self.node().installs.candidate(&name)) else {
                 break;
             };
             next = None;
-            let (why, is_final) = match self.launch(name, digest, core::mem::take(&mut sensors)) {
+            let sensors = sensors.take().unwrap_or(Sensors::own(C::TABLE));
+            let (why, is_final) = match self.launch(name, digest, sensors) {
                 Ok(place) => return first.map_or(Ok(place), Err),
                 Err(failed) => failed,
             };
-            say!("{name}: {why}");
+            let Node { installs, chip, .. } = self.node();
+            chip.say(format_args!("{name}: {why}"));
             first.get_or_insert(why);
-            let installs = &mut self.board().installs;
-            let is_over = is_final && installs.ended(name, &digest, true);
+            let is_over = is_final && installs.ended(chip, name, &digest, true);
             if !is_over && installs.candidate(&name) == Some(digest) {
                 break;
             }
@@ -192,7 +235,7 @@ impl Runes {
         digest: Digest,
         sensors: Sensors,
     ) -> Result<usize, (Why, bool)> {
-        let lent = self.board().installs.lend(&digest);
+        let lent = self.node().installs.lend(&digest);
         let (slot, bytes) = match lent {
             Ok(lent) => lent,
             Err(why) => {
@@ -201,8 +244,8 @@ impl Runes {
                 return Err((why, true));
             }
         };
-        let policy = board::policy(sensors.schedule());
-        self.board().added = sensors;
+        let policy = Node::<C, SLOTS>::policy(&sensors);
+        self.node().added = sensors;
         let added = self.scheduler.add(bytes, digest, policy);
         let failed = match added {
             Ok(id) => {
@@ -228,18 +271,19 @@ impl Runes {
                 (Text::of(error), is_final)
             }
         };
-        let board = self.scheduler.board();
+        let node = self.scheduler.board();
         // A place in which nothing runs has nothing to feed.
-        for (exchange, running) in board.exchanges.iter_mut().zip(&self.running) {
+        for (exchange, running) in node.exchanges.iter_mut().zip(&self.running) {
             if running.is_none() {
                 // SAFETY: as below.
-                unsafe { exchange.clear() };
+                unsafe { exchange.clear(C::TABLE).end() };
             }
         }
+        let added = core::mem::replace(&mut node.added, Sensors::own(C::TABLE));
         // SAFETY: the scheduler keeps nothing of what it does not take, and the text of its error is a copy.
         unsafe {
-            core::mem::take(&mut board.added).end();
-            board.installs.release(slot);
+            added.end();
+            node.installs.release(slot);
         }
         Err(failed)
     }
@@ -250,21 +294,21 @@ impl Runes {
             return;
         };
         self.scheduler.remove(id);
-        let Board {
+        let Node {
             exchanges,
             installs,
             ..
         } = self.scheduler.board();
         // SAFETY: the scheduler has let it go, the exchange forgets its name, and nothing else had of it.
         unsafe {
-            exchanges[place].clear();
+            exchanges[place].clear(C::TABLE).end();
             installs.release(slot);
         }
     }
 
     fn try_out(&mut self, digest: Digest) -> Result<usize, Why> {
-        let said = self.board().said.take();
-        let name = self.board().installs.name_of(&digest)?;
+        let said = self.node().said.take();
+        let name = self.node().installs.name_of(&digest)?;
         let place = self.place_of(&name);
         let runs = |running: &Running| running.digest == digest && said.is_none();
         if let Some(place) = place.filter(|place| self.running[*place].as_ref().is_some_and(runs)) {
@@ -277,10 +321,13 @@ impl Runes {
         let others = self.scheduler.units().map(Unit::manifest);
         let others = others.filter(|manifest| manifest.name != name.as_str());
         let taken: u32 = others.map(|manifest| manifest.memory_bytes).sum();
-        let left = TABLE.memory_bytes.saturating_sub(taken);
-        let sensors = said.as_ref().map(Sensors::new).unwrap_or_default();
-        let (table, policy) = (sensors.table(), board::policy(sensors.schedule()));
-        let fits = self.board().installs.fits(&digest, table, &policy, left);
+        let left = C::TABLE.memory_bytes.saturating_sub(taken);
+        let sensors = match &said {
+            Some(said) => Sensors::new(said, Hosted::<C>::TABLE),
+            None => Sensors::own(C::TABLE),
+        };
+        let (table, policy) = (sensors.table(), Node::<C, SLOTS>::policy(&sensors));
+        let fits = self.node().installs.fits(&digest, table, &policy, left);
         if let Err(why) = fits {
             // SAFETY: no rune was started with them, and the text of the refusal is a copy.
             unsafe { sensors.end() };
@@ -293,18 +340,18 @@ impl Runes {
     }
 
     fn rollback(&mut self, name: Name) -> Result<(), Why> {
-        self.board().installs.rollback(name)?;
+        self.node().installs.rollback(name)?;
         if let Some(place) = self.place_of(&name) {
             self.stop(place);
         }
-        if self.board().installs.candidate(&name).is_some() {
-            self.start(name, None, Sensors::default())?;
+        if self.node().installs.candidate(&name).is_some() {
+            self.start(name, None, Sensors::own(C::TABLE))?;
         }
         Ok(())
     }
 
     fn remove(&mut self, name: Name) -> Result<(), Why> {
-        self.board().installs.remove(name)?;
+        self.node().installs.remove(name)?;
         if let Some(place) = self.place_of(&name) {
             self.stop(place);
         }
@@ -317,11 +364,11 @@ impl Runes {
         let Some(running) = running else {
             let left = self.left.get_mut(place).and_then(Option::take);
             let why = left.unwrap_or_else(|| Text::of("no rune runs in this place"));
-            return self.board().server.done(&Err(why));
+            return self.node().server.done(&Err(why));
         };
         let id = running.id;
         let reply = match run {
-            Run::Look => return self.show(id),
+            Run::Look => return self.tell(id),
             Run::Lines => return self.lines(place),
             Run::Want(is_wanted) => {
                 running.is_wanted = is_wanted;
@@ -342,7 +389,7 @@ impl Runes {
                 Ok(Reply::Done)
             }
         };
-        self.board().server.done(&reply);
+        self.node().server.done(&reply);
     }
 
     /// Answers with lines, or once with why the rune failed.
@@ -351,8 +398,7 @@ impl Runes {
             return;
         };
         let mut text = [0; DATA_BYTES];
-        let board = self.scheduler.board();
-        let count = board.exchanges[place].fetch(&mut text);
+        let count = self.scheduler.board().exchanges[place].fetch(&mut text);
         let is_told = count == 0 && core::mem::take(&mut running.is_untold);
         let unit = self.scheduler.unit(running.id);
         let error = unit.and_then(|unit| unit.error()).filter(|_| is_told);
@@ -364,7 +410,7 @@ impl Runes {
     }
 
     /// Answers with how a rune is.
-    fn show(&mut self, id: Id) {
+    fn tell(&mut self, id: Id) {
         let Some(unit) = self.scheduler.unit(id) else {
             return;
         };

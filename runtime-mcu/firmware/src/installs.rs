@@ -1,8 +1,8 @@
 //! The runes that are installed on the flash, by the state machine of `rune_install`.
 
-use core::time::Duration;
+use alloc::{boxed::Box, vec};
 
-use embedded_storage::nor_flash::NorFlashErrorKind;
+use embedded_storage::nor_flash::ErrorType;
 use rune_core::{Engine, Interpreter, Policy, Table, Text, check, grant};
 use rune_install::{
     Error, Fate, Identity, Installer, Name, OpenError, Opening, Options, Phase, Pool, Refused,
@@ -12,12 +12,8 @@ use rune_install::{
 use rune_link::{Digest, Install, Installed, Reply};
 use sha2::{Digest as _, Sha256};
 
-use crate::{nor::Flash, sensors::TABLE, uart::say, watchdog};
+use crate::{Chip, InPlace, Lending, sensors::WHOLE};
 
-/// Slots: more than the runes that may run, so that there is one for an upload, and others for what was before.
-pub(crate) const SLOTS: usize = 7;
-/// Most bytes of a rune.
-pub(crate) const MOST: u32 = 2 << 20;
 /// Names whose security counters are kept.
 const FLOORS: usize = 8;
 /// Digests that were rolled back and are remembered.
@@ -30,36 +26,42 @@ const OPTIONS: Options = Options {
     format: true,
 };
 
-/// Two areas of 8 KiB, then the slots; an upload that was cut goes on at a multiple of 16 KiB.
-const MAP: Map<SLOTS> = Map::consecutive(0, 8 << 10, MOST, 16 << 10);
+type Store<F, const SLOTS: usize> =
+    Installer<Nor<Lending<F>, SLOTS>, Box<[u8]>, SLOTS, FLOORS, STRIKES>;
+type StoreError<F> = Error<Fault<<Lending<F> as ErrorType>::Error>>;
 
-/// Bytes of the buffer for a record.
-const BUFFER: usize =
-    Pool::<SLOTS, FLOORS, STRIKES>::RECORD_BYTES.next_multiple_of(rune_install::BUFFER_ALIGN);
+/// What a board has where the host gives all samples.
+pub(crate) struct Hosted<C>(C);
 
-type Store = Installer<Nor<Flash, SLOTS>, [u8; BUFFER], SLOTS, FLOORS, STRIKES>;
-type StoreError = Error<Fault<NorFlashErrorKind>>;
+impl<C: Chip> Hosted<C> {
+    pub(crate) const TABLE: &'static Table = &Table {
+        sensors: &WHOLE,
+        ..*C::TABLE
+    };
+}
 
 /// Why something was not done.
 pub(crate) type Why = Text<256>;
 
 /// What is installed.
-pub(crate) struct Installs {
+pub(crate) struct Installs<F: InPlace, const SLOTS: usize> {
     /// Or why it cannot be used.
-    store: Result<Store, &'static str>,
+    store: Result<Store<F, SLOTS>, &'static str>,
+    map: Map<SLOTS>,
 }
 
-impl Installs {
-    /// Opens what is on the flash.
-    pub(crate) fn open(flash: Flash) -> Self {
-        let period = Duration::from_secs(watchdog::SECONDS.into());
-        let store = Nor::new(flash, MAP, Some(period)).map_err(|error| match error {
+impl<F: InPlace, const SLOTS: usize> Installs<F, SLOTS> {
+    /// Opens what is on the flash, where the map says.
+    pub(crate) fn open<C: Chip>(flash: F, map: Map<SLOTS>, chip: &mut C) -> Self {
+        let nor = Nor::new(Lending::new(flash), map, Some(C::WATCHDOG));
+        let store = nor.map_err(|error| match error {
             MapError::Sectors | MapError::Capacity | MapError::Overlap | MapError::Watchdog => {
                 "the map of the flash does not fit it"
             }
         });
         let store = store.and_then(|nor| {
-            Store::open(nor, [0; BUFFER], OPTIONS).map_err(|error| match error {
+            let buffer = vec![0; Store::<F, SLOTS>::BUFFER_BYTES].into();
+            Store::open(nor, buffer, OPTIONS).map_err(|error| match error {
                 OpenError::Foreign => "the flash was written by another version",
                 OpenError::Storage(_)
                 | OpenError::Differs
@@ -70,28 +72,34 @@ impl Installs {
         });
         match &store {
             Ok(store) if store.opening() == Opening::Damaged => {
-                say!("no record on the flash is whole; it begins anew");
+                chip.say(format_args!(
+                    "no record on the flash is whole; it begins anew"
+                ));
             }
             Ok(_) => {}
-            Err(why) => say!("nothing is installed: {why}"),
+            Err(why) => chip.say(format_args!("nothing is installed: {why}")),
         }
-        Self { store }
+        Self { store, map }
     }
 
-    fn store(&mut self) -> Result<&mut Store, Why> {
+    /// Most bytes of a rune.
+    pub(crate) fn most(&self) -> u32 {
+        self.map.slot
+    }
+
+    fn store(&mut self) -> Result<&mut Store<F, SLOTS>, Why> {
         self.store.as_mut().map_err(|why| Text::of(*why))
     }
 
-    fn with<T>(&mut self, act: impl FnOnce(&mut Store) -> Result<T, StoreError>) -> Result<T, Why> {
-        act(self.store()?).map_err(said)
+    fn with<T>(
+        &mut self,
+        act: impl FnOnce(&mut Store<F, SLOTS>) -> Result<T, StoreError<F>>,
+    ) -> Result<T, Why> {
+        act(self.store()?).map_err(Text::of)
     }
 
     /// What concerns the flash alone.
-    pub(crate) fn answer(
-        &mut self,
-        install: &Install<'_>,
-        policy: &Policy,
-    ) -> Result<Reply<'_>, Why> {
+    pub(crate) fn answer<C: Chip>(&mut self, install: &Install<'_>) -> Result<Reply<'_>, Why> {
         match *install {
             Install::Begin {
                 bytes,
@@ -108,7 +116,7 @@ impl Installs {
                 })
             }
             Install::End => {
-                let slot = self.end(policy)?;
+                let slot = self.end::<C>()?;
                 self.look(slot).map(Reply::Installed)
             }
             Install::Slot(slot) => self.look(slot.into()).map(Reply::Installed),
@@ -123,13 +131,15 @@ impl Installs {
     }
 
     /// Verifies an upload that is complete; gives its slot. It is BAD if it is refused.
-    fn end(&mut self, policy: &Policy) -> Result<usize, Why> {
+    fn end<C: Chip>(&mut self) -> Result<usize, Why> {
+        // Which sensors it gets is known when it is tried.
+        let table = Hosted::<C>::TABLE;
         let slot = self.with(Store::end)?;
         let store = self.store()?;
-        match verify(store, slot, &TABLE, policy, TABLE.memory_bytes) {
-            Ok(identity) => store.verified(identity).map_err(said),
+        match verify(store, slot, table, &C::policy(), table.memory_bytes) {
+            Ok(identity) => store.verified(identity).map_err(Text::of),
             Err(why) => {
-                store.refused().map_err(said)?;
+                store.refused().map_err(Text::of)?;
                 Err(why)
             }
         }
@@ -186,9 +196,12 @@ impl Installs {
     /// Lends the bytes of a rune in place, if they are whole, until [`release`](Self::release) of the slot.
     pub(crate) fn lend(&mut self, digest: &Digest) -> Result<(usize, &'static [u8]), Why> {
         let slot = self.holding(digest)?;
-        let store = self.store()?;
+        let store = self.store.as_mut().map_err(|why| Text::of(*why))?;
         let bytes = store.pool().slots()[slot].bytes;
-        let lent = store.storage_mut().flash().lend(MAP.slots[slot], bytes);
+        let lent = store
+            .storage_mut()
+            .flash()
+            .lend(self.map.slots[slot], bytes);
         let lent = lent.ok_or_else(|| Text::of("the slot cannot be read"))?;
         if Sha256::digest(lent)[..] != *digest {
             // SAFETY: nobody else has seen it.
@@ -205,36 +218,42 @@ impl Installs {
     pub(crate) unsafe fn release(&mut self, slot: usize) {
         if let Ok(store) = &mut self.store {
             // SAFETY: the caller says so.
-            unsafe { store.storage_mut().flash().release(MAP.slots[slot]) };
+            unsafe { store.storage_mut().flash().release(self.map.slots[slot]) };
         }
     }
 
     /// Records that a rune is about to be started; false where another one is to be started, or nothing can be recorded.
-    pub(crate) fn starts(&mut self, name: &str, digest: &Digest) -> bool {
+    pub(crate) fn starts(&mut self, chip: &mut impl Chip, name: &str, digest: &Digest) -> bool {
         let started = named(name).and_then(|name| self.with(|store| store.start(name, digest)));
         started.unwrap_or_else(|why| {
-            say!("{name} is not started: {why}");
+            chip.say(format_args!("{name} is not started: {why}"));
             false
         })
     }
 
     /// A rune failed. Whether its trial is over by that.
-    pub(crate) fn ended(&mut self, name: Name, digest: &Digest, is_final: bool) -> bool {
+    pub(crate) fn ended(
+        &mut self,
+        chip: &mut impl Chip,
+        name: Name,
+        digest: &Digest,
+        is_final: bool,
+    ) -> bool {
         match self.with(|store| store.ended(name, digest, is_final)) {
             Ok(fate) => fate == Fate::Over,
             Err(why) => {
-                say!("{name}: {why}");
+                chip.say(format_args!("{name}: {why}"));
                 false
             }
         }
     }
 
     /// A rune runs well.
-    pub(crate) fn well(&mut self, name: Name, digest: &Digest) {
+    pub(crate) fn well(&mut self, chip: &mut impl Chip, name: Name, digest: &Digest) {
         match self.with(|store| store.well(name, digest)) {
-            Ok(true) => say!("{name}: it is healthy"),
+            Ok(true) => chip.say(format_args!("{name}: it is healthy")),
             Ok(false) => {}
-            Err(why) => say!("{name}: {why}"),
+            Err(why) => chip.say(format_args!("{name}: {why}")),
         }
     }
 
@@ -246,12 +265,10 @@ impl Installs {
         self.with(|store| store.remove(name)).map(drop)
     }
 
-    /// Lets the flash stop.
-    #[cfg(feature = "crash")]
-    pub(crate) fn stop(&mut self, stop: crate::nor::Stop) {
-        if let Ok(store) = &mut self.store {
-            store.storage_mut().flash().stop(stop);
-        }
+    /// The device, where it can be used.
+    pub(crate) fn flash(&mut self) -> Option<&mut F> {
+        let store = self.store.as_mut().ok()?;
+        Some(store.storage_mut().flash().flash())
     }
 
     /// What is in a slot.
@@ -275,8 +292,8 @@ impl Installs {
 }
 
 /// What a complete upload is, where it is whole, keeps the contract, and the board has what it needs.
-fn verify(
-    store: &Store,
+fn verify<F: InPlace, const SLOTS: usize>(
+    store: &Store<F, SLOTS>,
     slot: usize,
     table: &'static Table,
     policy: &Policy,
@@ -302,8 +319,4 @@ fn verify(
 
 pub(crate) fn named(name: &str) -> Result<Name, Why> {
     Name::new(name).ok_or_else(|| Text::of("a name has 1 to 64 bytes"))
-}
-
-fn said(error: StoreError) -> Why {
-    Text::of(error)
 }
