@@ -65,7 +65,6 @@ fn main() -> ! {
     };
     let mut runes = Runes::new(board, Links::start(), flash, board::MAP, reason);
     runes.boot();
-    say!("ready");
     loop {
         runes.turn();
         asm::wfi();

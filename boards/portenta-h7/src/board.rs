@@ -1,7 +1,10 @@
 //! What the board is: sensors, lamps, watchdog.
 
 use alloc::boxed::Box;
-use core::fmt::{self, Write as _};
+use core::{
+    fmt::{self, Write as _},
+    time::Duration,
+};
 
 use cortex_m::peripheral::SCB;
 use embassy_stm32::{
@@ -14,8 +17,7 @@ use embassy_stm32::{
 use rune_abi::{CapabilityKind, CapabilityView, OutputKind};
 use rune_adapt::{Crop, ImageSource, PixelFormat, Rate, SampleFormat, SoundSource};
 use rune_core::{Adapted, Gives, Policy, Rand, Schedule, Sensor, Source, SourceError, Table};
-use rune_firmware::{Chip, Shown};
-use rune_link::Crash;
+use rune_firmware::{Chip, Serial, Shown, whole};
 
 use crate::{
     camera::{self, Camera},
@@ -25,21 +27,9 @@ use crate::{
     usb::Link,
 };
 
-/// A sensor that the host plays.
-const fn fed(kind: CapabilityKind) -> Sensor {
-    Sensor {
-        name: "the host",
-        kind,
-        gives: Gives::Exact,
-        ranges: &[],
-    }
-}
-
 const MICROPHONE: usize = 0;
 const CAMERA: usize = 1;
 const RANDOM: usize = 2;
-/// Rows from here on are the host's.
-const HOST: usize = 3;
 
 static TABLE: Table = Table {
     bases: &["runicos/base", "runicos/portenta-h7"],
@@ -72,14 +62,11 @@ static TABLE: Table = Table {
             gives: Gives::Exact,
             ranges: &[],
         },
-        fed(CapabilityKind::Rand),
-        fed(CapabilityKind::Sound),
-        fed(CapabilityKind::Accel),
-        fed(CapabilityKind::Image),
-        fed(CapabilityKind::Raw),
-        fed(CapabilityKind::FloatImage),
-        fed(CapabilityKind::Temperature),
-        fed(CapabilityKind::Gpio),
+        // A kind that the board has, and FLOAT_IMAGE with it, is the host's only where the host says so.
+        whole(CapabilityKind::Accel),
+        whole(CapabilityKind::Raw),
+        whole(CapabilityKind::Temperature),
+        whole(CapabilityKind::Gpio),
     ],
     outputs: &[OutputKind::Serial],
     memory_bytes: 4 << 20,
@@ -126,32 +113,23 @@ pub(crate) struct Portenta {
 }
 
 impl Chip for Portenta {
-    type Port = Link;
+    type Links = Serial<Link>;
     type Flash = Flash;
 
     const NAME: &'static str = "portenta-h7";
+    const TABLE: &'static Table = &TABLE;
+    /// At most 32 seconds.
+    const WATCHDOG: Duration = Duration::from_secs(20);
 
     fn now_ns() -> u64 {
         clock::now_ns()
     }
 
-    fn table(&self) -> &'static Table {
-        &TABLE
-    }
-
-    fn hosted(&self) -> Policy {
+    /// With its own sensors it is called as they give data.
+    fn policy() -> Policy {
         Policy {
-            schedule: Schedule::Trigger,
+            schedule: Schedule::Input,
             memory_bytes: TABLE.memory_bytes,
-            sensors: u32::MAX << HOST,
-            ..Policy::default()
-        }
-    }
-
-    fn alone(&self) -> Policy {
-        Policy {
-            memory_bytes: TABLE.memory_bytes,
-            sensors: (1 << HOST) - 1,
             ..Policy::default()
         }
     }
@@ -168,8 +146,8 @@ impl Chip for Portenta {
             plan.ok_or(SourceError::Failed("it has no plan"))
         };
         let source: Box<dyn Source> = match row {
-            MICROPHONE => Box::new(Adapted::new(plan()?, Microphone::new(), clock)),
-            CAMERA if self.has_camera => Box::new(Adapted::new(plan()?, Camera::new(), clock)),
+            MICROPHONE => Box::new(Adapted::new(plan()?, Microphone::new()?, clock)),
+            CAMERA if self.has_camera => Box::new(Adapted::new(plan()?, Camera::new()?, clock)),
             CAMERA => return Err(SourceError::Failed("no camera was found at the start")),
             RANDOM => {
                 // Each rune has numbers of its own.
@@ -200,7 +178,7 @@ impl Chip for Portenta {
     }
 
     #[cfg(feature = "bluetooth")]
-    fn poll_links(&mut self) -> bool {
+    fn poll(&mut self) -> bool {
         let bluetooth = self.bluetooth.as_mut();
         if let Some(status) = bluetooth.and_then(crate::bluetooth::Bluetooth::answered) {
             self.say(format_args!(
@@ -226,13 +204,11 @@ impl Chip for Portenta {
         SCB::sys_reset()
     }
 
-    fn crash(&mut self, how: Crash) -> &'static str {
-        #[cfg(feature = "crash")]
-        crate::fault::crash(how);
-        #[cfg(not(feature = "crash"))]
-        {
-            let _ = how;
-            "this build does not fail on request"
+    #[cfg(feature = "crash")]
+    fn crash(&mut self, how: rune_link::Crash) -> Result<(), &'static str> {
+        if how != rune_link::Crash::Links {
+            crate::fault::crash(how);
         }
+        Ok(())
     }
 }

@@ -7,7 +7,7 @@ mod sensor;
 
 use core::{
     cell::UnsafeCell,
-    sync::atomic::{AtomicU8, AtomicU32, Ordering},
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
 };
 
 use embassy_executor::SendSpawner;
@@ -191,7 +191,10 @@ async fn take_pictures(
     }
 }
 
-/// The camera, as a rune sees it.
+/// Whether a rune sees by it.
+static IS_SEEN: AtomicBool = AtomicBool::new(false);
+
+/// The camera, as the one rune sees it that has this.
 pub(crate) struct Camera {
     /// Bytes of the picture that were taken.
     taken: usize,
@@ -199,11 +202,23 @@ pub(crate) struct Camera {
 
 impl Camera {
     /// The next picture is one from now on, unless one is being taken.
-    pub(crate) fn new() -> Self {
+    ///
+    /// # Errors
+    /// Where another rune has it.
+    pub(crate) fn new() -> Result<Self, SourceError> {
+        if IS_SEEN.swap(true, Ordering::Relaxed) {
+            return Err(SourceError::Failed("another rune has the camera"));
+        }
         if STATE.load(Ordering::Acquire) != WANTED {
             STATE.store(NOT_WANTED, Ordering::Release);
         }
-        Self { taken: 0 }
+        Ok(Self { taken: 0 })
+    }
+}
+
+impl Drop for Camera {
+    fn drop(&mut self) {
+        IS_SEEN.store(false, Ordering::Relaxed);
     }
 }
 

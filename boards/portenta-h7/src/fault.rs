@@ -1,17 +1,22 @@
 //! The end of a run: every fault and panic leaves its reason where a reset does not reach, and starts the board anew.
 
-use core::{arch::global_asm, panic::PanicInfo};
+use core::{
+    arch::global_asm,
+    panic::{Location, PanicInfo},
+};
 
 use cortex_m::{
     asm, interrupt,
     peripheral::{MPU, SCB, scb},
 };
 use embassy_stm32::pac;
-use rune_core::Text;
 use rune_firmware::fault::{Kept, PUSHED_LR, PUSHED_PC, Registers};
 use rune_link::{Crash, Reason};
 
-use crate::guard::{NULL_BYTES, STACK_GUARD, STACK_GUARD_BYTES};
+use crate::{
+    guard::{NULL_BYTES, STACK_GUARD, STACK_GUARD_BYTES},
+    memory,
+};
 
 unsafe extern "C" {
     /// The linker's place for it, in no section.
@@ -62,21 +67,23 @@ fn put(kept: &Kept) {
     asm::dsb();
 }
 
+// Nobody asks for the words of a panic as long as the compiler sees that: so this is short enough to become a part of where
+// it is called, see `Kept::panic`.
 #[panic_handler]
+#[expect(
+    unused_attributes,
+    clippy::inline_always,
+    reason = "the compiler says that it ignores it, and does not"
+)]
+#[inline(always)]
 fn panicked(info: &PanicInfo<'_>) -> ! {
+    end_at(info.location())
+}
+
+#[inline(never)]
+fn end_at(place: Option<&Location<'_>>) -> ! {
     interrupt::disable();
-    let place = info.location();
-    let (file, line) = place.map_or(("?", 0), |l| (l.file(), l.line()));
-    let text =
-        Text::<{ Reason::TEXT_BYTES }>::of(format_args!("{file}:{line}: {}", info.message()));
-    put(&Kept::new(&Reason {
-        crash: Crash::Panic,
-        pc: 0,
-        lr: 0,
-        cfsr: 0,
-        address: 0,
-        text: text.as_str(),
-    }));
+    put(&Kept::panic(place, memory::refused()));
     SCB::sys_reset()
 }
 
@@ -179,6 +186,8 @@ pub(crate) fn crash(how: Crash) -> ! {
         Crash::Heap => {
             black_box(alloc::vec![0u8; 1 << 30]);
         }
+        // The server's own.
+        Crash::Links => {}
     }
     panic!("{} did not come", how.name())
 }

@@ -1,8 +1,8 @@
 //! `RunicOS` on the Arduino Portenta H7, an STM32H747 of which this is the Cortex-M7: the board's part of it, and
 //! `main`. None of it has run on a board yet, see `docs/book/portenta.md`.
 //!
-//! The host's link is USB, with requests as `rune_link` describes them; the UART is a console for people. Runes lie in
-//! slots of the flash chip on the QUADSPI. Drivers that must not wait for a rune run in an interrupt of low priority.
+//! The host's link is USB, with requests as `rune_link` describes them; the UART is a console for people. Runes are
+//! installed on the flash chip on the QUADSPI. Drivers that must not wait for a rune run in an interrupt of low priority.
 #![no_std]
 #![no_main]
 
@@ -22,7 +22,7 @@ mod qspi;
 mod sdram;
 mod usb;
 
-use core::time::Duration;
+use alloc::boxed::Box;
 
 use cortex_m::{
     asm,
@@ -40,7 +40,7 @@ use embassy_stm32::{
     usart::{self, UartTx},
     wdg::IndependentWatchdog,
 };
-use rune_firmware::{Runner, SerialNor, Server, Slots};
+use rune_firmware::{Chip as _, Runes, Serial, SerialNor, fault::Before};
 use rune_link::Reason;
 
 use crate::{
@@ -56,9 +56,6 @@ bind_interrupts!(struct Interrupts {
 /// How often the processor wakes where nothing comes, per second.
 const WAKES: u32 = 100;
 
-/// More than the longest call of a rune takes, and than the longest erasure: at most 32 seconds.
-const WATCHDOG: Duration = Duration::from_secs(20);
-
 /// Runs the drivers, in an interrupt that nothing else uses.
 static DRIVERS: InterruptExecutor = InterruptExecutor::new();
 
@@ -71,16 +68,17 @@ fn main() -> ! {
     // Of the reason of the run before.
     static mut REASON: [u8; Reason::BYTES] = [0; Reason::BYTES];
 
-    let mut runner = start(REASON);
+    let mut runes = start(REASON);
+    runes.boot();
     loop {
-        runner.turn();
+        runes.turn();
         asm::wfi();
     }
 }
 
 /// Starts everything. `bytes` is for the reason of the run before.
 #[expect(clippy::too_many_lines, reason = "it names every pin of the board")]
-fn start(bytes: &'static mut [u8; Reason::BYTES]) -> Runner<Portenta, { qspi::SLOTS }> {
+fn start(bytes: &'static mut [u8; Reason::BYTES]) -> Box<Runes<Portenta, { qspi::SLOTS }>> {
     memory::start();
     let mut cortex = cortex_m::Peripherals::take().expect("the board starts once");
     fault::start(&mut cortex.SCB);
@@ -90,7 +88,7 @@ fn start(bytes: &'static mut [u8; Reason::BYTES]) -> Runner<Portenta, { qspi::SL
     let (config, has_oscillator) = clock::config();
     let p = embassy_stm32::init_primary(config, &SHARED);
     clock::start();
-    let period = u32::try_from(WATCHDOG.as_micros()).unwrap_or(u32::MAX);
+    let period = u32::try_from(Portenta::WATCHDOG.as_micros()).unwrap_or(u32::MAX);
     let mut watchdog = IndependentWatchdog::new(p.IWDG1, period);
     watchdog.unleash();
     // The bootloader may have left them off.
@@ -112,20 +110,8 @@ fn start(bytes: &'static mut [u8; Reason::BYTES]) -> Runner<Portenta, { qspi::SL
             "the bootloader does not say that the oscillator has 25 MHz: the chip's own clock is used"
         ));
     }
-    if let Some(Reason {
-        crash,
-        pc,
-        lr,
-        cfsr,
-        address,
-        text,
-    }) = &reason
-    {
-        console.say(format_args!(
-            "the run before ended with a {}: {text} (pc {pc:#010x}, lr {lr:#010x}, cfsr {cfsr:#010x}, \
-             address {address:#010x})",
-            crash.name()
-        ));
+    if let Some(reason) = &reason {
+        console.say(format_args!("{}", Before(reason)));
     }
     // Before SDRAM draws current.
     let mut i2c = I2c::new_blocking(p.I2C1, p.PB6, p.PB7, embassy_stm32::i2c::Config::default());
@@ -269,13 +255,6 @@ fn start(bytes: &'static mut [u8; Reason::BYTES]) -> Runner<Portenta, { qspi::SL
         }
     };
     console.say(format_args!("flash on {:?} lines", flash.lines()));
-    let slots = match Slots::new(flash, qspi::MAP, Some(WATCHDOG)) {
-        Ok(slots) => slots,
-        Err(why) => panic!("the slots do not fit the flash chip: {why}"),
-    };
-    let has_failed = reason.is_some();
-    let server = Server::new(Link::new(), slots, reason);
-    console.say(format_args!("ready"));
     let chip = Portenta {
         console,
         lamps,
@@ -285,12 +264,7 @@ fn start(bytes: &'static mut [u8; Reason::BYTES]) -> Runner<Portenta, { qspi::SL
         #[cfg(feature = "bluetooth")]
         bluetooth,
     };
-    let mut runner = Runner::new(chip, server);
-    // A rune with which the runtime failed would make it fail again.
-    if !has_failed {
-        runner.start_alone();
-    }
-    runner
+    Runes::new(chip, Serial::new(Link::new()), flash, qspi::MAP, reason)
 }
 
 /// Interrupts the sleep of the processor [`WAKES`] times a second.

@@ -31,6 +31,8 @@ struct Heap {
     fast: LlffHeap,
     large: LlffHeap,
     most: AtomicUsize,
+    /// Bytes for which there was no room, the last time that was so.
+    refused: AtomicUsize,
 }
 
 #[global_allocator]
@@ -38,6 +40,7 @@ static HEAP: Heap = Heap {
     fast: LlffHeap::empty(),
     large: LlffHeap::empty(),
     most: AtomicUsize::new(0),
+    refused: AtomicUsize::new(0),
 };
 
 impl Heap {
@@ -54,6 +57,9 @@ unsafe impl GlobalAlloc for Heap {
         if place.is_null() {
             // SAFETY: as above. Before it has memory it has none to give.
             place = unsafe { self.large.alloc(layout) };
+        }
+        if place.is_null() {
+            self.refused.store(layout.size(), Ordering::Relaxed);
         }
         self.most.fetch_max(self.used(), Ordering::Relaxed);
         place
@@ -118,6 +124,11 @@ pub(crate) fn heap() -> [usize; 3] {
         HEAP.most.load(Ordering::Relaxed),
         used + HEAP.fast.free() + HEAP.large.free(),
     ]
+}
+
+/// Bytes for which the heap had no room, the last time that was so; 0 where it never was.
+pub(crate) fn refused() -> usize {
+    HEAP.refused.load(Ordering::Relaxed)
 }
 
 /// Bytes of the stack: the most that were ever used, all.

@@ -3,7 +3,10 @@
 //! Pins, clocks and frames are those of Arduino (arduino/ArduinoCore-mbed, libraries/PDM/src/portenta/audio.{c,h}), the
 //! filter is our own. It runs in an interrupt, so nothing is lost while a rune computes for a second.
 
-use core::cell::RefCell;
+use core::{
+    cell::RefCell,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use critical_section::Mutex;
 use embassy_executor::SendSpawner;
@@ -162,18 +165,33 @@ impl Sound {
     }
 }
 
-/// The microphone, as a rune hears it.
-pub(crate) struct Microphone;
+/// Whether a rune hears it.
+static IS_HEARD: AtomicBool = AtomicBool::new(false);
+
+/// The microphone, as the one rune hears it that has this.
+pub(crate) struct Microphone(());
 
 impl Microphone {
     /// From now on.
-    pub(crate) fn new() -> Self {
+    ///
+    /// # Errors
+    /// Where another rune hears it.
+    pub(crate) fn new() -> Result<Self, SourceError> {
+        if IS_HEARD.swap(true, Ordering::Relaxed) {
+            return Err(SourceError::Failed("another rune has the microphone"));
+        }
         critical_section::with(|cs| {
             let mut sound = SOUND.borrow_ref_mut(cs);
             sound.samples.clear();
             sound.lost = 0;
         });
-        Self
+        Ok(Self(()))
+    }
+}
+
+impl Drop for Microphone {
+    fn drop(&mut self) {
+        IS_HEARD.store(false, Ordering::Relaxed);
     }
 }
 

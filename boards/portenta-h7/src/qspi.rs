@@ -12,7 +12,7 @@ use embassy_stm32::{
         enums::{AddressSize, ChipSelectHighTime, FIFOThresholdLevel, MemorySize, SampleShifting},
     },
 };
-use rune_firmware::{Bus, BusTimeout, Lease, Lines, Part, SerialNor};
+use rune_firmware::{Bus, BusTimeout, Lines, Part, SerialNor};
 use rune_install::nor::Map;
 
 use crate::{clock, guard};
@@ -180,7 +180,9 @@ impl Quadspi {
     }
 }
 
-impl Bus for Quadspi {
+// SAFETY: the chip has an address that stays while it is mapped, and whoever changes it has the cache emptied before it is
+// mapped again.
+unsafe impl Bus for Quadspi {
     fn now_ns(&self) -> u64 {
         clock::now_ns()
     }
@@ -234,11 +236,5 @@ impl Bus for Quadspi {
     fn mapped(&self) -> &[u8] {
         // SAFETY: the chip is as large as that, and mapped when this is called.
         unsafe { slice::from_raw_parts(&raw const _qspi, Mx25l12833f::BYTES) }
-    }
-
-    fn forever(bytes: &[u8], _: &Lease) -> &'static [u8] {
-        // SAFETY: they are bytes of the chip, at an address that stays. Who has the lease changes none of them, and
-        // whoever changes others has the chip mapped again before anything else runs that could read these.
-        unsafe { &*core::ptr::from_ref(bytes) }
     }
 }

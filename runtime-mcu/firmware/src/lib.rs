@@ -11,7 +11,7 @@
 //!
 //! What touches registers and fixed addresses is the board's. What is `unsafe` here concerns what a rune keeps for as long
 //! as it is there and no borrow can say: its bytes on the flash, and the table of its sensors.
-#![no_std]
+#![cfg_attr(not(test), no_std)]
 #![allow(
     unsafe_code,
     reason = "what a rune keeps as long as it is there is lent for ever, and taken back"
@@ -22,8 +22,6 @@
 )]
 
 extern crate alloc;
-#[cfg(test)]
-extern crate std;
 
 mod chip;
 mod exchange;
@@ -40,6 +38,8 @@ mod serial_nor;
 mod server;
 #[cfg(test)]
 mod sim;
+#[cfg(test)]
+mod tests;
 
 pub use chip::{Chip, Shown};
 pub use lending::{InPlace, Lending, LendingError};

@@ -79,7 +79,7 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
         })
     }
 
-    /// Starts what is installed.
+    /// Starts what is installed, and says that the board is ready.
     pub fn boot(&mut self) {
         for slot in 0..SLOTS {
             let name = self.node().installs.name(slot);
@@ -88,6 +88,7 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
                 let _ = self.start(name, None, Sensors::own(C::TABLE));
             }
         }
+        self.node().chip.say(format_args!("ready"));
     }
 
     fn node(&mut self) -> &mut Node<C, SLOTS> {
@@ -105,7 +106,6 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
         for place in 0..PLACES {
             self.look(place);
         }
-        self.show();
         match self.node().server.command() {
             None => {}
             Some(Command::Try(digest)) => {
@@ -123,6 +123,7 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
             }
             Some(Command::Run { place, run }) => self.run(place.into(), run),
         }
+        self.show();
     }
 
     /// Shows how the runes are, where it has changed.
