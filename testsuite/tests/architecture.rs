@@ -29,7 +29,13 @@ fn front_and_back_meet_only_in_ir() {
         ("rune-discovery", &[]),
         (
             "rune-firmware",
-            &["rune-abi", "rune-adapt", "rune-core", "rune-install", "rune-link"],
+            &[
+                "rune-abi",
+                "rune-adapt",
+                "rune-core",
+                "rune-install",
+                "rune-link",
+            ],
         ),
         ("rune-install", &[]),
         ("rune-link", &["rune-adapt", "rune-install"]),

@@ -1,6 +1,6 @@
 //! Where requests come from, and where their replies go: the serial port, and Ethernet where it is built in.
 
-use rune_firmware::{Links as _, Serial};
+use rune_firmware::Serial;
 use rune_link::{PAYLOAD_BYTES, frame::Broken};
 
 #[cfg(feature = "ethernet")]

@@ -12,7 +12,7 @@ use rune_install::{
 use rune_link::{Digest, Install, Installed, Reply};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Chip, InPlace, Lending, sensors::WHOLE};
+use crate::{Chip, InPlace, Lending, node::Node};
 
 /// Names whose security counters are kept.
 const FLOORS: usize = 8;
@@ -29,16 +29,6 @@ const OPTIONS: Options = Options {
 type Store<F, const SLOTS: usize> =
     Installer<Nor<Lending<F>, SLOTS>, Box<[u8]>, SLOTS, FLOORS, STRIKES>;
 type StoreError<F> = Error<Fault<<Lending<F> as ErrorType>::Error>>;
-
-/// What a board has where the host gives all samples.
-pub(crate) struct Hosted<C>(C);
-
-impl<C: Chip> Hosted<C> {
-    pub(crate) const TABLE: &'static Table = &Table {
-        sensors: &WHOLE,
-        ..*C::TABLE
-    };
-}
 
 /// Why something was not done.
 pub(crate) type Why = Text<256>;
@@ -133,7 +123,7 @@ impl<F: InPlace, const SLOTS: usize> Installs<F, SLOTS> {
     /// Verifies an upload that is complete; gives its slot. It is BAD if it is refused.
     fn end<C: Chip>(&mut self) -> Result<usize, Why> {
         // Which sensors it gets is known when it is tried.
-        let table = Hosted::<C>::TABLE;
+        let table = Node::<C, SLOTS>::HOSTED;
         let slot = self.with(Store::end)?;
         let store = self.store()?;
         match verify(store, slot, table, &C::policy(), table.memory_bytes) {

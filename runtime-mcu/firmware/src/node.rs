@@ -10,7 +10,7 @@ use crate::{
     Chip, PLACES,
     exchange::Exchange,
     installs::Installs,
-    sensors::{Said, Sensors},
+    sensors::{Said, Sensors, WHOLE},
     server::Server,
 };
 
@@ -30,6 +30,12 @@ pub(crate) struct Node<C: Chip, const SLOTS: usize> {
 }
 
 impl<C: Chip, const SLOTS: usize> Node<C, SLOTS> {
+    /// What the board has where the host gives all samples.
+    pub(crate) const HOSTED: &'static Table = &Table {
+        sensors: &WHOLE,
+        ..*C::TABLE
+    };
+
     /// Nothing runs yet. `reason` is that of the run before, if it failed.
     pub(crate) fn new(
         chip: C,

@@ -10,7 +10,7 @@ use rune_link::{DATA_BYTES, Digest, Doing, Reason, Reply, Run, Rune, When};
 
 use crate::{
     Chip, PLACES, Shown,
-    installs::{Hosted, Installs, Why},
+    installs::{Installs, Why},
     node::Node,
     sensors::Sensors,
     server::Command,
@@ -324,7 +324,7 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
         let taken: u32 = others.map(|manifest| manifest.memory_bytes).sum();
         let left = C::TABLE.memory_bytes.saturating_sub(taken);
         let sensors = match &said {
-            Some(said) => Sensors::new(said, Hosted::<C>::TABLE),
+            Some(said) => Sensors::new(said, Node::<C, SLOTS>::HOSTED),
             None => Sensors::own(C::TABLE),
         };
         let (table, policy) = (sensors.table(), Node::<C, SLOTS>::policy(&sensors));

@@ -197,9 +197,10 @@ impl Sensors {
     /// When the rune is called: where sensors that are played give data as they come, with those. `None` of the board's
     /// own, which has a schedule for that.
     pub(crate) fn schedule(&self) -> Option<Schedule> {
-        let played = match self.played.is_empty() {
-            true => Schedule::Trigger,
-            false => Schedule::Input,
+        let played = if self.played.is_empty() {
+            Schedule::Trigger
+        } else {
+            Schedule::Input
         };
         self.are_said.then_some(played)
     }

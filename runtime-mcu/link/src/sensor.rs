@@ -15,7 +15,8 @@ use crate::message::{Reader, Unreadable, Writer};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Play<'a> {
     /// The rune of the next [`Try`](crate::Install::Try) gets the sensors that are added from now on, and is started anew
-    /// with them if it runs; the sample after so many is the end of each, 0 is no bound.
+    /// with them if it runs; the sample after so many is the end of each, 0 is no bound. Of every kind that is not added
+    /// the host gives whole samples. Without this the rune gets the sensors that the board has itself.
     /// [`Reply::Done`](crate::Reply::Done).
     Clear {
         /// Samples of each.
