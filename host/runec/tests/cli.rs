@@ -250,6 +250,38 @@ fn emit_ir_writes_the_steps_and_loops() {
     assert_eq!(names(&folder), ["Runefile", "emit.ir", "emit.rune"]);
 }
 
+/// The C of a rune compiles and gives what the rune gives: here of zeros, zeros.
+#[test]
+fn emit_c_writes_a_library_and_how_it_is_called() {
+    let folder = with("emit-c", GOOD);
+    let output = runec(&folder, &["build", "--emit", "c", "-o", "int.rune"]);
+    assert_eq!(said(&output).0, 0);
+    // `int` is a word of C.
+    let files = ["Runefile", "rune_int.c", "rune_int.h", "rune_int_main.c"];
+    assert_eq!(names(&folder), files);
+    let flags = [
+        "-std=c99",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-ffp-contract=off",
+    ];
+    let built = Command::new("gcc")
+        .args(flags)
+        .args(["rune_int.c", "rune_int_main.c", "-o", "program"])
+        .current_dir(&folder)
+        .output();
+    let Ok(built) = built else {
+        eprintln!("skipped: gcc is not here");
+        return;
+    };
+    assert!(built.status.success(), "{}", said(&built).2);
+    let ran = Command::new(folder.join("program")).output().unwrap();
+    let (status, printed, _) = said(&ran);
+    assert_eq!(status, 0);
+    assert_eq!(printed.trim(), format!("output 0:{}", " 00".repeat(16)));
+}
+
 /// A rune for engines without SIMD neither has vector instructions nor says it needs them.
 #[test]
 fn simd_off_is_off_in_the_manifest() {

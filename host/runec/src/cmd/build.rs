@@ -12,7 +12,8 @@ use rune_codegen::{Level, Options, Simd};
 
 use crate::{
     cli::{self, Color, MessageFormat},
-    cmd, device,
+    cmd::{self, c},
+    device,
     driver::{self, Request},
     report::{Reporter, Style},
     source::Recorder,
@@ -26,7 +27,8 @@ Examples:
   runec build                          the Runefile of this folder to NAME.rune
   runec build examples/sine -o s.rune
   runec build --for portenta-h7        refuse what does not fit the device
-  runec build --simd off --emit wasm,ir";
+  runec build --simd off --emit wasm,ir
+  runec build --simd off --emit c      NAME.c and NAME.h for firmware";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -43,7 +45,7 @@ pub(crate) struct Args {
     /// whose last bits depend on the machine.
     #[arg(long, value_name = "MODE", default_value = "on")]
     simd: SimdArg,
-    /// What to write: the rune, and beside it its loop nests.
+    /// What to write: the rune, and beside it its loop nests, or itself as C for firmware.
     #[arg(
         long,
         value_name = "KIND",
@@ -82,6 +84,8 @@ enum Emit {
     Wasm,
     /// Steps and loop nests, as text in NAME.ir.
     Ir,
+    /// C99 in NAME.c and NAME.h, and an example of how it is called in NAME_main.c.
+    C,
 }
 
 pub(crate) fn run(args: &Args, color: Color) -> u8 {
@@ -148,6 +152,7 @@ fn build(args: &Args, reporter: &mut Reporter<'_>) -> Result<Option<String>, Str
         match emit {
             Emit::Wasm => write::whole(&rune, &output.wasm)?,
             Emit::Ir => write::whole(&rune.with_extension("ir"), output.text.as_bytes())?,
+            Emit::C => c::write(&rune, &output)?,
         }
     }
     Ok(Some(format!(

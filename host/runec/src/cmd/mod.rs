@@ -2,6 +2,7 @@
 
 pub(crate) mod blocks;
 pub(crate) mod build;
+pub(crate) mod c;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod convert;

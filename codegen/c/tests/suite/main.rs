@@ -1,0 +1,13 @@
+//! Modules as C against wasmtime: the same results, traps, globals and memory, bit by bit.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "compilers of C read and write files"
+)]
+
+mod edges;
+mod errors;
+mod machine;
+mod native;
+mod smith;
+mod text;
