@@ -658,7 +658,7 @@ impl Translation<'_> {
                 let segment = &self.module.segments[*data_index as usize];
                 // An active segment is dropped once it is in memory.
                 let pattern = if segment.at.is_some() || segment.bytes.is_empty() {
-                    "r_memory_init(c, m, (const uint8_t *)0, 0u, @0, @1, @2);".to_owned()
+                    "r_memory_init_none(c, @0, @1, @2);".to_owned()
                 } else {
                     format!(
                         "r_memory_init(c, m, d{data_index}, c->dropped[{data_index}] ? 0u : {}u, @0, @1, @2);",

@@ -1,4 +1,5 @@
 //! The header and the translation unit around the translated functions.
+#![expect(clippy::format_collect, reason = "lists of parameters are short")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -125,6 +125,13 @@ R_INLINE void r_memory_init(r_context *c, uint8_t *m, const uint8_t *data, uint3
     if (n != 0) memcpy(m + to, data + from, n);
 }
 
+//: r_memory_init_none
+/* Of a segment that is in memory since the start nothing is left. */
+R_INLINE void r_memory_init_none(r_context *c, uint32_t to, uint32_t from, uint32_t n) {
+    if (R_UNLIKELY(from != 0 || n != 0)) r_trap(c, R_MEMORY);
+    r_within(c, to, 0);
+}
+
 //: r_memory_grow
 static uint32_t r_memory_grow(r_context *c, uint32_t pages) {
     const uint32_t before = c->memory_bytes;

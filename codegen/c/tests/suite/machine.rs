@@ -59,7 +59,7 @@ pub(crate) struct Case {
 
 pub(crate) fn engine() -> Engine {
     let mut config = Config::new();
-    config.max_wasm_stack(4 << 20);
+    config.max_wasm_stack(1 << 20);
     Engine::new(&config).unwrap()
 }
 

@@ -68,7 +68,7 @@ const MODULES: &[(&str, &str)] = &[
           local.get 0 local.get 1 if (param i32) (result i32) i32.const 5 i32.mul end)
         (func (export "dead") (param i32) (result i32)
           block $a (result i32) local.get 0 br $a i32.const 1 i32.add drop block end unreachable end
-          local.get 0 if nop else return end)
+          local.get 0 if nop else i32.const 4 return end)
         (func (export "nothing") (param i32) local.get 0 br_if 0 unreachable)
         (func (export "select") (param i64 i64 i32) (result i64)
           (select (local.get 0) (local.get 1) (i32.lt_s (local.get 2) (i32.const 3)))))"#,
