@@ -284,35 +284,62 @@ impl Unit<'_> {
         self.module.segments.iter().any(|s| s.at.is_none())
     }
 
+    /// The names of the functions that an export may come to. Code that nothing reaches is left out, and with it may be
+    /// the only calls of others.
+    fn used(&self) -> BTreeSet<String> {
+        let imported = self.module.imports.len();
+        let mut used = BTreeSet::new();
+        let mut work: Vec<String> = self.exports.iter().map(|e| format!("f{}", e.2)).collect();
+        while let Some(name) = work.pop() {
+            if !used.insert(name.clone()) {
+                continue;
+            }
+            let number = |prefix: &str| name.strip_prefix(prefix)?.parse::<usize>().ok();
+            if let Some(ty) = number("r_indirect") {
+                let signature = &self.module.types[ty];
+                let entries = self.module.table.iter().flatten();
+                let entries = entries.filter(|f| self.module.signature(**f) == signature);
+                work.extend(entries.map(|f| format!("f{f}")));
+            } else if let Some(index) = number("f").and_then(|f| f.checked_sub(imported))
+                && let Some(Some(function)) = self.functions.get(index)
+            {
+                let called = function.names.iter();
+                let called = called.filter(|n| n.starts_with('f') || n.starts_with("r_indirect"));
+                work.extend(called.cloned());
+            }
+        }
+        used
+    }
+
     /// The translation unit, and whether the header must know vectors.
     fn source(&self) -> (String, bool) {
         let mut body = String::new();
         let imported = self.module.imports.len();
-        for index in self
-            .functions
-            .iter()
-            .enumerate()
-            .filter(|f| f.1.is_some())
-            .map(|f| f.0)
-        {
+        let used = self.used();
+        let functions = self.functions.iter().enumerate();
+        let functions: Vec<(usize, &Function)> = functions
+            .filter(|(index, _)| used.contains(&format!("f{}", imported + index)))
+            .filter_map(|(index, function)| Some((index, function.as_ref()?)))
+            .collect();
+        for (index, _) in &functions {
             let head = self.head(imported + index, false);
             let _ = writeln!(body, "{head};");
         }
         body.push('\n');
         for ty in &self.calls.indirect {
-            self.indirect(&mut body, *ty);
-        }
-        for (index, function) in self.functions.iter().enumerate() {
-            if let Some(function) = function {
-                self.function(&mut body, index, function);
+            if used.contains(&format!("r_indirect{ty}")) {
+                self.indirect(&mut body, *ty);
             }
+        }
+        for (index, function) in &functions {
+            self.function(&mut body, *index, function);
         }
         self.init(&mut body);
         self.exported(&mut body);
 
         let mut names = BTreeSet::new();
         identifiers(&body, &mut names);
-        for function in self.functions.iter().flatten() {
+        for (_, function) in &functions {
             names.extend(function.names.iter().cloned());
         }
         let mut data = String::new();
@@ -639,6 +666,10 @@ const PREAMBLE: &str = "\
 #pragma GCC diagnostic ignored \"-Wtype-limits\"
 #pragma GCC diagnostic ignored \"-Wtautological-compare\"
 #pragma GCC diagnostic ignored \"-Winfinite-recursion\"
+#pragma GCC diagnostic ignored \"-Wint-in-bool-context\"
+#endif
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored \"-Wbool-compare\"
 #endif
 
 ";

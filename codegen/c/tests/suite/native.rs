@@ -187,7 +187,11 @@ pub(crate) fn write(folder: &Path, cases: &[Case], mode: Mode) -> &'static str {
         }
         main.push_str("    free(c.memory);\n}\n\n");
     }
-    writeln!(main, "int main(void) {{\n    (void)add;\n    (void)memory;\n{calls}    return 0;\n}}").unwrap();
+    writeln!(
+        main,
+        "int main(void) {{\n    (void)add;\n    (void)memory;\n{calls}    return 0;\n}}"
+    )
+    .unwrap();
     fs::write(folder.join("main.c"), main).unwrap();
     "main.c"
 }
