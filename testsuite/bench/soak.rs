@@ -76,12 +76,12 @@ fn soak(name: &str, calls: u64) -> Chart {
         title: format!("{name}: resident memory of the process"),
         x: "calls".to_owned(),
         y: "KiB".to_owned(),
-        log_x: false,
         series: vec![Series {
             name: name.to_owned(),
             points: vec![],
             line,
         }],
+        ..Chart::default()
     }
 }
 

@@ -159,24 +159,7 @@ impl Firmware {
     /// # Errors
     /// A sentence: the file cannot be read or is none.
     pub fn sizes(&self) -> Result<Sizes, String> {
-        let shown = self.elf.display();
-        let bytes = fs::read(&self.elf).map_err(|e| format!("{shown}: {e}"))?;
-        let file = object::File::parse(&*bytes).map_err(|e| format!("{shown}: {e}"))?;
-        let mut sizes = Sizes::default();
-        for section in file.sections() {
-            let SectionFlags::Elf { sh_flags } = section.flags() else {
-                continue;
-            };
-            let size = section.size();
-            match section.name().unwrap_or_default() {
-                _ if sh_flags & u64::from(elf::SHF_ALLOC) == 0 => {}
-                ".data" => sizes.data += size,
-                _ if section.kind() == SectionKind::UninitializedData => sizes.bss += size,
-                _ if sh_flags & u64::from(elf::SHF_EXECINSTR) != 0 => sizes.text += size,
-                _ => sizes.rodata += size,
-            }
-        }
-        Ok(sizes)
+        Sizes::of(&self.elf)
     }
 }
 
@@ -194,6 +177,31 @@ pub struct Sizes {
 }
 
 impl Sizes {
+    /// Those of a linked file.
+    ///
+    /// # Errors
+    /// A sentence: the file cannot be read or is none.
+    pub fn of(path: &Path) -> Result<Self, String> {
+        let shown = path.display();
+        let bytes = fs::read(path).map_err(|e| format!("{shown}: {e}"))?;
+        let file = object::File::parse(&*bytes).map_err(|e| format!("{shown}: {e}"))?;
+        let mut sizes = Self::default();
+        for section in file.sections() {
+            let SectionFlags::Elf { sh_flags } = section.flags() else {
+                continue;
+            };
+            let size = section.size();
+            match section.name().unwrap_or_default() {
+                _ if sh_flags & u64::from(elf::SHF_ALLOC) == 0 => {}
+                ".data" => sizes.data += size,
+                _ if section.kind() == SectionKind::UninitializedData => sizes.bss += size,
+                _ if sh_flags & u64::from(elf::SHF_EXECINSTR) != 0 => sizes.text += size,
+                _ => sizes.rodata += size,
+            }
+        }
+        Ok(sizes)
+    }
+
     /// Bytes of flash.
     pub fn flash(&self) -> u64 {
         self.text + self.rodata + self.data

@@ -136,6 +136,7 @@ fn experiment(name: &str, most: u64) -> Chart {
         y: "%".to_owned(),
         log_x: true,
         series,
+        ..Chart::default()
     }
 }
 
