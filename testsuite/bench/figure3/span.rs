@@ -16,9 +16,6 @@ use crate::{app::App, native::Compiler};
 /// Spans of fewer instructions are counted twice.
 const TWICE: u64 = 20_000_000_000;
 
-/// Spans of fewer instructions are counted twice.
-const TWICE: u64 = 20_000_000_000;
-
 /// What a span of calls came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Span {
