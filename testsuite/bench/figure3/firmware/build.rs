@@ -18,7 +18,9 @@ fn main() {
         for entry in entries {
             let path = entry.expect("its entries too").path();
             match path.extension().and_then(|kind| kind.to_str()) {
-                Some("wasm") => names.extend(path.file_stem().and_then(|s| s.to_str()).map(str::to_owned)),
+                Some("wasm") => {
+                    names.extend(path.file_stem().and_then(|s| s.to_str()).map(str::to_owned))
+                }
                 Some("o") => println!("cargo:rustc-link-arg-bins={}", path.display()),
                 Some(_) | None => {}
             }
@@ -27,12 +29,20 @@ fn main() {
     }
     let mut apps = String::from("unsafe extern \"C\" {\n");
     for name in &names {
-        let put = write!(apps, "fn figure3_{name}_start();\nfn figure3_{name}_call() -> i32;\n");
+        let put = write!(
+            apps,
+            "fn figure3_{name}_start();\nfn figure3_{name}_call() -> i32;\n"
+        );
         put.expect("a string takes everything");
     }
     apps += "}\npub(crate) static APPS: &[App] = &[\n";
     for name in &names {
-        let file = |kind: &str| folder.clone().unwrap_or_default().join(format!("{name}.{kind}"));
+        let file = |kind: &str| {
+            folder
+                .clone()
+                .unwrap_or_default()
+                .join(format!("{name}.{kind}"))
+        };
         let put = write!(
             apps,
             "App {{ name: {name:?}, rune: include_bytes!({:?}), samples: include_bytes!({:?}), \
@@ -43,6 +53,8 @@ fn main() {
         put.expect("a string takes everything");
     }
     apps += "];\n";
-    let out = env::var_os("OUT_DIR").map(PathBuf::from).expect("cargo says where output goes");
+    let out = env::var_os("OUT_DIR")
+        .map(PathBuf::from)
+        .expect("cargo says where output goes");
     fs::write(out.join("apps.rs"), apps).expect("the output folder can be written");
 }

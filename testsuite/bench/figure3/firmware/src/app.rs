@@ -43,7 +43,10 @@ impl App {
 pub(crate) enum Sensor {
     Rand(Rand),
     /// Samples out of flash, again and again.
-    Samples { all: &'static [u8], at: usize },
+    Samples {
+        all: &'static [u8],
+        at: usize,
+    },
 }
 
 impl Sensor {

@@ -92,7 +92,10 @@ fn parse(line: &str) -> Option<(&'static app::App, Mode, u32)> {
     let (name, mode, calls) = (words.next()?, words.next()?, words.next()?);
     let app = APPS.iter().find(|app| app.name == name)?;
     let calls = calls.parse().ok()?;
-    words.next().is_none().then_some((app, Mode::parse(mode)?, calls))
+    words
+        .next()
+        .is_none()
+        .then_some((app, Mode::parse(mode)?, calls))
 }
 
 /// What semihosting was given as arguments.

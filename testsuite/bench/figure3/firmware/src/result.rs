@@ -48,7 +48,9 @@ impl Receiver {
     pub(crate) fn take(&mut self, bytes: &[u8]) {
         let word = match bytes.first_chunk() {
             Some(word) => u32::from_le_bytes(*word),
-            None => bytes.iter().fold(0, |word, byte| word << 8 | u32::from(*byte)),
+            None => bytes
+                .iter()
+                .fold(0, |word, byte| word << 8 | u32::from(*byte)),
         };
         self.sum = self.sum.rotate_left(5) ^ word;
     }
@@ -69,7 +71,8 @@ impl Receiver {
                     Elements::Texts(texts) => sent.texts.extend(texts.map(String::from)),
                 }
                 self.wire.clear();
-                sent.encode(&mut self.wire).expect("a vector takes everything");
+                sent.encode(&mut self.wire)
+                    .expect("a vector takes everything");
                 self.received.clear();
                 let decoded = self.received.merge(&*self.wire);
                 decoded.expect("what was encoded can be decoded");

@@ -4,8 +4,8 @@ use alloc::boxed::Box;
 
 use rune_abi::{CapabilityKind, CapabilityView, OutputKind};
 use rune_core::{
-    Board, Gives, Interpreter, Phase, Policy, Progress, Scheduler, Sensor, Source, SourceError, Table,
-    Written,
+    Board, Gives, Interpreter, Phase, Policy, Progress, Scheduler, Sensor, Source, SourceError,
+    Table, Written,
 };
 
 use crate::{
