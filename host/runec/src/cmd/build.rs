@@ -84,7 +84,7 @@ enum Emit {
     Wasm,
     /// Steps and loop nests, as text in NAME.ir.
     Ir,
-    /// C99 in NAME.c and NAME.h, and an example of how it is called in NAME_main.c.
+    /// C99 in NAME.c and NAME.h, and an example of how it is called in `NAME_main.c`.
     C,
 }
 

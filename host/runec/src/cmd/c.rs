@@ -1,6 +1,6 @@
 //! What `runec build --emit c` writes: a rune as C99, its header, and an example of how firmware calls it.
 
-use std::path::Path;
+use std::{fmt::Write as _, path::Path};
 
 use rune_c::{Mode, Options};
 use rune_codegen::Output;
@@ -87,7 +87,7 @@ fn example(name: &str, output: &Output, header: &str) -> String {
     for (import, function) in parts {
         if header.contains(&format!("(*{import})")) {
             functions += &function;
-            fields += &format!("    rune.{import} = on_{import};\n");
+            let _ = writeln!(fields, "    rune.{import} = on_{import};");
         }
     }
     format!(
