@@ -117,11 +117,11 @@ fn firmware(warnings: &[&str]) -> Result<(), String> {
         return Ok(());
     };
     for board in &board::BOARDS {
-        in_board(board, &["fmt", "--all", "--check"])?;
+        in_firmware(board.folder, &["fmt", "--all", "--check"])?;
         if rust.is_prebuilt() {
             for features in board.lints {
                 let lint = ["clippy", "--quiet", "--release", "--features", features];
-                in_board(board, &[&lint[..], warnings].concat())?;
+                in_firmware(board.folder, &[&lint[..], warnings].concat())?;
             }
         }
         for (features, most) in board.bounds {
@@ -130,13 +130,21 @@ fn firmware(warnings: &[&str]) -> Result<(), String> {
             sizes.within(*most)?;
         }
     }
+    in_firmware(FIGURE3, &["fmt", "--all", "--check"])?;
+    if rust.is_prebuilt() {
+        let lint = ["clippy", "--quiet", "--release"];
+        in_firmware(FIGURE3, &[&lint[..], warnings].concat())?;
+    }
     Ok(())
 }
 
+/// The firmware of the bench of this name.
+const FIGURE3: &str = "testsuite/bench/figure3/firmware";
+
 /// Cargo in the workspace of a firmware, which says the target, with a target folder of its own.
-fn in_board(board: &board::Board, args: &[&str]) -> Result<(), String> {
-    println!("== {}: cargo {}", board.folder, args.join(" "));
-    let folder = rune_testsuite::root().join(board.folder);
+fn in_firmware(folder: &str, args: &[&str]) -> Result<(), String> {
+    println!("== {folder}: cargo {}", args.join(" "));
+    let folder = rune_testsuite::root().join(folder);
     let target = env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| folder.join("target"), |t| Path::new(&t).join("board"));
     let status = Command::new("cargo")

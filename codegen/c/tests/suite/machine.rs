@@ -225,7 +225,9 @@ fn shown(value: &Val, loose: Loose) -> String {
             let (low, high) = (bits as u64, (bits >> 64) as u64);
             format!(" {:016x}.{:016x}", half(low, loose), half(high, loose))
         }
-        other => panic!("{other:?}"),
+        Val::FuncRef(_) | Val::ExternRef(_) | Val::AnyRef(_) | Val::ExnRef(_) | Val::ContRef(_) => {
+            panic!("{value:?}")
+        }
     }
 }
 

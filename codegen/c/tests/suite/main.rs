@@ -4,6 +4,11 @@
     clippy::disallowed_methods,
     reason = "compilers of C read and write files"
 )]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what is skipped is said, and what was compared counted"
+)]
 
 mod edges;
 mod errors;

@@ -1,5 +1,7 @@
 //! Control, calls, memory and tables in modules written by hand, and what firmware needs of the C.
 
+use std::fmt::Write as _;
+
 use std::process::Command;
 
 use rune_c::{Mode, Options};
@@ -123,7 +125,7 @@ fn deep() -> String {
         text.push_str("local.get 0 i32.const 3 i32.xor i32.add ");
     }
     for index in 0..400 {
-        text += &format!("else i32.const {index} end ");
+        write!(text, "else i32.const {index} end ").unwrap();
     }
     text + "))"
 }
