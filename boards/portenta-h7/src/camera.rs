@@ -191,10 +191,10 @@ async fn take_pictures(
     }
 }
 
-/// Whether a rune sees by it.
+/// Whether there is a [`Camera`].
 static IS_SEEN: AtomicBool = AtomicBool::new(false);
 
-/// The camera, as the one rune sees it that has this.
+/// The camera, as a rune sees it. There is one at a time.
 pub(crate) struct Camera {
     /// Bytes of the picture that were taken.
     taken: usize,
@@ -204,10 +204,10 @@ impl Camera {
     /// The next picture is one from now on, unless one is being taken.
     ///
     /// # Errors
-    /// Where another rune has it.
+    /// Where there is one already.
     pub(crate) fn new() -> Result<Self, SourceError> {
         if IS_SEEN.swap(true, Ordering::Relaxed) {
-            return Err(SourceError::Failed("another rune has the camera"));
+            return Err(SourceError::Failed("the camera feeds another capability"));
         }
         if STATE.load(Ordering::Acquire) != WANTED {
             STATE.store(NOT_WANTED, Ordering::Release);

@@ -165,20 +165,22 @@ impl Sound {
     }
 }
 
-/// Whether a rune hears it.
+/// Whether there is a [`Microphone`].
 static IS_HEARD: AtomicBool = AtomicBool::new(false);
 
-/// The microphone, as the one rune hears it that has this.
+/// The microphone, as a rune hears it. There is one at a time.
 pub(crate) struct Microphone(());
 
 impl Microphone {
     /// From now on.
     ///
     /// # Errors
-    /// Where another rune hears it.
+    /// Where there is one already.
     pub(crate) fn new() -> Result<Self, SourceError> {
         if IS_HEARD.swap(true, Ordering::Relaxed) {
-            return Err(SourceError::Failed("another rune has the microphone"));
+            return Err(SourceError::Failed(
+                "the microphone feeds another capability",
+            ));
         }
         critical_section::with(|cs| {
             let mut sound = SOUND.borrow_ref_mut(cs);
