@@ -119,7 +119,7 @@ impl<C: Chip, const SLOTS: usize> Board for Node<C, SLOTS> {
             4 => "debug",
             _ => "trace",
         };
-        self.chip.say(format_args!("{rune}: {level}: {line}"));
+        self.chip.say(format_args!("{level}: {rune}: {line}"));
     }
 
     fn poll_links(&mut self) -> bool {
