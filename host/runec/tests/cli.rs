@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     reason = "a test that cannot go on fails where it stands"
 )]
+#![allow(clippy::print_stderr, reason = "what is skipped is said")]
 
 use std::{
     fs,
