@@ -19,7 +19,7 @@ use native::Compiler;
 use rune_testsuite::chart::{self, Band, Chart, Series};
 use span::{Firmware, Span};
 
-/// What one call of TFLite Micro with CMSIS-NN takes for a float model of sine, natively: 16 and 16 neurons between, as
+/// What one call of `TFLite` Micro with CMSIS-NN takes for a float model of sine, natively: 16 and 16 neurons between, as
 /// in its example `hello_world`. Measured on the same machine of QEMU with arm-none-eabi-g++ 12.2 -O2.
 const TFLITE_MICRO: f64 = 3375.0;
 
