@@ -39,8 +39,8 @@ const CASES: [(&str, &[u32]); 3] = [
 
 /// An engine of runes: the modes of the firmware that it has, with their names in the figure.
 const MODES: [(&str, &str); 2] = [
-    ("struct", "interpreted, structs"),
-    ("protobuf", "interpreted, protobuf"),
+    ("struct", "rune, structs"),
+    ("protobuf", "rune, protobuf"),
 ];
 
 fn main() {
