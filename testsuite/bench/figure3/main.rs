@@ -38,10 +38,7 @@ const CASES: [(&str, &[u32]); 3] = [
 ];
 
 /// An engine of runes: the modes of the firmware that it has, with their names in the figure.
-const MODES: [(&str, &str); 2] = [
-    ("struct", "rune, structs"),
-    ("protobuf", "rune, protobuf"),
-];
+const MODES: [(&str, &str); 2] = [("struct", "rune, structs"), ("protobuf", "rune, protobuf")];
 
 fn main() {
     let (mut names, mut folder, mut builds) = (vec![], PathBuf::from("."), false);
