@@ -43,13 +43,6 @@ fn main() -> ExitCode {
     {
         Some("runec") => return runec::cli::main(env::args_os()),
         Some("rune") => return rune_runtime::cli::main(),
-        // `rune` starts the program it is, under no name of its own, to compile a rune.
-        _ if env::args_os()
-            .nth(1)
-            .is_some_and(|arg| arg == "compile-worker") =>
-        {
-            return rune_runtime::cli::main();
-        }
         _ => {}
     }
     let args: Vec<String> = env::args().skip(1).collect();

@@ -6,12 +6,12 @@
 //! module and no other is trusted: it is the same compiler as in this process.
 
 use std::{
-    fmt,
+    env, fmt,
     fs::File,
     hash::{Hash, Hasher},
     io::{self, Read, Seek, Write},
-    os::unix::process::ExitStatusExt,
-    path::PathBuf,
+    os::unix::process::{CommandExt, ExitStatusExt},
+    path::{Path, PathBuf},
     process::{Child, Command, ExitCode, ExitStatus, Stdio},
     sync::mpsc,
     thread,
@@ -25,6 +25,8 @@ use rustix::{
 use sha2::{Digest, Sha256};
 use wasmtime::{Engine, Module};
 
+/// The program that runs.
+const SELF: &str = "/proc/self/exe";
 /// A worker that only waits lives so many times longer than it may work.
 const PATIENCE: u64 = 3;
 /// Most bytes of code that are taken from a worker.
@@ -111,7 +113,7 @@ impl Compiler {
     /// `compile-worker`.
     pub fn this_program() -> Self {
         Self::Worker {
-            program: "/proc/self/exe".into(),
+            program: SELF.into(),
             args: vec!["compile-worker".to_owned()],
             limits: WorkerLimits::default(),
         }
@@ -127,8 +129,11 @@ impl Compiler {
                 args,
                 limits,
             } => {
+                // A program that is several, by its name, is the same one again.
+                let own_name = env::args_os().next().filter(|_| program == Path::new(SELF));
                 let spawn = || {
                     Command::new(program)
+                        .arg0(own_name.as_deref().unwrap_or(program.as_os_str()))
                         .args(args)
                         .args([limits.cpu_seconds, limits.memory_bytes].map(|n| n.to_string()))
                         .env_clear()
