@@ -653,10 +653,13 @@ const PREAMBLE: &str = "\
 #define R_INLINE static inline __attribute__((always_inline, unused))
 #define R_NEVER __attribute__((noreturn, noinline, cold))
 #define R_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+/* A load or a store, also under -ffreestanding, where memcpy is a function like any other. */
+#define R_COPY __builtin_memcpy
 #else
 #define R_INLINE static inline
 #define R_NEVER
 #define R_UNLIKELY(condition) (condition)
+#define R_COPY memcpy
 #endif
 #if defined(__clang__) || !defined(__GNUC__)
 #pragma STDC FP_CONTRACT OFF

@@ -6,35 +6,35 @@ R_INLINE uint32_t r_load8(const uint8_t *p) { return *p; }
 //: r_load16
 R_INLINE uint32_t r_load16(const uint8_t *p) {
     uint16_t v;
-    memcpy(&v, p, 2);
+    R_COPY(&v, p, 2);
     return v;
 }
 
 //: r_i32_load
 R_INLINE uint32_t r_i32_load(const uint8_t *p) {
     uint32_t v;
-    memcpy(&v, p, 4);
+    R_COPY(&v, p, 4);
     return v;
 }
 
 //: r_i64_load
 R_INLINE uint64_t r_i64_load(const uint8_t *p) {
     uint64_t v;
-    memcpy(&v, p, 8);
+    R_COPY(&v, p, 8);
     return v;
 }
 
 //: r_f32_load
 R_INLINE float r_f32_load(const uint8_t *p) {
     float v;
-    memcpy(&v, p, 4);
+    R_COPY(&v, p, 4);
     return v;
 }
 
 //: r_f64_load
 R_INLINE double r_f64_load(const uint8_t *p) {
     double v;
-    memcpy(&v, p, 8);
+    R_COPY(&v, p, 8);
     return v;
 }
 
@@ -74,20 +74,20 @@ R_INLINE void r_i32_store8(uint8_t *p, uint32_t v) { *p = (uint8_t)v; }
 //: r_i32_store16
 R_INLINE void r_i32_store16(uint8_t *p, uint32_t v) {
     const uint16_t low = (uint16_t)v;
-    memcpy(p, &low, 2);
+    R_COPY(p, &low, 2);
 }
 
 //: r_i32_store
-R_INLINE void r_i32_store(uint8_t *p, uint32_t v) { memcpy(p, &v, 4); }
+R_INLINE void r_i32_store(uint8_t *p, uint32_t v) { R_COPY(p, &v, 4); }
 
 //: r_i64_store
-R_INLINE void r_i64_store(uint8_t *p, uint64_t v) { memcpy(p, &v, 8); }
+R_INLINE void r_i64_store(uint8_t *p, uint64_t v) { R_COPY(p, &v, 8); }
 
 //: r_f32_store
-R_INLINE void r_f32_store(uint8_t *p, float v) { memcpy(p, &v, 4); }
+R_INLINE void r_f32_store(uint8_t *p, float v) { R_COPY(p, &v, 4); }
 
 //: r_f64_store
-R_INLINE void r_f64_store(uint8_t *p, double v) { memcpy(p, &v, 8); }
+R_INLINE void r_f64_store(uint8_t *p, double v) { R_COPY(p, &v, 8); }
 
 //: r_i64_store8
 #define r_i64_store8(p, v) r_i32_store8(p, (uint32_t)(v))
@@ -122,7 +122,7 @@ R_INLINE void r_memory_init(r_context *c, uint8_t *m, const uint8_t *data, uint3
                             uint32_t from, uint32_t n) {
     if (R_UNLIKELY((uint64_t)from + n > length)) r_trap(c, R_MEMORY);
     r_within(c, to, n);
-    if (n != 0) memcpy(m + to, data + from, n);
+    if (n != 0) R_COPY(m + to, data + from, n);
 }
 
 //: r_memory_init_none

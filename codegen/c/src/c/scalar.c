@@ -11,7 +11,7 @@ R_NEVER static void r_trap(r_context *c, int kind) {
 //: r_f32_bits r_f32_reinterpret_i32
 R_INLINE float r_f32_bits(uint32_t bits) {
     float value;
-    memcpy(&value, &bits, 4);
+    R_COPY(&value, &bits, 4);
     return value;
 }
 #define r_f32_reinterpret_i32 r_f32_bits
@@ -19,7 +19,7 @@ R_INLINE float r_f32_bits(uint32_t bits) {
 //: r_f64_bits r_f64_reinterpret_i64
 R_INLINE double r_f64_bits(uint64_t bits) {
     double value;
-    memcpy(&value, &bits, 8);
+    R_COPY(&value, &bits, 8);
     return value;
 }
 #define r_f64_reinterpret_i64 r_f64_bits
@@ -27,14 +27,14 @@ R_INLINE double r_f64_bits(uint64_t bits) {
 //: r_i32_reinterpret_f32
 R_INLINE uint32_t r_i32_reinterpret_f32(float value) {
     uint32_t bits;
-    memcpy(&bits, &value, 4);
+    R_COPY(&bits, &value, 4);
     return bits;
 }
 
 //: r_i64_reinterpret_f64
 R_INLINE uint64_t r_i64_reinterpret_f64(double value) {
     uint64_t bits;
-    memcpy(&bits, &value, 8);
+    R_COPY(&bits, &value, 8);
     return bits;
 }
 

@@ -29,10 +29,10 @@ typedef float r_f32x4[4];
 typedef double r_f64x2[2];
 #define R_TAKE(V, x, v) \
     V x;                \
-    memcpy(&x, &(v), 16)
+    R_COPY(&x, &(v), 16)
 #define R_GIVE(r)          \
     r_v128 given;          \
-    memcpy(&given, &r, 16); \
+    R_COPY(&given, &r, 16); \
     return given
 #endif
 #if R_GNU && !defined(__clang__) && __GNUC__ >= 8
@@ -151,12 +151,12 @@ R_INLINE r_v128 r_v128_const(uint64_t low, uint64_t high) {
 //: r_v128_load
 R_INLINE r_v128 r_v128_load(const uint8_t *p) {
     r_v128 v;
-    memcpy(&v, p, 16);
+    R_COPY(&v, p, 16);
     return v;
 }
 
 //: r_v128_store
-R_INLINE void r_v128_store(uint8_t *p, r_v128 v) { memcpy(p, &v, 16); }
+R_INLINE void r_v128_store(uint8_t *p, r_v128 v) { R_COPY(p, &v, 16); }
 
 //: r_v128_not
 R_WHOLE1(r_v128_not, r_u64x2, r_u64x2, 2, ~x, ~x[i])
@@ -818,7 +818,7 @@ R_UNARY(r_f64x2_promote_low_f32x4, r_f32x4, r_f64x2, 2, (double)x[i])
     R_INLINE r_v128 name(const uint8_t *p) {    \
         T x[n];                                 \
         V r = {0}; /* R_TAKE has the types */   \
-        memcpy(x, p, 8);                        \
+        R_COPY(x, p, 8);                        \
         R_EACH(n) r[i] = x[i];                  \
         R_GIVE(r);                              \
     }
