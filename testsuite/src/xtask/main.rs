@@ -1,4 +1,5 @@
-//! The project's own tools: `cargo xtask ci | bless | blocks [--check] [NAME...] | editors [--bless] | qemu RUNE ...`.
+//! The project's own tools: `cargo xtask ci | bless | blocks [--check] [NAME...] | editors [--bless] | qemu RUNE ... |
+//! miri [FILTER...]`.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -31,7 +32,9 @@ Commands:
   editors [--bless] test and package the extensions of editors, and compare their parser with its grammar;
                     what this needs from outside, npm's packages above all, is not part of ci
   qemu [--simd] RUNE [--accel FILE] [--rand SEED] ... [-n CALLS]
-                    run a rune on the emulated board mps2-an500, with the flags of `rune run`";
+                    run a rune on the emulated board mps2-an500, with the flags of `rune run`
+  miri [FILTER...]  test the unsafe code that boards share under Miri; this needs `rustup toolchain install nightly
+                    --component miri,rust-src` and minutes, and is not part of ci";
 
 fn main() -> ExitCode {
     // Under another name it is that program: the tests of the book follow its text with these.
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
             blocks::run(false, names)
         }
         ["qemu", ref args @ ..] => qemu::run(args),
+        ["miri", ref filters @ ..] => miri(filters),
         ["editors"] => editors::run(false),
         ["editors", "--bless"] => editors::run(true),
         ["help" | "--help" | "-h"] => {
@@ -191,6 +195,31 @@ fn install() {
             println!("{package} cannot be installed; its test is skipped");
         }
     }
+}
+
+/// The one crate of devices with unsafe code that runs on this machine, under Miri, which only nightly compilers have. The
+/// decimation filter has none, and its tests compute too much to be interpreted; and the simulated chip of flash leaks
+/// what it maps, since firmware may keep that for ever.
+fn miri(filters: &[&str]) -> Result<(), String> {
+    let args = [
+        &[
+            "+nightly",
+            "miri",
+            "test",
+            "--package",
+            "rune-firmware",
+            "--",
+        ][..],
+        &["--skip", "pdm"],
+        filters,
+    ]
+    .concat();
+    println!("== cargo {}", args.join(" "));
+    let status = Command::new("cargo")
+        .args(&args)
+        .env("MIRIFLAGS", "-Zmiri-ignore-leaks")
+        .status();
+    finish("cargo", &args, status)
 }
 
 /// Takes what insta and our own corpora find as the new truth.
