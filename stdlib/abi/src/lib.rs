@@ -10,6 +10,7 @@ extern crate alloc;
 mod capability;
 mod element;
 mod fault;
+pub mod image;
 mod manifest;
 mod module;
 
