@@ -17,6 +17,9 @@ use crate::{
 /// Most lines a rune may log in one call.
 pub const LOG_LINES: u32 = 1000;
 
+/// The clock is looked at once in so many calls of functions of the contract.
+const LOOKS: u32 = 16;
+
 /// How a rune broke the contract in what it asked of its host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Misuse<'a> {
@@ -144,7 +147,9 @@ pub(crate) const LOG_BYTES: usize = 512;
 pub(crate) struct Calls<C> {
     pub(crate) clock: C,
     pub(crate) manifest: ManifestView<'static>,
-    /// One per capability, in the order of the manifest.
+    /// Of each capability, in the order of the manifest, its name and the bytes it gives.
+    capabilities: Box<[(&'static str, u32)]>,
+    /// One per capability.
     pub(crate) sources: Box<[Box<dyn Source>]>,
     pub(crate) records: Records,
     pub(crate) saga: Saga,
@@ -166,6 +171,8 @@ struct Turn {
     reason: Option<Text<LINE_BYTES>>,
     /// Why the host stopped the rune.
     refusal: Option<Cause>,
+    /// Calls of functions of the contract.
+    asked: u32,
     log_lines: u32,
 }
 
@@ -173,14 +180,15 @@ impl<C: Clock> Calls<C> {
     pub(crate) fn new(
         clock: C,
         manifest: ManifestView<'static>,
-        sources: Box<[Box<dyn Source>]>,
         records: Records,
         saga: Saga,
     ) -> Self {
+        let capabilities = manifest.capabilities.iter();
         Self {
             clock,
             manifest,
-            sources,
+            capabilities: capabilities.map(|c| (c.name, c.ty.bytes())).collect(),
+            sources: Box::default(),
             records,
             saga,
             log: Log::new(),
@@ -188,28 +196,32 @@ impl<C: Clock> Calls<C> {
         }
     }
 
-    /// A call begins, and may take so long.
-    pub(crate) fn begin(&mut self, call_ns: u64) {
-        let now = self.clock.now_ns();
+    /// A call begins now, and may take so long.
+    pub(crate) fn begin(&mut self, now_ns: u64, call_ns: u64) {
         self.records.clear();
         self.log.clear();
-        self.turn = Turn {
-            began_ns: now,
-            deadline_ns: now.saturating_add(call_ns),
-            ..Turn::default()
-        };
+        let turn = &mut self.turn;
+        turn.began_ns = now_ns;
+        turn.deadline_ns = now_ns.saturating_add(call_ns);
+        turn.stage = None;
+        turn.since_ns = None;
+        turn.reason = None;
+        turn.refusal = None;
+        turn.asked = 0;
+        turn.log_lines = 0;
     }
 
-    /// A call has ended, with what `_call` returned or why it did not: records it. `None` where the data have ended.
+    /// A call ended now, with what `_call` returned or why it did not: records it. `None` where the data have ended.
     pub(crate) fn end(
         &mut self,
+        now_ns: u64,
         returned: Result<i32, Stop>,
     ) -> Result<Option<Outcome>, CallError> {
         let failed = match returned {
             Ok(code) => {
                 if code >= 0 {
                     // A stage that gives nothing ends the call.
-                    self.end_stage();
+                    self.end_stage(now_ns);
                 }
                 match CallResult::from_code(code) {
                     CallResult::Fault(code) => Some(Cause::Fault(code, self.turn.reason)),
@@ -226,10 +238,13 @@ impl<C: Clock> Calls<C> {
             None if self.records.is_empty() => Outcome::NoOutput,
             None => Outcome::Output,
         };
-        let took = self.clock.now_ns().saturating_sub(self.turn.began_ns);
+        let took = now_ns.saturating_sub(self.turn.began_ns);
         self.saga.call(took, outcome);
         for source in &mut self.sources {
-            self.saga.overran(source.overruns());
+            match source.overruns() {
+                0 => {}
+                lost => self.saga.overran(lost),
+            }
         }
         match failed {
             None => Ok(Some(outcome)),
@@ -241,35 +256,32 @@ impl<C: Clock> Calls<C> {
         }
     }
 
-    /// Takes the time of the stage that is running, if one is.
-    fn end_stage(&mut self) {
+    /// Takes the time of the stage that is running, if one is, until now.
+    fn end_stage(&mut self, now_ns: u64) {
         if let (Some(stage), Some(since)) = (self.turn.stage.take(), self.turn.since_ns) {
-            let now = self.clock.now_ns();
-            self.turn.since_ns = Some(now);
-            self.saga.stage(stage as usize, now.saturating_sub(since));
+            self.turn.since_ns = Some(now_ns);
+            self.saga
+                .stage(stage as usize, now_ns.saturating_sub(since));
         }
     }
 
     fn read(&mut self, memory: &mut [u8], [index, at, len]: [u32; 3]) -> Result<i32, Cause> {
-        let capability = self.manifest.capabilities.get(index as usize);
+        let capability = self.capabilities.get(index as usize);
         let source = self.sources.get_mut(index as usize);
         let (Some(capability), Some(source)) = (capability, source) else {
             return Err(Cause::Contract(Misuse::NoCapability(index)));
         };
-        let (name, bytes) = (capability.name, capability.ty.bytes());
-        let out = sample(memory, (name, bytes), at, len).map_err(Cause::Contract)?;
+        let out = sample(memory, *capability, at, len).map_err(Cause::Contract)?;
         match source.read(out, self.turn.deadline_ns) {
             Ok(Read::Sample { .. }) => Ok(len as i32),
             Ok(Read::End) => Ok(Import::END),
-            Err(error) => Err(Cause::Source(name, error)),
+            Err(error) => Err(Cause::Source(capability.0, error)),
         }
     }
 
     fn write(&mut self, memory: &[u8], index: u32, at: u32) -> Result<i32, Misuse<'static>> {
-        let output = self.manifest.outputs.get(index as usize);
-        let output = output.ok_or(Misuse::NoOutput(index))?;
-        let bytes = self.records.take(memory, index, &output, at)?;
-        self.saga.written(index as usize, bytes);
+        let bytes = self.records.take(memory, index, at)?;
+        self.saga.written(index as usize, bytes.into());
         Ok(0)
     }
 
@@ -288,10 +300,10 @@ impl<C: Clock> Calls<C> {
     fn mark(&mut self, stage: u32, phase: u32) {
         if phase == 0 {
             self.turn.stage = Some(stage);
-            let now = self.clock.now_ns();
-            self.turn.since_ns.get_or_insert(now);
+            let clock = &self.clock;
+            self.turn.since_ns.get_or_insert_with(|| clock.now_ns());
         } else {
-            self.end_stage();
+            self.end_stage(self.clock.now_ns());
         }
     }
 }
@@ -318,7 +330,9 @@ impl<C: Clock> Host for Calls<C> {
         [a, b, c]: [u32; 3],
         memory: &mut [u8],
     ) -> Result<i32, Stop> {
-        if self.clock.now_ns() > self.turn.deadline_ns {
+        // They are short, or wait no longer than the deadline, so that it is enough to look now and then.
+        self.turn.asked = self.turn.asked.wrapping_add(1);
+        if self.turn.asked.is_multiple_of(LOOKS) && self.clock.now_ns() > self.turn.deadline_ns {
             self.turn.refusal = Some(Cause::Deadline);
             return Err(Stop::Host);
         }

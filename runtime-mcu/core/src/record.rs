@@ -1,7 +1,10 @@
 //! What a rune wrote: read out of its memory, and kept for the time of a call.
 
 use alloc::{boxed::Box, vec};
-use core::fmt::{self, Write};
+use core::{
+    borrow::Borrow,
+    fmt::{self, Write},
+};
 
 use rune_abi::{Dim, ElementType, ManifestView, OutputView, TensorType, limit};
 
@@ -15,7 +18,8 @@ use crate::{
 pub struct TensorView<'a> {
     /// Of its elements.
     pub element: ElementType,
-    dims: Dims,
+    /// A word for each dimension, the outermost first.
+    dims: &'a [u8],
     /// Its elements; of strings their addresses and lengths.
     pub bytes: &'a [u8],
     memory: &'a [u8],
@@ -87,53 +91,46 @@ impl fmt::Display for RecordError {
 }
 
 /// The tensors of a record at an address, for an output that takes these types. After an error there is no more.
-pub fn tensors(
+pub fn tensors<T: Borrow<TensorType>>(
     memory: &[u8],
-    types: impl IntoIterator<Item = TensorType>,
+    types: impl IntoIterator<Item = T>,
     at: u32,
 ) -> impl Iterator<Item = Result<TensorView<'_>, RecordError>> {
-    let mut at = u64::from(at);
-    types.into_iter().map(move |ty| tensor(memory, ty, &mut at))
+    let mut rest = memory.get(at as usize..).unwrap_or_default();
+    let types = types.into_iter();
+    types.map(move |ty| tensor(memory, ty.borrow(), &mut rest))
 }
 
+/// The tensor whose address, length and dimensions are the next words of a record.
 fn tensor<'a>(
     memory: &'a [u8],
-    ty: TensorType,
-    at: &mut u64,
+    ty: &TensorType,
+    rest: &mut &'a [u8],
 ) -> Result<TensorView<'a>, RecordError> {
-    let mut word = || {
-        let word = slice(memory, *at, 4)
-            .map(word)
-            .ok_or(RecordError::Outside)?;
-        *at += 4;
-        Ok(word)
-    };
-    let (address, length, rank) = (word()?, word()?, word()?);
+    let (head, behind) = rest.split_at_checked(12).ok_or(RecordError::Outside)?;
+    let (address, length, rank) = (word(head), word(&head[4..]), word(&head[8..]));
     let planned = ty.dims();
     if rank as usize != planned.len() {
-        return Err(RecordError::Rank(rank, ty));
+        return Err(RecordError::Rank(rank, *ty));
     }
-    let mut dims = Dims {
-        rank: rank as u8,
-        dims: [0; limit::RANK],
-    };
-    let mut fits = true;
-    let mut elements = 1u64;
-    for (dim, plan) in dims.dims.iter_mut().zip(planned) {
-        *dim = word()?;
-        fits &= match plan {
-            Dim::Exact(n) => dim == n,
-            Dim::AtMost(n) => *dim <= *n,
-        };
-        // What fits has no more elements than the type, and that is a small number.
-        elements = elements.wrapping_mul(u64::from(*dim));
-    }
+    let dims = behind.split_at_checked(planned.len() * 4);
+    let (dims, behind) = dims.ok_or(RecordError::Outside)?;
+    *rest = behind;
     let element = ty.element();
-    if !fits || u64::from(length) != elements * u64::from(element.size()) {
-        return Err(RecordError::Size { length, dims, ty });
+    // What fits has no more elements than the type, and their bytes are a small number.
+    let mut bytes = element.size();
+    let mut fits = true;
+    for (dim, plan) in words(dims).zip(planned) {
+        fits &= match plan {
+            Dim::Exact(n) => dim == *n,
+            Dim::AtMost(n) => dim <= *n,
+        };
+        bytes = bytes.wrapping_mul(dim);
     }
-    let bytes = slice(memory, u64::from(address), u64::from(length))
-        .ok_or(RecordError::TensorOutside(ty))?;
+    if !fits || length != bytes {
+        return Err(size(length, dims, ty));
+    }
+    let bytes = slice(memory, address, length).ok_or(RecordError::TensorOutside(*ty))?;
     Ok(TensorView {
         element,
         dims,
@@ -142,10 +139,28 @@ fn tensor<'a>(
     })
 }
 
+/// A tensor has another size.
+#[cold]
+fn size(length: u32, dims: &[u8], ty: &TensorType) -> RecordError {
+    let mut all = [0; limit::RANK];
+    for (to, dim) in all.iter_mut().zip(words(dims)) {
+        *to = dim;
+    }
+    let dims = Dims {
+        rank: (dims.len() / 4) as u8,
+        dims: all,
+    };
+    RecordError::Size {
+        length,
+        dims,
+        ty: *ty,
+    }
+}
+
 impl<'a> TensorView<'a> {
     /// The outermost first.
-    pub fn dims(&self) -> &[u32] {
-        self.dims.as_slice()
+    pub fn dims(&self) -> impl Iterator<Item = u32> + use<'a> {
+        words(self.dims)
     }
 
     /// Its strings. All strings of a record together are no longer than `left`, at first the length of memory, so
@@ -154,8 +169,7 @@ impl<'a> TensorView<'a> {
         let memory = self.memory;
         self.bytes.chunks_exact(8).map(move |pair| {
             let (at, len) = (word(&pair[..4]), word(&pair[4..]));
-            let bytes = slice(memory, u64::from(at), u64::from(len));
-            let bytes = bytes.ok_or(RecordError::TextOutside)?;
+            let bytes = slice(memory, at, len).ok_or(RecordError::TextOutside)?;
             *left = left
                 .checked_sub(bytes.len())
                 .ok_or(RecordError::TextsTooLong)?;
@@ -164,16 +178,20 @@ impl<'a> TensorView<'a> {
     }
 }
 
-fn slice(memory: &[u8], at: u64, len: u64) -> Option<&[u8]> {
-    memory.get(usize::try_from(at).ok()?..usize::try_from(at.checked_add(len)?).ok()?)
+fn slice(memory: &[u8], at: u32, len: u32) -> Option<&[u8]> {
+    memory.get(at as usize..)?.get(..len as usize)
 }
 
-/// The number of four bytes.
+/// The number of the first four bytes, which are there.
 fn word(bytes: &[u8]) -> u32 {
     bytes
-        .iter()
-        .rev()
-        .fold(0, |n, byte| n << 8 | u32::from(*byte))
+        .first_chunk()
+        .map_or(0, |word| u32::from_le_bytes(*word))
+}
+
+/// The numbers of bytes.
+fn words(bytes: &[u8]) -> impl Iterator<Item = u32> + use<'_> {
+    bytes.chunks_exact(4).map(word)
 }
 
 /// The records of one call, copied out of a rune's memory into memory of a size fixed when the rune was loaded.
@@ -183,80 +201,114 @@ pub(crate) struct Records {
     /// string is its length and its bytes.
     bytes: Box<[u8]>,
     used: usize,
-    /// Where the record of each output begins.
-    begins: Box<[Option<usize>]>,
+    /// Every output, with its record.
+    outputs: Box<[Slot]>,
+}
+
+/// An output as its manifest has it, read once, and where its record begins.
+#[derive(Debug)]
+struct Slot {
+    output: OutputView<'static>,
+    types: Box<[TensorType]>,
+    begin: Option<usize>,
 }
 
 impl Records {
     /// Room for one record of each output, with so many bytes of strings together.
-    pub(crate) fn new(manifest: &ManifestView<'_>, text_bytes: u32) -> Self {
-        let tensors = manifest.outputs.iter().flat_map(|o| o.tensors.iter());
-        let room = tensors.map(|feed| {
-            let words = feed.ty.dims().len() * 4;
-            if feed.ty.element() == ElementType::Utf8 {
-                words + feed.ty.elements() as usize * 4
+    pub(crate) fn new(manifest: &ManifestView<'static>, text_bytes: u32) -> Self {
+        let slots = manifest.outputs.iter().map(|output| Slot {
+            output,
+            types: output.tensors.iter().map(|feed| feed.ty).collect(),
+            begin: None,
+        });
+        let outputs: Box<[Slot]> = slots.collect();
+        let room = outputs.iter().flat_map(|slot| &slot.types).map(|ty| {
+            let words = ty.dims().len() * 4;
+            if ty.element() == ElementType::Utf8 {
+                words + ty.elements() as usize * 4
             } else {
-                words + feed.ty.bytes() as usize
+                words + ty.bytes() as usize
             }
         });
         Self {
             bytes: vec![0; room.sum::<usize>() + text_bytes as usize].into(),
             used: 0,
-            begins: vec![None; manifest.outputs.len()].into(),
+            outputs,
         }
     }
 
     pub(crate) fn clear(&mut self) {
         self.used = 0;
-        self.begins.fill(None);
+        for slot in &mut self.outputs {
+            slot.begin = None;
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.begins.iter().all(Option::is_none)
+        self.outputs.iter().all(|slot| slot.begin.is_none())
     }
 
-    /// Copies the record at `at`; gives the bytes of its tensors.
-    pub(crate) fn take<'a>(
+    /// Copies the record of an output at `at`; gives the bytes of its tensors.
+    pub(crate) fn take(
         &mut self,
         memory: &[u8],
         index: u32,
-        output: &OutputView<'a>,
         at: u32,
-    ) -> Result<u64, Misuse<'a>> {
-        let misuse = |error| Misuse::Record(output.name, error);
-        let begin = self.begins.get_mut(index as usize);
-        let begin = begin.ok_or(Misuse::NoOutput(index))?;
-        if begin.is_some() {
-            return Err(Misuse::WrittenTwice(output.name));
+    ) -> Result<u32, Misuse<'static>> {
+        let slot = self.outputs.get_mut(index as usize);
+        let slot = slot.ok_or(Misuse::NoOutput(index))?;
+        let name = slot.output.name;
+        if slot.begin.is_some() {
+            return Err(Misuse::WrittenTwice(name));
         }
-        *begin = Some(self.used);
+        slot.begin = Some(self.used);
         let (mut left, mut total) = (memory.len(), 0);
-        for tensor in tensors(memory, output.tensors.iter().map(|feed| feed.ty), at) {
-            let tensor = tensor.map_err(misuse)?;
-            for dim in tensor.dims() {
-                self.push(&dim.to_le_bytes()).map_err(misuse)?;
-            }
-            if tensor.element == ElementType::Utf8 {
-                for text in tensor.texts(&mut left) {
-                    let text = text.map_err(misuse)?.as_bytes();
-                    self.push(&(text.len() as u32).to_le_bytes())
-                        .map_err(misuse)?;
-                    self.push(text).map_err(misuse)?;
-                    total += text.len() as u64;
-                }
-            } else {
-                self.push(tensor.bytes).map_err(misuse)?;
-                total += tensor.bytes.len() as u64;
-            }
+        let mut room = Room {
+            bytes: &mut self.bytes,
+            used: &mut self.used,
+        };
+        for tensor in tensors(memory, &slot.types, at) {
+            let taken = tensor.and_then(|tensor| room.take(&tensor, &mut left));
+            total += taken.map_err(|error| Misuse::Record(name, error))?;
+        }
+        Ok(total)
+    }
+}
+
+/// Where records are copied to.
+struct Room<'a> {
+    bytes: &'a mut [u8],
+    used: &'a mut usize,
+}
+
+impl Room<'_> {
+    /// Copies a tensor; gives the bytes of its elements.
+    fn take(&mut self, tensor: &TensorView<'_>, left: &mut usize) -> Result<u32, RecordError> {
+        self.push(tensor.dims)?;
+        if tensor.element != ElementType::Utf8 {
+            self.push(tensor.bytes)?;
+            return Ok(tensor.bytes.len() as u32);
+        }
+        let mut total = 0;
+        for text in tensor.texts(left) {
+            let text = text?.as_bytes();
+            self.push(&(text.len() as u32).to_le_bytes())?;
+            self.push(text)?;
+            total += text.len() as u32;
         }
         Ok(total)
     }
 
     fn push(&mut self, bytes: &[u8]) -> Result<(), RecordError> {
-        let end = self.used + bytes.len();
-        let room = self.bytes.get_mut(self.used..end);
-        room.ok_or(RecordError::TooLarge)?.copy_from_slice(bytes);
-        self.used = end;
+        let end = *self.used + bytes.len();
+        let room = self.bytes.get_mut(*self.used..end);
+        let room = room.ok_or(RecordError::TooLarge)?;
+        match (<&mut [u8; 4]>::try_from(&mut *room), bytes.first_chunk()) {
+            // A word is most of what is copied, and a call of a function that copies takes longer.
+            (Ok(room), Some(word)) => *room = *word,
+            _ => room.copy_from_slice(bytes),
+        }
+        *self.used = end;
         Ok(())
     }
 }
@@ -298,7 +350,7 @@ impl<'a> Iterator for Texts<'a> {
 impl<'a> Tensor<'a> {
     /// The outermost first.
     pub fn dims(&self) -> impl Iterator<Item = u32> + use<'a> {
-        self.dims.chunks_exact(4).map(word)
+        words(self.dims)
     }
 }
 
@@ -313,23 +365,22 @@ impl<'a> Written<'a> {
     }
 
     /// The outputs that it wrote to, in the order of the manifest: each with its index.
-    pub fn outputs(&self) -> impl Iterator<Item = (usize, OutputView<'static>)> {
-        let begins = self.records.begins.iter();
-        let outputs = self.manifest.outputs.iter().zip(begins).enumerate();
-        outputs.filter_map(|(index, (output, begin))| begin.map(|_| (index, output)))
+    pub fn outputs(&self) -> impl Iterator<Item = (usize, &'a OutputView<'static>)> {
+        let slots = self.records.outputs.iter().enumerate();
+        slots.filter_map(|(index, slot)| slot.begin.map(|_| (index, &slot.output)))
     }
 
     /// The tensors of the record of an output, in the order of the manifest; none where it has no record.
     pub fn tensors(&self, index: usize) -> impl Iterator<Item = Tensor<'a>> {
-        let begin = self.records.begins.get(index).copied().flatten();
-        let output = begin.and_then(|_| self.manifest.outputs.get(index));
-        let feeds = output.into_iter().flat_map(|output| output.tensors.iter());
-        let mut rest = &self.records.bytes[begin.unwrap_or(0)..];
-        feeds.map(move |feed| {
-            let element = feed.ty.element();
+        let slot = self.records.outputs.get(index);
+        let slot = slot.and_then(|slot| Some((&*slot.types, slot.begin?)));
+        let (types, begin) = slot.unwrap_or_default();
+        let mut rest = &self.records.bytes[begin..];
+        types.iter().map(move |ty| {
+            let element = ty.element();
             let dims;
-            (dims, rest) = rest.split_at(feed.ty.dims().len() * 4);
-            let count: u32 = dims.chunks_exact(4).map(word).product();
+            (dims, rest) = rest.split_at(ty.dims().len() * 4);
+            let count: u32 = words(dims).product();
             let elements;
             if element == ElementType::Utf8 {
                 let mut end = 0;

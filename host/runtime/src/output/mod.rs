@@ -121,7 +121,7 @@ fn take_tensors(
         let view = view?;
         tensor.element = view.element;
         tensor.dims.clear();
-        tensor.dims.extend_from_slice(view.dims());
+        tensor.dims.extend(view.dims());
         match &mut tensor.elements {
             _ if view.element == ElementType::Utf8 => {
                 let texts = view.texts(&mut texts_left);
