@@ -50,6 +50,10 @@ fn main() -> ExitCode {
     }
     let args: Vec<String> = env::args().skip(1).collect();
     let result = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["help"] | [.., "--help" | "-h"] => {
+            println!("{HELP}");
+            Ok(())
+        }
         ["ci"] => ci(),
         ["bless"] => bless(),
         ["blocks", "--check", ref names @ ..] => blocks::run(true, names),
@@ -60,10 +64,6 @@ fn main() -> ExitCode {
         ["miri", ref filters @ ..] => miri(filters),
         ["editors"] => editors::run(false),
         ["editors", "--bless"] => editors::run(true),
-        ["help" | "--help" | "-h"] => {
-            println!("{HELP}");
-            Ok(())
-        }
         _ => {
             eprintln!("{HELP}");
             return ExitCode::from(2);
