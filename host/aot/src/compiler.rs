@@ -179,7 +179,7 @@ impl Compiler {
         for (source, more) in [
             ("unit.c", &[][..]),
             // A loop that copies must not become a call of what it is in.
-            ("support.c", &["-fno-builtin"][..]),
+            ("support.c", &["-fno-builtin", "-Os"][..]),
         ] {
             let mut command = Self::command(&self.program, room);
             command.args(self.flags(target)).args(more).args([
