@@ -13,6 +13,8 @@
 mod edges;
 mod errors;
 mod machine;
+#[path = "../metal/mod.rs"]
+mod metal;
 mod native;
 mod smith;
 mod text;
