@@ -52,6 +52,13 @@ pub(crate) enum Interrupt {
     Ethernet = 13,
 }
 
+/// Those that are used.
+pub(crate) const INTERRUPTS: &[Interrupt] = &[
+    Interrupt::Uart1Receive,
+    #[cfg(feature = "ethernet")]
+    Interrupt::Ethernet,
+];
+
 // SAFETY: the numbers are those of the chip.
 unsafe impl cortex_m::interrupt::InterruptNumber for Interrupt {
     fn number(self) -> u16 {

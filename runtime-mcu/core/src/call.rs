@@ -71,8 +71,8 @@ impl fmt::Display for Misuse<'_> {
 pub enum Cause {
     /// The rune returned a fault code, perhaps with a reason.
     Fault(i32, Option<Text<LINE_BYTES>>),
-    /// Its code trapped.
-    Trap(Failure),
+    /// Its code trapped; in this function, where that is known.
+    Trap(Failure, Option<&'static str>),
     /// It did not end in time, or with the fuel it had.
     Deadline,
     /// It broke the contract in what it asked of the host.
@@ -86,7 +86,7 @@ impl Cause {
     pub fn failure(&self) -> Failure {
         match self {
             Self::Fault(code, _) => Failure::from_code(*code),
-            Self::Trap(failure) => *failure,
+            Self::Trap(failure, _) => *failure,
             Self::Deadline => Failure::Deadline,
             Self::Contract(_) => Failure::Contract,
             Self::Source(..) => Failure::Source,
@@ -119,7 +119,13 @@ impl fmt::Display for CallError {
                     None => Ok(()),
                 }
             }
-            Cause::Trap(failure) => write!(f, "the rune was stopped by {}", failure.name()),
+            Cause::Trap(failure, function) => {
+                write!(f, "the rune was stopped by {}", failure.name())?;
+                match function {
+                    Some(function) => write!(f, " in `{function}`"),
+                    None => Ok(()),
+                }
+            }
             Cause::Deadline => f.write_str("the rune was stopped: one call took too long"),
             Cause::Contract(misuse) => {
                 write!(
@@ -166,6 +172,8 @@ struct Turn {
     reason: Option<Text<LINE_BYTES>>,
     /// Why the host stopped the rune.
     refusal: Option<Cause>,
+    /// The function that trapped.
+    function: Option<&'static str>,
     log_lines: u32,
 }
 
@@ -218,7 +226,7 @@ impl<C: Clock> Calls<C> {
                 }
             }
             Err(Stop::Trap(Failure::Deadline)) => Some(Cause::Deadline),
-            Err(Stop::Trap(failure)) => Some(Cause::Trap(failure)),
+            Err(Stop::Trap(failure)) => Some(Cause::Trap(failure, self.turn.function)),
             Err(Stop::Host) => Some(self.turn.refusal.unwrap_or(Cause::Deadline)),
         };
         let outcome = match &failed {
@@ -344,5 +352,13 @@ impl<C: Clock> Host for Calls<C> {
             self.turn.refusal = Some(cause);
             Stop::Host
         })
+    }
+
+    fn deadline_ns(&self) -> u64 {
+        self.turn.deadline_ns
+    }
+
+    fn trapped(&mut self, function: &'static str) {
+        self.turn.function = Some(function);
     }
 }
