@@ -612,8 +612,8 @@ impl Translation<'_> {
                 let arguments = self.arguments(signature.params.len());
                 let text = match self.module.imports.get(*function_index as usize) {
                     Some(_) => {
-                        let field = unit::import(self.module, *function_index as usize);
-                        format!("c->{field}(c->host{arguments})")
+                        let import = unit::import(self.module, *function_index as usize);
+                        format!("{}{arguments})", unit::ask(self.layout, &import))
                     }
                     None => format!("f{function_index}(c{arguments})"),
                 };
@@ -777,7 +777,7 @@ impl Translation<'_> {
         };
         let at_memory = names.contains("R_AT");
         if at_memory || names.contains("m") {
-            body.push_str("    uint8_t *const m = c->memory;\n");
+            body.push_str("    uint8_t *const m = R_MEMORY(c);\n");
         } else if !names.contains("c") {
             unused(&mut body, "c");
         }

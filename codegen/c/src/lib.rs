@@ -34,6 +34,18 @@ pub enum Mode {
     None,
 }
 
+/// Where the functions that a rune asks for, and its memory, are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Host {
+    /// The context points at memory and at each function.
+    #[default]
+    Context,
+    /// What includes the translation unit defines the functions before: `r_host_NAME(c, ...)` for each import, and
+    /// `r_host_trap(c, why)`. Memory begins `NAME_MEMORY_AT` bytes after the context, in one block with it, so that one
+    /// register addresses both. Only for memory whose size is fixed.
+    Unit,
+}
+
 /// How to translate.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -44,6 +56,8 @@ pub struct Options {
     /// Bytes of memory where that is less than the module's pages, as a rune's manifest says: what lies beyond traps
     /// although WebAssembly would allow it. Only for modules without `memory.grow`.
     pub memory_bytes: Option<u32>,
+    /// Where imports and memory are.
+    pub host: Host,
     /// How many calls of functions that may call themselves can be under way.
     pub call_limit: u32,
 }
@@ -54,6 +68,7 @@ impl Default for Options {
             name: "rune".to_owned(),
             mode: Mode::default(),
             memory_bytes: None,
+            host: Host::default(),
             call_limit: 256,
         }
     }

@@ -5,7 +5,7 @@ use wasmparser::{
     Operator, Parser, Payload, TypeRef, ValType, Validator, WasmFeatures,
 };
 
-use crate::{Error, Mode, Options, unit};
+use crate::{Error, Host, Mode, Options, unit};
 
 /// What a rune may use (docs/abi.md), but relaxed SIMD, whose results depend on the machine.
 const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
@@ -142,6 +142,7 @@ impl Module<'_> {
 /// How memory lies.
 pub(crate) struct Layout {
     pub(crate) mode: Mode,
+    pub(crate) host: Host,
     /// Bytes at the start; in mode `Mask` a power of two.
     pub(crate) bytes: u32,
     /// Whether there may be more later.
@@ -167,6 +168,9 @@ impl Layout {
         let Memory { pages, most } = module.memory.unwrap_or(Memory { pages: 0, most: 0 });
         // In mode `Mask` the size is part of the code, so memory never grows.
         let grows = module.grows && most > pages && options.mode != Mode::Mask;
+        if grows && options.host == Host::Unit {
+            return Err(Error::Options("memory that lies in a block cannot grow"));
+        }
         let mut bytes = pages * PAGE;
         if let Some(wanted) = options.memory_bytes {
             if module.grows {
@@ -188,6 +192,7 @@ impl Layout {
         }
         Ok(Self {
             mode: options.mode,
+            host: options.host,
             bytes,
             grows,
             pages,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    Mode, Options, Output,
+    Host, Mode, Options, Output,
     calls::Calls,
     function::{Function, tuple},
     module::{Layout, Module, Signature, Ty},
@@ -232,8 +232,40 @@ impl Unit<'_> {
         let _ = write!(
             out,
             "/* A rune that runs. The host sets the first part before `{name}_init`; imports must not call the rune. */\n\
-             typedef struct {name}_context {{\n\
-             \x20   /* {} bytes, of any alignment. */\n    uint8_t *memory;\n",
+             typedef struct {name}_context {{\n"
+        );
+        if layout.host == Host::Context {
+            self.hosted(out);
+        }
+        let _ = writeln!(out, "    /* The rune's own. */\n    uint32_t depth;");
+        if layout.grows {
+            let _ = writeln!(out, "    uint32_t memory_bytes;");
+        }
+        for (index, global) in self.module.globals.iter().enumerate() {
+            if global.mutable {
+                let _ = writeln!(out, "    {} g{index};", self.ty(global.ty));
+            }
+        }
+        if self.has_passive() {
+            let _ = writeln!(out, "    uint8_t dropped[{}];", self.module.segments.len());
+        }
+        let _ = writeln!(out, "}} {name}_context;\n");
+        if layout.host == Host::Unit {
+            let _ = writeln!(
+                out,
+                "/* Where memory begins, in bytes from the context. */\n\
+                 #define {}_MEMORY_AT ((sizeof({name}_context) + 15u) / 16u * 16u)\n",
+                name.to_ascii_uppercase()
+            );
+        }
+    }
+
+    /// What of the context the host sets.
+    fn hosted(&self, out: &mut String) {
+        let (name, layout) = (self.name, self.layout);
+        let _ = writeln!(
+            out,
+            "    /* {} bytes, of any alignment. */\n    uint8_t *memory;",
             if layout.grows {
                 "`memory_capacity`".to_owned()
             } else {
@@ -265,19 +297,6 @@ impl Unit<'_> {
                 self.parameters(signature)
             );
         }
-        let _ = writeln!(out, "    /* The rune's own. */\n    uint32_t depth;");
-        if layout.grows {
-            let _ = writeln!(out, "    uint32_t memory_bytes;");
-        }
-        for (index, global) in self.module.globals.iter().enumerate() {
-            if global.mutable {
-                let _ = writeln!(out, "    {} g{index};", self.ty(global.ty));
-            }
-        }
-        if self.has_passive() {
-            let _ = writeln!(out, "    uint8_t dropped[{}];", self.module.segments.len());
-        }
-        let _ = writeln!(out, "}} {name}_context;\n");
     }
 
     fn has_passive(&self) -> bool {
@@ -402,6 +421,16 @@ impl Unit<'_> {
             let _ = writeln!(out, "    R_{trap} = {upper}_TRAP_{trap},");
         }
         out.push_str("};\n");
+        let _ = match layout.host {
+            Host::Context => writeln!(
+                out,
+                "#define R_MEMORY(c) (c)->memory\n#define R_LEAVE(c, why) (c)->trap((c)->host, why)"
+            ),
+            Host::Unit => writeln!(
+                out,
+                "#define R_MEMORY(c) ((uint8_t *)(c) + {upper}_MEMORY_AT)\n#define R_LEAVE(c, why) r_host_trap(c, why)"
+            ),
+        };
         let _ = writeln!(out, "#define R_BYTES {}u", layout.bytes);
         let _ = writeln!(out, "#define R_MOST_PAGES {}u", layout.most);
         let _ = writeln!(
@@ -520,7 +549,7 @@ impl Unit<'_> {
     /// The beginning of a call of any function.
     fn callee(&self, function: u32) -> String {
         if (function as usize) < self.module.imports.len() {
-            format!("c->{}(c->host", import(self.module, function as usize))
+            ask(self.layout, &import(self.module, function as usize))
         } else {
             format!("f{function}(c")
         }
@@ -534,13 +563,13 @@ impl Unit<'_> {
         }
         if self.layout.bytes > 0 {
             let room = self.room();
-            let _ = writeln!(out, "    memset(c->memory, 0, {room}u);");
+            let _ = writeln!(out, "    memset(R_MEMORY(c), 0, {room}u);");
         }
         for (index, segment) in self.module.segments.iter().enumerate() {
             if let (Some(at), false) = (segment.at, segment.bytes.is_empty()) {
                 let _ = writeln!(
                     out,
-                    "    memcpy(c->memory + {at}u, d{index}, {}u);",
+                    "    memcpy(R_MEMORY(c) + {at}u, d{index}, {}u);",
                     segment.bytes.len()
                 );
             }
@@ -575,6 +604,14 @@ impl Unit<'_> {
                 list(signature.params.len())
             );
         }
+    }
+}
+
+/// The beginning of a call of an import, with its field or its name.
+pub(crate) fn ask(layout: &Layout, import: &str) -> String {
+    match layout.host {
+        Host::Context => format!("c->{import}(c->host"),
+        Host::Unit => format!("r_host_{import}(c"),
     }
 }
 

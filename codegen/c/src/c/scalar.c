@@ -3,7 +3,7 @@ The parts of the runtime for numbers. src/parts.rs says how they are taken.
 //: r_trap
 /* Leaves for good: who made the context says where to. */
 R_NEVER static void r_trap(r_context *c, int kind) {
-    c->trap(c->host, kind);
+    R_LEAVE(c, kind);
     for (;;) {
     }
 }

@@ -7,12 +7,13 @@ use std::{
 };
 
 use clap::ValueEnum;
+use rune_abi::image::Containment;
 use rune_catalogue::Image;
 use rune_codegen::{Level, Options, Simd};
 
 use crate::{
     cli::{self, Color, MessageFormat},
-    cmd::{self, c},
+    cmd::{self, aot, c},
     device,
     driver::{self, Request},
     report::{Reporter, Style},
@@ -28,7 +29,8 @@ Examples:
   runec build examples/sine -o s.rune
   runec build --for portenta-h7        refuse what does not fit the device
   runec build --simd off --emit wasm,ir
-  runec build --simd off --emit c      NAME.c and NAME.h for firmware";
+  runec build --simd off --emit c      NAME.c and NAME.h for firmware
+  runec build --aot mpu --for portenta-h7   NAME.img, machine code for the device";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -42,9 +44,9 @@ pub(crate) struct Args {
     #[arg(short = 'O', value_name = "LEVEL", default_value = "1")]
     optimise: LevelArg,
     /// 128-bit vector instructions: on, off for engines without them, or relaxed for faster floats
-    /// whose last bits depend on the machine.
-    #[arg(long, value_name = "MODE", default_value = "on")]
-    simd: SimdArg,
+    /// whose last bits depend on the machine. On where not given, and off with --aot.
+    #[arg(long, value_name = "MODE")]
+    simd: Option<SimdArg>,
     /// What to write: the rune, and beside it its loop nests, or itself as C for firmware.
     #[arg(
         long,
@@ -59,6 +61,10 @@ pub(crate) struct Args {
     /// A device the rune must fit, such as portenta-h7: its sensors, memory, flash and engine.
     #[arg(long = "for", value_name = "DEVICE", value_parser = device::find)]
     device: Option<&'static Image>,
+    /// Write machine code for the device too, in NAME.img, kept within its memory by the device's protection unit, or
+    /// by checks of bounds or masks in the code. Needs clang or arm-none-eabi-gcc; RUNE_CC names one.
+    #[arg(long, value_name = "MODE", value_parser = aot::containment, requires = "device")]
+    aot: Option<Containment>,
     #[command(flatten)]
     style: Style,
 }
@@ -111,6 +117,7 @@ pub(crate) fn run(args: &Args, color: Color) -> u8 {
 /// A sentence on what was built, nothing where the Runefile has errors; or one sentence on what cannot be read
 /// or written.
 fn build(args: &Args, reporter: &mut Reporter<'_>) -> Result<Option<String>, String> {
+    let machine = aot::Machine::new(args.device, args.aot)?;
     let input = cmd::open(&args.path)?;
     let options = Options {
         level: match args.optimise {
@@ -118,9 +125,10 @@ fn build(args: &Args, reporter: &mut Reporter<'_>) -> Result<Option<String>, Str
             LevelArg::O1 => Level::O1,
         },
         simd: match args.simd {
-            SimdArg::On => Simd::On,
-            SimdArg::Off => Simd::Off,
-            SimdArg::Relaxed => Simd::Relaxed,
+            None if args.aot.is_some() => Simd::Off,
+            Some(SimdArg::On) | None => Simd::On,
+            Some(SimdArg::Off) => Simd::Off,
+            Some(SimdArg::Relaxed) => Simd::Relaxed,
         },
         text: args.emit.contains(&Emit::Ir),
         ..Options::default()
@@ -155,10 +163,14 @@ fn build(args: &Args, reporter: &mut Reporter<'_>) -> Result<Option<String>, Str
             Emit::C => c::write(&rune, &output)?,
         }
     }
-    Ok(Some(format!(
+    let mut built = format!(
         "built {} ({} bytes, {} bytes of memory)",
         rune.display(),
         output.wasm.len(),
         output.manifest.memory_bytes
-    )))
+    );
+    if let Some(machine) = machine {
+        built = format!("{built}\n{}", machine.write(&rune, &output)?);
+    }
+    Ok(Some(built))
 }

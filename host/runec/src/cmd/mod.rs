@@ -1,5 +1,6 @@
 //! One file per subcommand.
 
+pub(crate) mod aot;
 pub(crate) mod blocks;
 pub(crate) mod build;
 pub(crate) mod c;
