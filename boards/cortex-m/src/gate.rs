@@ -91,7 +91,8 @@ pub const GATE_BITS: u8 = 5;
 
 /// Where that code is.
 pub fn address() -> u32 {
-    (&raw const rune_gate) as u32
+    // The address of a function says that it is Thumb.
+    (&raw const rune_gate) as u32 & !1
 }
 
 /// Orders the exceptions: faults may interrupt supervisor calls, and those everything else, so that what an image does

@@ -129,14 +129,13 @@ impl Images {
         }
         let is_native = image.containment().is_native();
         let free = mpu::free();
-        let own = image.stack_bytes() + image.block_bytes();
         // The block comes behind the stack.
         let stack = image.stack_bytes().next_multiple_of(ImageView::BLOCK_ALIGN);
         let (below, size) = if is_native {
             let guard = 1 << GUARD_BITS;
             (guard, Some((guard + stack + image.block_bytes(), guard)))
         } else {
-            let room = own.next_multiple_of(ImageView::BLOCK_ALIGN);
+            let room = stack + image.block_bytes();
             (0, allocation(room, if free > 4 { 2 } else { 1 }))
         };
         let ram = size.and_then(|(size, align)| Ram::new(size, align));
