@@ -18,5 +18,7 @@ mod images;
 pub mod mpu;
 #[cfg(feature = "reasons")]
 pub mod stack;
+#[cfg(feature = "crash")]
+pub mod state;
 
 pub use images::{Images, Loaded};

@@ -85,6 +85,20 @@ fn write(mpu: &MPU, number: u8, region: Option<(Region, u32)>) {
     }
 }
 
+/// The registers of the runtime's regions, and whether the unit is on.
+#[cfg(feature = "crash")]
+pub(crate) fn each(mut with: impl FnMut(u32)) {
+    // SAFETY: the registers are always there, and nobody else is at a region.
+    let mpu = unsafe { &*MPU::PTR };
+    with(mpu.ctrl.read());
+    for number in 0..FREE[0].load(Ordering::Relaxed) {
+        // SAFETY: as above.
+        unsafe { mpu.rnr.write(number) };
+        with(mpu.rbar.read());
+        with(mpu.rasr.read());
+    }
+}
+
 /// Regions that an image may have.
 pub(crate) fn free() -> usize {
     (FREE[1].load(Ordering::Relaxed) as usize).min(MOST)

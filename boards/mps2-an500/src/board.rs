@@ -132,6 +132,26 @@ impl Chip for Board {
     }
 
     #[cfg(feature = "crash")]
+    fn sums(&mut self) -> Result<[u32; 4], &'static str> {
+        use rune_cortex_m::state::{self, Sum};
+
+        // From behind what the protection unit forbids to its end.
+        const CODE: Range<u32> = 0x400..0x40_0000;
+        // The end of the stack, which is never used so far; the end of the heap; what is kept.
+        const MEMORY: [Range<u32>; 2] = [0x2000_0000..0x2000_1000, 0x2030_0000..0x2040_0000];
+        let (mut code, mut memory, mut chip) = (Sum::default(), Sum::default(), Sum::default());
+        // SAFETY: that is all of the map, see `memory.x`.
+        unsafe {
+            code.words(CODE);
+            for addresses in MEMORY {
+                memory.words(addresses);
+            }
+        }
+        crate::chip::settings(|word| chip.add(word));
+        Ok([state::processor(), chip.value(), code.value(), memory.value()])
+    }
+
+    #[cfg(feature = "crash")]
     fn stop_flash(flash: &mut Flash, after: u32, is_torn: bool) -> Result<(), &'static str> {
         flash.stop(crate::nor::Stop { after, is_torn });
         Ok(())

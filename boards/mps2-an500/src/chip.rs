@@ -65,3 +65,21 @@ unsafe impl cortex_m::interrupt::InterruptNumber for Interrupt {
         self as u16
     }
 }
+
+/// The settings of what is used: of both ports, the timer and the watchdog.
+#[cfg(feature = "crash")]
+pub(crate) fn settings(mut with: impl FnMut(u32)) {
+    for (peripheral, offset) in [
+        (UART0, 8),
+        (UART0, 0x10),
+        (UART1, 8),
+        (UART1, 0x10),
+        (TIMER0, 0),
+        (TIMER0, 8),
+        (WATCHDOG, 0),
+        (WATCHDOG, 8),
+        (WATCHDOG, 0xC00),
+    ] {
+        with(peripheral.register(offset).read());
+    }
+}

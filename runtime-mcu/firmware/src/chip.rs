@@ -94,6 +94,14 @@ pub trait Chip: 'static {
         Err(NO_CRASH)
     }
 
+    /// Checksums of what no rune may change: registers of the processor and of the chip, code, memory.
+    ///
+    /// # Errors
+    /// Why there are none.
+    fn sums(&mut self) -> Result<[u32; 4], &'static str> {
+        Err("this build has no checksums")
+    }
+
     /// Lets the flash stop for ever after so many operations, the next one by half where `is_torn`.
     ///
     /// # Errors
