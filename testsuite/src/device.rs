@@ -27,6 +27,7 @@ static TABLE: Table = Table {
     outputs: &[OutputKind::Serial],
     memory_bytes: u32::MAX,
     code_bytes: u32::MAX,
+    native_keys: &[],
 };
 
 const fn sensor(kind: CapabilityKind) -> Sensor {

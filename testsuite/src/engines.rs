@@ -173,7 +173,7 @@ pub fn run_on_device(output: &Output, feeds: &[Feed]) -> Vec<Outcome> {
                 outcomes.push(Outcome::Fault(match error.cause {
                     rune_core::Cause::Fault(code, _) => code,
                     // As below.
-                    rune_core::Cause::Trap(_) => Fault::Block as i32,
+                    rune_core::Cause::Trap(..) => Fault::Block as i32,
                     rune_core::Cause::Deadline
                     | rune_core::Cause::Contract(_)
                     | rune_core::Cause::Source(..) => {

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use object::{Object, ObjectSection, SectionFlags, SectionKind, elf};
+use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SectionKind, elf};
 use rune_link::{Decoder, Frame, PAYLOAD_BYTES, Reply, Request};
 use runec::toolchain::Rust;
 
@@ -152,6 +152,15 @@ impl Firmware {
             Ok(_) => Err(format!("{} does not compile", board.folder)),
             Err(error) => Err(format!("cargo cannot be run: {error}")),
         }
+    }
+
+    /// Where something of a name lies in memory.
+    pub fn symbol(&self, name: &str) -> Option<u32> {
+        let bytes = fs::read(&self.elf).ok()?;
+        let file = object::File::parse(&*bytes).ok()?;
+        let symbol = file.symbol_by_name(name)?;
+        // The lowest bit says that it is Thumb.
+        Some(symbol.address() as u32 & !1)
     }
 
     /// The bytes that it takes of the board.

@@ -2,11 +2,12 @@
 //!
 //! Its sensors are the host's: those that it plays, which are adapted here, and whole samples of every other kind.
 
-use core::{fmt, time::Duration};
+use core::{fmt, ops::Range, time::Duration};
 
 use cortex_m::peripheral::SCB;
 use rune_abi::OutputKind;
-use rune_core::{Policy, Schedule, Table};
+use rune_core::{Engines, Interpreter, Policy, Schedule, Table};
+use rune_cortex_m::Images;
 use rune_firmware::{Chip, WHOLE};
 use rune_install::nor::Map;
 
@@ -22,8 +23,27 @@ use crate::{
 /// Slots: more than the runes that may run, so that there is one for an upload, and others for what was before.
 pub(crate) const SLOTS: usize = 7;
 
-/// Two areas of 8 KiB, then slots of 2 MiB; an upload that was cut goes on at a multiple of 16 KiB.
-pub(crate) const MAP: Map<SLOTS> = Map::consecutive(0, 8 << 10, 2 << 20, 16 << 10);
+/// Bytes of a slot. Each begins at a multiple of that, so that one region of the protection unit covers what it holds.
+const SLOT: u32 = 2 << 20;
+
+/// Slots, and behind them two areas of 8 KiB; an upload that was cut goes on at a multiple of 16 KiB.
+pub(crate) const MAP: Map<SLOTS> = Map {
+    areas: [SLOTS as u32 * SLOT, SLOTS as u32 * SLOT + AREA],
+    area: AREA,
+    slots: [0, SLOT, 2 * SLOT, 3 * SLOT, 4 * SLOT, 5 * SLOT, 6 * SLOT],
+    slot: SLOT,
+    step: 16 << 10,
+};
+const AREA: u32 = 8 << 10;
+
+/// The public key of the secret one whose seed is 32 bytes of 7, for tests; no board in the field has it.
+#[cfg(feature = "crash")]
+const NATIVE_KEYS: &[[u8; 32]] = &[[
+    0xea, 0x4a, 0x6c, 0x63, 0xe2, 0x9c, 0x52, 0x0a, 0xbe, 0xf5, 0x50, 0x7b, 0x13, 0x2e, 0xc5, 0xf9,
+    0x95, 0x47, 0x76, 0xae, 0xbe, 0xbe, 0x7b, 0x92, 0x42, 0x1e, 0xea, 0x69, 0x14, 0x46, 0xd2, 0x2c,
+]];
+#[cfg(not(feature = "crash"))]
+const NATIVE_KEYS: &[[u8; 32]] = &[];
 
 static TABLE: Table = Table {
     bases: &["runicos/base"],
@@ -31,7 +51,20 @@ static TABLE: Table = Table {
     outputs: &[OutputKind::Serial],
     memory_bytes: 2 << 20,
     code_bytes: 256 << 10,
+    native_keys: NATIVE_KEYS,
 };
+
+/// The slot around an address of the chip of flash.
+fn slot(address: u32) -> Range<u32> {
+    let flash = Flash::address();
+    let offset = address.saturating_sub(flash);
+    let slot = MAP.slots.iter().find(|slot| (**slot..**slot + SLOT).contains(&offset));
+    slot.map_or(address..address, |slot| flash + slot..flash + slot + SLOT)
+}
+
+/// There is nothing at it.
+#[cfg(feature = "crash")]
+const NOWHERE: usize = 0x9000_0000;
 
 /// The board.
 pub(crate) struct Board {
@@ -41,10 +74,21 @@ pub(crate) struct Board {
 impl Chip for Board {
     type Links = Links;
     type Flash = Flash;
+    type Engine = Engines<Interpreter, Images>;
 
     const NAME: &'static str = "mps2-an500";
     const TABLE: &'static Table = &TABLE;
     const WATCHDOG: Duration = Duration::from_secs(watchdog::SECONDS as u64);
+
+    fn engine(&self) -> Self::Engine {
+        Engines {
+            modules: Interpreter,
+            images: Images {
+                now_ns: clock::now_ns,
+                slot,
+            },
+        }
+    }
 
     fn now_ns() -> u64 {
         clock::now_ns()
@@ -72,7 +116,7 @@ impl Chip for Board {
     }
 
     fn stack(&self) -> [usize; 2] {
-        memory::stack()
+        rune_cortex_m::stack::used(0)
     }
 
     fn reset(&mut self) -> ! {
@@ -82,9 +126,29 @@ impl Chip for Board {
     #[cfg(feature = "crash")]
     fn crash(&mut self, how: rune_link::Crash) -> Result<(), &'static str> {
         if how != rune_link::Crash::Links {
-            crate::fault::crash(how);
+            rune_cortex_m::fault::crash(how, NOWHERE);
         }
         Ok(())
+    }
+
+    #[cfg(feature = "crash")]
+    fn sums(&mut self) -> Result<[u32; 4], &'static str> {
+        use rune_cortex_m::state::{self, Sum};
+
+        // From behind what the protection unit forbids to its end.
+        const CODE: Range<u32> = 0x400..0x40_0000;
+        // The end of the stack, which is never used so far; the end of the heap; what is kept.
+        const MEMORY: [Range<u32>; 2] = [0x2000_0000..0x2000_1000, 0x2030_0000..0x2040_0000];
+        let (mut code, mut memory, mut chip) = (Sum::default(), Sum::default(), Sum::default());
+        // SAFETY: that is all of the map, see `memory.x`.
+        unsafe {
+            code.words(CODE);
+            for addresses in MEMORY {
+                memory.words(addresses);
+            }
+        }
+        crate::chip::settings(|word| chip.add(word));
+        Ok([state::processor(), chip.value(), code.value(), memory.value()])
     }
 
     #[cfg(feature = "crash")]

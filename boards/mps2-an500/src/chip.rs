@@ -52,9 +52,34 @@ pub(crate) enum Interrupt {
     Ethernet = 13,
 }
 
+/// Those that are used.
+pub(crate) const INTERRUPTS: &[Interrupt] = &[
+    Interrupt::Uart1Receive,
+    #[cfg(feature = "ethernet")]
+    Interrupt::Ethernet,
+];
+
 // SAFETY: the numbers are those of the chip.
 unsafe impl cortex_m::interrupt::InterruptNumber for Interrupt {
     fn number(self) -> u16 {
         self as u16
+    }
+}
+
+/// The settings of what is used: of both ports, the timer and the watchdog.
+#[cfg(feature = "crash")]
+pub(crate) fn settings(mut with: impl FnMut(u32)) {
+    for (peripheral, offset) in [
+        (UART0, 8),
+        (UART0, 0x10),
+        (UART1, 8),
+        (UART1, 0x10),
+        (TIMER0, 0),
+        (TIMER0, 8),
+        (WATCHDOG, 0),
+        (WATCHDOG, 8),
+        (WATCHDOG, 0xC00),
+    ] {
+        with(peripheral.register(offset).read());
     }
 }

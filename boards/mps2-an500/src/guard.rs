@@ -1,60 +1,57 @@
-//! The memory protection unit: what no code may do whatever it is.
-//!
-//! Null and the end of the stack cannot be touched, code cannot be written, and nothing but code runs. What no region
-//! is said for, the peripherals above all, is as without the unit.
+//! What the protection unit keeps the runtime from: null and what lies below the end of the stack cannot be touched, code
+//! cannot be written, and nothing but code runs. What no region is said for, the peripherals above all, is as without the
+//! unit. Three regions are left for an image, which is as many as it needs in a slot that is aligned to its size.
 
-use cortex_m::{asm, peripheral::MPU};
+use cortex_m::peripheral::MPU;
+use rune_cortex_m::{
+    fault::Meaning,
+    mpu::{self, CACHED, NO_EXECUTE, NONE, READ, READ_WRITE},
+};
+use rune_firmware::mpu::Region;
 
-const NONE: u32 = 0;
-const READ_WRITE: u32 = 0b011;
-const READ: u32 = 0b111;
-const NO_EXECUTE: u32 = 1 << 28;
-/// Normal memory, write-back.
-const NORMAL: u32 = 0b000_011 << 16;
-const ENABLE_WITH_DEFAULT_MAP: u32 = 0b101;
+/// Eighths of all addresses: RAM and PSRAM are in these.
+const RAM: u8 = 1 << 1 | 1 << 3;
+/// Eighths of the first half gigabyte: what is below RAM is in the last.
+const BELOW_STACK: u8 = 1 << 7;
 
-/// Address, size as a power of two, rights; of regions that overlap the later one counts.
-const REGIONS: [(u32, u32, u32); 6] = [
-    (0x0000_0000, 22, NORMAL | READ << 24),
-    (0x2000_0000, 22, NORMAL | READ_WRITE << 24 | NO_EXECUTE),
-    (0x6000_0000, 24, NORMAL | READ_WRITE << 24 | NO_EXECUTE),
+/// Region and attributes; of regions that overlap the later one counts.
+const REGIONS: [(Region, u32); 4] = [
+    (
+        Region {
+            base: 0,
+            bits: 32,
+            off: !RAM,
+        },
+        CACHED | READ_WRITE | NO_EXECUTE,
+    ),
+    // Nothing is mapped below the stack, and QEMU does not mind: whatever leaps over its end gets there.
+    (
+        Region {
+            base: 0,
+            bits: 29,
+            off: !BELOW_STACK,
+        },
+        NONE | NO_EXECUTE,
+    ),
+    (Region::whole(0, 22), CACHED | READ),
     // The vector table is at null, which the processor reads by itself.
     (
-        0x0000_0000,
-        NULL_GUARD_BYTES.ilog2(),
-        NONE << 24 | NO_EXECUTE,
+        Region::whole(0, NULL_BYTES.ilog2() as u8),
+        NONE | NO_EXECUTE,
     ),
-    (
-        STACK_GUARD,
-        STACK_GUARD_BYTES.ilog2(),
-        NONE << 24 | NO_EXECUTE,
-    ),
-    // Nothing is mapped there, and QEMU does not mind.
-    (BELOW_STACK, 16, NONE << 24 | NO_EXECUTE),
 ];
 
 /// From null on.
-pub(crate) const NULL_GUARD_BYTES: u32 = 1024;
+const NULL_BYTES: u32 = 1024;
 
-/// What a large frame gets to that leaps over the end of the stack.
-pub(crate) const BELOW_STACK: u32 = STACK_GUARD - (1 << 16);
+/// What faults mean here.
+pub(crate) static MEANING: Meaning = Meaning {
+    guard: 0x1C00_0000..0x2000_0000,
+    null: 0..NULL_BYTES,
+    nmi_is_watchdog: true,
+};
 
-/// The end of the stack, below which nothing is mapped.
-pub(crate) const STACK_GUARD: u32 = 0x2000_0000;
-pub(crate) const STACK_GUARD_BYTES: usize = 256;
-
-pub(crate) fn start(mpu: &mut MPU) {
-    asm::dmb();
-    for (number, (address, bits, rights)) in (0u32..).zip(REGIONS) {
-        // SAFETY: the regions leave this code, its data and its stack what they need, as every test on QEMU shows.
-        unsafe {
-            mpu.rnr.write(number);
-            mpu.rbar.write(address);
-            mpu.rasr.write(rights | (bits - 1) << 1 | 1);
-        }
-    }
-    // SAFETY: as above.
-    unsafe { mpu.ctrl.write(ENABLE_WITH_DEFAULT_MAP) };
-    asm::dsb();
-    asm::isb();
+pub(crate) fn start(unit: &mut MPU) {
+    // SAFETY: the regions leave this code, its data and its stack what they need, as every test on QEMU shows.
+    unsafe { mpu::start(unit, &REGIONS) };
 }

@@ -5,15 +5,11 @@
 #![no_std]
 #![no_main]
 
-#[cfg(feature = "crash")]
-extern crate alloc;
-
 mod board;
 mod chip;
 mod clock;
 #[cfg(feature = "ethernet")]
 mod ethernet;
-mod fault;
 mod guard;
 mod links;
 mod memory;
@@ -26,6 +22,7 @@ use cortex_m::{
     peripheral::{SYST, syst::SystClkSource},
 };
 use cortex_m_rt::{entry, exception};
+use rune_cortex_m::{fault, gate, stack};
 use rune_firmware::{Runes, fault::Before};
 use rune_link::Reason;
 
@@ -46,10 +43,16 @@ fn main() -> ! {
     // Of the reason of the run before.
     static mut REASON: [u8; Reason::BYTES] = [0; Reason::BYTES];
 
+    stack::mark(0);
     memory::start();
     let mut cortex = Peripherals::take().expect("the board starts once");
-    fault::start(&mut cortex.SCB);
+    fault::start(&mut cortex.SCB, &guard::MEANING);
+    gate::start(&mut cortex.SCB, &mut cortex.DCB, &mut cortex.FPU);
     guard::start(&mut cortex.MPU);
+    for interrupt in chip::INTERRUPTS {
+        // SAFETY: nothing is masked by priority.
+        unsafe { cortex.NVIC.set_priority(*interrupt, gate::INTERRUPTS) };
+    }
     clock::start();
     Console::start();
     say!("RunicOS {} on mps2-an500", env!("CARGO_PKG_VERSION"));
@@ -80,9 +83,11 @@ fn wake_regularly(timer: &mut SYST) {
     timer.enable_interrupt();
 }
 
-/// Waking is all it is for.
-#[exception]
-fn SysTick() {}
+/// Waking is what it is for, and the time of images.
+#[unsafe(no_mangle)]
+extern "C" fn rune_tick() -> u64 {
+    clock::now_ns()
+}
 
 /// Every interrupt of the board.
 #[exception]

@@ -49,6 +49,11 @@ impl Flash {
         }
     }
 
+    /// Where it is mapped.
+    pub(crate) fn address() -> u32 {
+        (&raw const _psram) as u32
+    }
+
     fn at(offset: u32) -> *mut u8 {
         (&raw mut _psram).wrapping_add(offset as usize)
     }

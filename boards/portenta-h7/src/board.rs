@@ -71,6 +71,7 @@ static TABLE: Table = Table {
     outputs: &[OutputKind::Serial],
     memory_bytes: 4 << 20,
     code_bytes: 256 << 10,
+    native_keys: &[],
 };
 
 /// Red, green and blue, which shine when their pins are low.

@@ -1,7 +1,7 @@
 //! Step one of starting a rune: its bytes against the contract, which `rune-core` reads, and what is inside its functions
 //! against the features of its manifest.
 
-use rune_abi::{Import, Manifest, WasmFeatures};
+use rune_abi::{Import, Manifest, WasmFeatures, image::ImageView};
 use wasmparser::Validator;
 
 use crate::LoadError;
@@ -15,6 +15,10 @@ pub(crate) struct Checked {
 
 /// Checks a module against every rule of `docs/abi.md` that can be seen without running it.
 pub(crate) fn check(bytes: &[u8]) -> Result<Checked, LoadError> {
+    if ImageView::is_one(bytes) {
+        let what = "it is an image of machine code for a microcontroller; here its module runs";
+        return Err(LoadError::Contract(what.to_owned()));
+    }
     if !bytes.starts_with(b"\0asm") {
         return Err(LoadError::Module {
             offset: 0,
@@ -50,6 +54,9 @@ impl From<rune_core::LoadError<'_>> for LoadError {
             },
             rune_core::LoadError::Manifest(error) => Self::Manifest(error),
             rune_core::LoadError::AbiVersion(version) => Self::AbiVersion(version),
+            error @ (rune_core::LoadError::Image(_) | rune_core::LoadError::Digest) => {
+                Self::Contract(error.to_string())
+            }
             rune_core::LoadError::Contract(breach) => Self::Contract(breach.to_string()),
         }
     }

@@ -4,11 +4,13 @@ use core::fmt;
 
 use rune_abi::{
     BaseView, CapabilityKind, CapabilityView, ManifestView, OutputKind, ParamView, ValueView,
-    WasmFeatures, limit,
+    WasmFeatures,
+    image::{Containment, ImageView},
+    limit,
 };
 use rune_adapt::Plan;
 
-use crate::{Checked, Schedule};
+use crate::{Checked, Schedule, signature};
 
 /// What a board has, as data.
 #[derive(Clone, Copy, Debug)]
@@ -19,10 +21,13 @@ pub struct Table {
     pub sensors: &'static [Sensor],
     /// The kinds of outputs it has.
     pub outputs: &'static [OutputKind],
-    /// Bytes of linear memory for all runes together.
+    /// Bytes of linear memory for all runes together; of images their blocks and stacks.
     pub memory_bytes: u32,
     /// Bytes of code that one rune may have: an engine that translates it takes memory for that.
     pub code_bytes: u32,
+    /// The ed25519 keys of class *native*: images that are not contained by the board itself run only where one of
+    /// these vouches for them. Without any there are no such images.
+    pub native_keys: &'static [[u8; 32]],
 }
 
 /// One sensor of a board.
@@ -68,7 +73,7 @@ pub struct Policy {
     /// Steps of one call, see [`Interpreter`](crate::Interpreter).
     pub fuel: u64,
     /// Time of one call, which sources keep that wait, in nanoseconds. Code that asks its host for nothing is stopped
-    /// by its fuel alone.
+    /// by its fuel alone where it is interpreted, and by this where it is an image.
     pub call_ns: u64,
     /// Bytes of the strings that one call may write.
     pub text_bytes: u32,
@@ -117,6 +122,8 @@ pub enum Missing<'a> {
         /// Bytes the board takes.
         limit: u32,
     },
+    /// It is an image with the rights of the runtime, and no key of class *native* has signed it.
+    Native(Containment),
     /// The board has no sensor of this kind.
     NoSensor(CapabilityView<'a>),
     /// The policy does not let it use the only sensor there is.
@@ -157,6 +164,11 @@ impl fmt::Display for Missing<'_> {
             Self::Code { has, limit } => write!(
                 f,
                 "the rune has {has} bytes of code and the limit is {limit}"
+            ),
+            Self::Native(containment) => write!(
+                f,
+                "the code of the rune contains itself (`{}`), and no key that this runtime trusts with that has signed it",
+                containment.name()
             ),
             Self::NoSensor(capability) => write!(
                 f,
@@ -242,10 +254,13 @@ impl core::error::Error for Refusal<'_> {}
 #[derive(Clone, Copy)]
 struct Question<'a> {
     manifest: ManifestView<'a>,
+    image: Option<ImageView<'a>>,
+    memory_bytes: u32,
     code_bytes: usize,
     table: &'static Table,
     policy: Policy,
-    features: WasmFeatures,
+    /// Those it uses and the engine lacks.
+    lacking: WasmFeatures,
     memory_left: u32,
 }
 
@@ -263,10 +278,12 @@ pub fn grant<'a>(
 ) -> Result<Grant, Refusal<'a>> {
     let question = Question {
         manifest: *rune.manifest(),
+        image: rune.image().copied(),
+        memory_bytes: rune.memory_bytes(),
         code_bytes: rune.code_bytes(),
         table,
         policy: *policy,
-        features,
+        lacking: WasmFeatures(rune.features().0 & !features.0),
         memory_left,
     };
     let mut is_granted = true;
@@ -283,17 +300,22 @@ impl<'a> Question<'a> {
                 missing(Missing::Base(base));
             }
         }
-        let lacking = WasmFeatures(manifest.features.0 & !self.features.0);
-        lacking
+        self.lacking
             .names()
             .map(Missing::Feature)
             .for_each(&mut *missing);
         let limit = self.policy.memory_bytes.min(self.memory_left);
-        if manifest.memory_bytes > limit {
+        if self.memory_bytes > limit {
             missing(Missing::Memory {
-                needs: manifest.memory_bytes,
+                needs: self.memory_bytes,
                 limit,
             });
+        }
+        if let Some(image) = &self.image
+            && image.containment().is_native()
+            && !signature::vouches(image, self.table.native_keys)
+        {
+            missing(Missing::Native(image.containment()));
         }
         if self.code_bytes > self.table.code_bytes as usize {
             missing(Missing::Code {

@@ -74,8 +74,8 @@ impl fmt::Display for Misuse<'_> {
 pub enum Cause {
     /// The rune returned a fault code, perhaps with a reason.
     Fault(i32, Option<Text<LINE_BYTES>>),
-    /// Its code trapped.
-    Trap(Failure),
+    /// Its code trapped; in this function, where that is known.
+    Trap(Failure, Option<&'static str>),
     /// It did not end in time, or with the fuel it had.
     Deadline,
     /// It broke the contract in what it asked of the host.
@@ -89,7 +89,7 @@ impl Cause {
     pub fn failure(&self) -> Failure {
         match self {
             Self::Fault(code, _) => Failure::from_code(*code),
-            Self::Trap(failure) => *failure,
+            Self::Trap(failure, _) => *failure,
             Self::Deadline => Failure::Deadline,
             Self::Contract(_) => Failure::Contract,
             Self::Source(..) => Failure::Source,
@@ -122,7 +122,13 @@ impl fmt::Display for CallError {
                     None => Ok(()),
                 }
             }
-            Cause::Trap(failure) => write!(f, "the rune was stopped by {}", failure.name()),
+            Cause::Trap(failure, function) => {
+                write!(f, "the rune was stopped by {}", failure.name())?;
+                match function {
+                    Some(function) => write!(f, " in `{function}`"),
+                    None => Ok(()),
+                }
+            }
             Cause::Deadline => f.write_str("the rune was stopped: one call took too long"),
             Cause::Contract(misuse) => {
                 write!(
@@ -173,6 +179,8 @@ struct Turn {
     refusal: Option<Cause>,
     /// Calls of functions of the contract.
     asked: u32,
+    /// The function that trapped.
+    function: Option<&'static str>,
     log_lines: u32,
 }
 
@@ -208,6 +216,7 @@ impl<C: Clock> Calls<C> {
         turn.reason = None;
         turn.refusal = None;
         turn.asked = 0;
+        turn.function = None;
         turn.log_lines = 0;
     }
 
@@ -230,7 +239,7 @@ impl<C: Clock> Calls<C> {
                 }
             }
             Err(Stop::Trap(Failure::Deadline)) => Some(Cause::Deadline),
-            Err(Stop::Trap(failure)) => Some(Cause::Trap(failure)),
+            Err(Stop::Trap(failure)) => Some(Cause::Trap(failure, self.turn.function)),
             Err(Stop::Host) => Some(self.turn.refusal.unwrap_or(Cause::Deadline)),
         };
         let outcome = match &failed {
@@ -358,5 +367,13 @@ impl<C: Clock> Host for Calls<C> {
             self.turn.refusal = Some(cause);
             Stop::Host
         })
+    }
+
+    fn deadline_ns(&self) -> u64 {
+        self.turn.deadline_ns
+    }
+
+    fn trapped(&mut self, function: &'static str) {
+        self.turn.function = Some(function);
     }
 }

@@ -6,7 +6,9 @@ use core::fmt;
 use rune_abi::{
     ABI_VERSION, Import, ManifestError, ManifestView, ParamType, ParamView, ValType, ValueView,
     WasmFeatures, export,
+    image::{ImageError, ImageView},
 };
+use sha2::{Digest as _, Sha256};
 
 use crate::module::{List, Module, Reader};
 
@@ -24,6 +26,10 @@ pub enum LoadError<'a> {
         /// What is wrong there.
         what: &'static str,
     },
+    /// They begin as an image, and are none.
+    Image(ImageError),
+    /// An image has another digest than it says.
+    Digest,
     /// The manifest breaks its format.
     Manifest(ManifestError),
     /// It is made for another version of the contract.
@@ -38,6 +44,8 @@ impl fmt::Display for LoadError<'_> {
             Self::Module { offset, what } => {
                 write!(f, "not a valid module: {what} at byte {offset:#x}")
             }
+            Self::Image(error) => write!(f, "not a valid image: {error}"),
+            Self::Digest => f.write_str("its bytes have another digest than the image says"),
             Self::Manifest(error) => write!(f, "its manifest is damaged: {error}"),
             Self::AbiVersion(version) => write!(
                 f,
@@ -50,7 +58,7 @@ impl fmt::Display for LoadError<'_> {
 
 impl core::error::Error for LoadError<'_> {}
 
-/// A rule of the contract that a module breaks.
+/// A rule of the contract that a rune breaks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Breach<'a> {
     /// It is a component.
@@ -204,16 +212,23 @@ impl fmt::Display for Path {
     }
 }
 
-/// A module that keeps the contract, but for what is inside its functions.
+/// A rune that keeps the contract, but for what is inside its functions.
 #[derive(Clone, Debug)]
 pub struct Checked<'a> {
-    module: Module<'a>,
+    code: Code<'a>,
     section: &'a [u8],
     manifest: ManifestView<'a>,
     imports: Imports,
 }
 
-/// The functions a module imports, in its order.
+/// What the code of a rune is.
+#[derive(Clone, Debug)]
+enum Code<'a> {
+    Module(Module<'a>),
+    Image(ImageView<'a>),
+}
+
+/// The functions a rune imports, in its order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Imports {
     list: [Option<Import>; Import::ALL.len()],
@@ -232,9 +247,20 @@ impl Imports {
 }
 
 impl<'a> Checked<'a> {
-    /// The whole module.
+    /// The whole rune.
     pub const fn bytes(&self) -> &'a [u8] {
-        self.module.bytes
+        match &self.code {
+            Code::Module(module) => module.bytes,
+            Code::Image(image) => image.bytes(),
+        }
+    }
+
+    /// The image, where it is one.
+    pub const fn image(&self) -> Option<&ImageView<'a>> {
+        match &self.code {
+            Code::Module(_) => None,
+            Code::Image(image) => Some(image),
+        }
     }
 
     /// The section `rune.manifest`.
@@ -252,31 +278,60 @@ impl<'a> Checked<'a> {
         &self.imports
     }
 
-    /// Bytes of the bodies of its functions.
+    /// Bytes of RAM for it: of a module its memory, of an image its block and its stack.
+    pub fn memory_bytes(&self) -> u32 {
+        match &self.code {
+            Code::Module(_) => self.manifest.memory_bytes,
+            Code::Image(image) => (image.block_bytes() + image.stack_bytes()) as u32,
+        }
+    }
+
+    /// Bytes of the bodies of its functions, which an engine translates; none of an image.
     pub fn code_bytes(&self) -> usize {
-        self.module.code_bytes()
+        match &self.code {
+            Code::Module(module) => module.code_bytes(),
+            Code::Image(_) => 0,
+        }
+    }
+
+    /// The features of WebAssembly that its engine must have; none of an image.
+    pub fn features(&self) -> WasmFeatures {
+        match &self.code {
+            Code::Module(_) => self.manifest.features,
+            Code::Image(_) => WasmFeatures(0),
+        }
     }
 
     /// A module without the data that [`data`](Self::data) gives, for engines that fill memory from where the
-    /// module lies.
+    /// module lies; nothing of an image.
     pub fn without_data(&self) -> &'a [u8] {
-        self.module.without_data()
+        match &self.code {
+            Code::Module(module) => module.without_data(),
+            Code::Image(_) => &[],
+        }
     }
 
     /// The data that [`without_data`](Self::without_data) left out: addresses in memory, and what goes there.
     pub fn data(&self) -> impl Iterator<Item = (u32, &'a [u8])> + use<'a> {
-        let left_out = (!self.module.counts_data).then_some(self.module.data);
+        let left_out = match &self.code {
+            Code::Module(module) => (!module.counts_data).then_some(module.data),
+            Code::Image(_) => None,
+        };
         let segments = left_out.map(|data| Segments::new(data, self.manifest.features));
         // They were read when the module was checked.
         segments.into_iter().flatten().filter_map(Result::ok)
     }
 }
 
-/// Checks a module against every rule of `docs/abi.md` that can be seen without running it or reading its functions.
+/// Checks a rune, a module or an image, against every rule of `docs/abi.md` that can be seen without running it or
+/// reading its functions. Who signed an image is a question of the board, see [`grant`](crate::grant).
 ///
 /// # Errors
 /// The first rule that it breaks.
 pub fn check(bytes: &[u8]) -> Result<Checked<'_>, LoadError<'_>> {
+    if ImageView::is_one(bytes) {
+        return check_image(bytes);
+    }
     let module = Module::read(bytes)?;
     if module.is_component {
         return contract(Breach::Component);
@@ -286,11 +341,7 @@ pub fn check(bytes: &[u8]) -> Result<Checked<'_>, LoadError<'_>> {
         (0, _) => return contract(Breach::NoManifest),
         _ => return contract(Breach::TwoManifests),
     };
-    let manifest = ManifestView::parse(section).map_err(LoadError::Manifest)?;
-    if manifest.abi_version != ABI_VERSION {
-        return Err(LoadError::AbiVersion(manifest.abi_version));
-    }
-    parameters(&manifest)?;
+    let manifest = manifest(section)?;
     if module.has_start {
         return contract(Breach::Start);
     }
@@ -303,11 +354,56 @@ pub fn check(bytes: &[u8]) -> Result<Checked<'_>, LoadError<'_>> {
     };
     manifest_at(&module, manifest.features, address, section)?;
     Ok(Checked {
-        module,
+        code: Code::Module(module),
         section,
         manifest,
         imports,
     })
+}
+
+fn check_image(bytes: &[u8]) -> Result<Checked<'_>, LoadError<'_>> {
+    let image = ImageView::new(bytes).map_err(LoadError::Image)?;
+    let mut digest = Sha256::new();
+    for part in image.digested() {
+        digest.update(part);
+    }
+    if digest.finalize()[..] != *image.digest() {
+        return Err(LoadError::Digest);
+    }
+    let section = image.manifest();
+    let manifest = manifest(section)?;
+    let mut imports = Imports::default();
+    for (place, import) in imports.list.iter_mut().zip(image.imports()) {
+        named(import, &manifest)?;
+        *place = Some(import);
+    }
+    Ok(Checked {
+        code: Code::Image(image),
+        section,
+        manifest,
+        imports,
+    })
+}
+
+/// The manifest, of this version of the contract and with its parameters.
+fn manifest(section: &[u8]) -> Result<ManifestView<'_>, LoadError<'_>> {
+    let manifest = ManifestView::parse(section).map_err(LoadError::Manifest)?;
+    if manifest.abi_version != ABI_VERSION {
+        return Err(LoadError::AbiVersion(manifest.abi_version));
+    }
+    parameters(&manifest)?;
+    Ok(manifest)
+}
+
+/// What is imported, the manifest speaks of.
+fn named<'a>(import: Import, manifest: &ManifestView<'a>) -> Result<(), LoadError<'a>> {
+    if import == Import::Read && manifest.capabilities.is_empty() {
+        return contract(Breach::NothingToRead);
+    }
+    if import == Import::Write && manifest.outputs.is_empty() {
+        return contract(Breach::NothingToWrite);
+    }
+    Ok(())
 }
 
 fn contract<T>(breach: Breach<'_>) -> Result<T, LoadError<'_>> {
@@ -393,12 +489,7 @@ fn imports<'a>(module: &Module<'a>, manifest: &ManifestView<'a>) -> Result<Impor
         if found.contains(known) {
             return contract(Breach::ImportTwice(known));
         }
-        if known == Import::Read && manifest.capabilities.is_empty() {
-            return contract(Breach::NothingToRead);
-        }
-        if known == Import::Write && manifest.outputs.is_empty() {
-            return contract(Breach::NothingToWrite);
-        }
+        named(known, manifest)?;
         // As none is there twice, there is a place for it.
         found.list[index as usize] = Some(known);
     }

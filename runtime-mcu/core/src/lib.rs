@@ -1,6 +1,6 @@
 //! `RunicOS` without a chip: what a board needs to run runes, and what it shares with the runtime for Linux.
 //!
-//! A rune is started in two steps. [`check`] reads its bytes where they lie, in flash, and compares them with the
+//! A rune, a module or an image of machine code, is started in two steps. [`check`] reads its bytes where they lie, in flash, and compares them with the
 //! contract of `docs/abi.md`; [`grant`] compares what its manifest asks for with the [`Table`] of the board and a
 //! [`Policy`], and refuses with everything that is missing. Then an [`Engine`] makes an instance, and a [`Scheduler`]
 //! calls it: what it wrote goes to the [`Board`] that the scheduler was given.
@@ -25,13 +25,16 @@ mod rand;
 mod record;
 mod schedule;
 mod scheduler;
+mod signature;
 mod source;
 mod text;
 
 pub use board::{Gives, Grant, Missing, Policy, Range, Refusal, Sensor, Table, grant};
 pub use call::{CallError, Cause, LOG_LINES, Misuse, Saga, sample};
 pub use check::{Breach, Checked, Imports, LoadError, ParamFault, TABLE_ENTRIES, check};
-pub use engine::{Engine, Host, Instance, Interpreter, Limits, Running, StartError, Stop};
+pub use engine::{
+    Either, Engine, Engines, Host, Instance, Interpreter, Limits, Running, StartError, Stop,
+};
 pub use rand::{Rand, RandError};
 pub use record::{Dims, RecordError, Tensor, TensorView, Texts, Written, tensors};
 pub use schedule::{Backoff, Schedule};

@@ -190,7 +190,7 @@ impl<E: Engine, C: Clock> Unit<E, C> {
             vec![rune_saga::Output::new(); manifest.outputs.len()].into_boxed_slice(),
             now_ns,
         );
-        saga.memory(manifest.memory_bytes.into());
+        saga.memory(rune.memory_bytes().into());
         let records = Records::new(&manifest, policy.text_bytes);
         let calls = Calls::new(clock, manifest, records, saga);
         Box::new(Self {
@@ -212,6 +212,11 @@ impl<E: Engine, C: Clock> Unit<E, C> {
     /// What it is and what it needs.
     pub fn manifest(&self) -> &ManifestView<'static> {
         self.rune.manifest()
+    }
+
+    /// Bytes of the board's memory that are for it.
+    pub fn memory_bytes(&self) -> u32 {
+        self.rune.memory_bytes()
     }
 
     /// SHA-256 of its bytes.
@@ -256,6 +261,7 @@ impl<E: Engine, C: Clock> Unit<E, C> {
             fuel: self.policy.fuel,
             stack_values: self.policy.stack_values.into(),
             depth: self.policy.depth.into(),
+            call_ns: self.policy.call_ns,
         }
     }
 
@@ -420,7 +426,7 @@ impl<E: Engine, B: Board, const RUNES: usize> Scheduler<E, B, RUNES> {
     ) -> Result<Id, AddError> {
         let rune = check(rune).map_err(AddError::Load)?;
         let table = self.board.table();
-        let taken = self.units().map(|unit| unit.manifest().memory_bytes);
+        let taken = self.units().map(Unit::memory_bytes);
         let left = table.memory_bytes.saturating_sub(taken.sum());
         let grant = grant(&rune, table, &policy, E::FEATURES, left).map_err(AddError::Refused)?;
         let place = self.units.iter().position(Option::is_none);

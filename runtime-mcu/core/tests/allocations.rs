@@ -55,6 +55,7 @@ static TABLE: Table = Table {
     outputs: &[OutputKind::Serial],
     memory_bytes: 1 << 20,
     code_bytes: 1 << 16,
+    native_keys: &[],
 };
 
 /// The time, and the bytes of the lines.

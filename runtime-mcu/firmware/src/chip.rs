@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::{fmt, time::Duration};
 
 use rune_abi::CapabilityView;
-use rune_core::{Policy, Source, SourceError, Table};
+use rune_core::{Engine, Policy, Source, SourceError, Table};
 use rune_link::Crash;
 
 use crate::{InPlace, Links};
@@ -29,6 +29,8 @@ pub trait Chip: 'static {
     type Links: Links;
     /// Where runes lie.
     type Flash: InPlace;
+    /// What runs runes.
+    type Engine: Engine;
 
     /// What the board is called.
     const NAME: &'static str;
@@ -37,6 +39,9 @@ pub trait Chip: 'static {
     const TABLE: &'static Table;
     /// The period of its watchdog: more than the longest call of a rune takes, and than the longest erasure.
     const WATCHDOG: Duration;
+
+    /// What runs runes. It is asked once.
+    fn engine(&self) -> Self::Engine;
 
     /// Nanoseconds since the start.
     fn now_ns() -> u64;
@@ -87,6 +92,14 @@ pub trait Chip: 'static {
     /// Why it does not fail.
     fn crash(&mut self, _how: Crash) -> Result<(), &'static str> {
         Err(NO_CRASH)
+    }
+
+    /// Checksums of what no rune may change: registers of the processor and of the chip, code, memory.
+    ///
+    /// # Errors
+    /// Why there are none.
+    fn sums(&mut self) -> Result<[u32; 4], &'static str> {
+        Err("this build has no checksums")
     }
 
     /// Lets the flash stop for ever after so many operations, the next one by half where `is_torn`.

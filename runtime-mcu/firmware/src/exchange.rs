@@ -199,6 +199,7 @@ mod tests {
         outputs: &[],
         memory_bytes: 0,
         code_bytes: 0,
+        native_keys: &[],
     };
 
     #[test]

@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, vec};
 
 use embedded_storage::nor_flash::ErrorType;
-use rune_core::{Engine, Interpreter, Policy, Table, Text, check, grant};
+use rune_core::{Engine, Policy, Table, Text, check, grant};
 use rune_install::{
     Error, Fate, Identity, Installer, Name, OpenError, Opening, Options, Phase, Pool, Refused,
     Upload,
@@ -126,7 +126,7 @@ impl<F: InPlace, const SLOTS: usize> Installs<F, SLOTS> {
         let table = Node::<C, SLOTS>::HOSTED;
         let slot = self.with(Store::end)?;
         let store = self.store()?;
-        match verify(store, slot, table, &C::policy(), table.memory_bytes) {
+        match verify::<C::Engine, F, SLOTS>(store, slot, table, &C::policy(), table.memory_bytes) {
             Ok(identity) => store.verified(identity).map_err(Text::of),
             Err(why) => {
                 store.refused().map_err(Text::of)?;
@@ -160,7 +160,7 @@ impl<F: InPlace, const SLOTS: usize> Installs<F, SLOTS> {
     }
 
     /// Whether the rune of a digest is whole and gets what it needs of a table, where so much memory is left.
-    pub(crate) fn fits(
+    pub(crate) fn fits<E: Engine>(
         &mut self,
         digest: &Digest,
         table: &'static Table,
@@ -168,7 +168,7 @@ impl<F: InPlace, const SLOTS: usize> Installs<F, SLOTS> {
         left: u32,
     ) -> Result<(), Why> {
         let slot = self.holding(digest)?;
-        verify(self.store()?, slot, table, policy, left).map(drop)
+        verify::<E, F, SLOTS>(self.store()?, slot, table, policy, left).map(drop)
     }
 
     /// The name of the rune of a digest that is VERIFIED, in TRIAL or CONFIRMED.
@@ -282,7 +282,7 @@ impl<F: InPlace, const SLOTS: usize> Installs<F, SLOTS> {
 }
 
 /// What a complete upload is, where it is whole, keeps the contract, and the board has what it needs.
-fn verify<F: InPlace, const SLOTS: usize>(
+fn verify<E: Engine, F: InPlace, const SLOTS: usize>(
     store: &Store<F, SLOTS>,
     slot: usize,
     table: &'static Table,
@@ -296,7 +296,7 @@ fn verify<F: InPlace, const SLOTS: usize>(
         return Err(Text::of("its bytes have another digest"));
     }
     let rune = check(bytes).map_err(Text::of)?;
-    let features = <Interpreter as Engine>::FEATURES;
+    let features = E::FEATURES;
     grant(&rune, table, policy, features, left).map_err(Text::of)?;
     let manifest = rune.manifest();
     let version = manifest.version;

@@ -6,6 +6,7 @@
 //! own, and keeps their lines until the host fetches them.
 //!
 //! Beside that there are parts that boards have and that can be tested without one: [`fault`] says why a run ended,
+//! [`mpu`] covers memory with regions of the protection unit,
 //! [`SerialNor`] drives a chip of serial flash over whatever bus it is on, [`Decimator`] makes sound of the bits of a
 //! microphone, and [`Hci`] finds packets in the bytes of a Bluetooth controller.
 //!
@@ -29,6 +30,7 @@ pub mod fault;
 mod installs;
 mod lending;
 mod links;
+pub mod mpu;
 mod node;
 mod pdm;
 mod radio;

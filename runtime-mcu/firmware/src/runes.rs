@@ -4,7 +4,7 @@
 use alloc::boxed::Box;
 use core::time::Duration;
 
-use rune_core::{AddError, Id, Interpreter, Phase, Schedule, Scheduler, Text, Unit};
+use rune_core::{AddError, Id, Phase, Schedule, Scheduler, Text, Unit};
 use rune_install::{Name, nor::Map};
 use rune_link::{DATA_BYTES, Digest, Doing, Reason, Reply, Run, Rune, When};
 
@@ -42,7 +42,7 @@ struct Running {
 
 /// A board, with all runes that run on it: at most [`PLACES`].
 pub struct Runes<C: Chip, const SLOTS: usize> {
-    scheduler: Scheduler<Interpreter, Node<C, SLOTS>, PLACES>,
+    scheduler: Scheduler<C::Engine, Node<C, SLOTS>, PLACES>,
     running: [Option<Running>; PLACES],
     /// Why the last rune of a place left it, for the next host that asks for its lines.
     left: [Option<Why>; PLACES],
@@ -70,9 +70,10 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
             );
         }
         let installs = Installs::open(flash, map, &mut chip);
+        let engine = chip.engine();
         let node = Node::new(chip, links, installs, reason);
         Box::new(Self {
-            scheduler: Scheduler::new(Interpreter, node),
+            scheduler: Scheduler::new(engine, node),
             running: [const { None }; PLACES],
             left: [const { None }; PLACES],
             shown: None,
@@ -319,16 +320,16 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
             return Err(Text::of(AddError::Full(PLACES)));
         }
         // What is refused now costs the rune that runs nothing.
-        let others = self.scheduler.units().map(Unit::manifest);
-        let others = others.filter(|manifest| manifest.name != name.as_str());
-        let taken: u32 = others.map(|manifest| manifest.memory_bytes).sum();
+        let others = self.scheduler.units();
+        let others = others.filter(|unit| unit.manifest().name != name.as_str());
+        let taken: u32 = others.map(Unit::memory_bytes).sum();
         let left = C::TABLE.memory_bytes.saturating_sub(taken);
         let sensors = match &said {
             Some(said) => Sensors::new(said, Node::<C, SLOTS>::HOSTED),
             None => Sensors::own(C::TABLE),
         };
         let (table, policy) = (sensors.table(), Node::<C, SLOTS>::policy(&sensors));
-        let fits = self.node().installs.fits(&digest, table, &policy, left);
+        let fits = self.node().installs.fits::<C::Engine>(&digest, table, &policy, left);
         if let Err(why) = fits {
             // SAFETY: no rune was started with them, and the text of the refusal is a copy.
             unsafe { sensors.end() };

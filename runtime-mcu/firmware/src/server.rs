@@ -164,6 +164,14 @@ impl<C: Chip> Server<C> {
                 }
                 Err(why) => Reply::Refused(why),
             },
+            Request::Sums => match chip.sums() {
+                Ok(sums) => {
+                    let bytes = sums.map(u32::to_le_bytes);
+                    self.reply(number, Reply::Text(bytes.as_flattened()));
+                    return;
+                }
+                Err(why) => Reply::Refused(why),
+            },
             Request::StopFlash { after, is_torn } => {
                 let flash = installs.flash().ok_or("the flash cannot be used");
                 let stopped = flash.and_then(|flash| C::stop_flash(flash, *after, *is_torn));
@@ -238,6 +246,7 @@ fn command(request: &Request<'_>) -> Option<Result<Command, Why>> {
         | Request::Status
         | Request::Crash(_)
         | Request::StopFlash { .. }
+        | Request::Sums
         | Request::Reset => return None,
     })
 }

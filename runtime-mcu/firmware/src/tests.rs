@@ -15,7 +15,7 @@ use std::{
 };
 
 use rune_abi::{Capability, CapabilityKind, CapabilityView, ElementType, OutputKind};
-use rune_core::{Gives, Policy, Read, Schedule, Sensor, Source, SourceError, Table};
+use rune_core::{Gives, Interpreter, Policy, Read, Schedule, Sensor, Source, SourceError, Table};
 use rune_install::nor::Map;
 use rune_link::{
     Crash, DATA_BYTES, Decoder, Digest, Frame, Install, PAYLOAD_BYTES, Play, Reply, Request, Run,
@@ -44,6 +44,7 @@ static TABLE: Table = Table {
     outputs: &[OutputKind::Serial],
     memory_bytes: 1 << 20,
     code_bytes: 1 << 16,
+    native_keys: &[],
 };
 
 const SLOTS: usize = 5;
@@ -97,10 +98,15 @@ impl Source for Sevens {
 impl Chip for Fake {
     type Links = Serial<Self>;
     type Flash = SerialNor<Sim, Small>;
+    type Engine = Interpreter;
 
     const NAME: &'static str = "bench";
     const TABLE: &'static Table = &TABLE;
     const WATCHDOG: Duration = Duration::from_secs(20);
+
+    fn engine(&self) -> Interpreter {
+        Interpreter
+    }
 
     fn now_ns() -> u64 {
         NOW.set(NOW.get() + 1000);

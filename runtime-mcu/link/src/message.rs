@@ -62,6 +62,8 @@ pub enum Request<'a> {
         /// The next one is done by half.
         is_torn: bool,
     },
+    /// Checksums of what no rune may change, whatever it is, in builds for tests: a word for each. [`Reply::Text`].
+    Sums,
     /// Starts the board anew. Not answered.
     Reset,
     /// Something of the sensors that the host plays.
@@ -270,7 +272,7 @@ impl<'a> Request<'a> {
         w.byte(number);
         w.byte(self.code());
         match *self {
-            Self::About | Self::Status | Self::Reset => {}
+            Self::About | Self::Status | Self::Sums | Self::Reset => {}
             Self::Install(install) => install.write(&mut w),
             Self::Run { place, run } => {
                 w.byte(place);
@@ -308,6 +310,7 @@ impl<'a> Request<'a> {
             Self::Reset => 11,
             Self::Crash(_) => 12,
             Self::Play(_) => 13,
+            Self::Sums => 14,
         }
     }
 
@@ -337,6 +340,7 @@ impl<'a> Request<'a> {
                 11 => Self::Reset,
                 12 => Self::Crash(Crash::of(r.byte()?)?),
                 13 => Self::Play(Play::read(&mut r)?),
+                14 => Self::Sums,
                 _ => return Err(Unreadable),
             };
             r.end(request)

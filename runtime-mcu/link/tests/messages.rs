@@ -96,7 +96,7 @@ impl Parts {
 
 fn request<'a>(random: &mut Random, parts: &'a Parts) -> Request<'a> {
     let Parts { data, name, .. } = parts;
-    match random.below(20) {
+    match random.below(21) {
         0 => Request::About,
         1 => Request::Install(Install::Begin {
             bytes: random.u32(),
@@ -152,6 +152,7 @@ fn request<'a>(random: &mut Random, parts: &'a Parts) -> Request<'a> {
             is_end: random.flag(),
             data,
         }),
+        19 => Request::Sums,
         _ => Request::Reset,
     }
 }

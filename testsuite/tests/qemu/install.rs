@@ -21,21 +21,27 @@ use rune_saga::Failure;
 use rune_testsuite::{
     qemu::{Boot, Firmware, Machine, STOPPED, Slot},
     random::Random,
+    skip,
 };
 
-use super::{compiled, firmware, status};
+use super::{
+    compiled, firmware,
+    hand::{self, Hand},
+    status,
+};
 
-/// Where the slots begin on the chip, and how far they are apart.
-const SLOTS: usize = 16 << 10;
-const SLOT: usize = 2 << 20;
+/// How far the slots are apart on the chip.
+pub(crate) const SLOT: usize = 2 << 20;
+/// Where the records are.
+const RECORDS: std::ops::Range<usize> = 7 * SLOT..7 * SLOT + (16 << 10);
 /// An upload that was cut goes on at a multiple of it.
 const STEP: u32 = 16 << 10;
 
 /// A file of flash that goes with the value.
-struct Flash(PathBuf);
+pub(crate) struct Flash(pub(crate) PathBuf);
 
 impl Flash {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         Self(env::temp_dir().join(format!("rune-flash-{}-{count}", process::id())))
@@ -48,7 +54,7 @@ impl Flash {
     }
 
     /// Boots a board with it, whose time goes fast.
-    fn boot(&self, firmware: &Firmware) -> Machine {
+    pub(crate) fn boot(&self, firmware: &Firmware) -> Machine {
         let boot = Boot {
             flash: Some(&self.0),
             shift: 6,
@@ -111,8 +117,30 @@ fn quoted(bytes: &[u8]) -> String {
 }
 
 /// A rune that runs well, of a version.
+type Version = fn(u16) -> Vec<u8>;
+
+/// As a module.
 fn version(version: u16) -> Vec<u8> {
     module("bare", version, 1, "i32.const 1", "")
+}
+
+/// As an image.
+fn image(version: u16) -> Vec<u8> {
+    let image = Hand {
+        version,
+        ..Hand::new("bare", "movs r0, #1\nsvc #0")
+    };
+    image.bytes()
+}
+
+/// The firmware, where the test needs an assembler too.
+fn firmware_for_images(test: &str) -> Option<&'static Firmware> {
+    let firmware = firmware(test)?;
+    if let Some(why) = hand::missing() {
+        skip(test, why);
+        return None;
+    }
+    Some(firmware)
 }
 
 /// One of some 40 KB.
@@ -135,7 +163,7 @@ fn states(machine: &mut Machine) -> Vec<(Phase, [u8; 32])> {
 }
 
 /// What there is of a rune.
-fn slot(machine: &mut Machine, rune: &[u8]) -> Option<Slot> {
+pub(crate) fn slot(machine: &mut Machine, rune: &[u8]) -> Option<Slot> {
     let digest = rune_ir::digest(rune);
     let mut all = machine.slots().unwrap().into_iter();
     all.find(|slot| slot.digest == digest)
@@ -164,9 +192,20 @@ fn running(machine: &mut Machine) -> [u8; 32] {
 
 #[test]
 fn runes_are_installed_tried_confirmed_and_rolled_back() {
-    let Some(firmware) = firmware("runes_are_installed_tried_confirmed_and_rolled_back") else {
-        return;
-    };
+    if let Some(firmware) = firmware("runes_are_installed_tried_confirmed_and_rolled_back") {
+        lives(firmware, version);
+    }
+}
+
+#[test]
+fn images_are_installed_tried_confirmed_and_rolled_back() {
+    let test = "images_are_installed_tried_confirmed_and_rolled_back";
+    if let Some(firmware) = firmware_for_images(test) {
+        lives(firmware, image);
+    }
+}
+
+fn lives(firmware: &Firmware, version: Version) {
     let flash = Flash::new();
     let mut machine = flash.boot(firmware);
     assert_eq!(states(&mut machine), []);
@@ -210,7 +249,7 @@ fn runes_are_installed_tried_confirmed_and_rolled_back() {
     // It runs in place: these bytes are on the chip.
     let place = slot(&mut machine, &three).unwrap().slot;
     let chip = fs::read(&flash.0).unwrap();
-    let bytes = &chip[SLOTS + usize::from(place) * SLOT..][..three.len()];
+    let bytes = &chip[usize::from(place) * SLOT..][..three.len()];
     assert_eq!(bytes, three);
     machine.rollback("bare").unwrap();
     assert_eq!(running(&mut machine), id(&one));
@@ -426,7 +465,7 @@ fn a_damaged_rune_is_refused_and_the_others_run() {
     let place = slot(&mut machine, &broken).unwrap().slot;
     drop(machine);
     let mut chip = fs::read(&flash.0).unwrap();
-    chip[SLOTS + usize::from(place) * SLOT + 20_000] ^= 0x20;
+    chip[usize::from(place) * SLOT + 20_000] ^= 0x20;
     fs::write(&flash.0, chip).unwrap();
     let mut machine = flash.boot(firmware);
     assert_eq!(running(&mut machine), rune_ir::digest(&whole));
@@ -440,7 +479,7 @@ fn a_damaged_rune_is_refused_and_the_others_run() {
     // Records that no one can read: nothing is installed any more, and the board says so.
     drop(machine);
     let mut chip = fs::read(&flash.0).unwrap();
-    chip[..SLOTS].fill(0x55);
+    chip[RECORDS].fill(0x55);
     fs::write(&flash.0, chip).unwrap();
     let mut machine = flash.boot(firmware);
     assert_eq!(states(&mut machine), []);
@@ -696,7 +735,7 @@ fn prepared(firmware: &Firmware, old: &[u8], more: impl FnOnce(&mut Machine)) ->
 }
 
 /// The old or the new rune runs, and a third one can be installed and confirmed.
-fn goes_on(machine: &mut Machine, old: &[u8], new: &[u8]) {
+fn goes_on(machine: &mut Machine, old: &[u8], new: &[u8], version: Version) {
     let either = [rune_ir::digest(old), rune_ir::digest(new)];
     assert!(either.contains(&running(machine)));
     let third = version(9);
@@ -708,9 +747,20 @@ fn goes_on(machine: &mut Machine, old: &[u8], new: &[u8]) {
 #[test]
 fn a_kill_at_any_operation_of_confirming_leaves_the_old_or_the_new_state() {
     let test = "a_kill_at_any_operation_of_confirming_leaves_the_old_or_the_new_state";
-    let Some(firmware) = firmware(test) else {
-        return;
-    };
+    if let Some(firmware) = firmware(test) {
+        confirming_is_cut(firmware, version);
+    }
+}
+
+#[test]
+fn a_kill_at_any_operation_of_confirming_an_image_leaves_the_old_or_the_new_state() {
+    let test = "a_kill_at_any_operation_of_confirming_an_image_leaves_the_old_or_the_new_state";
+    if let Some(firmware) = firmware_for_images(test) {
+        confirming_is_cut(firmware, image);
+    }
+}
+
+fn confirming_is_cut(firmware: &Firmware, version: Version) {
     let (old, new) = (version(1), version(2));
     let flash = prepared(firmware, &old, |machine| {
         machine.install(&new).unwrap();
@@ -722,7 +772,7 @@ fn a_kill_at_any_operation_of_confirming_leaves_the_old_or_the_new_state() {
         let before = (Phase::Confirmed, Phase::Trial);
         let after = (Phase::Previous, Phase::Confirmed);
         assert!([before, after].contains(&states), "{states:?}");
-        goes_on(machine, &old, &new);
+        goes_on(machine, &old, &new, version);
     });
     println!("confirming was cut at {cuts} points");
     assert!(cuts >= 6, "{cuts}");
@@ -731,9 +781,20 @@ fn a_kill_at_any_operation_of_confirming_leaves_the_old_or_the_new_state() {
 #[test]
 fn a_kill_at_any_operation_of_rolling_back_leaves_the_old_or_the_new_state() {
     let test = "a_kill_at_any_operation_of_rolling_back_leaves_the_old_or_the_new_state";
-    let Some(firmware) = firmware(test) else {
-        return;
-    };
+    if let Some(firmware) = firmware(test) {
+        rolling_back_is_cut(firmware, version);
+    }
+}
+
+#[test]
+fn a_kill_at_any_operation_of_rolling_an_image_back_leaves_the_old_or_the_new_state() {
+    let test = "a_kill_at_any_operation_of_rolling_an_image_back_leaves_the_old_or_the_new_state";
+    if let Some(firmware) = firmware_for_images(test) {
+        rolling_back_is_cut(firmware, image);
+    }
+}
+
+fn rolling_back_is_cut(firmware: &Firmware, version: Version) {
     let (old, new) = (version(1), version(2));
     let rollback = |machine: &mut Machine| machine.rollback("bare");
     for is_confirmed in [false, true] {
@@ -754,7 +815,7 @@ fn a_kill_at_any_operation_of_rolling_back_leaves_the_old_or_the_new_state() {
             assert!([before, after].contains(&states), "{states:?}");
             let expected = if states == after { &old } else { &new };
             assert_eq!(running(machine), rune_ir::digest(expected));
-            goes_on(machine, &old, &new);
+            goes_on(machine, &old, &new, version);
         });
         println!("rolling back was cut at {cuts} points");
         assert!(cuts >= 6, "{cuts}");
@@ -764,9 +825,20 @@ fn a_kill_at_any_operation_of_rolling_back_leaves_the_old_or_the_new_state() {
 #[test]
 fn a_kill_at_any_operation_of_installing_leaves_the_old_or_the_new_rune() {
     let test = "a_kill_at_any_operation_of_installing_leaves_the_old_or_the_new_rune";
-    let Some(firmware) = firmware(test) else {
-        return;
-    };
+    if let Some(firmware) = firmware(test) {
+        installing_is_cut(firmware, version);
+    }
+}
+
+#[test]
+fn a_kill_at_any_operation_of_installing_an_image_leaves_the_old_or_the_new_one() {
+    let test = "a_kill_at_any_operation_of_installing_an_image_leaves_the_old_or_the_new_one";
+    if let Some(firmware) = firmware_for_images(test) {
+        installing_is_cut(firmware, image);
+    }
+}
+
+fn installing_is_cut(firmware: &Firmware, version: Version) {
     let (old, new) = (version(1), version(2));
     let flash = prepared(firmware, &old, |_| {});
     let install = |machine: &mut Machine| machine.install(&new).map(drop);
@@ -781,7 +853,7 @@ fn a_kill_at_any_operation_of_installing_leaves_the_old_or_the_new_rune() {
         // The upload goes on, or begins anew.
         machine.install(&new).unwrap();
         assert_eq!(running(machine), rune_ir::digest(&new));
-        goes_on(machine, &old, &new);
+        goes_on(machine, &old, &new, version);
     });
     println!("installing was cut at {cuts} points");
     assert!(cuts >= 12, "{cuts}");
@@ -840,9 +912,9 @@ fn a_kill_during_an_upload_loses_no_more_than_a_step() {
         assert_eq!(running(&mut machine), rune_ir::digest(&new));
         let chip = fs::read(&flash.0).unwrap();
         let place = usize::from(slot(&mut machine, &new).unwrap().slot);
-        assert_eq!(chip[SLOTS + place * SLOT..][..new.len()], new);
+        assert_eq!(chip[place * SLOT..][..new.len()], new);
         // What was erased and not written, up to the end of the sector.
-        let rest = &chip[SLOTS + place * SLOT..][new.len()..new.len().next_multiple_of(4096)];
+        let rest = &chip[place * SLOT..][new.len()..new.len().next_multiple_of(4096)];
         assert!(rest.iter().all(|byte| *byte == 0xFF));
     }
 }

@@ -63,6 +63,9 @@ impl Engine for Interpreter {
         limits: &Limits,
         host: H,
     ) -> Result<Running<H>, (StartError, H)> {
+        if rune.image().is_some() {
+            return Err((StartError::NoImages, host));
+        }
         let engine = wasmi::Engine::new(&config(rune.manifest().features, limits));
         let mut store = Store::new(
             &engine,

@@ -1,5 +1,6 @@
 //! What runs the code of runes. An engine knows no sources, outputs or clocks: it calls its [`Host`].
 
+mod engines;
 mod interpreter;
 
 use alloc::boxed::Box;
@@ -8,6 +9,7 @@ use core::fmt;
 use rune_abi::{Import, WasmFeatures};
 use rune_saga::Failure;
 
+pub use engines::{Either, Engines};
 pub use interpreter::{Interpreter, Running};
 
 use crate::{Checked, text::Text};
@@ -19,11 +21,30 @@ pub trait Host {
     /// # Errors
     /// The rune is to be stopped; the host knows why.
     fn import(&mut self, import: Import, args: [u32; 3], memory: &mut [u8]) -> Result<i32, Stop>;
+
+    /// When the operation must have ended that runs, by the clock of the host; never, where nobody says. Engines that
+    /// count no steps stop code by it.
+    fn deadline_ns(&self) -> u64 {
+        u64::MAX
+    }
+
+    /// An engine says which function trapped, where it knows, right before it gives [`Stop::Trap`].
+    fn trapped(&mut self, _function: &'static str) {}
 }
 
 impl<H: Host + ?Sized> Host for Box<H> {
+    #[inline]
     fn import(&mut self, import: Import, args: [u32; 3], memory: &mut [u8]) -> Result<i32, Stop> {
         (**self).import(import, args, memory)
+    }
+
+    #[inline]
+    fn deadline_ns(&self) -> u64 {
+        (**self).deadline_ns()
+    }
+
+    fn trapped(&mut self, function: &'static str) {
+        (**self).trapped(function);
     }
 }
 
@@ -32,7 +53,7 @@ impl<H: Host + ?Sized> Host for Box<H> {
 pub enum Stop {
     /// The host stopped it.
     Host,
-    /// A trap, or [`Failure::Deadline`] where the fuel was used up.
+    /// A trap, or [`Failure::Deadline`] where the fuel or the time was used up.
     Trap(Failure),
 }
 
@@ -45,6 +66,8 @@ pub struct Limits {
     pub stack_values: usize,
     /// Functions that call each other.
     pub depth: usize,
+    /// Time of starting, in nanoseconds, for engines that count no steps.
+    pub call_ns: u64,
 }
 
 /// Why a rune was not started.
@@ -58,6 +81,12 @@ pub enum StartError {
     Memory,
     /// Filling its table went wrong, or took more than its fuel.
     Instance,
+    /// It is an image, and this engine runs modules.
+    NoImages,
+    /// It is a module, and this engine runs images.
+    NoModules,
+    /// The image cannot run here; in words of the engine.
+    Image(Text<160>),
 }
 
 impl fmt::Display for StartError {
@@ -67,6 +96,9 @@ impl fmt::Display for StartError {
             Self::Data => f.write_str("some of its data lies outside its memory"),
             Self::Memory => f.write_str("there is not enough memory for it"),
             Self::Instance => f.write_str("its tables cannot be filled"),
+            Self::NoImages => f.write_str("it is an image of machine code, and this runtime interprets modules"),
+            Self::NoModules => f.write_str("it is a module, and this runtime has no interpreter"),
+            Self::Image(what) => write!(f, "the image cannot run: {what}"),
         }
     }
 }

@@ -102,6 +102,7 @@ pub(crate) static TABLE: Table = Table {
     outputs: &[OutputKind::Serial],
     memory_bytes: 1 << 20,
     code_bytes: 1 << 16,
+    native_keys: &[],
 };
 
 const fn exact(kind: CapabilityKind) -> Sensor {

@@ -54,6 +54,7 @@ static BOARD: Table = Table {
     outputs: &[OutputKind::Serial],
     memory_bytes: 1 << 17,
     code_bytes: 64,
+    native_keys: &[],
 };
 
 fn sound(hz: i64) -> rune_abi::Capability {

@@ -44,6 +44,7 @@ static TABLE: Table = Table {
     outputs: &[OutputKind::Serial],
     memory_bytes: 1 << 20,
     code_bytes: 1 << 16,
+    native_keys: &[],
 };
 
 /// A recording that comes in pieces of odd sizes, with nothing between some.

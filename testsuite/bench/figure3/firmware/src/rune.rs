@@ -35,6 +35,7 @@ static TABLE: Table = Table {
     outputs: &[OutputKind::Serial],
     memory_bytes: 1 << 20,
     code_bytes: 256 << 10,
+    native_keys: &[],
 };
 
 /// As boards have it, but for the time of a call: the clock here counts instructions.

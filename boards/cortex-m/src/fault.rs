@@ -1,21 +1,18 @@
-//! The end of a run: every fault and panic leaves its reason where a reset does not reach, and starts the board anew.
+//! The end of a run: every fault and panic of the runtime leaves its reason where a reset does not reach, and starts the
+//! board anew.
 
 use core::{
-    arch::global_asm,
+    ops::Range,
     panic::{Location, PanicInfo},
+    sync::atomic::{AtomicPtr, AtomicUsize, Ordering},
 };
 
 use cortex_m::{
-    interrupt,
+    asm, interrupt,
     peripheral::{MPU, SCB, scb},
 };
 use rune_firmware::fault::{Kept, PUSHED_LR, PUSHED_PC, Registers};
 use rune_link::{Crash, Reason};
-
-use crate::{
-    guard::{BELOW_STACK, NULL_GUARD_BYTES, STACK_GUARD, STACK_GUARD_BYTES},
-    memory,
-};
 
 unsafe extern "C" {
     /// The linker's place for it, in no section.
@@ -24,15 +21,37 @@ unsafe extern "C" {
     static _stack_start: u32;
 }
 
+/// What faults of a board mean.
+#[derive(Clone, Debug)]
+pub struct Meaning {
+    /// The end of the stack, which may not be accessed.
+    pub guard: Range<u32>,
+    /// The addresses from null on that may not be accessed.
+    pub null: Range<u32>,
+    /// The interrupt that cannot be masked is the watchdog's, whose second period resets more than the processor can.
+    pub nmi_is_watchdog: bool,
+}
+
+static MEANING: AtomicPtr<Meaning> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Bytes for which the heap had no room, the last time that was so.
+static REFUSED: AtomicUsize = AtomicUsize::new(0);
+
 /// Lets every fault come to its own handler. To be called once, at the start.
-pub(crate) fn start(scb: &mut SCB) {
+pub fn start(scb: &mut SCB, meaning: &'static Meaning) {
+    MEANING.store(core::ptr::from_ref(meaning).cast_mut(), Ordering::Relaxed);
     scb.enable(scb::Exception::MemoryManagement);
     scb.enable(scb::Exception::BusFault);
     scb.enable(scb::Exception::UsageFault);
 }
 
+/// The heap says that it had no room for so many bytes: where a panic follows, that is why.
+pub fn refused(bytes: usize) {
+    REFUSED.store(bytes, Ordering::Relaxed);
+}
+
 /// Takes the reason that the run before has left, into `bytes`.
-pub(crate) fn take(bytes: &mut [u8; Reason::BYTES]) -> Option<Reason<'_>> {
+pub fn take(bytes: &mut [u8; Reason::BYTES]) -> Option<Reason<'_>> {
     // SAFETY: the place is there, whatever it holds is a value of the type, and only this module touches it: here, and
     // where nothing runs any more.
     let kept = unsafe { (&raw mut _kept).read_volatile() };
@@ -40,10 +59,18 @@ pub(crate) fn take(bytes: &mut [u8; Reason::BYTES]) -> Option<Reason<'_>> {
     kept.reason(bytes)
 }
 
-/// Leaves a reason for the next run, or none.
+/// Leaves a reason for the next run, or none: word by word, as memory with an ECC wants it, and through the data cache:
+/// while faults are handled the protection unit does not keep it out.
 fn leave(kept: &Kept) {
-    // SAFETY: as in `take`.
-    unsafe { (&raw mut _kept).write_volatile(*kept) };
+    let place = &raw mut _kept;
+    for (i, word) in kept.words.iter().enumerate() {
+        // SAFETY: as in `take`.
+        unsafe { (&raw mut (*place).words[i]).write_volatile(*word) };
+    }
+    // SAFETY: cleaning only writes back what was written.
+    let mut scb = unsafe { cortex_m::Peripherals::steal() }.SCB;
+    scb.clean_dcache_by_address(place as usize, size_of::<Kept>());
+    asm::dsb();
 }
 
 // Nobody asks for the words of a panic as long as the compiler sees that: so this is short enough to become a part of where
@@ -62,41 +89,13 @@ fn panicked(info: &PanicInfo<'_>) -> ! {
 #[inline(never)]
 fn end_at(place: Option<&Location<'_>>) -> ! {
     interrupt::disable();
-    leave(&Kept::panic(place, memory::refused()));
+    leave(&Kept::panic(place, REFUSED.load(Ordering::Relaxed)));
     SCB::sys_reset()
 }
 
-// The stack may be what is broken: the handlers use one of their own, above what is kept.
-global_asm!(
-    ".section .text.faults, \"ax\"",
-    ".global HardFault",
-    ".global MemoryManagement",
-    ".global BusFault",
-    ".global UsageFault",
-    ".global NonMaskableInt",
-    ".type HardFault,%function",
-    ".type MemoryManagement,%function",
-    ".type BusFault,%function",
-    ".type UsageFault,%function",
-    ".type NonMaskableInt,%function",
-    ".thumb_func",
-    "HardFault:",
-    ".thumb_func",
-    "MemoryManagement:",
-    ".thumb_func",
-    "BusFault:",
-    ".thumb_func",
-    "UsageFault:",
-    ".thumb_func",
-    "NonMaskableInt:",
-    "mrs r0, msp",
-    "ldr r1, =_fault_stack",
-    "msr msp, r1",
-    "b {failed}",
-    failed = sym failed,
-);
-
-extern "C" fn failed(pushed: *const u32) -> ! {
+/// Every fault that is not an image's comes here, from [`gate`](crate::gate).
+#[unsafe(no_mangle)]
+extern "C" fn rune_own_fault(pushed: *const u32) -> ! {
     // SAFETY: the registers of the system are always there, and nothing else runs any more. Without the protection unit
     // the reason can be written wherever it lies.
     let (scb, icsr) = unsafe {
@@ -104,8 +103,12 @@ extern "C" fn failed(pushed: *const u32) -> ! {
         let scb = &*SCB::PTR;
         (scb, scb.icsr.read())
     };
+    // SAFETY: `start` has it from a reference for ever, if it has.
+    let meaning = unsafe { MEANING.load(Ordering::Relaxed).as_ref() };
+    let is_watchdog = meaning.is_some_and(|meaning| meaning.nmi_is_watchdog);
+    let exception = icsr & 0x1FF;
     let registers = Registers {
-        exception: icsr & 0x1FF,
+        exception: if exception == 2 && !is_watchdog { 3 } else { exception },
         cfsr: scb.cfsr.read(),
         mmfar: scb.mmfar.read(),
         bfar: scb.bfar.read(),
@@ -116,21 +119,21 @@ extern "C" fn failed(pushed: *const u32) -> ! {
         let word = |index| unsafe { pushed.add(index).read_volatile() };
         (word(PUSHED_LR), word(PUSHED_PC))
     });
-    let guard = BELOW_STACK..STACK_GUARD + STACK_GUARD_BYTES as u32;
-    let reason = registers.reason(pushed, &guard, &(0..NULL_GUARD_BYTES));
+    let nowhere = 0..0;
+    let (guard, null) = meaning.map_or((&nowhere, &nowhere), |m| (&m.guard, &m.null));
+    let reason = registers.reason(pushed, guard, null);
     leave(&Kept::new(&reason));
     if reason.crash == Crash::Watchdog {
-        // Its second period resets more than the processor can.
         loop {
-            cortex_m::asm::nop();
+            asm::nop();
         }
     }
     SCB::sys_reset()
 }
 
-/// Fails as asked.
+/// Fails as asked; there is nothing at `nowhere`.
 #[cfg(feature = "crash")]
-pub(crate) fn crash(how: Crash) -> ! {
+pub fn crash(how: Crash, nowhere: usize) -> ! {
     use core::{arch::asm, hint::black_box};
 
     /// More of the stack for every level.
@@ -151,7 +154,7 @@ pub(crate) fn crash(how: Crash) -> ! {
         // SAFETY: an undefined instruction, and a handler of it that may not run.
         Crash::HardFault => unsafe { asm!("cpsid i", "udf #0") },
         Crash::MemManage => access(0),
-        Crash::BusFault => access(0x9000_0000),
+        Crash::BusFault => access(nowhere),
         // SAFETY: an undefined instruction.
         Crash::UsageFault => unsafe { asm!("udf #0") },
         Crash::Watchdog => {
