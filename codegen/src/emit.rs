@@ -8,12 +8,14 @@ use rune_ir::{
 use wasm_encoder::{Function, Instruction};
 
 use crate::{
+    Options,
     call::{self, Names},
     encode::{Sections, encode},
     features,
     graph::Graph,
     link::{Bases, Selection},
     memory::Memory,
+    nest::Place,
     plan::Plan,
     program::{Action, Program},
     report::{self, Finished, Report},
@@ -43,13 +45,14 @@ pub(crate) fn module(
     verified: &Verified,
     selection: &Selection,
     plan: &Plan,
-    marks: bool,
+    options: &Options,
     manifest: &mut rune_abi::Manifest,
 ) -> Result<(Vec<u8>, Report), String> {
     let signature = |params: usize, results: usize| FunctionType {
         params: vec![Machine::I32; params],
         results: vec![Machine::I32; results],
     };
+    let marks = options.marks;
     let imports = imports(program, marks);
     let mut types = Types::default();
     let import_types: Vec<u32> = imports
@@ -101,6 +104,12 @@ pub(crate) fn module(
             memory.put(plan.address(*id), data);
         }
     }
+    let mut flash = Memory::new(plan.flash_bytes);
+    for id in &plan.flash {
+        if let Some(data) = &program.buffers[*id].data {
+            flash.put(plan.place(*id).address, data);
+        }
+    }
     descriptors(program, plan, &mut memory);
     let mut state = linked.state.clone();
     state.resize(plan.state_bytes as usize, 0);
@@ -110,7 +119,20 @@ pub(crate) fn module(
             state[at..at + initial.len()].copy_from_slice(initial);
         }
     }
-    let initial_state = memory.state(plan, &state);
+    let initial_state = state.iter().any(|b| *b != 0).then(|| {
+        memory.put(plan.state, &state);
+        // For `_reset`, which is ours.
+        let (number, behind) = if options.flash {
+            (1, &mut flash)
+        } else {
+            (0, &mut memory)
+        };
+        behind.end = behind.end.next_multiple_of(4);
+        Place {
+            memory: number,
+            address: behind.append(&state),
+        }
+    });
 
     let body = call::body(
         program,
@@ -140,7 +162,7 @@ pub(crate) fn module(
     }
     for step in &kernels {
         if let Action::Kernel(kernel) = &program.steps[*step].action {
-            bodies.push(kernel.body(&|b| plan.address(b)));
+            bodies.push(kernel.body(&|b| plan.place(b)));
         }
     }
     bodies.extend(linked.functions.iter().map(|f| f.body.clone()));
@@ -188,6 +210,7 @@ pub(crate) fn module(
             kernels: &kernels,
             tables_end,
             memory_bytes: manifest.memory_bytes,
+            flash_bytes: flash.end,
         },
     );
     let graph = Graph::new(verified, &manifest.models, &report).to_string();
@@ -197,10 +220,12 @@ pub(crate) fn module(
         functions: &functions,
         table: &linked.table,
         memory_bytes: manifest.memory_bytes,
+        flash_bytes: options.flash.then_some(flash.end),
         stack_top: selection.uses_stack().then(|| plan.stack_top()),
         exports: &exports,
         bodies: &bodies,
         data: &memory.segments(),
+        flash: &flash.segments(),
         manifest: &manifest_bytes,
         graph: &graph,
     });
@@ -305,14 +330,14 @@ fn bytes(words: impl Iterator<Item = u32>) -> Vec<u8> {
 }
 
 /// The body of `_reset`: state back to its first value, which lies at `from` unless it is all zero.
-fn reset(state: u32, bytes: u32, from: Option<u32>) -> Function {
+fn reset(state: u32, bytes: u32, from: Option<Place>) -> Function {
     let mut function = Function::new([]);
     function.instruction(&Instruction::I32Const(state.cast_signed()));
     if let Some(from) = from {
-        function.instruction(&Instruction::I32Const(from.cast_signed()));
+        function.instruction(&Instruction::I32Const(from.address.cast_signed()));
         function.instruction(&Instruction::I32Const(bytes.cast_signed()));
         function.instruction(&Instruction::MemoryCopy {
-            src_mem: 0,
+            src_mem: from.memory,
             dst_mem: 0,
         });
     } else {

@@ -91,7 +91,7 @@ pub fn footprint(graph: &Graph, options: &Options) -> Result<Footprint, Unsuppor
         operator: "the model",
         reason: "it needs more than 2 GiB of memory".to_owned(),
     };
-    let plan = plan::plan(&program, 0, 0).ok_or_else(too_large)?;
+    let plan = plan::plan(&program, (0, 0), false).ok_or_else(too_large)?;
     share::settle(&mut program.steps, &plan);
     Ok(measure(&program, &plan, steps))
 }
@@ -167,7 +167,7 @@ fn measure(program: &Program, plan: &Plan, steps: Vec<String>) -> Footprint {
     });
     let code = program.steps.iter().map(|step| match &step.action {
         Action::Kernel(kernel) if !kernel.is_empty() => {
-            kernel.body(&|b| plan.address(b)).len() as u64
+            kernel.body(&|b| plan.place(b)).len() as u64
         }
         Action::Kernel(_) | Action::Read { .. } | Action::Block(_) | Action::Write { .. } => 0,
     });

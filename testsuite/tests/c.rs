@@ -18,14 +18,15 @@ use std::{
 
 use rune_abi::{Capability, ElementType, Fault, Import};
 use rune_c::{Mode, Options};
-use rune_codegen::{Level, Output, Simd};
+use rune_codegen::{Level, Output, Simd, report::RegionKind};
 use rune_ir::eval::Data;
 use rune_testsuite::{
     cases,
     engines::{self, Feed, Outcome},
     examples::EXAMPLES,
+    overlay::Overlay,
     random::Random,
-    root,
+    reference_models, root,
 };
 
 /// How often each rune is called.
@@ -54,10 +55,12 @@ fn runefiles() -> Vec<PathBuf> {
     cases("run").into_iter().chain(examples).collect()
 }
 
-fn compile(path: &Path, simd: Simd) -> Output {
+/// With `flash` the form that C is made of, where constants have a memory of their own.
+fn compile(path: &Path, simd: Simd, flash: bool) -> Output {
     let options = rune_codegen::Options {
         level: Level::O1,
         simd,
+        flash,
         ..rune_codegen::Options::default()
     };
     let compiled = engines::compile(path, &options);
@@ -105,8 +108,8 @@ fn folder(name: &str) -> PathBuf {
     path
 }
 
-/// Builds a program that calls a rune with these samples, as often as they are.
-fn build(folder: &Path, output: &Output, mode: Mode, feeds: &[Feed], flags: &[&str]) -> PathBuf {
+/// Writes a rune as C.
+fn build_files(folder: &Path, output: &Output, mode: Mode) -> rune_c::Output {
     let options = Options {
         mode,
         memory_bytes: Some(output.manifest.memory_bytes),
@@ -115,6 +118,12 @@ fn build(folder: &Path, output: &Output, mode: Mode, feeds: &[Feed], flags: &[&s
     let c = rune_c::emit(&output.wasm, &options).unwrap();
     fs::write(folder.join("rune.c"), &c.source).unwrap();
     fs::write(folder.join("rune.h"), &c.header).unwrap();
+    c
+}
+
+/// Builds a program that calls a rune with these samples, as often as they are.
+fn build(folder: &Path, output: &Output, mode: Mode, feeds: &[Feed], flags: &[&str]) -> PathBuf {
+    let c = build_files(folder, output, mode);
     let mut main = String::new();
     for import in ["read", "write", "fault", "mark", "log"] {
         if c.header.contains(&format!("(*{import})")) {
@@ -222,9 +231,11 @@ fn every_rune_gives_as_c_what_it_gives() {
     let (mut runes, mut calls) = (0, 0);
     for path in runefiles() {
         for simd in [Simd::Off, Simd::On] {
-            let output = compile(&path, simd);
-            let feeds = feeds(&output, CALLS);
-            let expected = engines::run(&output, &feeds);
+            let rune = compile(&path, simd, false);
+            let feeds = feeds(&rune, CALLS);
+            let expected = engines::run(&rune, &feeds);
+            let output = compile(&path, simd, true);
+            assert!(output.manifest.memory_bytes <= rune.manifest.memory_bytes);
             let modes: &[(Mode, &[&str])] = if simd == Simd::On {
                 &[
                     (Mode::Bounds, CHECKED),
@@ -257,6 +268,114 @@ fn every_rune_gives_as_c_what_it_gives() {
     println!("{runes} runes, {calls} calls");
 }
 
+/// What a device has no more of in RAM: a rune with a model of 22,606 weights, memory and stack of its code.
+const SMALL: u64 = 96 << 10;
+
+/// Weights, tables and multipliers stay in flash: memory is tensors, state, stack, and what the host is told of.
+#[test]
+fn constants_take_flash_and_no_memory() {
+    let mut sizes = 0;
+    for path in runefiles() {
+        let rune = compile(&path, Simd::Off, false);
+        let output = compile(&path, Simd::Off, true);
+        let report = &output.report;
+        let changing = [RegionKind::Stack, RegionKind::State, RegionKind::Arena];
+        for kind in changing {
+            assert_eq!(
+                report.region(kind),
+                rune.report.region(kind),
+                "{}",
+                path.display()
+            );
+        }
+        let changing: u32 = changing.iter().map(|kind| report.region(*kind)).sum();
+        assert_eq!(output.manifest.memory_bytes, changing + report.constant());
+        // What is constant and in memory belongs to blocks, or tells where tensors lie.
+        let lists = output.report.region(RegionKind::Constants);
+        assert!(
+            lists < 1024 || report.flash == 0,
+            "{}: {lists} bytes",
+            path.display()
+        );
+        sizes += report.flash;
+    }
+    assert!(sizes > 10_000, "{sizes}");
+}
+
+#[test]
+fn keyword_spotting_fits_96_kilobytes() {
+    let Some(models) = reference_models("keyword_spotting_fits_96_kilobytes") else {
+        return;
+    };
+    let model = fs::read(models.join("kws/kws_ref_model.tflite")).unwrap();
+    let world = Overlay::new(".").with("./model.tflite", model);
+    let text = b"FROM runicos/base\nCAPABILITY RAW x\nMODEL ./model.tflite m\nOUT SERIAL\nRUN x m serial\n";
+    let compile = |flash| {
+        let options = rune_codegen::Options {
+            simd: Simd::Off,
+            flash,
+            ..rune_codegen::Options::default()
+        };
+        let compiled = runec::compile("Runefile", "kws", text, &world, &options);
+        compiled.output.unwrap()
+    };
+    let (rune, output) = (compile(false), compile(true));
+    assert!(output.report.flash > 22_606);
+    assert!(output.manifest.memory_bytes + 22_606 < rune.manifest.memory_bytes);
+    if has("gcc") {
+        let feeds = feeds(&rune, 2);
+        let folder = folder("c-kws");
+        let program = build(&folder, &output, Mode::Bounds, &feeds, &["-O2"]);
+        let done = Command::new(program).current_dir(&folder).output().unwrap();
+        let found = outcomes(&output, &String::from_utf8(done.stdout).unwrap());
+        assert_eq!(found, engines::run(&rune, &feeds));
+    }
+    if has("arm-none-eabi-gcc") {
+        let folder = folder("c-kws-device");
+        build_files(&folder, &output, Mode::Bounds);
+        let done = Command::new("arm-none-eabi-gcc")
+            .args([
+                "-mcpu=cortex-m7",
+                "-mthumb",
+                "-mfpu=fpv5-d16",
+                "-mfloat-abi=hard",
+                "-std=c99",
+                "-O2",
+            ])
+            .args(["-ffp-contract=off", "-fstack-usage", "-c", "rune.c"])
+            .current_dir(&folder)
+            .status();
+        assert!(done.unwrap().success());
+        // None calls itself, so all functions together take no less than any way through them.
+        let usage = fs::read_to_string(folder.join("rune.su")).unwrap();
+        let frames = usage
+            .lines()
+            .map(|l| l.split('\t').nth(1).unwrap().parse::<u64>().unwrap());
+        let stack: u64 = frames.sum();
+        let size = Command::new("arm-none-eabi-size")
+            .arg("rune.o")
+            .current_dir(&folder)
+            .output()
+            .unwrap();
+        let size = String::from_utf8(size.stdout).unwrap();
+        let sections: Vec<u64> = size
+            .lines()
+            .nth(1)
+            .unwrap()
+            .split_whitespace()
+            .take(3)
+            .map(|word| word.parse().unwrap())
+            .collect();
+        let memory = u64::from(output.manifest.memory_bytes);
+        println!(
+            "kws: {memory} bytes of memory, at most {stack} of stack, {} of flash",
+            sections[0]
+        );
+        assert_eq!(sections[1..], [0, 0], "it has no variables: {size}");
+        assert!(memory + stack < SMALL, "{memory} + {stack}");
+    }
+}
+
 /// Time of one call as C and in wasmtime. Prints, and asserts nothing but that both ran.
 #[test]
 fn speed() {
@@ -269,7 +388,7 @@ fn speed() {
     );
     for name in ["sine/raw.Runefile", "gesture/Runefile"] {
         for simd in [Simd::Off, Simd::On] {
-            let output = compile(&root().join("examples").join(name), simd);
+            let output = compile(&root().join("examples").join(name), simd, false);
             let feeds = feeds(&output, 1);
             let native = [Mode::Bounds, Mode::None].map(|mode| {
                 let folder = folder("c-speed");

@@ -157,7 +157,7 @@ mod tests {
         exports.export("m", ExportKind::Memory, 0);
         exports.export("f", ExportKind::Func, 0);
         let mut code = CodeSection::new();
-        code.raw(&f.finish().code().body(&|_| 0));
+        code.raw(&f.finish().code().body(&|_| 0.into()));
         let mut module = Module::new();
         module
             .section(&types)

@@ -2,7 +2,7 @@
 
 use wasm_encoder::{Encode, Instruction};
 
-use super::BufferId;
+use super::{BufferId, Place};
 
 /// A function of type `() -> ()` with a gap wherever its bytes depend on an address.
 ///
@@ -36,8 +36,10 @@ pub(super) struct Base {
 pub(super) enum Form {
     /// The operand of an `i32.const`.
     Constant,
-    /// The offset of a load or store; 0 if the address is negative.
+    /// The offset of a load or store; 0 if the address is negative. The byte before it says in which memory.
     Offset,
+    /// The memory that a copy reads.
+    Source,
     /// Instructions that add it to a pointer if it is negative, so that it cannot be an offset; else none.
     Addition,
 }
@@ -76,8 +78,8 @@ impl Code {
         self.gaps.shrink_to_fit();
     }
 
-    /// The body of the function, once `address` knows where each buffer lies.
-    pub fn body(&self, address: &dyn Fn(BufferId) -> u32) -> Vec<u8> {
+    /// The body of the function, once `place` knows where each buffer lies.
+    pub fn body(&self, place: &dyn Fn(BufferId) -> Place) -> Vec<u8> {
         // Most addresses take two or three bytes.
         let mut body = Vec::with_capacity(self.bytes.len() + 3 * self.gaps.len());
         let mut written = 0;
@@ -85,10 +87,19 @@ impl Code {
             let at = gap.at as usize;
             body.extend_from_slice(&self.bytes[written..at]);
             written = at;
-            let value = i64::from(address(gap.base.buffer)) + i64::from(gap.base.constant);
+            let Place { memory, address } = place(gap.base.buffer);
+            let value = i64::from(address) + i64::from(gap.base.constant);
             match gap.form {
                 Form::Constant => (value as i32).encode(&mut body),
-                Form::Offset => u64::try_from(value).unwrap_or(0).encode(&mut body),
+                Form::Offset => {
+                    if memory > 0 {
+                        // The byte with the alignment says so, too.
+                        *body.last_mut().expect("an alignment is before an offset") |= 1 << 6;
+                        memory.encode(&mut body);
+                    }
+                    u64::try_from(value).unwrap_or(0).encode(&mut body);
+                }
+                Form::Source => memory.encode(&mut body),
                 Form::Addition if value < 0 => {
                     Instruction::I32Const(value as i32).encode(&mut body);
                     Instruction::I32Add.encode(&mut body);
@@ -107,7 +118,7 @@ mod tests {
     use rune_ir::arena::Arena;
     use wasm_encoder::{Function, Instruction, MemArg, ValType};
 
-    use crate::nest::{Address, Affine, Buffer, Builder, Expr, Load, Role, Store};
+    use crate::nest::{Address, Affine, Buffer, Builder, Expr, Load, Place, Role, Store};
 
     fn memarg(offset: u64, align: u32) -> MemArg {
         MemArg {
@@ -183,8 +194,64 @@ mod tests {
                 },
                 Instruction::End,
             ]);
-            let place = |b| if b == x { x_at as u32 } else { y_at as u32 };
+            let place = |b| if b == x { x_at as u32 } else { y_at as u32 }.into();
             assert_eq!(code.body(&place), expected.into_raw_body(), "{x_at} {y_at}");
         }
+    }
+
+    #[test]
+    fn code_reads_the_memory_a_buffer_lies_in() {
+        let mut buffers: Arena<Buffer> = Arena::default();
+        let [x, y] = ["x", "y"].map(|name| {
+            buffers.push(Buffer {
+                name: name.to_owned(),
+                bytes: 1024,
+                align: 16,
+                data: None,
+                initial: None,
+            })
+        });
+        let at = |buffer, offset: Affine| Address { buffer, offset };
+        let mut f = Builder::new("test");
+        f.operand(Role::Read, "x", x);
+        f.operand(Role::Write, "y", y);
+        f.copy(at(y, 4.into()), at(x, 12.into()), 8);
+        f.store(
+            Store::Whole,
+            at(y, 0.into()),
+            Expr::Load(Load::Whole(crate::nest::Ty::I32), at(x, 8.into())),
+        );
+        let body = f.finish().code().body(&|buffer| {
+            if buffer == x {
+                Place {
+                    memory: 1,
+                    address: 300,
+                }
+            } else {
+                64.into()
+            }
+        });
+        let mut expected = Function::new([]);
+        let from = MemArg {
+            target: wasm_encoder::MemArgTarget::Memory(1),
+            ..memarg(308, 2)
+        };
+        for instruction in [
+            Instruction::I32Const(68),
+            Instruction::I32Const(312),
+            Instruction::I32Const(8),
+            Instruction::MemoryCopy {
+                src_mem: 1,
+                dst_mem: 0,
+            },
+            Instruction::I32Const(0),
+            Instruction::I32Const(0),
+            Instruction::I32Load(from),
+            Instruction::I32Store(memarg(64, 2)),
+            Instruction::End,
+        ] {
+            expected.instruction(&instruction);
+        }
+        assert_eq!(body, expected.into_raw_body());
     }
 }

@@ -257,13 +257,12 @@ impl Lowering<'_> {
                 Stmt::Copy { to, from, bytes } => {
                     self.whole_address(to);
                     self.whole_address(from);
-                    self.code.extend([
-                        Instruction::I32Const(*bytes as i32),
-                        Instruction::MemoryCopy {
-                            src_mem: 0,
-                            dst_mem: 0,
-                        },
-                    ]);
+                    self.code.push(Instruction::I32Const(*bytes as i32));
+                    self.depends(Form::Source, from);
+                    self.code.push(Instruction::MemoryCopy {
+                        src_mem: 0,
+                        dst_mem: 0,
+                    });
                 }
                 Stmt::For {
                     var,

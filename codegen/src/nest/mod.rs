@@ -42,6 +42,22 @@ pub struct Buffer {
     pub initial: Option<Vec<u8>>,
 }
 
+/// Where a buffer lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Which memory of the module: 0 is the rune's, 1 has constants alone.
+    pub memory: u32,
+    /// Its first byte there.
+    pub address: u32,
+}
+
+impl From<u32> for Place {
+    /// An address in the rune's memory.
+    fn from(address: u32) -> Self {
+        Self { memory: 0, address }
+    }
+}
+
 /// What a kernel does with a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {

@@ -215,7 +215,7 @@ fn module(
         exports.export(&format!("k{i}"), ExportKind::Func, i);
         code.raw(&kernel.code().body(&|id| {
             assert!(kernel.operands().iter().any(|o| o.buffer == id));
-            addresses[&id]
+            addresses[&id].into()
         }));
     }
     assert!(buffers.len() == addresses.len());

@@ -10,6 +10,7 @@
     reason = "what is skipped is said, and what was compared counted"
 )]
 
+mod constants;
 mod edges;
 mod errors;
 mod machine;

@@ -125,6 +125,17 @@ fn build(args: &Args, reporter: &mut Reporter<'_>) -> Result<Option<String>, Str
         text: args.emit.contains(&Emit::Ir),
         ..Options::default()
     };
+    // C is made of a form of its own, with constants apart, which must fit the device where nothing else is asked for.
+    let c_options = Options {
+        flash: true,
+        ..options.clone()
+    };
+    let wants = |kind: Emit| args.emit.contains(&kind);
+    let main = if wants(Emit::C) && !wants(Emit::Wasm) {
+        &c_options
+    } else {
+        &options
+    };
     let recorder = args
         .with_source
         .then(|| Recorder::new(&input.path, &input.bytes, Arc::new(input.world.clone())));
@@ -133,10 +144,17 @@ fn build(args: &Args, reporter: &mut Reporter<'_>) -> Result<Option<String>, Str
         env: recorder.as_ref().map_or(request.env, |recorder| recorder),
         build: true,
         device: args.device,
-        fit: Some(options.clone()),
+        fit: Some(main.clone()),
         ..request
     };
-    let compiled = driver::generate(driver::analyse(&request), &options);
+    let checked = driver::analyse(&request);
+    let for_c = match checked.verified() {
+        Some(verified) if wants(Emit::C) && wants(Emit::Wasm) => {
+            driver::build(verified, &c_options).ok()
+        }
+        _ => None,
+    };
+    let compiled = driver::generate(checked, main);
     reporter.report(&compiled.sources, &compiled.diagnostics);
     let Some(mut output) = compiled.output else {
         return Ok(None);
@@ -152,13 +170,20 @@ fn build(args: &Args, reporter: &mut Reporter<'_>) -> Result<Option<String>, Str
         match emit {
             Emit::Wasm => write::whole(&rune, &output.wasm)?,
             Emit::Ir => write::whole(&rune.with_extension("ir"), output.text.as_bytes())?,
-            Emit::C => c::write(&rune, &output)?,
+            Emit::C => c::write(&rune, for_c.as_ref().unwrap_or(&output))?,
         }
     }
-    Ok(Some(format!(
-        "built {} ({} bytes, {} bytes of memory)",
-        rune.display(),
-        output.wasm.len(),
-        output.manifest.memory_bytes
-    )))
+    let mut said = Vec::new();
+    if main.flash {
+        said.push(c::summary(&rune, &output));
+    } else {
+        said.push(format!(
+            "built {} ({} bytes, {} bytes of memory)",
+            rune.display(),
+            output.wasm.len(),
+            output.manifest.memory_bytes
+        ));
+        said.extend(for_c.map(|output| c::summary(&rune, &output)));
+    }
+    Ok(Some(said.join("\n")))
 }
