@@ -1,6 +1,7 @@
 //! Makes the module's parts: every index and address final, every body written.
 
 use rune_abi::{Import, WasmFeatures, export};
+use rune_c::Intrinsic;
 use rune_ir::{
     check::Verified,
     object::{FunctionType, Machine},
@@ -15,7 +16,7 @@ use crate::{
     graph::Graph,
     link::{Bases, Selection},
     memory::Memory,
-    nest::Place,
+    nest::{Links, Place},
     plan::Plan,
     program::{Action, Program},
     report::{self, Finished, Report},
@@ -62,12 +63,26 @@ pub(crate) fn module(
     let getter = types.index(&signature(0, 1));
     let action = types.index(&signature(0, 0));
 
-    // Functions: imports, `_manifest`, `_call`, `_reset`, kernels, blocks.
+    // Functions: imports, `_manifest`, `_call`, `_reset`, intrinsics, kernels, blocks.
     let manifest_function = imports.len() as u32;
     let call_function = manifest_function + 1;
     let has_state = plan.state_bytes > 0;
     let reset_function = call_function + 1;
-    let first_kernel = reset_function + u32::from(has_state);
+    let first_intrinsic = reset_function + u32::from(has_state);
+    let uses_intrinsics = program
+        .steps
+        .iter()
+        .any(|s| matches!(&s.action, Action::Kernel(kernel) if kernel.has_intrinsics()));
+    let intrinsics: &[Intrinsic] = if uses_intrinsics {
+        &Intrinsic::ALL
+    } else {
+        &[]
+    };
+    let intrinsic_types: Vec<u32> = intrinsics
+        .iter()
+        .map(|i| types.index(&signature(i.operands(), 1)))
+        .collect();
+    let first_kernel = first_intrinsic + intrinsics.len() as u32;
     let kernels: Vec<usize> = program
         .steps
         .iter()
@@ -160,9 +175,14 @@ pub(crate) fn module(
     if has_state {
         bodies.push(reset(plan.state, plan.state_bytes, initial_state).into_raw_body());
     }
+    bodies.extend(intrinsics.iter().map(|i| i.body().to_vec()));
+    let links = Links {
+        place: &|buffer| plan.place(buffer),
+        intrinsics: first_intrinsic,
+    };
     for step in &kernels {
         if let Action::Kernel(kernel) = &program.steps[*step].action {
-            bodies.push(kernel.body(&|b| plan.place(b)));
+            bodies.push(kernel.body(&links));
         }
     }
     bodies.extend(linked.functions.iter().map(|f| f.body.clone()));
@@ -191,6 +211,7 @@ pub(crate) fn module(
 
     let mut functions: Vec<u32> = vec![getter, getter];
     functions.extend(has_state.then_some(action));
+    functions.extend(intrinsic_types);
     functions.extend(kernels.iter().map(|_| action));
     functions.extend(linked_types);
     let mut exports = vec![
@@ -206,7 +227,7 @@ pub(crate) fn module(
         plan,
         &Finished {
             bodies: &bodies.iter().map(|b| b.len() as u32).collect::<Vec<_>>(),
-            entries: exports.len(),
+            entries: exports.len() + intrinsics.len(),
             kernels: &kernels,
             tables_end,
             memory_bytes: manifest.memory_bytes,
@@ -226,6 +247,12 @@ pub(crate) fn module(
         bodies: &bodies,
         data: &memory.segments(),
         flash: &flash.segments(),
+        intrinsics: &intrinsics
+            .iter()
+            .zip(first_intrinsic..)
+            .map(|(intrinsic, function)| format!("{} {function}\n", intrinsic.name()))
+            .collect::<Vec<_>>()
+            .concat(),
         manifest: &manifest_bytes,
         graph: &graph,
     });

@@ -38,6 +38,8 @@ pub(crate) struct Sections<'a> {
     pub(crate) data: &'a [(u32, Vec<u8>)],
     /// Contents of the second memory.
     pub(crate) flash: &'a [(u32, Vec<u8>)],
+    /// The custom section that names the functions of intrinsics; none if it is empty.
+    pub(crate) intrinsics: &'a str,
     /// The custom section with the manifest.
     pub(crate) manifest: &'a [u8],
     /// The custom section with the typed pipeline.
@@ -89,6 +91,12 @@ pub(crate) fn encode(sections: &Sections<'_>) -> Vec<u8> {
     // The large sections are made one after the other, so that they do not take memory at the same time.
     module.section(&code(sections.bodies));
     module.section(&data(&[sections.data, sections.flash]));
+    if !sections.intrinsics.is_empty() {
+        module.section(&CustomSection {
+            name: rune_c::INTRINSICS.into(),
+            data: sections.intrinsics.as_bytes().into(),
+        });
+    }
     for (name, bytes) in [
         (section::MANIFEST, sections.manifest),
         (section::GRAPH, sections.graph.as_bytes()),

@@ -11,7 +11,7 @@ use rune_ir::{
 use crate::{
     Options,
     kernels::{self, Compiled, Unsupported},
-    nest::{Buffer, BufferId},
+    nest::{Buffer, BufferId, Links},
     passes,
     plan::{self, Plan},
     program::{Action, Port, Program, Step},
@@ -165,10 +165,12 @@ fn measure(program: &Program, plan: &Plan, steps: Vec<String>) -> Footprint {
         is_input: inputs.contains(id),
         is_output: outputs.contains(id),
     });
+    let links = Links {
+        place: &|buffer| plan.place(buffer),
+        intrinsics: 0,
+    };
     let code = program.steps.iter().map(|step| match &step.action {
-        Action::Kernel(kernel) if !kernel.is_empty() => {
-            kernel.body(&|b| plan.place(b)).len() as u64
-        }
+        Action::Kernel(kernel) if !kernel.is_empty() => kernel.body(&links).len() as u64,
         Action::Kernel(_) | Action::Read { .. } | Action::Block(_) | Action::Write { .. } => 0,
     });
     let is_gone = |s: &&Step| matches!(&s.action, Action::Kernel(kernel) if kernel.is_empty());

@@ -372,6 +372,7 @@ fn whole_runes_agree_with_the_evaluator() {
             (Level::O1, Simd::Off, false),
             (Level::O0, Simd::On, true),
             (Level::O1, Simd::Off, true),
+            (Level::O1, Simd::Dsp, true),
         ] {
             let options = Options {
                 level,

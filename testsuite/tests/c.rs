@@ -230,23 +230,24 @@ fn every_rune_gives_as_c_what_it_gives() {
     }
     let (mut runes, mut calls) = (0, 0);
     for path in runefiles() {
-        for simd in [Simd::Off, Simd::On] {
-            let rune = compile(&path, simd, false);
+        for simd in [Simd::Off, Simd::On, Simd::Dsp] {
+            // What is made for a device is C alone.
+            let distributed = if simd == Simd::Dsp { Simd::Off } else { simd };
+            let rune = compile(&path, distributed, false);
             let feeds = feeds(&rune, CALLS);
             let expected = engines::run(&rune, &feeds);
             let output = compile(&path, simd, true);
-            assert!(output.manifest.memory_bytes <= rune.manifest.memory_bytes);
-            let modes: &[(Mode, &[&str])] = if simd == Simd::On {
-                &[
+            let modes: &[(Mode, &[&str])] = match simd {
+                Simd::On | Simd::Relaxed => &[
                     (Mode::Bounds, CHECKED),
                     (Mode::Bounds, &["-O2", "-DRUNE_PLAIN"]),
-                ]
-            } else {
-                &[
+                ],
+                Simd::Off => &[
                     (Mode::Bounds, CHECKED),
                     (Mode::Mask, &["-O2"]),
                     (Mode::None, &["-O2"]),
-                ]
+                ],
+                Simd::Dsp => &[(Mode::Bounds, CHECKED)],
             };
             for (mode, flags) in modes {
                 let folder = folder("c-runes");

@@ -614,6 +614,15 @@ impl Translation<'_> {
             Operator::V128Const { value } => {
                 self.push(Value::constant(Constant::V128(*value.bytes())));
             }
+            Operator::Call { function_index }
+                if self.module.intrinsics.contains_key(function_index) =>
+            {
+                let intrinsic = self.module.intrinsics[function_index];
+                let operands = self.pop_many(intrinsic.operands());
+                let operands: Vec<&Value> = operands.iter().collect();
+                let pattern = intrinsic.pattern();
+                self.push(Value::of(Ty::I32, Form::Atom, &pattern, &operands));
+            }
             Operator::Call { function_index } => {
                 let signature = self.module.signature(*function_index).clone();
                 let arguments = self.arguments(signature.params.len());

@@ -7,7 +7,11 @@ use wasmparser::{
     Operator, Parser, Payload, TypeRef, ValType, Validator, WasmFeatures,
 };
 
-use crate::{Error, Mode, Options, unit};
+use crate::{
+    Error, Mode, Options,
+    intrinsic::{self, INTRINSICS, Intrinsic},
+    unit,
+};
 
 /// What a rune may use (docs/abi.md), but relaxed SIMD, whose results depend on the machine; and a second memory for
 /// constants, whose pages may be bytes.
@@ -132,6 +136,8 @@ pub(crate) struct Module<'a> {
     pub(crate) exports: Vec<(&'a str, u32)>,
     pub(crate) segments: Vec<Segment<'a>>,
     pub(crate) bodies: Vec<FunctionBody<'a>>,
+    /// The functions that are intrinsics.
+    pub(crate) intrinsics: BTreeMap<u32, Intrinsic>,
     /// Whether anything asks for more memory.
     pub(crate) grows: bool,
 }
@@ -248,6 +254,7 @@ pub(crate) fn read(wasm: &[u8]) -> Result<Module<'_>, Error> {
     for payload in Parser::new(0).parse_all(wasm) {
         section(&mut module, payload?)?;
     }
+    intrinsic::check(&module)?;
     module.grows = grows(&module.bodies)?;
     Ok(module)
 }
@@ -366,6 +373,9 @@ fn section<'a>(module: &mut Module<'a>, payload: Payload<'a>) -> Result<(), Erro
             }
         }
         Payload::CodeSectionEntry(body) => module.bodies.push(body),
+        Payload::CustomSection(custom) if custom.name() == INTRINSICS => {
+            intrinsic::read(module, custom.data(), custom.data_offset())?;
+        }
         _ => {}
     }
     Ok(())

@@ -20,7 +20,7 @@ use rune_ir::arena::Id;
 
 pub use affine::{Address, Affine, View};
 pub use builder::Builder;
-pub use code::Code;
+pub use code::{Code, Links};
 pub use expr::{Expr, Lanes, Load, Op, Store, Ty};
 pub use overlap::Move;
 

@@ -13,6 +13,7 @@
 mod constants;
 mod edges;
 mod errors;
+mod intrinsics;
 mod machine;
 mod native;
 mod smith;

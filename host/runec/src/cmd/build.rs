@@ -56,7 +56,8 @@ pub(crate) struct Args {
     /// Put into the rune what it is built from, so that other Runefiles can begin with FROM NAME.rune.
     #[arg(long)]
     with_source: bool,
-    /// A device the rune must fit, such as portenta-h7: its sensors, memory, flash and engine.
+    /// A device the rune must fit, such as portenta-h7: its sensors, memory, flash and engine. C is made for its
+    /// processor.
     #[arg(long = "for", value_name = "DEVICE", value_parser = device::find)]
     device: Option<&'static Image>,
     #[command(flatten)]
@@ -126,8 +127,11 @@ fn build(args: &Args, reporter: &mut Reporter<'_>) -> Result<Option<String>, Str
         ..Options::default()
     };
     // C is made of a form of its own, with constants apart, which must fit the device where nothing else is asked for.
+    let is_m7 = args.device.and_then(|image| image.cpu.as_deref()) == Some("cortex-m7");
     let c_options = Options {
         flash: true,
+        // It has no vectors of 128 bits.
+        simd: if is_m7 { Simd::Dsp } else { options.simd },
         ..options.clone()
     };
     let wants = |kind: Emit| args.emit.contains(&kind);
