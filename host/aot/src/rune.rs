@@ -52,10 +52,10 @@ impl Facts {
     fn take(&mut self, module: &[u8]) -> Result<(), Error> {
         let mut calls = false;
         for payload in Parser::new(0).parse_all(module) {
-            match payload.map_err(damaged)? {
+            match payload.map_err(|error| damaged(&error))? {
                 Payload::ImportSection(imports) => {
                     for import in imports.into_imports() {
-                        let import = import.map_err(damaged)?;
+                        let import = import.map_err(|error| damaged(&error))?;
                         let known = (import.module == Import::MODULE)
                             .then(|| Import::from_name(import.name))
                             .flatten();
@@ -72,7 +72,7 @@ impl Facts {
                 }
                 Payload::ExportSection(exports) => {
                     for export in exports {
-                        let export = export.map_err(damaged)?;
+                        let export = export.map_err(|error| damaged(&error))?;
                         calls |= export.name == export::CALL;
                         self.resets |= export.name == export::RESET;
                     }
@@ -124,7 +124,7 @@ impl Names {
 /// What a module has in a section of its own.
 fn custom(module: &[u8], name: &str) -> Result<Option<Vec<u8>>, Error> {
     for payload in Parser::new(0).parse_all(module) {
-        if let Payload::CustomSection(custom) = payload.map_err(damaged)?
+        if let Payload::CustomSection(custom) = payload.map_err(|error| damaged(&error))?
             && custom.name() == name
         {
             return Ok(Some(custom.data().to_vec()));
@@ -133,6 +133,6 @@ fn custom(module: &[u8], name: &str) -> Result<Option<Vec<u8>>, Error> {
     Ok(None)
 }
 
-fn damaged(error: wasmparser::Error) -> Error {
+fn damaged(error: &wasmparser::Error) -> Error {
     Error::Rune(format!("the module is damaged: {error}"))
 }
