@@ -7,7 +7,11 @@
     reason = "what is skipped is said, and what was compared counted"
 )]
 
-use std::{fmt::Write as _, fs, path::PathBuf};
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use as_c::{Called, compile, feeds, folder, outcomes, runefiles, samples};
 use rune_abi::image::{Containment, ImageView, Target};
@@ -22,6 +26,14 @@ mod as_c;
 #[path = "../../codegen/c/tests/metal/mod.rs"]
 mod metal;
 
+/// A rune as it is distributed, and the form that its image is made of.
+struct Rune {
+    path: PathBuf,
+    rune: Output,
+    output: Output,
+    feeds: Vec<Feed>,
+}
+
 /// How often each rune is called, in each of two rounds.
 const CALLS: usize = 3;
 
@@ -33,9 +45,14 @@ fn compilers() -> Vec<Compiler> {
     all
 }
 
-fn image(output: &Output, containment: Containment, compiler: &Compiler) -> Built {
+/// The form of a rune that C for the board is made of.
+fn device(path: &Path) -> Output {
+    compile(path, Simd::Dsp, true)
+}
+
+fn image(rune: &Output, output: &Output, containment: Containment, compiler: &Compiler) -> Built {
     rune_aot::image(
-        &output.wasm,
+        &rune.wasm,
         &output.wasm,
         Target::CortexM7,
         containment,
@@ -44,28 +61,29 @@ fn image(output: &Output, containment: Containment, compiler: &Compiler) -> Buil
     .unwrap_or_else(|error| panic!("{} {containment:?}: {error}", output.manifest.name))
 }
 
-fn gesture() -> Output {
-    compile(&root().join("examples/gesture/Runefile"), Simd::Off)
-}
-
 #[test]
 fn every_rune_gives_as_an_image_what_it_gives_at_three_places() {
     let (boards, compilers) = (metal::compilers(), compilers());
     let (Some(board), false) = (boards.first(), compilers.is_empty()) else {
         return;
     };
-    let runes: Vec<(PathBuf, Output, Vec<Feed>)> = runefiles()
+    let runes: Vec<Rune> = runefiles()
         .into_iter()
         .map(|path| {
+            let rune = compile(&path, Simd::Off, false);
             // Vectors become plain C for a processor that has none.
-            let simd = if path.ends_with("smooth.rune") {
-                Simd::On
+            let output = if path.ends_with("smooth.rune") {
+                compile(&path, Simd::On, true)
             } else {
-                Simd::Off
+                device(&path)
             };
-            let output = compile(&path, simd);
-            let feeds = feeds(&output, CALLS);
-            (path, output, feeds)
+            let feeds = feeds(&rune, CALLS);
+            Rune {
+                path,
+                rune,
+                output,
+                feeds,
+            }
         })
         .collect();
     let (mut images, mut calls, mut least) = (0, 0, u32::MAX);
@@ -75,14 +93,23 @@ fn every_rune_gives_as_an_image_what_it_gives_at_three_places() {
             "struct image {\n    const uint8_t *start, *end, *feeds;\n    const unsigned *tensors;\n    unsigned calls;\n};\n",
         );
         let mut table = String::new();
-        for (index, (_, output, feeds)) in runes.iter().enumerate() {
+        for (
+            index,
+            Rune {
+                rune,
+                output,
+                feeds,
+                ..
+            },
+        ) in runes.iter().enumerate()
+        {
             // Each compiler in turn, and over the containments each rune with each.
             let compiler = &compilers[(index + turn) % compilers.len()];
-            let built = image(output, containment, compiler);
+            let built = image(rune, output, containment, compiler);
             fs::write(folder.join(format!("{index}.img")), built.bytes).unwrap();
-            let rune = Called { output, feeds };
+            let called = Called { output, feeds };
             let names = ["feeds", "tensors", "CALLS"];
-            let text = names.iter().fold(samples(rune), |text, name| {
+            let text = names.iter().fold(samples(called), |text, name| {
                 text.replace(name, &format!("{name}{index}"))
             });
             header.push_str(&text);
@@ -112,8 +139,14 @@ fn every_rune_gives_as_an_image_what_it_gives_at_three_places() {
         );
         let printed = metal::run(&program);
         let mut rest = printed.as_str();
-        for (path, output, feeds) in &runes {
-            let expected = engines::rounds(output, feeds, 2);
+        for Rune {
+            path,
+            rune,
+            output,
+            feeds,
+        } in &runes
+        {
+            let expected = engines::rounds(rune, feeds, 2);
             for place in 0..3 {
                 let what = format!("{} {containment:?}, place {place}", path.display());
                 let (rounds, after) = rest
@@ -149,11 +182,12 @@ fn every_rune_gives_as_an_image_what_it_gives_at_three_places() {
 
 #[test]
 fn the_same_rune_and_compiler_give_the_same_bytes() {
-    let output = gesture();
+    let path = root().join("examples/gesture/Runefile");
+    let (rune, output) = (compile(&path, Simd::On, false), device(&path));
     for compiler in compilers() {
         for containment in Containment::ALL {
             // Each is made in a folder of its own.
-            let [first, second] = [(); 2].map(|()| image(&output, containment, &compiler));
+            let [first, second] = [(); 2].map(|()| image(&rune, &output, containment, &compiler));
             assert_eq!(first.bytes, second.bytes);
             let view = ImageView::new(&first.bytes).unwrap();
             assert_eq!(view.containment(), containment);

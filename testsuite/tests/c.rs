@@ -7,17 +7,17 @@
     reason = "measurements are printed, and what is skipped is said"
 )]
 
-use std::time::Instant;
+use std::{fs, process::Command, time::Instant};
 
 use as_c::{CHECKED, Called, build, compile, feeds, folder, has, outcomes, run, runefiles};
 use rune_abi::Import;
 use rune_c::Mode;
-use rune_codegen::{Output, Simd};
+use rune_codegen::{Output, Simd, report::RegionKind};
 use rune_ir::graph::DataType;
 use rune_testsuite::{
     engines::{self, Feed, Outcome},
     overlay::Overlay,
-    root,
+    reference_models, root,
 };
 
 mod as_c;
@@ -33,12 +33,7 @@ const TOGETHER: usize = 24;
 fn checking() -> Vec<&'static str> {
     let mut clangs = ["clang-22", "clang-21", "clang-20", "clang-19", "clang-18"]
         .into_iter()
-        .filter(|name| {
-            std::process::Command::new(name)
-                .arg("--version")
-                .output()
-                .is_ok()
-        });
+        .filter(|name| Command::new(name).arg("--version").output().is_ok());
     let clang = clangs.next().unwrap_or("clang");
     ["gcc", clang]
         .into_iter()
@@ -54,21 +49,24 @@ fn every_rune_gives_as_c_what_it_gives() {
     }
     let (mut runes, mut calls) = (0, 0);
     for path in runefiles() {
-        for simd in [Simd::Off, Simd::On] {
-            let output = compile(&path, simd);
-            let feeds = feeds(&output, CALLS);
-            let expected = engines::run(&output, &feeds);
-            let modes: &[(Mode, &[&str])] = if simd == Simd::On {
-                &[
+        for simd in [Simd::Off, Simd::On, Simd::Dsp] {
+            // What is made for a device is C alone.
+            let distributed = if simd == Simd::Dsp { Simd::Off } else { simd };
+            let rune = compile(&path, distributed, false);
+            let feeds = feeds(&rune, CALLS);
+            let expected = engines::run(&rune, &feeds);
+            let output = compile(&path, simd, true);
+            let modes: &[(Mode, &[&str])] = match simd {
+                Simd::On | Simd::Relaxed => &[
                     (Mode::Bounds, CHECKED),
                     (Mode::Bounds, &["-O2", "-DRUNE_PLAIN"]),
-                ]
-            } else {
-                &[
+                ],
+                Simd::Off => &[
                     (Mode::Bounds, CHECKED),
                     (Mode::Mask, &["-O2"]),
                     (Mode::None, &["-O2"]),
-                ]
+                ],
+                Simd::Dsp => &[(Mode::Bounds, CHECKED)],
             };
             for (mode, flags) in modes {
                 // Both compilers check, and everyone compiles with the first.
@@ -95,6 +93,123 @@ fn every_rune_gives_as_c_what_it_gives() {
     println!("{runes} runes, {calls} calls");
 }
 
+/// What a device has no more of in RAM: a rune with a model of 22,606 weights, memory and stack of its code.
+const SMALL: u64 = 96 << 10;
+
+/// Weights, tables and multipliers stay in flash: memory is tensors, state, stack, and what the host is told of.
+#[test]
+fn constants_take_flash_and_no_memory() {
+    let mut sizes = 0;
+    for path in runefiles() {
+        let rune = compile(&path, Simd::Off, false);
+        let output = compile(&path, Simd::Off, true);
+        let report = &output.report;
+        let changing = [RegionKind::Stack, RegionKind::State, RegionKind::Arena];
+        for kind in changing {
+            assert_eq!(
+                report.region(kind),
+                rune.report.region(kind),
+                "{}",
+                path.display()
+            );
+        }
+        let changing: u32 = changing.iter().map(|kind| report.region(*kind)).sum();
+        assert_eq!(output.manifest.memory_bytes, changing + report.constant());
+        // What is constant and in memory belongs to blocks, or tells where tensors lie.
+        let lists = output.report.region(RegionKind::Constants);
+        assert!(
+            lists < 1024 || report.flash == 0,
+            "{}: {lists} bytes",
+            path.display()
+        );
+        sizes += report.flash;
+    }
+    assert!(sizes > 10_000, "{sizes}");
+}
+
+#[test]
+fn keyword_spotting_fits_96_kilobytes() {
+    let Some(models) = reference_models("keyword_spotting_fits_96_kilobytes") else {
+        return;
+    };
+    let model = fs::read(models.join("kws/kws_ref_model.tflite")).unwrap();
+    let world = Overlay::new(".").with("./model.tflite", model);
+    let text = b"FROM runicos/base\nCAPABILITY RAW x\nMODEL ./model.tflite m\nOUT SERIAL\nRUN x m serial\n";
+    let compile = |flash| {
+        let options = rune_codegen::Options {
+            simd: Simd::Off,
+            flash,
+            ..rune_codegen::Options::default()
+        };
+        let compiled = runec::compile("Runefile", "kws", text, &world, &options);
+        compiled.output.unwrap()
+    };
+    let (rune, output) = (compile(false), compile(true));
+    assert!(output.report.flash > 22_606);
+    assert!(output.manifest.memory_bytes + 22_606 < rune.manifest.memory_bytes);
+    if has("gcc") {
+        let feeds = feeds(&rune, 2);
+        let folder = folder("c-kws");
+        let called = Called {
+            output: &output,
+            feeds: &feeds,
+        };
+        let program = build(&folder, &[called], Mode::Bounds, "gcc", &["-O2"]);
+        let found = outcomes(&output, &run(&program, "kws")[0]);
+        assert_eq!(found, engines::run(&rune, &feeds));
+    }
+    if has("arm-none-eabi-gcc") {
+        let folder = folder("c-kws-device");
+        let options = rune_c::Options {
+            memory_bytes: Some(output.manifest.memory_bytes),
+            ..rune_c::Options::default()
+        };
+        let c = rune_c::emit(&output.wasm, &options).unwrap();
+        fs::write(folder.join("rune.c"), &c.source).unwrap();
+        fs::write(folder.join("rune.h"), &c.header).unwrap();
+        let done = Command::new("arm-none-eabi-gcc")
+            .args([
+                "-mcpu=cortex-m7",
+                "-mthumb",
+                "-mfpu=fpv5-d16",
+                "-mfloat-abi=hard",
+                "-std=c99",
+                "-O2",
+            ])
+            .args(["-ffp-contract=off", "-fstack-usage", "-c", "rune.c"])
+            .current_dir(&folder)
+            .status();
+        assert!(done.unwrap().success());
+        // None calls itself, so all functions together take no less than any way through them.
+        let usage = fs::read_to_string(folder.join("rune.su")).unwrap();
+        let frames = usage
+            .lines()
+            .map(|l| l.split('\t').nth(1).unwrap().parse::<u64>().unwrap());
+        let stack: u64 = frames.sum();
+        let size = Command::new("arm-none-eabi-size")
+            .arg("rune.o")
+            .current_dir(&folder)
+            .output()
+            .unwrap();
+        let size = String::from_utf8(size.stdout).unwrap();
+        let sections: Vec<u64> = size
+            .lines()
+            .nth(1)
+            .unwrap()
+            .split_whitespace()
+            .take(3)
+            .map(|word| word.parse().unwrap())
+            .collect();
+        let memory = u64::from(output.manifest.memory_bytes);
+        println!(
+            "kws: {memory} bytes of memory, at most {stack} of stack, {} of flash",
+            sections[0]
+        );
+        assert_eq!(sections[1..], [0, 0], "it has no variables: {size}");
+        assert!(memory + stack < SMALL, "{memory} + {stack}");
+    }
+}
+
 /// Time of one call as C and in wasmtime. Prints, and asserts nothing but that both ran.
 #[test]
 fn speed() {
@@ -107,7 +222,7 @@ fn speed() {
     );
     for name in ["sine/raw.Runefile", "gesture/Runefile"] {
         for simd in [Simd::Off, Simd::On] {
-            let output = compile(&root().join("examples").join(name), simd);
+            let output = compile(&root().join("examples").join(name), simd, false);
             let feeds = feeds(&output, 1);
             let native = [Mode::Bounds, Mode::None].map(|mode| {
                 let folder = folder("c-speed");

@@ -228,6 +228,55 @@ int main(void) {
 }
 
 #[test]
+fn bits() {
+    let mut random = Random(3);
+    let mut values: Vec<u64> = (0..64)
+        .flat_map(|bit| [1 << bit, u64::MAX << bit])
+        .collect();
+    values.push(0);
+    values.extend((0..300).map(|_| random.any_length()));
+    let mut program = String::from("#include \"metal.h\"\nstatic const uint64_t values[] = {\n");
+    let mut expected = String::new();
+    for (index, n) in values.iter().enumerate() {
+        let by = index as u32 % 64;
+        writeln!(program, "    {n}u,").unwrap();
+        writeln!(
+            expected,
+            "{} {} {} {} {} {} {:016x} {:016x} {:016x}",
+            n.leading_zeros(),
+            n.trailing_zeros(),
+            n.count_ones(),
+            (*n as u32).leading_zeros(),
+            (*n as u32).trailing_zeros(),
+            (*n as u32).count_ones(),
+            n << by,
+            n >> by,
+            *n as i64 >> by
+        )
+        .unwrap();
+    }
+    program.push_str(
+        r#"};
+int __clzdi2(uint64_t), __ctzdi2(uint64_t), __popcountdi2(uint64_t);
+int __clzsi2(uint32_t), __ctzsi2(uint32_t), __popcountsi2(uint32_t);
+uint64_t __aeabi_llsl(uint64_t, int), __aeabi_llsr(uint64_t, int), __aeabi_lasr(uint64_t, int);
+int main(void) {
+    for (unsigned i = 0; i < sizeof values / sizeof values[0]; i++) {
+        const uint64_t n = values[i];
+        const uint32_t w = (uint32_t)n;
+        const int by = (int)(i % 64);
+        printf("%d %d %d %d %d %d %016llx %016llx %016llx\n", __clzdi2(n), __ctzdi2(n), __popcountdi2(n), __clzsi2(w),
+            __ctzsi2(w), __popcountsi2(w), (unsigned long long)__aeabi_llsl(n, by), (unsigned long long)__aeabi_llsr(n, by),
+            (unsigned long long)__aeabi_lasr(n, by));
+    }
+    return 0;
+}
+"#,
+    );
+    each("bits", &program, &expected);
+}
+
+#[test]
 fn copies() {
     // Each length and alignment, also of what lies over itself, against loops; guards on both sides.
     let program = r#"#include "metal.h"

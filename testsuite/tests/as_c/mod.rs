@@ -44,10 +44,12 @@ pub(crate) fn runefiles() -> Vec<PathBuf> {
     cases("run").into_iter().chain(examples).collect()
 }
 
-pub(crate) fn compile(path: &Path, simd: Simd) -> Output {
+/// With `flash` the form that C is made of, where constants have a memory of their own.
+pub(crate) fn compile(path: &Path, simd: Simd, flash: bool) -> Output {
     let options = rune_codegen::Options {
         level: Level::O1,
         simd,
+        flash,
         ..rune_codegen::Options::default()
     };
     let compiled = engines::compile(path, &options);

@@ -10,8 +10,10 @@
     reason = "what is skipped is said, and what was compared counted"
 )]
 
+mod constants;
 mod edges;
 mod errors;
+mod intrinsics;
 mod machine;
 #[path = "../metal/mod.rs"]
 mod metal;
