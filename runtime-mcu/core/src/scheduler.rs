@@ -215,6 +215,11 @@ impl<E: Engine, C: Clock> Unit<E, C> {
         self.rune.manifest()
     }
 
+    /// Whether it is an image.
+    pub fn is_image(&self) -> bool {
+        self.rune.image().is_some()
+    }
+
     /// Bytes of the board's memory that are for it.
     pub fn memory_bytes(&self) -> u32 {
         self.rune.memory_bytes()

@@ -2,24 +2,32 @@
 
 use std::time::Instant;
 
-use rune_abi::CapabilityKind;
+use ed25519_compact::{KeyPair, Seed};
+use rune_abi::{
+    CapabilityKind,
+    image::{Containment, Target},
+};
+use rune_aot::Compiler;
 use rune_codegen::Options;
 use rune_runtime::{Limits, Read, Rune, SourceFlag};
 use rune_testsuite::{engines, root};
 use runec::Simd;
+use sha2::{Digest, Sha512};
 
 /// An application.
 pub(crate) struct App {
     pub(crate) name: &'static str,
     /// As a rune.
     pub(crate) rune: Vec<u8>,
+    /// As images: contained in each way, and signed with the key that the firmware has.
+    pub(crate) images: Vec<(Containment, Vec<u8>)>,
     /// One after the other, as the rune reads them; none where it reads random numbers.
     pub(crate) samples: Vec<u8>,
 }
 
 impl App {
     /// The example of this name.
-    pub(crate) fn new(name: &'static str, simd: bool) -> Self {
+    pub(crate) fn new(name: &'static str, simd: bool, compiler: &Compiler) -> Self {
         let folder = root().join("examples").join(name);
         let options = Options {
             simd: if simd { Simd::On } else { Simd::Off },
@@ -41,12 +49,28 @@ impl App {
                 .to_owned();
             samples(&rune, SourceFlag { kind, value })
         });
+        let images = Containment::ALL.map(|containment| {
+            let built = rune_aot::image(&rune, &rune, Target::CortexM7, containment, compiler);
+            let built = built.expect("an example becomes an image");
+            (containment, signed(built.bytes))
+        });
         Self {
             name,
             rune,
+            images: images.into(),
             samples: samples.unwrap_or_default(),
         }
     }
+}
+
+/// An image with the signature of class *native*, by the key whose seed is 32 bytes of 7. Others are as they are.
+fn signed(mut image: Vec<u8>) -> Vec<u8> {
+    let message = [&b"rune-sig-v1\0nati"[..], &Sha512::digest(&image)].concat();
+    let pair = KeyPair::from_seed(Seed::new([7; 32]));
+    let signature = pair.sk.sign(message, None);
+    image.extend_from_slice(&*pair.pk);
+    image.extend_from_slice(&*signature);
+    image
 }
 
 /// All samples that a file gives to the one capability of a rune.
