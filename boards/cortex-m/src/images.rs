@@ -9,7 +9,7 @@ use core::{
 };
 
 use rune_abi::{
-    Import, WasmFeatures,
+    WasmFeatures,
     image::{ImageView, Operation, Target, Trap, service},
 };
 use rune_core::{Checked, Engine, Host, Instance, Limits, StartError, Stop, Text};
@@ -79,6 +79,8 @@ pub struct Loaded<H> {
     control: u32,
     entry: u32,
     code: Range<u32>,
+    /// The services it may ask for, by their numbers.
+    imports: u32,
 }
 
 impl Engine for Images {
@@ -173,6 +175,7 @@ impl Images {
             control: if is_native { gate::PRIVILEGED } else { gate::UNPRIVILEGED },
             entry: place + image.entry() as u32 | 1,
             code: place + code.start as u32..place + code.end as u32,
+            imports: image.imports().fold(0, |all, import| all | 1 << service::of(import)),
         })
     }
 
@@ -238,8 +241,9 @@ impl<H: Host> Loaded<H> {
                 service::END => return Ok(call.arguments[0] as i32),
                 service::TRAP => return Err(self.trapped(&call)),
                 number => {
-                    let import = service::import(number);
-                    let Some(import) = import.filter(|import| self.asks_for(*import)) else {
+                    let may = self.imports.checked_shr(number.into()).unwrap_or(0) & 1 == 1;
+                    let import = service::import(number).filter(|_| may);
+                    let Some(import) = import else {
                         return Err(self.trap(Failure::OtherTrap, Some(call.place - 2)));
                     };
                     if operation == Operation::Init {
@@ -248,6 +252,9 @@ impl<H: Host> Loaded<H> {
                     // SAFETY: the image waits, and nobody else has a part of its memory.
                     let memory = unsafe { &mut *self.memory };
                     let answer = self.host.import(import, call.arguments, memory)?;
+                    if gate::is_late() {
+                        return Err(self.trap(Failure::Deadline, Some(call.place - 2)));
+                    }
                     // SAFETY: as above.
                     unsafe {
                         (*pass).stack = call.stack;
@@ -260,28 +267,25 @@ impl<H: Host> Loaded<H> {
         }
     }
 
-    /// Whether its header says that it may ask for it.
-    fn asks_for(&self, import: Import) -> bool {
-        self.image.imports().any(|asked| asked == import)
-    }
-
     /// What the processor has pushed, where it lies in the image's RAM.
-    fn pushed(&self, back: &Pass) -> Option<[u32; 8]> {
+    #[inline]
+    fn pushed(&self, back: &Pass) -> Option<&[u32; 8]> {
         const BYTES: u32 = 32;
         let is_within = back.stack >= self.used.start
             && back.stack <= self.used.end - BYTES
             && back.stack % 4 == 0;
         // SAFETY: it lies in RAM that is there, and the image waits.
-        is_within.then(|| unsafe { (back.stack as *const [u32; 8]).read() })
+        is_within.then(|| unsafe { &*(back.stack as *const [u32; 8]) })
     }
 
     /// What a supervisor call asks for; `None` where it does not come from the code of the image, or not as one can be
     /// answered.
+    #[inline]
     fn service(&self, back: &Pass) -> Option<Call> {
         /// Bits of xPSR: a word was left out to align the stack; the instruction was a part of an `it` block.
         const ALIGNED: u32 = 1 << 9;
         const IN_BLOCK: u32 = 0b11 << 25 | 0b11_1111 << 10;
-        let [r0, r1, r2, _, _, _, pc, xpsr] = self.pushed(back)?;
+        let &[r0, r1, r2, _, _, _, pc, xpsr] = self.pushed(back)?;
         let at = pc.wrapping_sub(2);
         if !self.code.contains(&at) || pc > self.code.end || xpsr & IN_BLOCK != 0 {
             return None;

@@ -170,10 +170,50 @@ fn slice(memory: &[u8], at: u64, len: u64) -> Option<&[u8]> {
 
 /// The number of four bytes.
 fn word(bytes: &[u8]) -> u32 {
-    bytes
-        .iter()
-        .rev()
-        .fold(0, |n, byte| n << 8 | u32::from(*byte))
+    bytes.first_chunk().map_or(0, |word| u32::from_le_bytes(*word))
+}
+
+/// An output, as far as the manifest would have to be read for it in every call.
+#[derive(Debug)]
+struct Known {
+    view: OutputView<'static>,
+    tensors: Box<[KnownTensor]>,
+}
+
+/// A tensor of an output.
+#[derive(Debug)]
+struct KnownTensor {
+    ty: TensorType,
+    /// Its bytes, where it has as many in every call and they are its elements.
+    bytes: Option<u32>,
+}
+
+impl KnownTensor {
+    fn new(ty: TensorType) -> Self {
+        let mut dims = ty.dims().iter();
+        let is_fixed = ty.element() != ElementType::Utf8 && dims.all(|d| matches!(d, Dim::Exact(_)));
+        Self {
+            ty,
+            bytes: is_fixed.then(|| ty.bytes()),
+        }
+    }
+
+    /// Its dimensions as they lie in the record at `at`, and its elements, where both are what they always are. Whatever
+    /// else is there is for [`tensor`] to judge.
+    fn fixed<'m>(&self, memory: &'m [u8], at: u64) -> Option<(&'m [u8], &'m [u8])> {
+        let bytes = self.bytes?;
+        let dims = self.ty.dims();
+        let rest = memory.get(usize::try_from(at).ok()?..)?;
+        let (head, rest) = rest.split_first_chunk::<12>()?;
+        let written = rest.get(..dims.len() * 4)?;
+        let is_same = word(&head[4..]) == bytes
+            && word(&head[8..]) as usize == dims.len()
+            && dims.iter().zip(written.chunks_exact(4)).all(|(dim, written)| {
+                matches!(dim, Dim::Exact(n) if *n == word(written))
+            });
+        let elements = memory.get(word(head) as usize..)?.get(..bytes as usize)?;
+        is_same.then_some((written, elements))
+    }
 }
 
 /// The records of one call, copied out of a rune's memory into memory of a size fixed when the rune was loaded.
@@ -185,11 +225,12 @@ pub(crate) struct Records {
     used: usize,
     /// Where the record of each output begins.
     begins: Box<[Option<usize>]>,
+    outputs: Box<[Known]>,
 }
 
 impl Records {
     /// Room for one record of each output, with so many bytes of strings together.
-    pub(crate) fn new(manifest: &ManifestView<'_>, text_bytes: u32) -> Self {
+    pub(crate) fn new(manifest: &ManifestView<'static>, text_bytes: u32) -> Self {
         let tensors = manifest.outputs.iter().flat_map(|o| o.tensors.iter());
         let room = tensors.map(|feed| {
             let words = feed.ty.dims().len() * 4;
@@ -199,10 +240,15 @@ impl Records {
                 words + feed.ty.bytes() as usize
             }
         });
+        let outputs = manifest.outputs.iter().map(|view| Known {
+            view,
+            tensors: view.tensors.iter().map(|f| KnownTensor::new(f.ty)).collect(),
+        });
         Self {
             bytes: vec![0; room.sum::<usize>() + text_bytes as usize].into(),
             used: 0,
             begins: vec![None; manifest.outputs.len()].into(),
+            outputs: outputs.collect(),
         }
     }
 
@@ -215,48 +261,86 @@ impl Records {
         self.begins.iter().all(Option::is_none)
     }
 
-    /// Copies the record at `at`; gives the bytes of its tensors.
-    pub(crate) fn take<'a>(
+    /// Copies the record at `at` for an output; gives the bytes of its tensors.
+    pub(crate) fn take(
         &mut self,
         memory: &[u8],
         index: u32,
-        output: &OutputView<'a>,
         at: u32,
-    ) -> Result<u64, Misuse<'a>> {
-        let misuse = |error| Misuse::Record(output.name, error);
-        let begin = self.begins.get_mut(index as usize);
-        let begin = begin.ok_or(Misuse::NoOutput(index))?;
+    ) -> Result<u64, Misuse<'static>> {
+        let Self {
+            bytes,
+            used,
+            begins,
+            outputs,
+        } = self;
+        let places = begins.get_mut(index as usize).zip(outputs.get(index as usize));
+        let (begin, output) = places.ok_or(Misuse::NoOutput(index))?;
+        let name = output.view.name;
         if begin.is_some() {
-            return Err(Misuse::WrittenTwice(output.name));
+            return Err(Misuse::WrittenTwice(name));
         }
-        *begin = Some(self.used);
+        *begin = Some(*used);
+        let mut room = Room { bytes, used };
         let (mut left, mut total) = (memory.len(), 0);
-        for tensor in tensors(memory, output.tensors.iter().map(|feed| feed.ty), at) {
-            let tensor = tensor.map_err(misuse)?;
-            for dim in tensor.dims() {
-                self.push(&dim.to_le_bytes()).map_err(misuse)?;
-            }
-            if tensor.element == ElementType::Utf8 {
-                for text in tensor.texts(&mut left) {
-                    let text = text.map_err(misuse)?.as_bytes();
-                    self.push(&(text.len() as u32).to_le_bytes())
-                        .map_err(misuse)?;
-                    self.push(text).map_err(misuse)?;
-                    total += text.len() as u64;
+        let mut at = u64::from(at);
+        for known in &output.tensors {
+            let taken = match known.fixed(memory, at) {
+                Some((dims, elements)) => {
+                    at += 12 + dims.len() as u64;
+                    let taken = room.push(dims).and_then(|()| room.push(elements));
+                    taken.map(|()| elements.len() as u64)
                 }
-            } else {
-                self.push(tensor.bytes).map_err(misuse)?;
-                total += tensor.bytes.len() as u64;
+                None => room.tensor(memory, known.ty, &mut at, &mut left),
+            };
+            match taken {
+                Ok(bytes) => total += bytes,
+                Err(error) => return Err(Misuse::Record(name, error)),
             }
+        }
+        Ok(total)
+    }
+}
+
+/// Where records are copied to.
+struct Room<'r> {
+    bytes: &'r mut [u8],
+    used: &'r mut usize,
+}
+
+impl Room<'_> {
+    /// Copies a tensor whatever it is, whose description lies at `at`, which goes behind it; gives its bytes.
+    #[inline(never)]
+    fn tensor(
+        &mut self,
+        memory: &[u8],
+        ty: TensorType,
+        at: &mut u64,
+        left: &mut usize,
+    ) -> Result<u64, RecordError> {
+        let tensor = tensor(memory, ty, at)?;
+        for dim in tensor.dims() {
+            self.push(&dim.to_le_bytes())?;
+        }
+        if tensor.element != ElementType::Utf8 {
+            self.push(tensor.bytes)?;
+            return Ok(tensor.bytes.len() as u64);
+        }
+        let mut total = 0;
+        for text in tensor.texts(left) {
+            let text = text?.as_bytes();
+            self.push(&(text.len() as u32).to_le_bytes())?;
+            self.push(text)?;
+            total += text.len() as u64;
         }
         Ok(total)
     }
 
     fn push(&mut self, bytes: &[u8]) -> Result<(), RecordError> {
-        let end = self.used + bytes.len();
-        let room = self.bytes.get_mut(self.used..end);
+        let end = *self.used + bytes.len();
+        let room = self.bytes.get_mut(*self.used..end);
         room.ok_or(RecordError::TooLarge)?.copy_from_slice(bytes);
-        self.used = end;
+        *self.used = end;
         Ok(())
     }
 }
@@ -315,20 +399,20 @@ impl<'a> Written<'a> {
     /// The outputs that it wrote to, in the order of the manifest: each with its index.
     pub fn outputs(&self) -> impl Iterator<Item = (usize, OutputView<'static>)> {
         let begins = self.records.begins.iter();
-        let outputs = self.manifest.outputs.iter().zip(begins).enumerate();
-        outputs.filter_map(|(index, (output, begin))| begin.map(|_| (index, output)))
+        let outputs = self.records.outputs.iter().zip(begins).enumerate();
+        outputs.filter_map(|(index, (output, begin))| begin.map(|_| (index, output.view)))
     }
 
     /// The tensors of the record of an output, in the order of the manifest; none where it has no record.
     pub fn tensors(&self, index: usize) -> impl Iterator<Item = Tensor<'a>> {
         let begin = self.records.begins.get(index).copied().flatten();
-        let output = begin.and_then(|_| self.manifest.outputs.get(index));
-        let feeds = output.into_iter().flat_map(|output| output.tensors.iter());
+        let output = begin.and_then(|_| self.records.outputs.get(index));
+        let tensors = output.map_or(&[][..], |output| &output.tensors);
         let mut rest = &self.records.bytes[begin.unwrap_or(0)..];
-        feeds.map(move |feed| {
-            let element = feed.ty.element();
+        tensors.iter().map(move |KnownTensor { ty, .. }| {
+            let element = ty.element();
             let dims;
-            (dims, rest) = rest.split_at(feed.ty.dims().len() * 4);
+            (dims, rest) = rest.split_at(ty.dims().len() * 4);
             let count: u32 = dims.chunks_exact(4).map(word).product();
             let elements;
             if element == ElementType::Utf8 {

@@ -154,8 +154,8 @@ pub struct Unit<E: Engine, C: Clock> {
     phase: Phase,
     backoff: Backoff,
     /// When it is called next, or started anew.
-    due: Duration,
-    started: Duration,
+    due_ns: u64,
+    started_ns: u64,
     triggers: u32,
     error: Option<Failed>,
 }
@@ -192,8 +192,8 @@ impl<E: Engine, C: Clock> Unit<E, C> {
         );
         saga.memory(rune.memory_bytes().into());
         let records = Records::new(&manifest, policy.text_bytes);
-        let calls = Calls::new(clock, manifest, Box::default(), records, saga);
-        let now = Duration::from_nanos(now_ns);
+        let is_timed = rune.image().is_some();
+        let calls = Calls::new(clock, manifest, Box::default(), records, saga, is_timed);
         Box::new(Self {
             serial,
             rune,
@@ -203,8 +203,8 @@ impl<E: Engine, C: Clock> Unit<E, C> {
             state: State::Resting(Box::new(calls)),
             phase: Phase::Waiting,
             backoff: Backoff::new(),
-            due: now,
-            started: now,
+            due_ns: now_ns,
+            started_ns: now_ns,
             triggers: 0,
             error: None,
         })
@@ -297,8 +297,8 @@ impl<E: Engine, C: Clock> Unit<E, C> {
         match engine.start(&self.rune, &self.limits(), calls) {
             Ok(instance) => {
                 self.state = State::Live(instance);
-                self.started = Duration::from_nanos(board.clock().now_ns());
-                self.due = self.started;
+                self.started_ns = board.clock().now_ns();
+                self.due_ns = self.started_ns;
                 self.phase = Phase::Running;
                 Ok(())
             }
@@ -311,38 +311,44 @@ impl<E: Engine, C: Clock> Unit<E, C> {
     }
 
     /// It failed, and is started anew after a while.
-    fn fail(&mut self, failed: Failed, now: Duration, board: &mut impl Board) {
-        let wait = self.backoff.failed(now.saturating_sub(self.started));
+    #[cold]
+    fn fail(&mut self, failed: Failed, now_ns: u64, board: &mut impl Board) {
+        let ran = now_ns.saturating_sub(self.started_ns);
+        let wait = self.backoff.failed(Duration::from_nanos(ran));
         let line = Text::<200>::of(format_args!("{failed}; it is started anew in {wait:?}"));
         board.say(1, self.rune.manifest().name, line.as_str());
         self.error = Some(failed);
-        self.due = now + wait;
+        self.due_ns = now_ns.saturating_add(nanoseconds(wait));
         self.rest(Phase::Waiting);
     }
 
     /// Whether it is to be called, or started anew, now.
-    fn is_due(&mut self, now: Duration) -> bool {
+    fn is_due(&mut self, now_ns: u64) -> bool {
         match (self.phase, self.policy.schedule) {
             (Phase::Stopped | Phase::Ended, _) => false,
-            (Phase::Waiting, _) | (Phase::Running, Schedule::Every(_)) => now >= self.due,
+            (Phase::Waiting, _) | (Phase::Running, Schedule::Every(_)) => now_ns >= self.due_ns,
             (Phase::Running, Schedule::Trigger) => self.triggers > 0,
             (Phase::Running, Schedule::Input) => {
-                let now_ns = nanoseconds(now);
                 let mut sources = self.calls().sources.iter_mut();
                 sources.all(|source| source.is_ready(now_ns))
             }
         }
     }
 
-    /// One call.
-    fn call(&mut self, board: &mut impl Board<Clock = C>) -> Result<Option<Outcome>, CallError> {
+    /// One call, which begins now.
+    fn call(
+        &mut self,
+        now_ns: u64,
+        board: &mut impl Board<Clock = C>,
+    ) -> Result<Option<Outcome>, CallError> {
         let State::Live(instance) = &mut self.state else {
             unreachable!("a rune that runs has an instance");
         };
-        instance.host_mut().begin(self.policy.call_ns);
+        instance.host_mut().begin(now_ns, self.policy.call_ns);
         let returned = instance.call();
         let calls = instance.host_mut();
-        let result = calls.end(returned);
+        let now_ns = calls.clock.now_ns();
+        let result = calls.end(returned, now_ns);
         for (level, line) in calls.log.lines() {
             board.say(level, calls.manifest.name, line);
         }
@@ -358,30 +364,37 @@ impl<E: Engine, C: Clock> Unit<E, C> {
     }
 
     /// One turn of a rune that is due, at its place.
-    fn turn(&mut self, place: usize, now: Duration, engine: &E, board: &mut impl Board<Clock = C>) {
+    fn turn(&mut self, place: usize, now_ns: u64, engine: &E, board: &mut impl Board<Clock = C>) {
         if self.phase == Phase::Waiting {
             if !board.starts(place, self.rune.manifest(), &self.digest) {
                 return self.rest(Phase::Stopped);
             }
             if let Err(failed) = self.start(engine, board) {
-                self.fail(failed, now, board);
+                self.fail(failed, now_ns, board);
             }
             return;
         }
         self.triggers = self.triggers.saturating_sub(1);
-        let result = self.call(board);
-        let after = Duration::from_nanos(board.clock().now_ns());
-        match result {
+        match self.call(now_ns, board) {
             Ok(Some(_)) => {
-                if let Some((step, missed)) =
-                    self.policy.schedule.step(after.saturating_sub(self.due))
-                {
-                    self.due += step;
-                    self.calls().saga.overran(missed);
+                if let Schedule::Every(_) = self.policy.schedule {
+                    self.step(board.clock().now_ns());
                 }
             }
             Ok(None) => self.rest(Phase::Ended),
-            Err(error) => self.fail(Failed::Call(error), after, board),
+            Err(error) => {
+                let after_ns = board.clock().now_ns();
+                self.fail(Failed::Call(error), after_ns, board);
+            }
+        }
+    }
+
+    /// The next call of those at equal distances.
+    fn step(&mut self, now_ns: u64) {
+        let since_due = Duration::from_nanos(now_ns.saturating_sub(self.due_ns));
+        if let Some((step, missed)) = self.policy.schedule.step(since_due) {
+            self.due_ns = self.due_ns.saturating_add(nanoseconds(step));
+            self.calls().saga.overran(missed);
         }
     }
 }
@@ -436,12 +449,12 @@ impl<E: Engine, B: Board, const RUNES: usize> Scheduler<E, B, RUNES> {
         }
         self.serial = self.serial.wrapping_add(1);
         let clock = self.board.clock();
-        let now = Duration::from_nanos(clock.now_ns());
+        let now_ns = clock.now_ns();
         let mut unit = Unit::new(self.serial, rune, digest, policy, grant, clock);
         match unit.start(&self.engine, &mut self.board) {
             Ok(()) => {}
             Err(Failed::Start(error)) => return Err(AddError::Start(error)),
-            Err(failed) => unit.fail(failed, now, &mut self.board),
+            Err(failed) => unit.fail(failed, now_ns, &mut self.board),
         }
         self.units[place] = Some(unit);
         Ok(Id {
@@ -468,28 +481,28 @@ impl<E: Engine, B: Board, const RUNES: usize> Scheduler<E, B, RUNES> {
 
     /// Calls a rune by another schedule from now on; false where there is none.
     pub fn reschedule(&mut self, id: Id, schedule: Schedule) -> bool {
-        let now = Duration::from_nanos(self.board.clock().now_ns());
+        let now_ns = self.board.clock().now_ns();
         let Some(unit) = self.unit_mut(id) else {
             return false;
         };
         unit.policy.schedule = schedule;
         unit.triggers = 0;
         if unit.phase == Phase::Running {
-            unit.due = now;
+            unit.due_ns = now_ns;
         }
         true
     }
 
     /// Stops a rune, or lets it go on from its start; false where there is none.
     pub fn want(&mut self, id: Id, is_wanted: bool) -> bool {
-        let now = Duration::from_nanos(self.board.clock().now_ns());
+        let now_ns = self.board.clock().now_ns();
         let Some(unit) = self.unit_mut(id) else {
             return false;
         };
         match (is_wanted, unit.phase) {
             (false, _) => unit.rest(Phase::Stopped),
             (true, Phase::Stopped | Phase::Ended) => {
-                unit.due = now;
+                unit.due_ns = now_ns;
                 unit.phase = Phase::Waiting;
             }
             (true, Phase::Running | Phase::Waiting) => {}
@@ -506,12 +519,12 @@ impl<E: Engine, B: Board, const RUNES: usize> Scheduler<E, B, RUNES> {
             units,
             ..
         } = self;
-        let mut next: Option<Duration> = None;
+        let mut next: Option<u64> = None;
         let places = units.iter_mut().enumerate();
         for (place, unit) in places.filter_map(|(place, unit)| Some((place, unit.as_mut()?))) {
-            let now = Duration::from_nanos(board.clock().now_ns());
-            if unit.is_due(now) {
-                unit.turn(place, now, engine, board);
+            let now_ns = board.clock().now_ns();
+            if unit.is_due(now_ns) {
+                unit.turn(place, now_ns, engine, board);
             }
             let is_timed = match unit.phase {
                 Phase::Waiting => true,
@@ -519,13 +532,13 @@ impl<E: Engine, B: Board, const RUNES: usize> Scheduler<E, B, RUNES> {
                 Phase::Stopped | Phase::Ended => false,
             };
             if is_timed {
-                next = Some(next.map_or(unit.due, |next| next.min(unit.due)));
+                next = Some(next.map_or(unit.due_ns, |next| next.min(unit.due_ns)));
             }
         }
         if board.poll_links() {
             board.feed_watchdog(Progress(()));
         }
-        next.map(nanoseconds)
+        next
     }
 
     /// A rune.
