@@ -1,6 +1,7 @@
 //! Makes the module's parts: every index and address final, every body written.
 
 use rune_abi::{Import, WasmFeatures, export};
+use rune_c::Intrinsic;
 use rune_ir::{
     check::Verified,
     object::{FunctionType, Machine},
@@ -8,12 +9,14 @@ use rune_ir::{
 use wasm_encoder::{Function, Instruction};
 
 use crate::{
+    Options,
     call::{self, Names},
     encode::{Sections, encode},
     features,
     graph::Graph,
     link::{Bases, Selection},
     memory::Memory,
+    nest::{Links, Place},
     plan::Plan,
     program::{Action, Program},
     report::{self, Finished, Report},
@@ -43,13 +46,14 @@ pub(crate) fn module(
     verified: &Verified,
     selection: &Selection,
     plan: &Plan,
-    marks: bool,
+    options: &Options,
     manifest: &mut rune_abi::Manifest,
 ) -> Result<(Vec<u8>, Report), String> {
     let signature = |params: usize, results: usize| FunctionType {
         params: vec![Machine::I32; params],
         results: vec![Machine::I32; results],
     };
+    let marks = options.marks;
     let imports = imports(program, marks);
     let mut types = Types::default();
     let import_types: Vec<u32> = imports
@@ -59,12 +63,26 @@ pub(crate) fn module(
     let getter = types.index(&signature(0, 1));
     let action = types.index(&signature(0, 0));
 
-    // Functions: imports, `_manifest`, `_call`, `_reset`, kernels, blocks.
+    // Functions: imports, `_manifest`, `_call`, `_reset`, intrinsics, kernels, blocks.
     let manifest_function = imports.len() as u32;
     let call_function = manifest_function + 1;
     let has_state = plan.state_bytes > 0;
     let reset_function = call_function + 1;
-    let first_kernel = reset_function + u32::from(has_state);
+    let first_intrinsic = reset_function + u32::from(has_state);
+    let uses_intrinsics = program
+        .steps
+        .iter()
+        .any(|s| matches!(&s.action, Action::Kernel(kernel) if kernel.has_intrinsics()));
+    let intrinsics: &[Intrinsic] = if uses_intrinsics {
+        &Intrinsic::ALL
+    } else {
+        &[]
+    };
+    let intrinsic_types: Vec<u32> = intrinsics
+        .iter()
+        .map(|i| types.index(&signature(i.operands(), 1)))
+        .collect();
+    let first_kernel = first_intrinsic + intrinsics.len() as u32;
     let kernels: Vec<usize> = program
         .steps
         .iter()
@@ -101,6 +119,12 @@ pub(crate) fn module(
             memory.put(plan.address(*id), data);
         }
     }
+    let mut flash = Memory::new(plan.flash_bytes);
+    for id in &plan.flash {
+        if let Some(data) = &program.buffers[*id].data {
+            flash.put(plan.place(*id).address, data);
+        }
+    }
     descriptors(program, plan, &mut memory);
     let mut state = linked.state.clone();
     state.resize(plan.state_bytes as usize, 0);
@@ -110,7 +134,20 @@ pub(crate) fn module(
             state[at..at + initial.len()].copy_from_slice(initial);
         }
     }
-    let initial_state = memory.state(plan, &state);
+    let initial_state = state.iter().any(|b| *b != 0).then(|| {
+        memory.put(plan.state, &state);
+        // For `_reset`, which is ours.
+        let (number, behind) = if options.flash {
+            (1, &mut flash)
+        } else {
+            (0, &mut memory)
+        };
+        behind.end = behind.end.next_multiple_of(4);
+        Place {
+            memory: number,
+            address: behind.append(&state),
+        }
+    });
 
     let body = call::body(
         program,
@@ -138,9 +175,14 @@ pub(crate) fn module(
     if has_state {
         bodies.push(reset(plan.state, plan.state_bytes, initial_state).into_raw_body());
     }
+    bodies.extend(intrinsics.iter().map(|i| i.body().to_vec()));
+    let links = Links {
+        place: &|buffer| plan.place(buffer),
+        intrinsics: first_intrinsic,
+    };
     for step in &kernels {
         if let Action::Kernel(kernel) = &program.steps[*step].action {
-            bodies.push(kernel.body(&|b| plan.address(b)));
+            bodies.push(kernel.body(&links));
         }
     }
     bodies.extend(linked.functions.iter().map(|f| f.body.clone()));
@@ -169,6 +211,7 @@ pub(crate) fn module(
 
     let mut functions: Vec<u32> = vec![getter, getter];
     functions.extend(has_state.then_some(action));
+    functions.extend(intrinsic_types);
     functions.extend(kernels.iter().map(|_| action));
     functions.extend(linked_types);
     let mut exports = vec![
@@ -184,10 +227,11 @@ pub(crate) fn module(
         plan,
         &Finished {
             bodies: &bodies.iter().map(|b| b.len() as u32).collect::<Vec<_>>(),
-            entries: exports.len(),
+            entries: exports.len() + intrinsics.len(),
             kernels: &kernels,
             tables_end,
             memory_bytes: manifest.memory_bytes,
+            flash_bytes: flash.end,
         },
     );
     let graph = Graph::new(verified, &manifest.models, &report).to_string();
@@ -197,10 +241,18 @@ pub(crate) fn module(
         functions: &functions,
         table: &linked.table,
         memory_bytes: manifest.memory_bytes,
+        flash_bytes: options.flash.then_some(flash.end),
         stack_top: selection.uses_stack().then(|| plan.stack_top()),
         exports: &exports,
         bodies: &bodies,
         data: &memory.segments(),
+        flash: &flash.segments(),
+        intrinsics: &intrinsics
+            .iter()
+            .zip(first_intrinsic..)
+            .map(|(intrinsic, function)| format!("{} {function}\n", intrinsic.name()))
+            .collect::<Vec<_>>()
+            .concat(),
         manifest: &manifest_bytes,
         graph: &graph,
     });
@@ -305,14 +357,14 @@ fn bytes(words: impl Iterator<Item = u32>) -> Vec<u8> {
 }
 
 /// The body of `_reset`: state back to its first value, which lies at `from` unless it is all zero.
-fn reset(state: u32, bytes: u32, from: Option<u32>) -> Function {
+fn reset(state: u32, bytes: u32, from: Option<Place>) -> Function {
     let mut function = Function::new([]);
     function.instruction(&Instruction::I32Const(state.cast_signed()));
     if let Some(from) = from {
-        function.instruction(&Instruction::I32Const(from.cast_signed()));
+        function.instruction(&Instruction::I32Const(from.address.cast_signed()));
         function.instruction(&Instruction::I32Const(bytes.cast_signed()));
         function.instruction(&Instruction::MemoryCopy {
-            src_mem: 0,
+            src_mem: from.memory,
             dst_mem: 0,
         });
     } else {

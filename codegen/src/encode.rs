@@ -26,6 +26,8 @@ pub(crate) struct Sections<'a> {
     pub(crate) table: &'a [u32],
     /// Bytes of memory in use.
     pub(crate) memory_bytes: u32,
+    /// Bytes of the second memory, if there is one.
+    pub(crate) flash_bytes: Option<u32>,
     /// First value of the stack pointer, which is global 0 where there is one.
     pub(crate) stack_top: Option<u32>,
     /// Exported functions by name; the memory is exported too.
@@ -34,6 +36,10 @@ pub(crate) struct Sections<'a> {
     pub(crate) bodies: &'a [Vec<u8>],
     /// First contents of memory.
     pub(crate) data: &'a [(u32, Vec<u8>)],
+    /// Contents of the second memory.
+    pub(crate) flash: &'a [(u32, Vec<u8>)],
+    /// The custom section that names the functions of intrinsics; none if it is empty.
+    pub(crate) intrinsics: &'a str,
     /// The custom section with the manifest.
     pub(crate) manifest: &'a [u8],
     /// The custom section with the typed pipeline.
@@ -66,7 +72,7 @@ pub(crate) fn encode(sections: &Sections<'_>) -> Vec<u8> {
     if !sections.table.is_empty() {
         module.section(&table(sections.table.len() as u32 + FIRST_SLOT));
     }
-    module.section(&memory(sections.memory_bytes));
+    module.section(&memories(sections.memory_bytes, sections.flash_bytes));
     if let Some(top) = sections.stack_top {
         module.section(&stack_pointer(top));
     }
@@ -84,7 +90,13 @@ pub(crate) fn encode(sections: &Sections<'_>) -> Vec<u8> {
     }
     // The large sections are made one after the other, so that they do not take memory at the same time.
     module.section(&code(sections.bodies));
-    module.section(&data(sections.data));
+    module.section(&data(&[sections.data, sections.flash]));
+    if !sections.intrinsics.is_empty() {
+        module.section(&CustomSection {
+            name: rune_c::INTRINSICS.into(),
+            data: sections.intrinsics.as_bytes().into(),
+        });
+    }
     for (name, bytes) in [
         (section::MANIFEST, sections.manifest),
         (section::GRAPH, sections.graph.as_bytes()),
@@ -105,11 +117,14 @@ fn code(bodies: &[Vec<u8>]) -> CodeSection {
     code
 }
 
-fn data(segments: &[(u32, Vec<u8>)]) -> DataSection {
+/// The contents of each memory.
+fn data(memories: &[&[(u32, Vec<u8>)]]) -> DataSection {
     let mut data = DataSection::new();
-    for (address, bytes) in segments {
-        let address = ConstExpr::i32_const(address.cast_signed());
-        data.active(0, &address, bytes.iter().copied());
+    for (index, segments) in (0..).zip(memories) {
+        for (address, bytes) in *segments {
+            let address = ConstExpr::i32_const(address.cast_signed());
+            data.active(index, &address, bytes.iter().copied());
+        }
     }
     data
 }
@@ -126,8 +141,8 @@ fn table(slots: u32) -> TableSection {
     tables
 }
 
-/// One memory that neither grows nor has to.
-fn memory(bytes: u32) -> MemorySection {
+/// A memory that neither grows nor has to, and one of constants, whose pages are bytes.
+fn memories(bytes: u32, flash: Option<u32>) -> MemorySection {
     let pages = u64::from(bytes).div_ceil(PAGE).max(1);
     let mut memories = MemorySection::new();
     memories.memory(MemoryType {
@@ -137,6 +152,15 @@ fn memory(bytes: u32) -> MemorySection {
         shared: false,
         page_size_log2: None,
     });
+    if let Some(bytes) = flash {
+        memories.memory(MemoryType {
+            minimum: bytes.into(),
+            maximum: Some(bytes.into()),
+            memory64: false,
+            shared: false,
+            page_size_log2: Some(0),
+        });
+    }
     memories
 }
 

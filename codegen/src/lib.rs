@@ -61,6 +61,9 @@ pub struct Options {
     pub marks: bool,
     /// Whether the steps and loop nests are wanted as text.
     pub text: bool,
+    /// Whether constants that only kernels read get a memory of their own, the module's second, which may lie in
+    /// flash: for the translation to C. Such a module is no rune, as those have one memory.
+    pub flash: bool,
 }
 
 impl Default for Options {
@@ -71,6 +74,7 @@ impl Default for Options {
             bases: Vec::new(),
             marks: false,
             text: false,
+            flash: false,
         }
     }
 }
@@ -99,15 +103,15 @@ pub fn compile(verified: &Verified, options: &Options) -> Result<Output, Box<Dia
     let selection = link::select(&requests(&program.blocks, &program.steps, verified))
         .map_err(|error| blame(verified, &program, &error))?;
     let whole = verified.pipeline().whole;
-    let plan = plan::plan(&program, selection.stack_bytes(), selection.state_bytes())
-        .ok_or_else(|| too_large(whole))?;
+    let needs = (selection.stack_bytes(), selection.state_bytes());
+    let plan = plan::plan(&program, needs, options.flash).ok_or_else(|| too_large(whole))?;
     share::settle(&mut program.steps, &plan);
     let (wasm, report) = emit::module(
         &program,
         verified,
         &selection,
         &plan,
-        options.marks,
+        options,
         &mut manifest,
     )
     .map_err(|reason| Box::new(Diagnostic::new(Code::TooLarge, whole, reason)))?;

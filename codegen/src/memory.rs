@@ -1,11 +1,9 @@
 //! The first contents of a rune's memory, as data segments.
 
-use crate::plan::Plan;
-
 /// Zeros between two pieces of data that cost more than starting a segment anew.
 const GAP: usize = 16;
 
-/// The first contents of memory.
+/// The first contents of a memory.
 pub(crate) struct Memory {
     pieces: Vec<(u32, Vec<u8>)>,
     /// One past the last byte that has a use.
@@ -31,16 +29,6 @@ impl Memory {
         let at = self.end;
         self.put(at, bytes);
         at
-    }
-
-    /// Puts the first value of state in its place and, unless it is all zero, behind everything for `_reset`.
-    pub(crate) fn state(&mut self, plan: &Plan, state: &[u8]) -> Option<u32> {
-        if state.iter().all(|b| *b == 0) {
-            return None;
-        }
-        self.put(plan.state, state);
-        self.end = self.end.next_multiple_of(4);
-        Some(self.append(state))
     }
 
     /// Segments by rising address, without long runs of zeros: memory is zero from the start.

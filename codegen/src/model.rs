@@ -11,7 +11,7 @@ use rune_ir::{
 use crate::{
     Options,
     kernels::{self, Compiled, Unsupported},
-    nest::{Buffer, BufferId},
+    nest::{Buffer, BufferId, Links},
     passes,
     plan::{self, Plan},
     program::{Action, Port, Program, Step},
@@ -91,7 +91,7 @@ pub fn footprint(graph: &Graph, options: &Options) -> Result<Footprint, Unsuppor
         operator: "the model",
         reason: "it needs more than 2 GiB of memory".to_owned(),
     };
-    let plan = plan::plan(&program, 0, 0).ok_or_else(too_large)?;
+    let plan = plan::plan(&program, (0, 0), false).ok_or_else(too_large)?;
     share::settle(&mut program.steps, &plan);
     Ok(measure(&program, &plan, steps))
 }
@@ -165,10 +165,12 @@ fn measure(program: &Program, plan: &Plan, steps: Vec<String>) -> Footprint {
         is_input: inputs.contains(id),
         is_output: outputs.contains(id),
     });
+    let links = Links {
+        place: &|buffer| plan.place(buffer),
+        intrinsics: 0,
+    };
     let code = program.steps.iter().map(|step| match &step.action {
-        Action::Kernel(kernel) if !kernel.is_empty() => {
-            kernel.body(&|b| plan.address(b)).len() as u64
-        }
+        Action::Kernel(kernel) if !kernel.is_empty() => kernel.body(&links).len() as u64,
         Action::Kernel(_) | Action::Read { .. } | Action::Block(_) | Action::Write { .. } => 0,
     });
     let is_gone = |s: &&Step| matches!(&s.action, Action::Kernel(kernel) if kernel.is_empty());

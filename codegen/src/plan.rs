@@ -9,8 +9,8 @@ use rune_ir::{
 };
 
 use crate::{
-    nest::{Buffer, BufferId},
-    program::{Action, BlockCall, Port, Program},
+    nest::{Buffer, BufferId, Place, Role},
+    program::{Action, BlockCall, Port, Program, Step},
     share,
 };
 
@@ -41,8 +41,14 @@ pub(crate) struct Plan {
     pub(crate) readonly: u32,
     /// Address of every buffer.
     address: Side<Buffer, u32>,
+    /// Whether that is an address of the second memory.
+    is_flash: Side<Buffer, bool>,
     /// The read-only buffers, by address.
     pub(crate) constants: Vec<BufferId>,
+    /// The read-only buffers of the second memory, by address.
+    pub(crate) flash: Vec<BufferId>,
+    /// Bytes of the second memory.
+    pub(crate) flash_bytes: u32,
 }
 
 impl Plan {
@@ -51,14 +57,28 @@ impl Plan {
         self.stack_top
     }
 
-    /// The address of a buffer.
+    /// The address of a buffer in the rune's memory.
     pub(crate) fn address(&self, buffer: BufferId) -> u32 {
+        debug_assert!(!self.is_flash[buffer], "it is in the rune's memory");
         self.address[buffer]
+    }
+
+    /// Where a kernel finds a buffer.
+    pub(crate) fn place(&self, buffer: BufferId) -> Place {
+        Place {
+            memory: self.is_flash[buffer].into(),
+            address: self.address[buffer],
+        }
     }
 }
 
-/// Lays out a program whose blocks need this much stack and state; `None` if it does not fit in 31 bits.
-pub(crate) fn plan(program: &Program, stack_bytes: u32, state_bytes: u32) -> Option<Plan> {
+/// Lays out a program whose blocks need this much stack and state; `None` if it does not fit in 31 bits. With `flash`,
+/// constants that kernels alone read are in a second memory.
+pub(crate) fn plan(
+    program: &Program,
+    (stack_bytes, state_bytes): (u32, u32),
+    flash: bool,
+) -> Option<Plan> {
     let state = u64::from(stack_bytes).next_multiple_of(REGION);
     let mut address = Side::filled(&program.buffers, 0u32);
     let kept: Vec<BufferId> = program
@@ -83,16 +103,32 @@ pub(crate) fn plan(program: &Program, stack_bytes: u32, state_bytes: u32) -> Opt
     let mut constants: Vec<BufferId> = constants(program);
     // The strictest alignment first, so that nothing is lost between; otherwise in the order made.
     constants.sort_by_key(|id| (std::cmp::Reverse(program.buffers[*id].align), id.index()));
-    let constants_at = (arena + layout.bytes).next_multiple_of(REGION);
-    let mut next = constants_at;
-    for id in &constants {
-        let buffer = &program.buffers[*id];
-        next = next.next_multiple_of(u64::from(buffer.align));
-        address[*id] = u32::try_from(next).ok()?;
-        next += u64::from(buffer.bytes);
+    let in_flash: Vec<BufferId> = if flash {
+        let escaped = escaped(program);
+        constants
+            .extract_if(.., |id| !escaped.contains(id))
+            .collect()
+    } else {
+        Vec::new()
+    };
+    let mut is_flash = Side::filled(&program.buffers, false);
+    for id in &in_flash {
+        is_flash[*id] = true;
     }
-    let readonly = next.next_multiple_of(REGION);
-    (readonly < 1 << 31).then_some(Plan {
+    let constants_at = (arena + layout.bytes).next_multiple_of(REGION);
+    let mut put = |ids: &[BufferId], start: u64| {
+        let mut next = start;
+        for id in ids {
+            let buffer = &program.buffers[*id];
+            next = next.next_multiple_of(u64::from(buffer.align));
+            address[*id] = u32::try_from(next).ok()?;
+            next += u64::from(buffer.bytes);
+        }
+        Some(next.next_multiple_of(REGION))
+    };
+    let flash_bytes = put(&in_flash, 0)?;
+    let readonly = put(&constants, constants_at)?;
+    (readonly < 1 << 31 && flash_bytes < 1 << 31).then_some(Plan {
         stack_top: state as u32,
         state: state as u32,
         state_bytes: (state_end - state) as u32,
@@ -104,8 +140,25 @@ pub(crate) fn plan(program: &Program, stack_bytes: u32, state_bytes: u32) -> Opt
         constants_at: constants_at as u32,
         readonly: readonly as u32,
         address,
+        is_flash,
         constants,
+        flash: in_flash,
+        flash_bytes: flash_bytes as u32,
     })
+}
+
+/// The buffers that not only kernels read: blocks, and hosts, get addresses, and those are of the rune's memory.
+fn escaped(program: &Program) -> BTreeSet<BufferId> {
+    let escape = |step: &Step| match &step.action {
+        Action::Kernel(kernel) => {
+            // A kernel that would write to a constant, which none does, needs memory for it.
+            let operands = kernel.operands().iter();
+            let written = operands.filter(|o| o.role != Role::Read);
+            written.map(|o| o.buffer).collect()
+        }
+        Action::Read { .. } | Action::Block(_) | Action::Write { .. } => Program::uses(step),
+    };
+    program.steps.iter().flat_map(escape).collect()
 }
 
 /// The buffers whose content is known once addresses are.

@@ -16,6 +16,8 @@ use crate::{
 pub struct Report {
     /// The memory from address 0, without gaps.
     pub memory: Vec<Region>,
+    /// Bytes of the second memory: constants that only kernels read, if they are there and not in memory.
+    pub flash: u32,
     /// What each stage costs, in execution order.
     pub stages: Vec<StageCost>,
     /// Blocks that several stages run, once each.
@@ -109,6 +111,8 @@ pub struct Cost {
     pub arena: u32,
     /// Stack its block needs; stages share the stack.
     pub stack: u32,
+    /// Weights in the second memory, if there is one: no part of what a rune says of itself.
+    pub flash: u32,
 }
 
 impl Cost {
@@ -127,7 +131,7 @@ impl Cost {
         ]
     }
 
-    /// The cost of these parts.
+    /// The cost of these parts, and no second memory.
     pub const fn from_parts(parts: [u32; 6]) -> Self {
         let [code, constants, tables, state, arena, stack] = parts;
         Self {
@@ -137,6 +141,7 @@ impl Cost {
             state,
             arena,
             stack,
+            flash: 0,
         }
     }
 
@@ -151,7 +156,7 @@ impl Cost {
     /// What of the rune's file is this stage's: all that is not zero from the start. An upper bound,
     /// because long runs of zeros are left out.
     pub fn file(&self) -> u64 {
-        [self.code, self.constants, self.tables]
+        [self.code, self.constants, self.tables, self.flash]
             .into_iter()
             .map(u64::from)
             .sum()
@@ -190,6 +195,8 @@ pub(crate) struct Finished<'a> {
     pub(crate) tables_end: u32,
     /// Bytes of memory in use.
     pub(crate) memory_bytes: u32,
+    /// Bytes of the second memory.
+    pub(crate) flash_bytes: u32,
 }
 
 /// Counts everything.
@@ -211,6 +218,11 @@ pub(crate) fn report(
     for id in &plan.constants {
         if let Some(stage) = owners.get(id) {
             costs[*stage].constants += program.buffers[*id].bytes;
+        }
+    }
+    for id in &plan.flash {
+        if let Some(stage) = owners.get(id) {
+            costs[*stage].flash += program.buffers[*id].bytes;
         }
     }
     for id in &plan.kept {
@@ -237,6 +249,7 @@ pub(crate) fn report(
                 bytes: end - start,
             })
             .collect(),
+        flash: finished.flash_bytes,
         stages: stages
             .map(|(stage, cost)| StageCost {
                 name: stage.name.clone(),
@@ -374,6 +387,13 @@ impl Report {
     pub fn region(&self, kind: RegionKind) -> u32 {
         let found = self.memory.iter().find(|r| r.kind == kind);
         found.map_or(0, |r| r.bytes)
+    }
+
+    /// Bytes of memory that never change, and are there because a block or the host reads them: all that is constant,
+    /// where there is no second memory.
+    pub fn constant(&self) -> u32 {
+        let kinds = [RegionKind::Constants, RegionKind::Tables, RegionKind::Rest];
+        kinds.map(|kind| self.region(kind)).iter().sum()
     }
 
     /// Bytes of all code.

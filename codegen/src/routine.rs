@@ -3,7 +3,7 @@
 
 use rune_ir::arena::Arena;
 
-use crate::nest::{Buffer, BufferId, Code, Kernel, Move, Operand, Role};
+use crate::nest::{Buffer, BufferId, Code, Kernel, Links, Move, Operand, Place, Role};
 
 /// What planning needs to know of a kernel, and what it does.
 #[derive(Debug)]
@@ -80,10 +80,10 @@ impl Routine {
         self.computed.contains(&buffer)
     }
 
-    /// Leaves out what moves bytes to where they are, with the addresses that `address` knows.
-    pub(crate) fn settle(&mut self, address: &dyn Fn(BufferId) -> u32) {
+    /// Leaves out what moves bytes to where they are, with the places that `place` knows.
+    pub(crate) fn settle(&mut self, place: &dyn Fn(BufferId) -> Place) {
         match &mut self.form {
-            Form::Nest(kernel) => kernel.settle(address),
+            Form::Nest(kernel) => kernel.settle(place),
             Form::Code(_) => {}
         }
     }
@@ -104,11 +104,19 @@ impl Routine {
         }
     }
 
-    /// The body of its function, of type `() -> ()`, with the addresses that `address` knows.
-    pub(crate) fn body(&self, address: &dyn Fn(BufferId) -> u32) -> Vec<u8> {
+    /// The body of its function, of type `() -> ()`, once it is known where everything is.
+    pub(crate) fn body(&self, links: &Links<'_>) -> Vec<u8> {
         match &self.form {
-            Form::Nest(kernel) => kernel.code().body(address),
-            Form::Code(code) => code.body(address),
+            Form::Nest(kernel) => kernel.code().body(links),
+            Form::Code(code) => code.body(links),
+        }
+    }
+
+    /// Whether it calls functions of intrinsics.
+    pub(crate) fn has_intrinsics(&self) -> bool {
+        match &self.form {
+            Form::Nest(kernel) => kernel.code().has_intrinsics(),
+            Form::Code(code) => code.has_intrinsics(),
         }
     }
 }

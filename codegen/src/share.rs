@@ -52,7 +52,7 @@ type Tie = (usize, usize, u32);
 pub(crate) fn settle(steps: &mut [Step], plan: &Plan) {
     for step in steps {
         if let Action::Kernel(kernel) = &mut step.action {
-            kernel.settle(&|buffer| plan.address(buffer));
+            kernel.settle(&|buffer| plan.place(buffer));
         }
     }
 }
@@ -234,7 +234,7 @@ mod tests {
                 outputs: outputs.to_vec(),
             };
             let (mut program, _) = model::program(self.buffers, inputs, compiled);
-            let plan = plan::plan(&program, 0, 0).unwrap();
+            let plan = plan::plan(&program, (0, 0), false).unwrap();
             assert!(plan.is_least);
             settle(&mut program.steps, &plan);
             let left = kernels(&program).filter(|(_, k)| !k.is_empty()).count();

@@ -292,7 +292,9 @@ struct Rune {
 
 impl Rune {
     fn new(output: &Output) -> Self {
-        let engine = wasmi::Engine::default();
+        let mut config = wasmi::Config::default();
+        config.wasm_custom_page_sizes(true);
+        let engine = wasmi::Engine::new(&config);
         let module = wasmi::Module::new(&engine, &output.wasm).unwrap();
         let mut store = Store::new(
             &engine,
@@ -359,19 +361,23 @@ fn write(mut caller: wasmi::Caller<'_, World>, _: i32, record: i32) -> i32 {
 
 #[test]
 fn whole_runes_agree_with_the_evaluator() {
-    let (mut shared, mut least, mut gone) = (0, 0, 0);
+    let (mut shared, mut least, mut gone, mut constants) = (0, 0, 0, 0);
     for seed in 1..=400 {
         let (graph, mut random) = draw(seed);
         graph.check().unwrap();
         let verified = verified(&graph);
-        for (level, simd) in [
-            (Level::O0, Simd::On),
-            (Level::O1, Simd::On),
-            (Level::O1, Simd::Off),
+        for (level, simd, flash) in [
+            (Level::O0, Simd::On, false),
+            (Level::O1, Simd::On, false),
+            (Level::O1, Simd::Off, false),
+            (Level::O0, Simd::On, true),
+            (Level::O1, Simd::Off, true),
+            (Level::O1, Simd::Dsp, true),
         ] {
             let options = Options {
                 level,
                 simd,
+                flash,
                 ..Options::default()
             };
             let output = rune_codegen::compile(&verified, &options).unwrap();
@@ -386,9 +392,13 @@ fn whole_runes_agree_with_the_evaluator() {
                 let actual = rune.call(&inputs);
                 assert!(
                     actual == expected,
-                    "seed {seed}, {level:?}, {simd:?}, call {call}\n{}",
+                    "seed {seed}, {level:?}, {simd:?}, {flash}, call {call}\n{}",
                     output.text
                 );
+            }
+            constants += output.report.flash;
+            if flash {
+                continue;
             }
             let footprint = model::footprint(&graph, &options).unwrap();
             assert!(footprint.arena >= footprint.bound);
@@ -407,6 +417,7 @@ fn whole_runes_agree_with_the_evaluator() {
                 .count();
         }
     }
+    assert!(constants > 10_000, "{constants}");
     // The plans share memory as they may, and almost all are as small as what is in use.
     assert!(shared > 1000, "{shared}");
     assert!(gone > 50, "{gone}");

@@ -44,7 +44,7 @@ fn front_and_back_meet_only_in_ir() {
         ("rune-runefile", &["rune-abi", "rune-ir"]),
         ("rune-models", &["rune-ir"]),
         ("rune-blocks", &["rune-abi", "rune-ir"]),
-        ("rune-codegen", &["rune-abi", "rune-ir"]),
+        ("rune-codegen", &["rune-abi", "rune-c", "rune-ir"]),
         ("rune-c", &[]),
         (
             "runec",

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
-use wasmparser::{BlockType, MemArg, Operator, OperatorsReader};
+use wasmparser::{BlockType, MemArg, MemArgTarget, Operator, OperatorsReader};
 
 use crate::{
     Error,
@@ -97,9 +97,16 @@ impl Translation<'_> {
             if let Some(open) = self.dead {
                 self.skip(&operator, open);
             } else if !self.control(&operator) && !self.effect(&operator) {
-                let Some(computes) = operator::computes(&operator) else {
+                let changes = of_constants(&operator);
+                let computes = operator::computes(&operator).filter(|_| !changes);
+                let Some(computes) = computes else {
+                    let name = operator::name(&operator).replacen('_', ".", 1);
                     return Err(Error::Unsupported {
-                        what: operator::name(&operator).replacen('_', ".", 1),
+                        what: if changes {
+                            format!("{name} of the second memory, which is constant")
+                        } else {
+                            name
+                        },
                         function: Some(self.number),
                         offset,
                     });
@@ -607,6 +614,15 @@ impl Translation<'_> {
             Operator::V128Const { value } => {
                 self.push(Value::constant(Constant::V128(*value.bytes())));
             }
+            Operator::Call { function_index }
+                if self.module.intrinsics.contains_key(function_index) =>
+            {
+                let intrinsic = self.module.intrinsics[function_index];
+                let operands = self.pop_many(intrinsic.operands());
+                let operands: Vec<&Value> = operands.iter().collect();
+                let pattern = intrinsic.pattern();
+                self.push(Value::of(Ty::I32, Form::Atom, &pattern, &operands));
+            }
             Operator::Call { function_index } => {
                 let signature = self.module.signature(*function_index).clone();
                 let arguments = self.arguments(signature.params.len());
@@ -627,7 +643,7 @@ impl Translation<'_> {
                 let text = format!("r_indirect{ty}(c, {}{arguments})", index.text);
                 self.call(text, &signature.results);
             }
-            Operator::MemorySize { .. } => {
+            Operator::MemorySize { mem: 0 } => {
                 let value = if self.layout.grows {
                     self.once(Ty::I32, "c->memory_bytes >> 16".to_owned())
                 } else {
@@ -635,7 +651,7 @@ impl Translation<'_> {
                 };
                 self.push(value);
             }
-            Operator::MemoryGrow { .. } => {
+            Operator::MemoryGrow { mem: 0 } => {
                 let pages = self.pop();
                 let text = if self.layout.grows {
                     format!("r_memory_grow(c, {})", pages.text)
@@ -652,9 +668,15 @@ impl Translation<'_> {
                 let value = self.once(Ty::I32, text);
                 self.push(value);
             }
-            Operator::MemoryCopy { .. } => self.bulk("r_memory_copy(c, m, @0, @1, @2);"),
-            Operator::MemoryFill { .. } => self.bulk("r_memory_fill(c, m, @0, @1, @2);"),
-            Operator::MemoryInit { data_index, .. } => {
+            Operator::MemoryCopy {
+                dst_mem: 0,
+                src_mem: 0,
+            } => self.bulk("r_memory_copy(c, m, @0, @1, @2);"),
+            Operator::MemoryCopy { dst_mem: 0, .. } => {
+                self.bulk("r_memory_copy_constants(c, m, @0, @1, @2);");
+            }
+            Operator::MemoryFill { mem: 0 } => self.bulk("r_memory_fill(c, m, @0, @1, @2);"),
+            Operator::MemoryInit { data_index, mem: 0 } => {
                 let segment = &self.module.segments[*data_index as usize];
                 // An active segment is dropped once it is in memory.
                 let pattern = if segment.at.is_some() || segment.bytes.is_empty() {
@@ -729,6 +751,9 @@ impl Translation<'_> {
         let Some((memory, lane)) = memory_argument(operator) else {
             return false;
         };
+        if is_constant(memory) && name.contains("_store") {
+            return false;
+        }
         let width = operator::width(name);
         let value = (lane.is_some() || name.contains("_store")).then(|| self.pop());
         let place = self.place(memory, width);
@@ -761,10 +786,16 @@ impl Translation<'_> {
     fn place(&mut self, memory: &MemArg, width: u32) -> String {
         let address = self.pop();
         let known = address.known.map(u64::from);
-        let inside = |a: &u64| a + memory.offset + u64::from(width) <= u64::from(self.layout.bytes);
+        let (base, at, bytes) = if is_constant(memory) {
+            let bytes = self.module.constants.unwrap_or(0);
+            ("r_constants", "R_CONSTANT", bytes)
+        } else {
+            ("m", "R_AT", self.layout.bytes)
+        };
+        let inside = |a: &u64| a + memory.offset + u64::from(width) <= u64::from(bytes);
         match known.filter(inside) {
-            Some(known) => format!("m + {}u", known + memory.offset),
-            None => format!("R_AT({}, {}u, {width}u)", address.text, memory.offset),
+            Some(known) => format!("{base} + {}u", known + memory.offset),
+            None => format!("{at}({}, {}u, {width}u)", address.text, memory.offset),
         }
     }
 
@@ -798,6 +829,24 @@ impl Translation<'_> {
         }
         body.push_str(&text);
         Function { body, names }
+    }
+}
+
+/// Whether a load or store is one of the second memory.
+fn is_constant(memory: &MemArg) -> bool {
+    memory.target != MemArgTarget::Memory(0)
+}
+
+/// Whether an instruction has to do with the second memory.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest loads or stores")]
+fn of_constants(operator: &Operator<'_>) -> bool {
+    match operator {
+        Operator::MemorySize { mem }
+        | Operator::MemoryGrow { mem }
+        | Operator::MemoryFill { mem }
+        | Operator::MemoryInit { mem, .. } => *mem > 0,
+        Operator::MemoryCopy { dst_mem, .. } => *dst_mem > 0,
+        _ => memory_argument(operator).is_some_and(|(memory, _)| is_constant(memory)),
     }
 }
 

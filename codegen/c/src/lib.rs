@@ -12,6 +12,7 @@
 mod calls;
 mod flow;
 mod function;
+mod intrinsic;
 mod module;
 mod operator;
 mod parts;
@@ -19,6 +20,8 @@ mod unit;
 mod value;
 
 use std::fmt;
+
+pub use intrinsic::{INTRINSICS, Intrinsic};
 
 /// What keeps a rune within its memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

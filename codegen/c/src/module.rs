@@ -1,13 +1,20 @@
 //! A module validated and taken apart: what of it the translation needs, with segments and globals evaluated.
 
+use std::collections::BTreeMap;
+
 use wasmparser::{
     ConstExpr, Data, DataKind, Element, ElementItems, ElementKind, ExternalKind, FunctionBody,
     Operator, Parser, Payload, TypeRef, ValType, Validator, WasmFeatures,
 };
 
-use crate::{Error, Host, Mode, Options, unit};
+use crate::{
+    Error, Host, Mode, Options,
+    intrinsic::{self, INTRINSICS, Intrinsic},
+    unit,
+};
 
-/// What a rune may use (docs/abi.md), but relaxed SIMD, whose results depend on the machine.
+/// What a rune may use (docs/abi.md), but relaxed SIMD, whose results depend on the machine; and a second memory for
+/// constants, whose pages may be bytes.
 const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::SIGN_EXTENSION)
     .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
@@ -15,7 +22,9 @@ const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::MULTI_VALUE)
     .union(WasmFeatures::SIMD)
     .union(WasmFeatures::FLOATS)
-    .union(WasmFeatures::GC_TYPES);
+    .union(WasmFeatures::GC_TYPES)
+    .union(WasmFeatures::MULTI_MEMORY)
+    .union(WasmFeatures::CUSTOM_PAGE_SIZES);
 
 const PAGE: u32 = 1 << 16;
 /// The most entries of a rune's table.
@@ -105,6 +114,8 @@ pub(crate) struct Memory {
 pub(crate) struct Segment<'a> {
     /// Where an active one goes.
     pub(crate) at: Option<u32>,
+    /// Whether that is the second memory.
+    pub(crate) constant: bool,
     pub(crate) bytes: &'a [u8],
 }
 
@@ -118,16 +129,48 @@ pub(crate) struct Module<'a> {
     /// The one table, which never changes: functions by index.
     pub(crate) table: Vec<Option<u32>>,
     pub(crate) memory: Option<Memory>,
+    /// Bytes of the second memory, which nothing changes.
+    pub(crate) constants: Option<u32>,
     pub(crate) globals: Vec<Global>,
     /// Exported functions.
     pub(crate) exports: Vec<(&'a str, u32)>,
     pub(crate) segments: Vec<Segment<'a>>,
     pub(crate) bodies: Vec<FunctionBody<'a>>,
+    /// The functions that are intrinsics.
+    pub(crate) intrinsics: BTreeMap<u32, Intrinsic>,
     /// Whether anything asks for more memory.
     pub(crate) grows: bool,
 }
 
 impl Module<'_> {
+    /// What the second memory holds, as runs of bytes by rising address, no two of which meet; zeros are between them.
+    pub(crate) fn constant_runs(&self) -> BTreeMap<u32, &[u8]> {
+        let mut runs: BTreeMap<u32, &[u8]> = BTreeMap::new();
+        for segment in self.segments.iter().filter(|s| s.constant) {
+            let (Some(start), false) = (segment.at, segment.bytes.is_empty()) else {
+                continue;
+            };
+            let end = start + segment.bytes.len() as u32;
+            // A segment takes the place of what earlier ones put there.
+            while let Some((at, bytes)) = runs.range(..end).next_back().map(|(at, b)| (*at, *b)) {
+                let last = at + bytes.len() as u32;
+                if last <= start {
+                    break;
+                }
+                runs.remove(&at);
+                if last > end {
+                    runs.insert(end, &bytes[(end - at) as usize..]);
+                }
+                if at < start {
+                    runs.insert(at, &bytes[..(start - at) as usize]);
+                    break;
+                }
+            }
+            runs.insert(start, segment.bytes);
+        }
+        runs
+    }
+
     /// The type of any function.
     pub(crate) fn signature(&self, function: u32) -> &Signature {
         let imported = self.imports.len();
@@ -178,7 +221,7 @@ impl Layout {
             }
             bytes = bytes.min(wanted);
         }
-        for segment in &module.segments {
+        for segment in module.segments.iter().filter(|s| !s.constant) {
             let end = segment.at.map(|at| at as usize + segment.bytes.len());
             if end.is_some_and(|end| end > bytes as usize) {
                 return Err(Error::Options("the size of memory leaves out data"));
@@ -216,6 +259,7 @@ pub(crate) fn read(wasm: &[u8]) -> Result<Module<'_>, Error> {
     for payload in Parser::new(0).parse_all(wasm) {
         section(&mut module, payload?)?;
     }
+    intrinsic::check(&module)?;
     module.grows = grows(&module.bodies)?;
     Ok(module)
 }
@@ -273,8 +317,23 @@ fn section<'a>(module: &mut Module<'a>, payload: Payload<'a>) -> Result<(), Erro
         }
         Payload::MemorySection(memories) => {
             let at = memories.range().start;
-            for memory in memories {
+            for (index, memory) in memories.into_iter().enumerate() {
                 let memory = memory?;
+                if index == 1 {
+                    // Of every size that has an end.
+                    let page = 1_u64 << memory.page_size_log2.unwrap_or(PAGE.ilog2());
+                    let bytes = memory.initial.checked_mul(page);
+                    let bytes = bytes.and_then(|bytes| u32::try_from(bytes).ok());
+                    let bytes = bytes.ok_or_else(|| unsupported("a memory of 4 GiB", at))?;
+                    module.constants = Some(bytes);
+                    continue;
+                }
+                if index > 1 {
+                    return Err(unsupported("a third memory", at));
+                }
+                if memory.page_size_log2.is_some_and(|log| 1 << log != PAGE) {
+                    return Err(unsupported("a memory whose pages have another size", at));
+                }
                 // The size in bytes is to fit 32 bits, so the last page of 4 GiB is never given.
                 let limit = u64::from(u32::MAX / PAGE);
                 if memory.initial > limit {
@@ -319,6 +378,9 @@ fn section<'a>(module: &mut Module<'a>, payload: Payload<'a>) -> Result<(), Erro
             }
         }
         Payload::CodeSectionEntry(body) => module.bodies.push(body),
+        Payload::CustomSection(custom) if custom.name() == INTRINSICS => {
+            intrinsic::read(module, custom.data(), custom.data_offset())?;
+        }
         _ => {}
     }
     Ok(())
@@ -353,16 +415,24 @@ fn element(module: &mut Module<'_>, element: Element<'_>) -> Result<(), Error> {
 
 fn data<'a>(module: &mut Module<'a>, segment: &Data<'a>) -> Result<(), Error> {
     let offset = segment.range.start;
-    let at = match &segment.kind {
-        DataKind::Passive => None,
-        DataKind::Active { offset_expr, .. } => Some(address(offset_expr, offset)?),
+    let (at, constant) = match &segment.kind {
+        DataKind::Passive => (None, false),
+        DataKind::Active {
+            offset_expr,
+            memory_index,
+        } => (Some(address(offset_expr, offset)?), *memory_index == 1),
     };
-    let size = module.memory.map_or(0, |m| m.pages * PAGE) as usize;
+    let size = if constant {
+        module.constants.unwrap_or(0) as usize
+    } else {
+        module.memory.map_or(0, |m| m.pages * PAGE) as usize
+    };
     if at.is_some_and(|at| at as usize + segment.data.len() > size) {
         return Err(Error::Instantiation { offset });
     }
     module.segments.push(Segment {
         at,
+        constant,
         bytes: segment.data,
     });
     Ok(())
@@ -404,7 +474,7 @@ fn reference(expression: &ConstExpr<'_>, offset: u64) -> Result<Option<u32>, Err
 fn grows(bodies: &[FunctionBody<'_>]) -> Result<bool, Error> {
     for body in bodies {
         for operator in body.get_operators_reader()? {
-            if matches!(operator?, Operator::MemoryGrow { .. }) {
+            if matches!(operator?, Operator::MemoryGrow { mem: 0 }) {
                 return Ok(true);
             }
         }

@@ -4,10 +4,11 @@
 
 use std::collections::BTreeSet;
 
-const TEXTS: [&str; 3] = [
+const TEXTS: [&str; 4] = [
     include_str!("c/scalar.c"),
     include_str!("c/memory.c"),
     include_str!("c/vector.c"),
+    include_str!("c/intrinsic.c"),
 ];
 
 struct Part {

@@ -164,6 +164,13 @@ impl Unit<'_> {
             "/* Bytes of memory that the context needs{}. */\n#define {upper}_MEMORY_BYTES {room}u",
             if layout.grows { " at first" } else { "" },
         );
+        if let Some(bytes) = self.module.constants {
+            let _ = writeln!(
+                out,
+                "/* Bytes of constants in {name}.c, which no memory is needed for. */\n\
+                 #define {upper}_CONSTANT_BYTES {bytes}u"
+            );
+        }
         let _ = match self.calls.depth {
             Some(depth) => writeln!(
                 out,
@@ -373,25 +380,59 @@ impl Unit<'_> {
             .map(|f| self.module.signature(f))
             .chain(&self.module.types);
         let is_vector = |ty: Ty| ty == Ty::V128;
-        let access = if names.contains("R_AT") {
-            self.access()
-        } else {
-            ""
-        };
-        identifiers(access, &mut names);
+        let mut access = String::new();
+        if names.contains("R_AT") {
+            access.push_str(self.access());
+        }
+        if names.contains("R_CONSTANT") {
+            access.push_str(match self.layout.mode {
+                Mode::Bounds | Mode::Mask => CONSTANTS,
+                Mode::None => CONSTANTS_UNCHECKED,
+            });
+        }
+        identifiers(&access, &mut names);
         // Locals may be vectors without any instruction for them.
         let local = names.contains("r_v128");
+        let constants = ["r_constants", "r_memory_copy_constants"];
+        let constants = if constants.iter().any(|name| names.contains(*name)) {
+            self.constants()
+        } else {
+            String::new()
+        };
         let parts = parts::needed(names);
         let vectors = local
             || parts.contains("r_v128")
             || globals.map(|g| g.ty).any(is_vector)
             || signatures.any(|s| s.params.iter().chain(&s.results).copied().any(is_vector));
         let mut out = self.preamble(vectors);
+        out.push_str(&constants);
         out.push_str(&parts);
-        out.push_str(access);
+        out.push_str(&access);
         out.push_str(&data);
         out.push_str(&body);
         (out, vectors)
+    }
+
+    /// The second memory as an array: runs of bytes at their addresses, and zeros between.
+    fn constants(&self) -> String {
+        let size = self.module.constants.unwrap_or(0);
+        let checked = match self.layout.mode {
+            Mode::Bounds | Mode::Mask => format!("{size}u"),
+            Mode::None => "(UINT64_C(1) << 33)".to_owned(),
+        };
+        let mut out = format!(
+            "#define R_CONSTANT_BYTES {size}u\n#define R_CONSTANT_SIZE {checked}\n\
+             R_ALIGNED(16) static const uint8_t r_constants[{}] = {{",
+            size.max(1)
+        );
+        let mut empty = true;
+        for (at, bytes) in self.module.constant_runs() {
+            let _ = write!(out, "\n    [{at}] =");
+            list_of_bytes(&mut out, bytes);
+            empty = false;
+        }
+        out.push_str(if empty { "0};\n\n" } else { "\n};\n\n" });
+        out
     }
 
     fn preamble(&self, vectors: bool) -> String {
@@ -566,6 +607,9 @@ impl Unit<'_> {
             let _ = writeln!(out, "    memset(R_MEMORY(c), 0, {room}u);");
         }
         for (index, segment) in self.module.segments.iter().enumerate() {
+            if segment.constant {
+                continue;
+            }
             if let (Some(at), false) = (segment.at, segment.bytes.is_empty()) {
                 let _ = writeln!(
                     out,
@@ -665,11 +709,15 @@ pub(crate) fn keyword(name: &str) -> bool {
 /// A segment as an array, 24 bytes a line.
 fn bytes(out: &mut String, index: usize, bytes: &[u8]) {
     let _ = write!(out, "static const uint8_t d{index}[{}] = {{", bytes.len());
+    list_of_bytes(out, bytes);
+    out.push_str("\n};\n\n");
+}
+
+fn list_of_bytes(out: &mut String, bytes: &[u8]) {
     for (place, byte) in bytes.iter().enumerate() {
         let end = if place % 24 == 0 { "\n    " } else { "" };
         let _ = write!(out, "{end}{byte},");
     }
-    out.push_str("\n};\n\n");
 }
 
 const PREAMBLE: &str = "\
@@ -689,12 +737,14 @@ const PREAMBLE: &str = "\
 #if defined(__GNUC__)
 #define R_INLINE static inline __attribute__((always_inline, unused))
 #define R_NEVER __attribute__((noreturn, noinline, cold))
+#define R_ALIGNED(bytes) __attribute__((aligned(bytes)))
 #define R_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 /* A load or a store, also under -ffreestanding, where memcpy is a function like any other. */
 #define R_COPY __builtin_memcpy
 #else
 #define R_INLINE static inline
 #define R_NEVER
+#define R_ALIGNED(bytes)
 #define R_UNLIKELY(condition) (condition)
 #define R_COPY memcpy
 #endif
@@ -729,6 +779,21 @@ R_INLINE uint8_t *r_at(r_context *c, uint8_t *m, uint32_t a, uint32_t offset, ui
     if (R_UNLIKELY((uint64_t)a + offset + n > c->memory_bytes)) r_trap(c, R_MEMORY);
     return m + offset + a;
 }
+
+";
+
+/// Also where memory is masked: for that the array would have to be a power of two, and memory is where flash is.
+const CONSTANTS: &str = "\
+#define R_CONSTANT(a, offset, n) r_constant(c, a, offset, n)
+R_INLINE const uint8_t *r_constant(r_context *c, uint32_t a, uint32_t offset, uint32_t n) {
+    if (R_UNLIKELY((uint64_t)offset + n > R_CONSTANT_BYTES || a > R_CONSTANT_BYTES - offset - n)) r_trap(c, R_MEMORY);
+    return r_constants + offset + a;
+}
+
+";
+
+const CONSTANTS_UNCHECKED: &str = "\
+#define R_CONSTANT(a, offset, n) (r_constants + (size_t)(a) + (offset))
 
 ";
 

@@ -18,6 +18,8 @@ pub(super) struct Rows {
     copy: Option<Copied>,
     /// The byte of what lies outside.
     zero: u8,
+    /// Whether 128 bits are copied at once.
+    vectors: bool,
 }
 
 /// The rows of a window, each with what lies left and right of the image, or the whole image with what lies
@@ -71,6 +73,7 @@ impl Rows {
             image: View::new(from, size, &shape),
             copy,
             zero,
+            vectors: context.simd.has_vectors(),
         })
     }
 
@@ -109,7 +112,8 @@ impl Rows {
         f.range("iy", 0, seen, together, |f, first| {
             for row in (0..together).map(|i| first + i) {
                 let to = copied.view.at([&(&row + rows.pad), &columns.pad.into()]);
-                copy(f, &to, &self.image.at([batch, &row]), copied.inside);
+                let from = self.image.at([batch, &row]);
+                copy(f, &to, &from, copied.inside, self.vectors);
             }
         });
     }
@@ -131,11 +135,11 @@ impl Rows {
                 let inside = [Expr::from(&row), Expr::I32(rows.input as i32)];
                 f.branch(
                     Expr::op(Op::I32LtU, inside),
-                    |f| copy(f, &to, &from, copied.inside),
+                    |f| copy(f, &to, &from, copied.inside, self.vectors),
                     |f| f.fill(to.clone(), self.zero, copied.inside),
                 );
             } else {
-                copy(f, &to, &from, copied.inside);
+                copy(f, &to, &from, copied.inside, self.vectors);
             }
         });
     }
@@ -163,10 +167,10 @@ impl Rows {
 }
 
 /// Copies so many bytes in the code itself: for few it is faster than the instruction.
-pub(super) fn copy(f: &mut Builder, to: &Address, from: &Address, bytes: u32) {
-    const ROUND: u32 = 64;
-    let long = if bytes >= 2 * ROUND {
-        bytes / ROUND * ROUND
+pub(super) fn copy(f: &mut Builder, to: &Address, from: &Address, bytes: u32, vectors: bool) {
+    let [most, round] = if vectors { [16, 64] } else { [4, 16] };
+    let long = if bytes >= 2 * round {
+        bytes / round * round
     } else {
         0
     };
@@ -178,14 +182,15 @@ pub(super) fn copy(f: &mut Builder, to: &Address, from: &Address, bytes: u32) {
         let value = Expr::Load(load, place(from, at));
         f.store(how, place(to, at), value);
     };
-    f.range("i", 0, long, ROUND, |f, i| {
-        for part in (0..ROUND).step_by(16) {
-            piece(f, &(i + part), Load::Whole(Ty::I8x16), Store::Whole);
+    let widest = if vectors { Ty::I8x16 } else { Ty::I32 };
+    f.range("i", 0, long, round, |f, i| {
+        for part in (0..round).step_by(most as usize) {
+            piece(f, &(i + part), Load::Whole(widest), Store::Whole);
         }
     });
     let mut done = long;
     while done < bytes {
-        let (size, load, how) = match bytes - done {
+        let (size, load, how) = match (bytes - done).min(most) {
             16.. => (16, Load::Whole(Ty::I8x16), Store::Whole),
             8.. => (8, Load::Whole(Ty::I64), Store::Whole),
             4.. => (4, Load::Whole(Ty::I32), Store::Whole),

@@ -27,7 +27,7 @@ pub(crate) fn canonicalise(
     let size = ty.size();
     let count = bytes / size;
     if ty == ElementType::F32 {
-        let vectors = if simd == Simd::Off { 0 } else { count / 4 * 4 };
+        let vectors = if simd.has_vectors() { count / 4 * 4 } else { 0 };
         for (ty, first, end, step) in [(Ty::F32x4, 0, vectors, 4), (Ty::F32, vectors, count, 1)] {
             f.range("i", first as i32, end as i32, step, |f, i| {
                 let x = Expr::Load(Load::Whole(ty), element(from, i, size));

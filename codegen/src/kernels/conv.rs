@@ -16,14 +16,16 @@ use rune_ir::{
 };
 
 use super::{
-    Context, direct, gemm,
+    Context, Simd, direct, dsp, gemm,
     geometry::{Geometry, Tile},
     linear::{self, Arithmetic, Channels, Order},
 };
 use crate::nest::{Address, Affine, BufferId, Builder, Expr, Kernel, Role, View};
 
-/// Sums that a tile keeps in locals.
-const SUMS: u32 = 8;
+/// Sums that a tile keeps in locals, and those of f32 where 32 registers are for them alone.
+const SUMS: [u32; 2] = [8, 16];
+/// Vectors of a block at most.
+const MOST: u32 = 4;
 /// Steps of a sum in one round of a loop, where vectors may be used: such machines have room for it.
 const UNROLLED: u32 = 4;
 
@@ -40,6 +42,7 @@ pub(super) fn fully_connected(
         depth,
         outputs,
         groups: 1,
+        most: MOST,
     };
     shape.kernel(context, node, "fully_connected", activation)
 }
@@ -59,6 +62,7 @@ pub(super) fn conv_2d(
         depth: x.shape[3],
         outputs: weights.shape[0],
         groups: 1,
+        most: MOST,
     };
     shape.kernel(context, node, "conv_2d", activation)
 }
@@ -80,11 +84,13 @@ pub(super) fn grouped(
         depth: 1,
         outputs: weights.shape[3] / groups,
         groups,
+        most: MOST,
     };
     shape.kernel(context, node, "depthwise_conv_2d", activation)
 }
 
 /// A convolution, or several of one geometry on the channels of one tensor.
+#[derive(Clone, Copy)]
 pub(super) struct Shape {
     pub(super) geometry: Geometry,
     /// Input channels of a group.
@@ -92,6 +98,8 @@ pub(super) struct Shape {
     /// Output channels of a group.
     pub(super) outputs: u32,
     groups: u32,
+    /// Vectors of a block at most.
+    most: u32,
 }
 
 /// The elements of x that a row of the kernel multiplies, as runs of neighbours.
@@ -135,10 +143,10 @@ impl Shape {
     pub(super) fn blocks(&self, lanes: u32) -> (u32, Block, Option<Block>) {
         let vectors = self.outputs.div_ceil(lanes);
         // A size that leaves nothing over, or else the largest.
-        let even = [4, 3, 2]
-            .into_iter()
+        let even = (2..=self.most)
+            .rev()
             .find(|v| self.outputs.is_multiple_of(v * lanes));
-        let size = even.unwrap_or(4).min(vectors);
+        let size = even.unwrap_or(self.most).min(vectors);
         let full = self.outputs / (size * lanes);
         let done = full * size * lanes;
         let block = |results: u32| Block {
@@ -187,6 +195,9 @@ impl Shape {
         let finite = context.tensor(node, 1).ty != DataType::F32
             || !self.geometry.is_clipped()
             || context.value(node, 1)?.chunks_exact(4).all(is_finite);
+        if self.groups == 1 && dsp::serves(context, node) {
+            return dsp::kernel(self, context, node, (name, activation), &element, &of);
+        }
         if vector && self.groups == 1 && finite {
             let schedule = if direct::serves(self, context.tensor(node, 0).ty) {
                 direct::kernel
@@ -195,11 +206,23 @@ impl Shape {
             };
             return schedule(self, context, node, (name, activation), &element, &of);
         }
+        let has_floats = context.simd == Simd::Dsp && context.tensor(node, 0).ty == DataType::F32;
+        let sums = SUMS[usize::from(has_floats)];
+        let shape = Self {
+            // A single position has only channels to be computed beside each other.
+            most: if has_floats && self.geometry.columns.output == 1 {
+                sums
+            } else {
+                self.most
+            },
+            ..*self
+        };
         let channels = Channels {
             order: &order,
             of: &of,
             clipped: self.geometry.is_clipped(),
             vector,
+            dsp: false,
         };
         let arithmetic = linear::arithmetic(context, node, activation, &channels)?;
         let runs = self.runs(arithmetic.unit());
@@ -207,7 +230,7 @@ impl Shape {
         let in_channel = u64::from(self.geometry.rows.taps * runs.count) * u64::from(steps);
         let count = order.len() as u64 * in_channel;
         let weights = linear::pack_weights(context, node, count, |emit| {
-            self.pack(
+            shape.pack(
                 &order,
                 lanes,
                 runs,
@@ -231,7 +254,8 @@ impl Shape {
             View::new(buffer, size, &shape)
         };
         let schedule = Schedule {
-            shape: self,
+            shape: &shape,
+            sums,
             times: if linear::vectors(context.simd) {
                 UNROLLED
             } else {
@@ -287,6 +311,8 @@ fn is_finite(bytes: &[u8]) -> bool {
 /// A kernel being scheduled.
 struct Schedule<'a> {
     shape: &'a Shape,
+    /// Sums that a tile keeps in locals.
+    sums: u32,
     /// Steps of a sum in one round of a loop.
     times: u32,
     runs: Runs,
@@ -346,7 +372,7 @@ impl Schedule<'_> {
     }
 
     fn block(&self, f: &mut Builder, place: &Place) {
-        let columns = (SUMS / place.block.vectors).min(4);
+        let columns = (self.sums / place.block.vectors).min(4);
         let geometry = &self.shape.geometry;
         geometry.tiles(f, columns, &mut |f, tile| self.tile(f, place, tile));
     }

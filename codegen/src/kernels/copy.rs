@@ -96,7 +96,7 @@ impl Strided {
                     reverse(f, &from, &to, element, row.count, simd);
                 });
             }
-            Some(row) if simd != Simd::Off && row.from > 0 && row.to == element => {
+            Some(row) if simd.has_vectors() && row.from > 0 && row.to == element => {
                 dims.pop();
                 let lanes = 16 / element;
                 let is_across = |d: &Dim| {
@@ -199,7 +199,7 @@ pub(super) fn run(f: &mut Builder, from: &Address, to: &Address, bytes: u32, sim
 /// How so many bytes are covered by the fewest machine values: places and sizes. The last may overlap
 /// the one before it.
 fn pieces(bytes: u32, simd: Simd) -> Vec<(u32, u32)> {
-    let widest = if simd == Simd::Off { 8 } else { 16 };
+    let widest = if simd.has_vectors() { 16 } else { 8 };
     let mut pieces = Vec::new();
     let mut at = 0;
     while at < bytes {
@@ -239,10 +239,10 @@ fn store(size: u32) -> Store {
 /// Copies `count` elements from right to left; `from` is the place of the first copied, the last there.
 fn reverse(f: &mut Builder, from: &Address, to: &Address, element: u32, count: u32, simd: Simd) {
     let lanes = 16 / element;
-    let vectors = if simd == Simd::Off {
-        0
-    } else {
+    let vectors = if simd.has_vectors() {
         count / lanes * lanes
+    } else {
+        0
     };
     let span = |left: u32| left * element;
     f.range("i", 0, vectors, lanes, |f, i| {
@@ -283,7 +283,7 @@ fn repeat(f: &mut Builder, from: &Address, to: &Address, element: u32, count: u3
     };
     let lanes = 16 / element;
     let vectors = match wide {
-        Some(load) if simd != Simd::Off && count >= lanes => {
+        Some(load) if simd.has_vectors() && count >= lanes => {
             let value = f.value("x", Expr::Load(load, from.clone()));
             let vectors = count / lanes * lanes;
             f.range("i", 0, vectors, lanes, |f, i| {
@@ -411,7 +411,7 @@ pub(super) fn fill(f: &mut Builder, to: &Address, bytes: u32, pattern: &[u8], si
             _ => Expr::I32(word as i32),
         }
     };
-    let widest = if simd == Simd::Off { 8 } else { 16 };
+    let widest = if simd.has_vectors() { 16 } else { 8 };
     let whole = bytes / widest * widest;
     f.range("i", 0, whole, widest, |f, i| {
         f.store(Store::Whole, shifted(to, i), value(widest));

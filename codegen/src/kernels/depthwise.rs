@@ -15,7 +15,7 @@ use rune_ir::{
 };
 
 use super::{
-    Context, conv,
+    Context, conv, dsp,
     geometry::{Geometry, Tile},
     linear::{self, Arithmetic, Channels, Order},
     taps,
@@ -47,6 +47,9 @@ pub(super) fn depthwise_conv_2d(
     if let Some(kernel) = taps::depthwise(context, node, &geometry, activation)? {
         return Ok(kernel);
     }
+    if let Some(kernel) = dsp::depthwise(context, node, &geometry, activation)? {
+        return Ok(kernel);
+    }
     let mut f = Builder::new("depthwise_conv_2d");
     f.operand(Role::Read, "x", from);
     f.operand(Role::Write, "y", to);
@@ -71,6 +74,7 @@ pub(super) fn depthwise_conv_2d(
             of: &of,
             clipped: geometry.is_clipped(),
             vector,
+            dsp: false,
         };
         let arithmetic = linear::arithmetic(context, node, activation, &constants)?;
         let lanes = linear::lanes(vector);

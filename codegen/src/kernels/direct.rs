@@ -47,6 +47,7 @@ pub(super) fn kernel(
         of,
         clipped: false,
         vector: true,
+        dsp: false,
     };
     let arithmetic = linear::arithmetic(context, node, activation, &channels)?;
     let steps = geometry.rows.taps * geometry.columns.taps * shape.depth;

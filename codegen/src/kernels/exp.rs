@@ -123,7 +123,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::nest::{Address, Affine, Buffer, Load, Role, Store};
+    use crate::nest::{Address, Affine, Buffer, Links, Load, Role, Store};
 
     /// A module whose function `f` replaces the f32 at address 0 by its exponential.
     fn module() -> Vec<u8> {
@@ -157,7 +157,10 @@ mod tests {
         exports.export("m", ExportKind::Memory, 0);
         exports.export("f", ExportKind::Func, 0);
         let mut code = CodeSection::new();
-        code.raw(&f.finish().code().body(&|_| 0));
+        code.raw(&f.finish().code().body(&Links {
+            place: &|_| 0.into(),
+            intrinsics: 0,
+        }));
         let mut module = Module::new();
         module
             .section(&types)

@@ -51,6 +51,7 @@ pub(super) fn kernel(
         of,
         clipped: false,
         vector: true,
+        dsp: false,
     };
     let arithmetic = linear::arithmetic(context, node, activation, &channels)?;
     let taps = geometry.rows.taps * geometry.columns.taps;
@@ -268,7 +269,7 @@ fn gather_one(
             buffer: to.buffer,
             offset: &to.offset + row * (runs * length) + column * length,
         };
-        border::copy(f, &to, &rows.at(position, [row, column]), length);
+        border::copy(f, &to, &rows.at(position, [row, column]), length, true);
     };
     // Few pieces are written one after the other.
     let pieces = shape.geometry.rows.taps * runs * length.div_ceil(16).min(8);

@@ -57,7 +57,7 @@ impl Integer {
                 *to = i32::from_le_bytes([from[0], from[1], from[2], from[3]]);
             }
         }
-        let rescale = if channels.vector {
+        let rescale = if channels.vector || channels.dsp {
             let bounds = bounds(context, node, &params, &biases, channels)?;
             Rescale::new(
                 &params.requantization,
@@ -342,6 +342,13 @@ impl Arithmetic for Integer {
                 let field = |field| self.field(&(vector + v), first + field);
                 let q = rescale.apply(f, sum.clone(), field);
                 rescaled.push(f.value("q", q));
+            }
+            if self.ty == Ty::I32 {
+                for (v, q) in (0..).zip(rescaled) {
+                    let q = offset_and_clamp(f, q, 0, range);
+                    f.store(Store::I8, to.plus(v), q);
+                }
+                return;
             }
             let bytes = narrow(f, &rescaled, 0, range, self.signed);
             store_bytes(f, to, bytes, results);

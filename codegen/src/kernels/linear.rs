@@ -70,6 +70,8 @@ pub(super) struct Channels<'a> {
     pub(super) clipped: bool,
     /// Whether accumulators are vectors.
     pub(super) vector: bool,
+    /// Whether the high half of a product of two words is as cheap as the product.
+    pub(super) dsp: bool,
 }
 
 /// The lanes of an accumulator that is a vector.
@@ -127,5 +129,5 @@ pub(super) fn pack_weights(
 
 /// Whether vectors may be used.
 pub(super) fn vectors(simd: Simd) -> bool {
-    simd != Simd::Off
+    simd.has_vectors()
 }

@@ -17,6 +17,7 @@ mod depthwise;
 mod detection;
 mod direct;
 mod dot;
+mod dsp;
 mod element;
 mod exp;
 mod fixed;
@@ -71,6 +72,9 @@ pub enum Simd {
     On,
     /// 128-bit, and products of f32 sums of weighted inputs fused with their sums where the machine can.
     Relaxed,
+    /// Pairs of 16-bit halves in words, by the [intrinsics](rune_c::Intrinsic) of a Cortex-M7, with the same results as
+    /// without: for the translation to C.
+    Dsp,
 }
 
 /// A model as kernels.
@@ -89,6 +93,13 @@ pub struct Unsupported {
     pub operator: &'static str,
     /// Why not, as a clause.
     pub reason: String,
+}
+
+impl Simd {
+    /// Whether there are 128-bit vectors.
+    pub fn has_vectors(self) -> bool {
+        matches!(self, Self::On | Self::Relaxed)
+    }
 }
 
 impl fmt::Display for Unsupported {

@@ -7,7 +7,7 @@ use rune_ir::{
 };
 
 use super::{
-    Context, Simd,
+    Context,
     copy::{shifted, start},
     float::canonical,
 };
@@ -56,10 +56,10 @@ pub(super) fn bilinear(context: &mut Context, node: &Node, sampling: Sampling) -
     let depth = x.shape[3];
     let arithmetic = Arithmetic { ty: x.ty };
     let lanes = arithmetic.lanes();
-    let vectors = if context.simd == Simd::Off {
-        0
-    } else {
+    let vectors = if context.simd.has_vectors() {
         depth / lanes * lanes
+    } else {
+        0
     };
     f.each("n", x.shape[0], |f, n| {
         f.each("oy", y.shape[1], |f, oy| {

@@ -62,6 +62,7 @@ pub(super) fn depthwise(
             of: &|element| element % channels as usize,
             clipped: false,
             vector: true,
+            dsp: false,
         },
     )?;
     let count = u64::from(blocks * CHANNELS * taps);

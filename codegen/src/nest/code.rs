@@ -1,10 +1,11 @@
 //! Code of a kernel before its buffers have addresses: what is lowered once can be placed anywhere.
 
+use rune_c::Intrinsic;
 use wasm_encoder::{Encode, Instruction};
 
-use super::BufferId;
+use super::{BufferId, Place};
 
-/// A function of type `() -> ()` with a gap wherever its bytes depend on an address.
+/// A function of type `() -> ()` with a gap wherever its bytes depend on where something is in the module.
 ///
 /// The encoding of a number is as long as the number is large, so addresses are not written over something:
 /// they are written between the bytes that are known.
@@ -16,12 +17,34 @@ pub struct Code {
     gaps: Vec<Gap>,
 }
 
-/// What goes into the bytes at a position once the address of a buffer is known.
+/// What goes into the bytes at a position once places are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Gap {
     at: u32,
-    form: Form,
-    base: Base,
+    filling: Filling,
+}
+
+/// What a gap is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Filling {
+    /// A part of an address.
+    Address(Form, Base),
+    /// The function of an intrinsic.
+    Function(Intrinsic),
+}
+
+/// Where in a module is what kernels name.
+pub struct Links<'a> {
+    /// The place of a buffer.
+    pub place: &'a dyn Fn(BufferId) -> Place,
+    /// The function of the first intrinsic, behind which are the others, if the module has them.
+    pub intrinsics: u32,
+}
+
+impl std::fmt::Debug for Links<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Links").finish_non_exhaustive()
+    }
 }
 
 /// The part of an address that is the same in every turn of the loops: bytes from the begin of a buffer.
@@ -36,8 +59,10 @@ pub(super) struct Base {
 pub(super) enum Form {
     /// The operand of an `i32.const`.
     Constant,
-    /// The offset of a load or store; 0 if the address is negative.
+    /// The offset of a load or store; 0 if the address is negative. The byte before it says in which memory.
     Offset,
+    /// The memory that a copy reads.
+    Source,
     /// Instructions that add it to a pointer if it is negative, so that it cannot be an offset; else none.
     Addition,
 }
@@ -57,17 +82,22 @@ impl Code {
     }
 
     /// Leaves a gap, with so many bytes `behind` it. In place of a number stands a 0, which makes way.
-    pub(super) fn leave(&mut self, form: Form, base: Base, behind: usize) {
+    pub(super) fn leave(&mut self, filling: Filling, behind: usize) {
         let mut at = self.bytes.len() - behind;
-        if form != Form::Addition {
+        if !matches!(filling, Filling::Address(Form::Addition, _)) {
             at -= 1;
             self.bytes.remove(at);
         }
         self.gaps.push(Gap {
             at: at as u32,
-            form,
-            base,
+            filling,
         });
+    }
+
+    /// Whether it calls functions of intrinsics.
+    pub fn has_intrinsics(&self) -> bool {
+        let mut fillings = self.gaps.iter().map(|gap| gap.filling);
+        fillings.any(|filling| matches!(filling, Filling::Function(_)))
     }
 
     /// Gives back what memory was reserved for more.
@@ -76,8 +106,8 @@ impl Code {
         self.gaps.shrink_to_fit();
     }
 
-    /// The body of the function, once `address` knows where each buffer lies.
-    pub fn body(&self, address: &dyn Fn(BufferId) -> u32) -> Vec<u8> {
+    /// The body of the function, once it is known where everything is.
+    pub fn body(&self, links: &Links<'_>) -> Vec<u8> {
         // Most addresses take two or three bytes.
         let mut body = Vec::with_capacity(self.bytes.len() + 3 * self.gaps.len());
         let mut written = 0;
@@ -85,10 +115,26 @@ impl Code {
             let at = gap.at as usize;
             body.extend_from_slice(&self.bytes[written..at]);
             written = at;
-            let value = i64::from(address(gap.base.buffer)) + i64::from(gap.base.constant);
-            match gap.form {
+            let (form, base) = match gap.filling {
+                Filling::Address(form, base) => (form, base),
+                Filling::Function(intrinsic) => {
+                    (links.intrinsics + intrinsic as u32).encode(&mut body);
+                    continue;
+                }
+            };
+            let Place { memory, address } = (links.place)(base.buffer);
+            let value = i64::from(address) + i64::from(base.constant);
+            match form {
                 Form::Constant => (value as i32).encode(&mut body),
-                Form::Offset => u64::try_from(value).unwrap_or(0).encode(&mut body),
+                Form::Offset => {
+                    if memory > 0 {
+                        // The byte with the alignment says so, too.
+                        *body.last_mut().expect("an alignment is before an offset") |= 1 << 6;
+                        memory.encode(&mut body);
+                    }
+                    u64::try_from(value).unwrap_or(0).encode(&mut body);
+                }
+                Form::Source => memory.encode(&mut body),
                 Form::Addition if value < 0 => {
                     Instruction::I32Const(value as i32).encode(&mut body);
                     Instruction::I32Add.encode(&mut body);
@@ -107,7 +153,7 @@ mod tests {
     use rune_ir::arena::Arena;
     use wasm_encoder::{Function, Instruction, MemArg, ValType};
 
-    use crate::nest::{Address, Affine, Buffer, Builder, Expr, Load, Role, Store};
+    use crate::nest::{Address, Affine, Buffer, Builder, Expr, Links, Load, Place, Role, Store};
 
     fn memarg(offset: u64, align: u32) -> MemArg {
         MemArg {
@@ -183,8 +229,72 @@ mod tests {
                 },
                 Instruction::End,
             ]);
-            let place = |b| if b == x { x_at as u32 } else { y_at as u32 };
-            assert_eq!(code.body(&place), expected.into_raw_body(), "{x_at} {y_at}");
+            let place = |b| if b == x { x_at as u32 } else { y_at as u32 }.into();
+            let links = Links {
+                place: &place,
+                intrinsics: 0,
+            };
+            assert_eq!(code.body(&links), expected.into_raw_body(), "{x_at} {y_at}");
         }
+    }
+
+    #[test]
+    fn code_reads_the_memory_a_buffer_lies_in() {
+        let mut buffers: Arena<Buffer> = Arena::default();
+        let [x, y] = ["x", "y"].map(|name| {
+            buffers.push(Buffer {
+                name: name.to_owned(),
+                bytes: 1024,
+                align: 16,
+                data: None,
+                initial: None,
+            })
+        });
+        let at = |buffer, offset: Affine| Address { buffer, offset };
+        let mut f = Builder::new("test");
+        f.operand(Role::Read, "x", x);
+        f.operand(Role::Write, "y", y);
+        f.copy(at(y, 4.into()), at(x, 12.into()), 8);
+        f.store(
+            Store::Whole,
+            at(y, 0.into()),
+            Expr::Load(Load::Whole(crate::nest::Ty::I32), at(x, 8.into())),
+        );
+        let place = |buffer| {
+            if buffer == x {
+                Place {
+                    memory: 1,
+                    address: 300,
+                }
+            } else {
+                64.into()
+            }
+        };
+        let body = f.finish().code().body(&Links {
+            place: &place,
+            intrinsics: 0,
+        });
+        let mut expected = Function::new([]);
+        let from = MemArg {
+            target: wasm_encoder::MemArgTarget::Memory(1),
+            ..memarg(308, 2)
+        };
+        for instruction in [
+            Instruction::I32Const(68),
+            Instruction::I32Const(312),
+            Instruction::I32Const(8),
+            Instruction::MemoryCopy {
+                src_mem: 1,
+                dst_mem: 0,
+            },
+            Instruction::I32Const(0),
+            Instruction::I32Const(0),
+            Instruction::I32Load(from),
+            Instruction::I32Store(memarg(64, 2)),
+            Instruction::End,
+        ] {
+            expected.instruction(&instruction);
+        }
+        assert_eq!(body, expected.into_raw_body());
     }
 }

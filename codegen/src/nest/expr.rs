@@ -2,6 +2,7 @@
 
 use std::ops;
 
+use rune_c::Intrinsic;
 use wasm_encoder::Instruction;
 
 use super::{Address, Affine, Var};
@@ -59,31 +60,48 @@ impl Ty {
 pub type Lanes = [u8; 16];
 
 macro_rules! ops {
-    ($($name:ident $text:literal ($($operand:ident),*) -> $result:ident;)*) => {
-        /// A numeric instruction without immediates, under WebAssembly's name for it.
+    (
+        $($name:ident $text:literal ($($operand:ident),*) -> $result:ident;)*
+        [$($intrinsic:ident $symbol:literal ($($word:ident),*);)*]
+    ) => {
+        /// A numeric instruction without immediates, under WebAssembly's name for it; or an instruction of devices.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Op {
             $(#[doc = concat!("`", $text, "`")] $name,)*
+            $(#[doc = concat!("The intrinsic `", $symbol, "`")] $intrinsic,)*
         }
 
         impl Op {
             /// How the text form writes it: a symbol between two operands, or a name before them.
             pub(super) fn text(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
+                match self {
+                    $(Self::$name => $text,)*
+                    $(Self::$intrinsic => $symbol,)*
+                }
             }
 
             /// The types it takes.
             pub(super) fn operands(self) -> &'static [Ty] {
-                match self { $(Self::$name => &[$(Ty::$operand),*],)* }
+                match self {
+                    $(Self::$name => &[$(Ty::$operand),*],)*
+                    $(Self::$intrinsic => &[$(Ty::$word),*],)*
+                }
             }
 
             /// The type it gives.
             pub(super) fn result(self) -> Ty {
-                match self { $(Self::$name => Ty::$result,)* }
+                match self {
+                    $(Self::$name => Ty::$result,)*
+                    $(Self::$intrinsic => Ty::I32,)*
+                }
             }
 
-            pub(super) fn instruction(self) -> Instruction<'static> {
-                match self { $(Self::$name => Instruction::$name,)* }
+            /// The instruction, or whose function is to be called.
+            pub(super) fn instruction(self) -> Result<Instruction<'static>, Intrinsic> {
+                match self {
+                    $(Self::$name => Ok(Instruction::$name),)*
+                    $(Self::$intrinsic => Err(Intrinsic::$intrinsic),)*
+                }
             }
         }
     };
@@ -275,6 +293,11 @@ ops! {
     F32x4Ge ">=" (F32x4, F32x4) -> I32x4;
     F32x4ConvertI32x4S "convert" (I32x4) -> F32x4;
     F32x4RelaxedMadd "relaxed_madd" (F32x4, F32x4, F32x4) -> F32x4;
+    [Smlad "smlad" (I32, I32, I32);
+    Smlabb "smlabb" (I32, I32, I32);
+    Smlatt "smlatt" (I32, I32, I32);
+    Sxtb16 "sxtb16" (I32);
+    Sxtb16Ror8 "sxtb16_ror8" (I32);]
 }
 
 /// How memory is read.

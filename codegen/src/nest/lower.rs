@@ -13,7 +13,7 @@ use wasm_encoder::{BlockType, Encode, Function, Instruction, MemArg, ValType};
 
 use super::{
     Address, Affine, Code, Expr, Kernel, Load, Op, Stmt, Store, Ty, Var,
-    code::{Base, Form},
+    code::{Base, Filling, Form},
 };
 
 /// The variable part of an address: variables with their factors, by rising variable.
@@ -31,7 +31,7 @@ pub(super) fn code(kernel: &Kernel) -> Code {
         pointers: BTreeMap::new(),
         vectors: BTreeMap::new(),
         code: Vec::new(),
-        addresses: Vec::new(),
+        gaps: Vec::new(),
     };
     lowering.vectors();
     lowering.body(&kernel.body);
@@ -49,6 +49,10 @@ pub(super) fn features(kernel: &Kernel) -> WasmFeatures {
             Expr::Op(op, operands) => {
                 if *op == Op::F32x4RelaxedMadd {
                     add(WasmFeatures::RELAXED_SIMD);
+                }
+                // What their functions widen with.
+                if op.instruction().is_err() {
+                    add(WasmFeatures::SIGN_EXT);
                 }
                 if matches!(
                     op,
@@ -214,10 +218,10 @@ struct Lowering<'a> {
     pointers: BTreeMap<Terms, u32>,
     /// The local of each vector constant that has one.
     vectors: BTreeMap<[u8; 16], u32>,
-    /// Instructions, with 0 for what depends on where a buffer lies.
+    /// Instructions, with 0 for what depends on where something is.
     code: Vec<Instruction<'static>>,
-    /// What goes there: the position of the instruction, how, and which address.
-    addresses: Vec<(usize, Form, Base)>,
+    /// What goes there, by the position of the instruction.
+    gaps: Vec<(usize, Filling)>,
 }
 
 impl Lowering<'_> {
@@ -257,13 +261,12 @@ impl Lowering<'_> {
                 Stmt::Copy { to, from, bytes } => {
                     self.whole_address(to);
                     self.whole_address(from);
-                    self.code.extend([
-                        Instruction::I32Const(*bytes as i32),
-                        Instruction::MemoryCopy {
-                            src_mem: 0,
-                            dst_mem: 0,
-                        },
-                    ]);
+                    self.code.push(Instruction::I32Const(*bytes as i32));
+                    self.depends(Form::Source, from);
+                    self.code.push(Instruction::MemoryCopy {
+                        src_mem: 0,
+                        dst_mem: 0,
+                    });
                 }
                 Stmt::For {
                     var,
@@ -466,7 +469,8 @@ impl Lowering<'_> {
             buffer: at.buffer,
             constant: at.offset.constant,
         };
-        self.addresses.push((self.code.len(), form, base));
+        self.gaps
+            .push((self.code.len(), Filling::Address(form, base)));
     }
 
     /// Pushes the variable part of an address. The constant part will be the offset of an instruction, which
@@ -564,7 +568,11 @@ impl Lowering<'_> {
                 for operand in operands {
                     self.expr(operand);
                 }
-                op.instruction()
+                op.instruction().unwrap_or_else(|intrinsic| {
+                    let gap = Filling::Function(intrinsic);
+                    self.gaps.push((self.code.len(), gap));
+                    Instruction::Call(0)
+                })
             }
             Expr::Select(parts) | Expr::Bitselect(parts) => {
                 let [condition, yes, no] = &**parts;
@@ -622,7 +630,7 @@ impl Lowering<'_> {
         }
         let types = order.iter().map(|local| self.locals[*local as usize]);
         let mut code = Code::new(Function::new_with_locals_types(types).into_raw_body());
-        let mut addresses = self.addresses.into_iter().peekable();
+        let mut gaps = self.gaps.into_iter().peekable();
         let mut instructions = self.code.into_iter().enumerate().peekable();
         while let Some((index, mut instruction)) = instructions.next() {
             if let Instruction::LocalSet(set) = instruction {
@@ -637,14 +645,16 @@ impl Lowering<'_> {
             {
                 *local = new[*local as usize];
             }
-            let before = |a: &(usize, Form, Base)| a.0 == index && a.1 == Form::Addition;
-            if let Some((_, form, base)) = addresses.next_if(before) {
-                code.leave(form, base, 0);
+            let before = |gap: &(usize, Filling)| {
+                gap.0 == index && matches!(gap.1, Filling::Address(Form::Addition, _))
+            };
+            if let Some((_, filling)) = gaps.next_if(before) {
+                code.leave(filling, 0);
             }
             instruction.encode(code.bytes());
-            if let Some((_, form, base)) = addresses.next_if(|a| a.0 == index) {
+            if let Some((_, filling)) = gaps.next_if(|gap| gap.0 == index) {
                 // The 0 is one byte, and the last one but for the number of a lane.
-                code.leave(form, base, usize::from(has_lane(&instruction)));
+                code.leave(filling, usize::from(has_lane(&instruction)));
             }
         }
         Instruction::End.encode(code.bytes());

@@ -20,7 +20,7 @@ use rune_ir::arena::Id;
 
 pub use affine::{Address, Affine, View};
 pub use builder::Builder;
-pub use code::Code;
+pub use code::{Code, Links};
 pub use expr::{Expr, Lanes, Load, Op, Store, Ty};
 pub use overlap::Move;
 
@@ -40,6 +40,22 @@ pub struct Buffer {
     pub data: Option<Vec<u8>>,
     /// Its value before the first call, if it keeps its value between calls: exactly `bytes` bytes.
     pub initial: Option<Vec<u8>>,
+}
+
+/// Where a buffer lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Which memory of the module: 0 is the rune's, 1 has constants alone.
+    pub memory: u32,
+    /// Its first byte there.
+    pub address: u32,
+}
+
+impl From<u32> for Place {
+    /// An address in the rune's memory.
+    fn from(address: u32) -> Self {
+        Self { memory: 0, address }
+    }
 }
 
 /// What a kernel does with a buffer.

@@ -1,7 +1,7 @@
 //! What a kernel does to memory, access by access: whether its result may lie over what it reads, and what
 //! it only moves from one buffer to another.
 
-use super::{Address, Affine, BufferId, Expr, Kernel, Load, Role, Stmt, Store, Ty, Var};
+use super::{Address, Affine, BufferId, Expr, Kernel, Load, Place, Role, Stmt, Store, Ty, Var};
 
 /// Most pairs of accesses that are compared; a kernel with more gets a place of its own for its result.
 const MOST_PAIRS: usize = 1 << 14;
@@ -88,9 +88,9 @@ impl Kernel {
         found
     }
 
-    /// Leaves out what moves bytes to where they are, with the addresses that `address` knows.
-    pub(crate) fn settle(&mut self, address: &dyn Fn(BufferId) -> u32) {
-        settle(&mut self.body, address);
+    /// Leaves out what moves bytes to where they are, with the places that `place` knows.
+    pub(crate) fn settle(&mut self, place: &dyn Fn(BufferId) -> Place) {
+        settle(&mut self.body, place);
     }
 
     /// Whether [`settle`](Self::settle) leaves nothing out, whatever the addresses.
@@ -136,28 +136,30 @@ pub(super) fn moved(statement: &Stmt) -> Option<(&Address, &Address, u32)> {
     }
 }
 
-fn settle(body: &mut Vec<Stmt>, address: &dyn Fn(BufferId) -> u32) {
+fn settle(body: &mut Vec<Stmt>, place: &dyn Fn(BufferId) -> Place) {
     body.retain_mut(|statement| {
         if let Some((to, from, _)) = moved(statement) {
-            let place =
-                |at: &Address| i64::from(address(at.buffer)) + i64::from(at.offset.constant);
-            return to.offset.terms != from.offset.terms || place(to) != place(from);
+            let first = |at: &Address| {
+                let Place { memory, address } = place(at.buffer);
+                (memory, i64::from(address) + i64::from(at.offset.constant))
+            };
+            return to.offset.terms != from.offset.terms || first(to) != first(from);
         }
         match statement {
             Stmt::For { body, .. } => {
-                settle(body, address);
+                settle(body, place);
                 !body.is_empty()
             }
             Stmt::If {
                 then, otherwise, ..
             } => {
-                settle(then, address);
-                settle(otherwise, address);
+                settle(then, place);
+                settle(otherwise, place);
                 !then.is_empty() || !otherwise.is_empty()
             }
             Stmt::While { before, body, .. } => {
-                settle(before, address);
-                settle(body, address);
+                settle(before, place);
+                settle(body, place);
                 true
             }
             Stmt::Let(..)
@@ -624,9 +626,9 @@ mod tests {
             bytes,
         };
         assert_eq!(kernel.moves(), [part(200, 100, 300), part(0, 32, 20)]);
-        kernel.settle(&|b| if b == x { 132 } else { 100 });
+        kernel.settle(&|b| if b == x { 132 } else { 100 }.into());
         assert_eq!(kernel.moves(), [part(200, 100, 300)]);
-        kernel.settle(&|b| if b == x { 0 } else { 100 });
+        kernel.settle(&|b| if b == x { 0 } else { 100 }.into());
         assert!(kernel.is_empty());
         // What something else writes too is not moved, nor what goes there turn by turn.
         let mut f = Builder::new("test");

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use rune_abi::WasmFeatures as Features;
+use rune_c::Intrinsic;
 use rune_codegen::{
     kernels::{self, Compiled, Simd, Unsupported},
-    nest::{Buffer, BufferId, Kernel, Role},
+    nest::{Buffer, BufferId, Kernel, Links, Place, Role},
 };
 use rune_ir::{arena::Arena, graph::Graph};
 use wasm_encoder::{
     CodeSection, DataSection, ExportKind, ExportSection, FunctionSection, MemorySection,
-    MemoryType, Module, TypeSection,
+    MemoryType, Module, TypeSection, ValType,
 };
 use wasmparser::{Validator, WasmFeatures};
 
@@ -198,6 +199,8 @@ fn module(
 ) -> Vec<u8> {
     let mut types = TypeSection::new();
     types.ty().function([], []);
+    types.ty().function([ValType::I32], [ValType::I32]);
+    types.ty().function([ValType::I32; 3], [ValType::I32]);
     let mut functions = FunctionSection::new();
     let mut memories = MemorySection::new();
     memories.memory(MemoryType {
@@ -213,10 +216,19 @@ fn module(
     for (i, kernel) in (0..).zip(kernels) {
         functions.function(0);
         exports.export(&format!("k{i}"), ExportKind::Func, i);
-        code.raw(&kernel.code().body(&|id| {
+        let place = |id| {
             assert!(kernel.operands().iter().any(|o| o.buffer == id));
-            addresses[&id]
+            Place::from(addresses[&id])
+        };
+        code.raw(&kernel.code().body(&Links {
+            place: &place,
+            intrinsics: kernels.len() as u32,
         }));
+    }
+    let uses_intrinsics = kernels.iter().any(|k| k.code().has_intrinsics());
+    for intrinsic in Intrinsic::ALL.into_iter().filter(|_| uses_intrinsics) {
+        functions.function(if intrinsic.operands() == 1 { 1 } else { 2 });
+        code.raw(intrinsic.body());
     }
     assert!(buffers.len() == addresses.len());
     let mut module = Module::new();

@@ -53,10 +53,10 @@ fn agree(graph: &Graph, random: &mut Random, what: &str) -> bool {
     true
 }
 
-/// A model with and without vectors, and once more with results over operands where they may lie there.
+/// A model with and without vectors, with those of words, and once more with results over operands where they may lie there.
 fn machines(graph: &Graph) -> Vec<(Simd, Machine)> {
     let mut machines = Vec::new();
-    for simd in [Simd::Off, Simd::On] {
+    for simd in [Simd::Off, Simd::On, Simd::Dsp] {
         machines.push((simd, Machine::new(graph, simd).unwrap()));
         let overlaid = Machine::overlaid(graph, simd).unwrap();
         if overlaid.overlaid > 0 {

@@ -179,7 +179,7 @@ impl Compiler {
         for (source, more) in [
             ("unit.c", &[][..]),
             // A loop that copies must not become a call of what it is in.
-            ("support.c", &["-fno-builtin"][..]),
+            ("support.c", &["-fno-builtin", "-Os"][..]),
         ] {
             let mut command = Self::command(&self.program, room);
             command.args(self.flags(target)).args(more).args([
@@ -207,7 +207,7 @@ impl Compiler {
             self.run(&mut command)?;
             let usage = room.read(&source.replace(".c", ".su"))?;
             let usage = String::from_utf8_lossy(&usage).into_owned();
-            objects.add(&object, room.read(&object)?, &usage)?;
+            objects.add(&object, &room.read(&object)?, &usage)?;
         }
         Ok(objects)
     }
@@ -230,7 +230,7 @@ impl Compiler {
             self.run(&mut command)?;
             elf::linked(&room.read("image.elf")?, base)
         });
-        first?.same_as(second?)
+        first?.same_as(&second?)
     }
 
     fn command(program: &Path, room: &Room) -> Command {

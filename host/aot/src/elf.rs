@@ -63,32 +63,30 @@ impl Objects {
     }
 
     /// Takes an object with what the compiler said of the stack that its functions use.
-    pub(crate) fn add(&mut self, name: &str, bytes: Vec<u8>, usage: &str) -> Result<(), Error> {
+    pub(crate) fn add(&mut self, name: &str, bytes: &[u8], usage: &str) -> Result<(), Error> {
         for line in usage.lines() {
             let (function, bytes) = stack::usage(line).map_err(Error::Machine)?;
             let more = if self.aligns { ALIGNING_BYTES } else { 0 };
             self.graph.frame(function, bytes + more);
         }
-        let file = File::parse(&*bytes).map_err(|error| unreadable(name, error))?;
+        let file = File::parse(bytes).map_err(|error| unreadable(name, error))?;
         for section in file.sections() {
             let section_name = section.name().map_err(|error| unreadable(name, error))?;
-            match section.kind() {
-                SectionKind::Text => self.calls(&file, &section)?,
-                SectionKind::ReadOnlyData | SectionKind::ReadOnlyString | SectionKind::Data => {
-                    if section.relocations().next().is_some() {
-                        return Err(Error::Machine(format!(
-                            "the constants in {section_name} hold addresses"
-                        )));
-                    }
-                    if section_name == FACTS {
-                        let data = section.data().map_err(|error| unreadable(name, error))?;
-                        let (words, _) = data.as_chunks();
-                        let words: Vec<u32> =
-                            words.iter().copied().map(u32::from_le_bytes).collect();
-                        self.facts = words.try_into().ok();
-                    }
-                }
-                _ => {}
+            if section.kind() == SectionKind::Text {
+                self.calls(&file, &section)?;
+                continue;
+            }
+            let is_unwinding = section_name.starts_with(".ARM.ex");
+            if is_kept(&section) && !is_unwinding && section.relocations().next().is_some() {
+                return Err(Error::Machine(format!(
+                    "the constants in {section_name} hold addresses"
+                )));
+            }
+            if section_name == FACTS {
+                let data = section.data().map_err(|error| unreadable(name, error))?;
+                let (words, _) = data.as_chunks();
+                let words: Vec<u32> = words.iter().copied().map(u32::from_le_bytes).collect();
+                self.facts = words.try_into().ok();
             }
         }
         self.files.push(name.to_owned());
@@ -157,6 +155,14 @@ impl Objects {
     }
 }
 
+/// Whether a section is part of what runs.
+fn is_kept<'a>(section: &impl ObjectSection<'a>) -> bool {
+    let object::SectionFlags::Elf { sh_flags } = section.flags() else {
+        return false;
+    };
+    sh_flags & u64::from(elf::SHF_ALLOC) != 0
+}
+
 /// Whether a symbol is a function; mapping symbols, `$t`, are none.
 fn is_function<'a>(symbol: &impl ObjectSymbol<'a>) -> bool {
     symbol.kind() == SymbolKind::Text
@@ -194,14 +200,14 @@ pub(crate) struct Linked {
 
 impl Linked {
     /// That linking elsewhere gave the same.
-    pub(crate) fn same_as(self, other: Self) -> Result<Self, Error> {
+    pub(crate) fn same_as(self, other: &Self) -> Result<Self, Error> {
         let differs = self
             .bytes
             .iter()
             .zip(&other.bytes)
             .position(|(a, b)| a != b);
         let Some(at) = differs else {
-            return if self == other {
+            return if self == *other {
                 Ok(self)
             } else {
                 Err(Error::Machine(
@@ -233,13 +239,10 @@ pub(crate) fn linked(bytes: &[u8], base: u32) -> Result<Linked, Error> {
     let file = File::parse(bytes).map_err(bad)?;
     let (mut constants, mut code) = (Vec::new(), None);
     for section in file.sections() {
-        let object::SectionFlags::Elf { sh_flags } = section.flags() else {
-            continue;
-        };
         if section.relocations().next().is_some() {
             return rule("addresses are left to be filled in");
         }
-        if sh_flags & u64::from(elf::SHF_ALLOC) == 0 || section.size() == 0 {
+        if !is_kept(&section) || section.size() == 0 {
             continue;
         }
         let data = section.data().map_err(bad)?;
@@ -261,7 +264,7 @@ pub(crate) fn linked(bytes: &[u8], base: u32) -> Result<Linked, Error> {
     };
     let functions: BTreeSet<(u32, String)> = file
         .symbols()
-        .filter(|symbol| is_function(symbol))
+        .filter(is_function)
         .filter_map(|symbol| {
             let at = (symbol.address() & !1).checked_sub(start)?;
             Some((u32::try_from(at).ok()?, symbol.name().ok()?.to_owned()))

@@ -67,8 +67,9 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Makes an image of a rune. `module` is what is compiled: the rune itself, or another form of the same pipeline.
-/// Manifest and graph are those of the `rune`. The same bytes and compiler give the same image.
+/// Makes an image of a rune. `module` is what is compiled: the rune itself, or the form of it whose constants have a
+/// memory of their own. The manifest is the module's, which says how much memory it has; the graph that the
+/// image claims is the `rune`'s. The same bytes and compiler give the same image.
 ///
 /// # Errors
 /// The rune cannot be compiled, or the compiler made what an image may not have.

@@ -23,19 +23,10 @@ pub(crate) struct Facts {
 pub(crate) struct Names(BTreeMap<u32, String>);
 
 impl Facts {
-    /// Manifest and graph of the rune, all else of the module that is compiled.
+    /// The graph of the rune, all else of the module that is compiled.
     pub(crate) fn read(rune: &[u8], module: &[u8]) -> Result<Self, Error> {
-        let (mut manifest, mut graph) = (None, Vec::new());
-        for payload in Parser::new(0).parse_all(rune) {
-            if let Payload::CustomSection(custom) = payload.map_err(damaged)? {
-                match custom.name() {
-                    section::MANIFEST => manifest = Some(custom.data().to_vec()),
-                    section::GRAPH => graph = custom.data().to_vec(),
-                    _ => {}
-                }
-            }
-        }
-        let manifest = manifest.ok_or_else(|| {
+        let graph = custom(rune, section::GRAPH)?.unwrap_or_default();
+        let manifest = custom(module, section::MANIFEST)?.ok_or_else(|| {
             Error::Rune(format!("the rune has no section `{}`", section::MANIFEST))
         })?;
         let memory_bytes = ManifestView::parse(&manifest)
@@ -61,10 +52,10 @@ impl Facts {
     fn take(&mut self, module: &[u8]) -> Result<(), Error> {
         let mut calls = false;
         for payload in Parser::new(0).parse_all(module) {
-            match payload.map_err(damaged)? {
+            match payload.map_err(|error| damaged(&error))? {
                 Payload::ImportSection(imports) => {
                     for import in imports.into_imports() {
-                        let import = import.map_err(damaged)?;
+                        let import = import.map_err(|error| damaged(&error))?;
                         let known = (import.module == Import::MODULE)
                             .then(|| Import::from_name(import.name))
                             .flatten();
@@ -81,7 +72,7 @@ impl Facts {
                 }
                 Payload::ExportSection(exports) => {
                     for export in exports {
-                        let export = export.map_err(damaged)?;
+                        let export = export.map_err(|error| damaged(&error))?;
                         calls |= export.name == export::CALL;
                         self.resets |= export.name == export::RESET;
                     }
@@ -130,6 +121,18 @@ impl Names {
     }
 }
 
-fn damaged(error: wasmparser::Error) -> Error {
+/// What a module has in a section of its own.
+fn custom(module: &[u8], name: &str) -> Result<Option<Vec<u8>>, Error> {
+    for payload in Parser::new(0).parse_all(module) {
+        if let Payload::CustomSection(custom) = payload.map_err(|error| damaged(&error))?
+            && custom.name() == name
+        {
+            return Ok(Some(custom.data().to_vec()));
+        }
+    }
+    Ok(None)
+}
+
+fn damaged(error: &wasmparser::Error) -> Error {
     Error::Rune(format!("the module is damaged: {error}"))
 }

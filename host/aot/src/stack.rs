@@ -65,6 +65,21 @@ struct Walk<'a> {
     done: BTreeMap<&'a str, u32>,
 }
 
+/// A function that is walked over.
+struct Node {
+    order: usize,
+    /// The least order that it reaches among those that wait.
+    low: usize,
+    waits: bool,
+}
+
+/// Notes that a function reaches another one.
+fn lower(nodes: &mut BTreeMap<&str, Node>, name: &str, order: usize) {
+    if let Some(node) = nodes.get_mut(name) {
+        node.low = node.low.min(order);
+    }
+}
+
 impl<'a> Walk<'a> {
     /// A function whose frame is not known is a part of one that was split off by the compiler and shares its frame, or
     /// there is none of the name.
@@ -122,11 +137,6 @@ impl<'a> Walk<'a> {
     /// The strongly connected components that are reached, each after those that it reaches: Tarjan's algorithm with a
     /// stack of its own.
     fn components(&self, start: &str) -> Vec<Vec<&'a str>> {
-        struct Node {
-            order: usize,
-            low: usize,
-            waits: bool,
-        }
         let functions = &self.graph.functions;
         let Some((start, _)) = functions.get_key_value(start) else {
             return Vec::new();
@@ -151,7 +161,7 @@ impl<'a> Walk<'a> {
                     None => path.push((to, functions[to].calls.iter(), true)),
                     Some(other) if other.waits => {
                         let order = other.order;
-                        lower(&mut nodes, name, order, |n| &mut n.low);
+                        lower(&mut nodes, name, order);
                     }
                     Some(_) => {}
                 }
@@ -160,7 +170,7 @@ impl<'a> Walk<'a> {
             path.pop();
             let (low, order) = (nodes[name].low, nodes[name].order);
             if let Some((parent, ..)) = path.last() {
-                lower(&mut nodes, parent, low, |n| &mut n.low);
+                lower(&mut nodes, parent, low);
             }
             if low == order {
                 let first = waiting.iter().rposition(|n| *n == name).unwrap_or(0);
@@ -173,19 +183,7 @@ impl<'a> Walk<'a> {
                 found.push(component);
             }
         }
-        return found;
-
-        fn lower<'n>(
-            nodes: &mut BTreeMap<&'n str, Node>,
-            name: &'n str,
-            low: usize,
-            field: fn(&mut Node) -> &mut usize,
-        ) {
-            if let Some(node) = nodes.get_mut(name) {
-                let field = field(node);
-                *field = low.min(*field);
-            }
-        }
+        found
     }
 }
 

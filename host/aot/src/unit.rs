@@ -68,9 +68,9 @@ fn text(resets: bool, aligns: bool) -> String {
     let mut out = String::from(HEAD);
     out.push_str(if aligns { ALIGNING } else { PLAIN });
     let ask = |out: &mut String, number: u8| {
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "    __asm__ volatile(SVC(\"{number}\") : \"+r\"(r0), \"+r\"(r1), \"+r\"(r2) : : LOST);\n"
+            "    __asm__ volatile(SVC(\"{number}\") : \"+r\"(r0), \"+r\"(r1), \"+r\"(r2) : : LOST);"
         );
     };
     for import in Import::ALL {

@@ -145,7 +145,10 @@ pub fn generate(mut checked: Checked, options: &Options) -> Compilation<Output> 
 }
 
 /// Compiles a pipeline on the base image it names.
-fn build(verified: &Verified, options: &Options) -> Result<Output, Box<Diagnostic>> {
+///
+/// # Errors
+/// The one thing that keeps it from being a rune.
+pub fn build(verified: &Verified, options: &Options) -> Result<Output, Box<Diagnostic>> {
     let options = Options {
         bases: bases(verified),
         ..options.clone()

@@ -283,6 +283,25 @@ fn emit_c_writes_a_library_and_how_it_is_called() {
     assert_eq!(printed.trim(), format!("output 0:{}", " 00".repeat(16)));
 }
 
+/// C for a device has the schedules of its processor; without one it is for any.
+#[test]
+fn c_for_a_device_is_for_its_processor() {
+    let folder = with("emit-c-for", "");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/digits");
+    let example = example.to_str().unwrap();
+    for (name, device) in [("any", None), ("own", Some("portenta-h7"))] {
+        let mut args = vec!["build", example, "--emit", "c", "--simd", "off", "-o", name];
+        args.extend(device.into_iter().flat_map(|device| ["--for", device]));
+        let output = runec(&folder, &args);
+        let (status, _, err) = said(&output);
+        assert_eq!(status, 0, "{err}");
+        assert!(err.contains("bytes of constants in flash"), "{err}");
+        let source = fs::read_to_string(folder.join(name).with_extension("c")).unwrap();
+        assert_eq!(source.contains("r_smlad"), device.is_some());
+        assert!(source.contains("static const uint8_t r_constants["));
+    }
+}
+
 /// A rune for engines without SIMD neither has vector instructions nor says it needs them.
 #[test]
 fn simd_off_is_off_in_the_manifest() {

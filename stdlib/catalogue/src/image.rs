@@ -17,6 +17,8 @@ pub struct Image {
     pub engine: String,
     /// Cycles per second of its processor, where it has one of its own.
     pub clock_hz: Option<u64>,
+    /// Its processor, where C made for it has schedules of its own: `cortex-m7`.
+    pub cpu: Option<String>,
     /// What a rune's memory is rounded up to, in bytes; 1 where every byte is given.
     pub page_bytes: u64,
     /// Names of the WebAssembly features its engine runs.
@@ -157,6 +159,7 @@ impl Image {
             doc: keys.text("doc")?,
             engine: keys.text("engine")?,
             clock_hz: keys.number("clock-hz")?,
+            cpu: keys.maybe_text("cpu")?,
             page_bytes: keys.number("page-bytes")?.unwrap_or(1),
             wasm: keys.texts("wasm")?,
             radios: keys.maybe_texts("radios")?,
@@ -187,6 +190,14 @@ impl Keys {
         let value = self.take(key)?;
         let text = value.as_str().map(str::to_owned);
         text.ok_or_else(|| format!("`{key}` is a {}, not a string", value.type_str()))
+    }
+
+    fn maybe_text(&mut self, key: &str) -> Result<Option<String>, String> {
+        if self.0.contains_key(key) {
+            self.text(key).map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     fn texts(&mut self, key: &str) -> Result<Vec<String>, String> {
@@ -343,6 +354,7 @@ mod tests {
         for (from, to) in [
             ("name = \"runicos/portenta-h7\"", ""),
             ("engine =", "motor ="),
+            ("cpu = \"cortex-m7\"", "cpu = 7"),
             ("page-bytes = 0x1_0000", "page-bytes = 0"),
             ("page-bytes = 0x1_0000", "page-bytes = -1"),
             ("clock-hz = 480_000_000", "clock-hz = \"fast\""),

@@ -111,6 +111,14 @@ R_INLINE void r_memory_copy(r_context *c, uint8_t *m, uint32_t to, uint32_t from
     if (n != 0) memmove(m + to, m + from, n);
 }
 
+//: r_memory_copy_constants
+/* From the second memory. */
+R_INLINE void r_memory_copy_constants(r_context *c, uint8_t *m, uint32_t to, uint32_t from, uint32_t n) {
+    if (R_UNLIKELY((uint64_t)from + n > R_CONSTANT_SIZE)) r_trap(c, R_MEMORY);
+    r_within(c, to, n);
+    if (n != 0) memcpy(m + to, r_constants + from, n);
+}
+
 //: r_memory_fill
 R_INLINE void r_memory_fill(r_context *c, uint8_t *m, uint32_t to, uint32_t value, uint32_t n) {
     r_within(c, to, n);

@@ -34,6 +34,19 @@ fn instructions(inside: &str) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Every instruction that loads, the type that it gives, and whether that is a vector of which it replaces a lane.
+pub(crate) fn loads() -> Vec<(String, String, bool)> {
+    let kinds = [("memarg ", false), ("memarg lane ", true)];
+    let all = kinds.into_iter().flat_map(|(inside, lane)| {
+        let named = instructions(inside).into_iter();
+        named.filter_map(move |(name, _)| {
+            let ty = name.split_once(".load")?.0.to_owned();
+            Some((name, ty, lane))
+        })
+    });
+    all.collect()
+}
+
 /// The type of what an instruction takes first.
 fn operand(name: &str) -> &'static str {
     let (prefix, rest) = name.split_once('.').unwrap();

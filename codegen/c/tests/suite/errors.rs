@@ -27,6 +27,9 @@ fn what_no_rune_has_is_named() {
         "(module (func $s) (start $s))",
         "(module (memory 65536))",
         "(module (table 70000 funcref))",
+        "(module (memory 1) (memory 1) (memory 1))",
+        "(module (memory 1) (memory 65536))",
+        "(module (memory 1 (pagesize 1)))",
     ] {
         let error = refused(text);
         assert!(
@@ -36,6 +39,7 @@ fn what_no_rune_has_is_named() {
     }
     for text in [
         "(module (memory 1) (data (i32.const 65530) \"too long\"))",
+        "(module (memory 1) (memory 8 (pagesize 1)) (data (memory 1) (i32.const 4) \"wrong\"))",
         "(module (table 1 funcref) (func $f) (elem (i32.const 1) $f))",
     ] {
         let error = refused(text);
@@ -45,7 +49,6 @@ fn what_no_rune_has_is_named() {
         );
     }
     for text in [
-        "(module (memory 1) (memory 1))",
         "(module (func (result i32) (i32.const 1) (return_call 0)))",
         "(module (func (param v128) (result v128) (i32x4.relaxed_trunc_f32x4_s (local.get 0))))",
     ] {

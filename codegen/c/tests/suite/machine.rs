@@ -60,6 +60,7 @@ pub(crate) struct Case {
 pub(crate) fn engine() -> Engine {
     let mut config = Config::new();
     config.max_wasm_stack(1 << 20);
+    config.wasm_custom_page_sizes(true);
     Engine::new(&config).unwrap()
 }
 

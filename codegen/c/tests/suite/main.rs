@@ -10,9 +10,13 @@
     reason = "what is skipped is said, and what was compared counted"
 )]
 
+mod constants;
 mod edges;
 mod errors;
+mod intrinsics;
 mod machine;
+#[path = "../metal/mod.rs"]
+mod metal;
 mod native;
 mod smith;
 mod text;

@@ -32,15 +32,22 @@ const STRICT: &[&str] = &[
     "-Wno-clobbered",
 ];
 
+/// Every check that a compiler has.
+const CHECKED: &[&str] = &[
+    "-O1",
+    "-fsanitize=undefined,address",
+    "-fno-sanitize-recover=all",
+];
+
 /// With every check that a compiler has, as everyone compiles, and as if the compiler had nothing but C99.
 const COMPILERS: &[Compiler] = &[
     Compiler {
         program: "gcc",
-        flags: &[
-            "-O1",
-            "-fsanitize=undefined,address",
-            "-fno-sanitize-recover=all",
-        ],
+        flags: CHECKED,
+    },
+    Compiler {
+        program: "clang",
+        flags: CHECKED,
     },
     Compiler {
         program: "gcc",
@@ -60,13 +67,35 @@ const COMPILERS: &[Compiler] = &[
     },
 ];
 
+/// Of several, the newest.
+const CLANGS: [&str; 6] = [
+    "clang-22", "clang-21", "clang-20", "clang-19", "clang-18", "clang",
+];
+
+impl Compiler {
+    /// Whether undefined behaviour ends a program.
+    pub(crate) fn is_checked(&self) -> bool {
+        self.flags == CHECKED
+    }
+}
+
 /// The compilers that there are.
 pub(crate) fn compilers() -> Vec<Compiler> {
     let found = |program: &str| Command::new(program).arg("--version").output().is_ok();
+    let clang = CLANGS.into_iter().find(|program| found(program));
     let all: Vec<Compiler> = COMPILERS
         .iter()
-        .copied()
-        .filter(|c| found(c.program))
+        .filter_map(|c| {
+            let newest = if c.program == "clang" {
+                clang?
+            } else {
+                c.program
+            };
+            found(newest).then_some(Compiler {
+                program: newest,
+                ..*c
+            })
+        })
         .collect();
     if all.is_empty() {
         eprintln!("skipped: neither gcc nor clang is here");
@@ -124,8 +153,13 @@ pub(crate) fn run(folder: &Path, cases: &[Case], mode: Mode, compiler: Compiler)
             .unwrap_or_default(),
         String::from_utf8_lossy(&done.stderr)
     );
-    let text = String::from_utf8(done.stdout).unwrap();
-    text.split("module\n").skip(1).map(str::to_owned).collect()
+    texts(&String::from_utf8(done.stdout).unwrap())
+}
+
+/// What a program printed, by case.
+pub(crate) fn texts(printed: &str) -> Vec<String> {
+    let texts = printed.split("module\n").skip(1);
+    texts.map(str::to_owned).collect()
 }
 
 /// Writes the C of every case, and the program that calls it.

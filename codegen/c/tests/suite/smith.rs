@@ -1,6 +1,6 @@
 //! Random modules. `RUNE_C_MODULES=2000` asks for more of them than a usual run has.
 
-use std::{fs, thread};
+use std::{fs, path::Path, thread};
 
 use arbitrary::Unstructured;
 use rune_c::{Error, Mode, Options};
@@ -9,7 +9,7 @@ use wasmtime::Engine;
 
 use crate::{
     machine::{self, Case, Loose, Ty},
-    native,
+    metal, native,
 };
 
 /// How many modules one program has.
@@ -128,59 +128,180 @@ fn module(engine: &Engine, seed: u64) -> Option<Case> {
     Some(case)
 }
 
-#[test]
-fn random_modules_do_the_same() {
-    let wanted = std::env::var("RUNE_C_MODULES").map_or(200, |text| text.parse().unwrap());
-    let compilers = native::compilers();
-    if compilers.is_empty() {
-        return;
-    }
+/// How many modules are wanted: of each `share` of them one.
+fn wanted(share: usize) -> usize {
+    std::env::var("RUNE_C_MODULES").map_or(200, |text| text.parse().unwrap()) / share
+}
+
+/// What was compared.
+#[derive(Clone, Copy, Default)]
+struct Count {
+    modules: usize,
+    calls: usize,
+    traps: usize,
+    unchecked: usize,
+}
+
+/// Modules in batches on two threads; `same` runs a batch.
+fn each(
+    name: &str,
+    wanted: usize,
+    first: u64,
+    same: impl Fn(&Path, &Engine, &[Case], usize, &mut Count) + Sync,
+) -> Count {
     // Deep recursion of wasmtime's side needs stack.
     let worker = |part: usize, parts: usize| {
         let engine = machine::engine();
-        let folder = native::folder(&format!("smith-{part}"));
-        let (mut calls, mut traps, mut modules) = (0, 0, 0);
-        let mut seeds = (0_u64..).filter(|seed| *seed as usize % parts == part);
+        let folder = native::folder(&format!("{name}-{part}"));
+        let mut count = Count::default();
+        let mut seeds = (first..).filter(|seed| *seed as usize % parts == part);
         let mut turn = 0;
-        while modules < wanted / parts {
-            let many = TOGETHER.min(wanted / parts - modules);
+        while count.modules < wanted / parts {
+            let many = TOGETHER.min(wanted / parts - count.modules);
             let cases: Vec<Case> = seeds
                 .by_ref()
                 .filter_map(|seed| module(&engine, seed))
                 .take(many)
                 .collect();
-            let compiler = compilers[turn % compilers.len()];
-            let found = native::run(&folder, &cases, Mode::Bounds, compiler);
-            for (index, (case, found)) in cases.iter().zip(&found).enumerate() {
-                let expected = case.expected(&engine);
-                if *found != expected {
-                    let _ = fs::copy(
-                        folder.join(format!("m{index}.wasm")),
-                        folder.join("different.wasm"),
-                    );
-                    assert_eq!(*found, expected, "{} {compiler:?}", case.name);
-                }
-                calls += expected.matches("gives").count() + expected.matches("traps").count();
-                traps += expected.matches("traps").count();
-            }
-            assert_eq!(found.len(), cases.len());
-            modules += cases.len();
+            same(&folder, &engine, &cases, turn, &mut count);
+            count.modules += cases.len();
             turn += 1;
         }
-        (modules, calls, traps)
+        count
     };
-    let found = thread::scope(|scope| {
+    thread::scope(|scope| {
         let workers: Vec<_> = (0..2)
             .map(|part| {
-                let work = move || worker(part, 2);
+                let worker = &worker;
                 let builder = thread::Builder::new().stack_size(64 << 20);
-                builder.spawn_scoped(scope, work).unwrap()
+                builder
+                    .spawn_scoped(scope, move || worker(part, 2))
+                    .unwrap()
             })
             .collect();
         let results = workers.into_iter().map(|w| w.join().unwrap());
-        results.fold((0, 0, 0), |a, b| (a.0 + b.0, a.1 + b.1, a.2 + b.2))
+        results.fold(Count::default(), |a, b| Count {
+            modules: a.modules + b.modules,
+            calls: a.calls + b.calls,
+            traps: a.traps + b.traps,
+            unchecked: a.unchecked + b.unchecked,
+        })
+    })
+}
+
+/// Compares what was found with what wasmtime gives, and keeps a module that differs.
+fn compare(folder: &Path, cases: &[Case], found: &[String], expected: &[String], how: &str) {
+    assert_eq!(found.len(), cases.len(), "{how}");
+    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
+        if found != expected {
+            let _ = fs::copy(
+                folder.join(format!("m{index}.wasm")),
+                folder.join("different.wasm"),
+            );
+            assert_eq!(found, expected, "{} {how}", cases[index].name);
+        }
+    }
+}
+
+/// Whether a module does without checks what it does with them: no access traps. Where addresses are masked, memory is a
+/// power of two and never grows.
+fn equals_unchecked(case: &Case, expected: &str, mode: Mode) -> bool {
+    let memory = expected.lines().find_map(|line| {
+        let size = line.strip_prefix("memory ")?.split(' ').next()?;
+        size.parse::<usize>().ok()
     });
-    let (modules, calls, traps) = found;
-    println!("{modules} modules, {calls} calls, of which {traps} trap");
-    assert!(calls > modules && traps < calls);
+    let grows = || {
+        let output = rune_c::emit(&case.wasm, &Options::default()).unwrap();
+        output.header.contains("memory_capacity;")
+    };
+    !expected.contains("traps 2")
+        && (mode == Mode::None || memory.is_some_and(usize::is_power_of_two) && !grows())
+}
+
+#[test]
+fn random_modules_do_the_same() {
+    let compilers = native::compilers();
+    if compilers.is_empty() {
+        return;
+    }
+    let whole = std::env::var_os("RUNE_C_MODULES").is_some();
+    let count = each(
+        "smith",
+        wanted(1),
+        0,
+        |folder, engine, cases, turn, count| {
+            let expected: Vec<String> = cases.iter().map(|case| case.expected(engine)).collect();
+            // When more are asked for, each one with the checks of each compiler; otherwise with one compiler in turn.
+            let checked = compilers.iter().filter(|c| whole && c.is_checked());
+            for compiler in checked.chain([&compilers[turn % compilers.len()]]) {
+                let found = native::run(folder, cases, Mode::Bounds, *compiler);
+                compare(folder, cases, &found, &expected, &format!("{compiler:?}"));
+            }
+            for mode in [Mode::Mask, Mode::None] {
+                let same = cases.iter().zip(&expected);
+                let same = same.filter(|(case, expected)| equals_unchecked(case, expected, mode));
+                let (cases, expected): (Vec<Case>, Vec<String>) = same
+                    .map(|(case, expected)| (case.clone(), expected.clone()))
+                    .unzip();
+                if !cases.is_empty() && (whole || turn % 2 == usize::from(mode == Mode::Mask)) {
+                    let plain = compilers.iter().filter(|c| !c.is_checked());
+                    let compiler = plain.cycle().nth(turn).unwrap();
+                    let found = native::run(folder, &cases, mode, *compiler);
+                    compare(
+                        folder,
+                        &cases,
+                        &found,
+                        &expected,
+                        &format!("{mode:?} {compiler:?}"),
+                    );
+                    count.unchecked += cases.len();
+                }
+            }
+            for expected in &expected {
+                count.calls +=
+                    expected.matches("gives").count() + expected.matches("traps").count();
+                count.traps += expected.matches("traps").count();
+            }
+        },
+    );
+    let Count {
+        modules,
+        calls,
+        traps,
+        unchecked,
+    } = count;
+    println!(
+        "{modules} modules, {calls} calls, of which {traps} trap; {unchecked} times without checks"
+    );
+    assert!(calls > modules && traps < calls && unchecked > 0);
+}
+
+/// A tenth of the modules, others than above, as code of a Cortex-M7.
+#[test]
+fn random_modules_do_the_same_on_a_board() {
+    let compilers = metal::compilers();
+    if compilers.is_empty() {
+        return;
+    }
+    let count = each(
+        "board",
+        wanted(10),
+        1 << 32,
+        |folder, engine, cases, turn, count| {
+            let expected: Vec<String> = cases.iter().map(|case| case.expected(engine)).collect();
+            let main = native::write(folder, cases, Mode::Bounds);
+            let mut sources: Vec<String> = (0..cases.len()).map(|i| format!("m{i}.c")).collect();
+            sources.push(main.to_owned());
+            let cross = &compilers[turn % compilers.len()];
+            let program = metal::build(folder, cross, &sources, &["-O2"]);
+            let found = native::texts(&metal::run(&program));
+            compare(folder, cases, &found, &expected, &cross.program);
+            for expected in &expected {
+                count.calls +=
+                    expected.matches("gives").count() + expected.matches("traps").count();
+            }
+        },
+    );
+    println!("{} modules, {} calls", count.modules, count.calls);
+    assert!(count.calls > count.modules);
 }

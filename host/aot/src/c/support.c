@@ -164,6 +164,63 @@ __attribute__((noinline, used)) static int64_t s_divide_signed(int64_t n, int64_
 DIVISION(__aeabi_uldivmod, s_divide)
 DIVISION(__aeabi_ldivmod, s_divide_signed)
 
+/* Bits and shifts: GCC asks for them where it makes code that seldom runs small. Each does with 32 bits what the processor
+   has an instruction for. */
+
+int __clzsi2(uint32_t value);
+int __clzsi2(uint32_t value) { return value == 0 ? 32 : __builtin_clz(value); }
+
+int __ctzsi2(uint32_t value);
+int __ctzsi2(uint32_t value) { return value == 0 ? 32 : __builtin_ctz(value); }
+
+int __clzdi2(uint64_t value);
+int __clzdi2(uint64_t value) {
+    const uint32_t high = (uint32_t)(value >> 32);
+    return high != 0 ? __clzsi2(high) : 32 + __clzsi2((uint32_t)value);
+}
+
+int __ctzdi2(uint64_t value);
+int __ctzdi2(uint64_t value) {
+    const uint32_t low = (uint32_t)value;
+    return low != 0 ? __ctzsi2(low) : 32 + __ctzsi2((uint32_t)(value >> 32));
+}
+
+int __popcountsi2(uint32_t value);
+int __popcountsi2(uint32_t value) {
+    value -= value >> 1 & 0x55555555u;
+    value = (value & 0x33333333u) + (value >> 2 & 0x33333333u);
+    value = (value + (value >> 4)) & 0x0f0f0f0fu;
+    return (int)(value * 0x01010101u >> 24);
+}
+
+int __popcountdi2(uint64_t value);
+int __popcountdi2(uint64_t value) { return __popcountsi2((uint32_t)value) + __popcountsi2((uint32_t)(value >> 32)); }
+
+uint64_t __aeabi_llsl(uint64_t value, int by);
+uint64_t __aeabi_llsl(uint64_t value, int by) {
+    const uint32_t low = (uint32_t)value, high = (uint32_t)(value >> 32);
+    if (by == 0) return value;
+    if (by >= 32) return (uint64_t)(low << (by - 32)) << 32;
+    return (uint64_t)(high << by | low >> (32 - by)) << 32 | (uint32_t)(low << by);
+}
+
+uint64_t __aeabi_llsr(uint64_t value, int by);
+uint64_t __aeabi_llsr(uint64_t value, int by) {
+    const uint32_t low = (uint32_t)value, high = (uint32_t)(value >> 32);
+    if (by == 0) return value;
+    if (by >= 32) return high >> (by - 32);
+    return (uint64_t)(high >> by) << 32 | (uint32_t)(low >> by | high << (32 - by));
+}
+
+uint64_t __aeabi_lasr(uint64_t value, int by);
+uint64_t __aeabi_lasr(uint64_t value, int by) {
+    const uint32_t low = (uint32_t)value;
+    const int32_t high = (int32_t)(uint32_t)(value >> 32);
+    if (by == 0) return value;
+    if (by >= 32) return (uint64_t)(int64_t)(high >> (by - 32));
+    return (uint64_t)(uint32_t)(high >> by) << 32 | (uint32_t)(low >> by | (uint32_t)high << (32 - by));
+}
+
 /* Floats of an integer, rounded once, to the nearest and of two to the even one. */
 
 BASE double __aeabi_ul2d(uint64_t value);

@@ -53,15 +53,20 @@ impl Machine {
         }))
     }
 
-    /// Writes `NAME.img` beside where the rune goes, and says what it is.
+    /// Writes `NAME.img` beside where the rune goes, of the form of it that C is made of, and says what it is.
     ///
     /// # Errors
     /// One sentence on why there is no image.
-    pub(crate) fn write(&self, rune: &Path, output: &Output) -> Result<String, String> {
-        let image = rune.with_extension("img");
+    pub(crate) fn write(
+        &self,
+        path: &Path,
+        rune: &Output,
+        code: &Output,
+    ) -> Result<String, String> {
+        let image = path.with_extension("img");
         let built = rune_aot::image(
-            &output.wasm,
-            &output.wasm,
+            &rune.wasm,
+            &code.wasm,
             self.target,
             self.containment,
             &self.compiler,

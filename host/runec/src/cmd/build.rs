@@ -44,9 +44,9 @@ pub(crate) struct Args {
     #[arg(short = 'O', value_name = "LEVEL", default_value = "1")]
     optimise: LevelArg,
     /// 128-bit vector instructions: on, off for engines without them, or relaxed for faster floats
-    /// whose last bits depend on the machine. On where not given, and off with --aot.
-    #[arg(long, value_name = "MODE")]
-    simd: Option<SimdArg>,
+    /// whose last bits depend on the machine.
+    #[arg(long, value_name = "MODE", default_value = "on")]
+    simd: SimdArg,
     /// What to write: the rune, and beside it its loop nests, or itself as C for firmware.
     #[arg(
         long,
@@ -58,7 +58,8 @@ pub(crate) struct Args {
     /// Put into the rune what it is built from, so that other Runefiles can begin with FROM NAME.rune.
     #[arg(long)]
     with_source: bool,
-    /// A device the rune must fit, such as portenta-h7: its sensors, memory, flash and engine.
+    /// A device the rune must fit, such as portenta-h7: its sensors, memory, flash and engine. C is made for its
+    /// processor.
     #[arg(long = "for", value_name = "DEVICE", value_parser = device::find)]
     device: Option<&'static Image>,
     /// Write machine code for the device too, in NAME.img, kept within its memory by the device's protection unit, or
@@ -125,13 +126,26 @@ fn build(args: &Args, reporter: &mut Reporter<'_>) -> Result<Option<String>, Str
             LevelArg::O1 => Level::O1,
         },
         simd: match args.simd {
-            None if args.aot.is_some() => Simd::Off,
-            Some(SimdArg::On) | None => Simd::On,
-            Some(SimdArg::Off) => Simd::Off,
-            Some(SimdArg::Relaxed) => Simd::Relaxed,
+            SimdArg::On => Simd::On,
+            SimdArg::Off => Simd::Off,
+            SimdArg::Relaxed => Simd::Relaxed,
         },
         text: args.emit.contains(&Emit::Ir),
         ..Options::default()
+    };
+    // C is made of a form of its own, with constants apart, which must fit the device where nothing else is asked for.
+    let is_m7 = args.device.and_then(|image| image.cpu.as_deref()) == Some("cortex-m7");
+    let c_options = Options {
+        flash: true,
+        // It has no vectors of 128 bits.
+        simd: if is_m7 { Simd::Dsp } else { options.simd },
+        ..options.clone()
+    };
+    let wants = |kind: Emit| args.emit.contains(&kind);
+    let main = if wants(Emit::C) && !wants(Emit::Wasm) {
+        &c_options
+    } else {
+        &options
     };
     let recorder = args
         .with_source
@@ -141,10 +155,25 @@ fn build(args: &Args, reporter: &mut Reporter<'_>) -> Result<Option<String>, Str
         env: recorder.as_ref().map_or(request.env, |recorder| recorder),
         build: true,
         device: args.device,
-        fit: Some(options.clone()),
+        fit: Some(if machine.is_some() { &c_options } else { main }.clone()),
         ..request
     };
-    let compiled = driver::generate(driver::analyse(&request), &options);
+    let checked = driver::analyse(&request);
+    let for_c = match checked.verified() {
+        Some(verified) if wants(Emit::C) && wants(Emit::Wasm) => {
+            driver::build(verified, &c_options).ok()
+        }
+        _ => None,
+    };
+    // An image claims the graph of the rune, and is made of the form for C.
+    let forms = match (checked.verified(), &machine) {
+        (Some(verified), Some(_)) => {
+            let build = |options| driver::build(verified, options).ok();
+            build(&options).zip(build(&c_options))
+        }
+        _ => None,
+    };
+    let compiled = driver::generate(checked, main);
     reporter.report(&compiled.sources, &compiled.diagnostics);
     let Some(mut output) = compiled.output else {
         return Ok(None);
@@ -160,17 +189,23 @@ fn build(args: &Args, reporter: &mut Reporter<'_>) -> Result<Option<String>, Str
         match emit {
             Emit::Wasm => write::whole(&rune, &output.wasm)?,
             Emit::Ir => write::whole(&rune.with_extension("ir"), output.text.as_bytes())?,
-            Emit::C => c::write(&rune, &output)?,
+            Emit::C => c::write(&rune, for_c.as_ref().unwrap_or(&output))?,
         }
     }
-    let mut built = format!(
-        "built {} ({} bytes, {} bytes of memory)",
-        rune.display(),
-        output.wasm.len(),
-        output.manifest.memory_bytes
-    );
-    if let Some(machine) = machine {
-        built = format!("{built}\n{}", machine.write(&rune, &output)?);
+    let mut said = Vec::new();
+    if main.flash {
+        said.push(c::summary(&rune, &output));
+    } else {
+        said.push(format!(
+            "built {} ({} bytes, {} bytes of memory)",
+            rune.display(),
+            output.wasm.len(),
+            output.manifest.memory_bytes
+        ));
+        said.extend(for_c.map(|output| c::summary(&rune, &output)));
     }
-    Ok(Some(built))
+    if let (Some(machine), Some((rune_form, c_form))) = (machine, forms) {
+        said.push(machine.write(&rune, &rune_form, &c_form)?);
+    }
+    Ok(Some(said.join("\n")))
 }

@@ -28,6 +28,18 @@ pub(crate) fn write(rune: &Path, output: &Output) -> Result<(), String> {
     write::whole(&beside(format!("{name}_main.c")), example.as_bytes())
 }
 
+/// A sentence on what was built, and what of it is where: constants in memory are those that a block or the host reads.
+pub(crate) fn summary(rune: &Path, output: &Output) -> String {
+    let name = identifier(&rune.file_stem().unwrap_or_default().to_string_lossy());
+    format!(
+        "built {} ({} bytes of constants in flash, {} bytes of memory, of which {} never change)",
+        rune.with_file_name(format!("{name}.c")).display(),
+        output.report.flash,
+        output.manifest.memory_bytes,
+        output.report.constant()
+    )
+}
+
 /// A name of C for a file's: what it cannot have becomes an underscore, and `rune_` stands before what may be a word of C.
 fn identifier(text: &str) -> String {
     let char = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };

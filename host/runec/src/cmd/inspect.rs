@@ -1,10 +1,10 @@
-//! `runec inspect`: what is in a rune.
+//! `runec inspect`: what is in a rune, or in an image of one.
 
 use std::path::PathBuf;
 
 use crate::{
     cli::{self, Color},
-    cmd::{print, refuse},
+    cmd::{complain, print, refuse},
     inspect,
 };
 
@@ -14,12 +14,13 @@ cannot be read.
 
 Examples:
   runec inspect wand.rune                  interface, memory, sizes by stage, devices it fits
+  runec inspect wand.img                   code, constants, RAM, functions of machine code
   runec inspect examples/gesture           the same of what its Runefile would build
   runec inspect wand.rune --json | jq .memory.bytes";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A rune, a Runefile, or a folder with one.
+    /// A rune, an image of one, a Runefile, or a folder with one.
     #[arg(default_value = ".")]
     path: PathBuf,
     /// One JSON object on standard output.
@@ -28,6 +29,20 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, color: Color) -> u8 {
+    match inspect::Machine::open(&args.path) {
+        None => {}
+        Some(Err(reason)) => {
+            complain(&format!("cannot show {}: {reason}", args.path.display()));
+            return cli::ERRORS;
+        }
+        Some(Ok(machine)) => {
+            return print(&if args.json {
+                format!("{:#}\n", machine.json())
+            } else {
+                machine.text()
+            });
+        }
+    }
     let rune = match inspect::open(&args.path) {
         Ok(rune) => rune,
         Err(failure) => return refuse(failure, color, cli::ERRORS),

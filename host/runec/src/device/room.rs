@@ -80,12 +80,18 @@ impl Room {
 
     /// What that is made of.
     fn parts(self, cost: &Cost) -> [(&'static str, u32); 4] {
-        let first = match self {
-            Self::Memory => [("tensors", cost.arena), ("state", cost.state)],
-            Self::Flash => [("code", cost.code), ("state", 0)],
+        let (first, constants) = match self {
+            Self::Memory => (
+                [("tensors", cost.arena), ("state", cost.state)],
+                cost.constants,
+            ),
+            Self::Flash => (
+                [("code", cost.code), ("state", 0)],
+                cost.constants + cost.flash,
+            ),
         };
         let [a, b] = first;
-        [a, b, ("constants", cost.constants), ("tables", cost.tables)]
+        [a, b, ("constants", constants), ("tables", cost.tables)]
     }
 }
 

@@ -2,6 +2,7 @@
 //! before it is checked.
 
 mod diff;
+mod image;
 mod json;
 mod text;
 
@@ -12,6 +13,7 @@ use rune_codegen::{Options, graph::Graph};
 use wasmparser::{ExternalKind, Parser, Payload, Validator, WasmFeatures};
 
 pub(crate) use diff::Diff;
+pub(crate) use image::Machine;
 pub(crate) use json::json;
 pub(crate) use text::text;
 

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use rune_abi::{Param, Value};
+use rune_abi::{Manifest, Param, Value};
 use rune_catalogue::Image;
 use rune_codegen::{
     graph::Graph,
@@ -63,7 +63,7 @@ fn write(out: &mut String, rune: &Rune) -> fmt::Result {
     }
 
     heading(out, "Interface", "")?;
-    interface(out, rune)?;
+    interface(out, manifest)?;
 
     heading(out, "Memory", &memory_heading(rune))?;
     match &rune.graph {
@@ -91,7 +91,7 @@ fn write(out: &mut String, rune: &Rune) -> fmt::Result {
     devices(out, rune)
 }
 
-fn heading(out: &mut String, name: &str, more: &str) -> fmt::Result {
+pub(super) fn heading(out: &mut String, name: &str, more: &str) -> fmt::Result {
     if more.is_empty() {
         writeln!(out, "\n{name}")
     } else {
@@ -99,9 +99,9 @@ fn heading(out: &mut String, name: &str, more: &str) -> fmt::Result {
     }
 }
 
-fn interface(out: &mut String, rune: &Rune) -> fmt::Result {
+pub(super) fn interface(out: &mut String, manifest: &Manifest) -> fmt::Result {
     let mut rows: Vec<[String; 5]> = Vec::new();
-    for capability in &rune.manifest.capabilities {
+    for capability in &manifest.capabilities {
         rows.push([
             "reads".to_owned(),
             capability.kind.spec().name.to_owned(),
@@ -110,7 +110,7 @@ fn interface(out: &mut String, rune: &Rune) -> fmt::Result {
             params(&capability.params),
         ]);
     }
-    for output in &rune.manifest.outputs {
+    for output in &manifest.outputs {
         let tensors = output.tensors.iter().map(|t| t.ty.to_string());
         let from: Vec<&str> = output.tensors.iter().map(|t| t.from.as_str()).collect();
         rows.push([
@@ -121,7 +121,7 @@ fn interface(out: &mut String, rune: &Rune) -> fmt::Result {
             format!("from {}", from.join(", ")),
         ]);
     }
-    for model in &rune.manifest.models {
+    for model in &manifest.models {
         let types = |types: &[rune_abi::TensorType]| {
             types
                 .iter()
@@ -238,7 +238,7 @@ fn file(out: &mut String, rune: &Rune) -> fmt::Result {
 }
 
 /// A name of a section, which may be any text.
-fn clean(name: &str) -> String {
+pub(super) fn clean(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(40).collect()
 }
 
@@ -323,7 +323,11 @@ fn fits(image: &Image, rune: &Rune) -> String {
 }
 
 /// Rows with their cells under each other, two spaces in; the columns `right` end under each other.
-fn columns<R: AsRef<[String]>>(out: &mut String, rows: &[R], right: &[usize]) -> fmt::Result {
+pub(super) fn columns<R: AsRef<[String]>>(
+    out: &mut String,
+    rows: &[R],
+    right: &[usize],
+) -> fmt::Result {
     let columns = rows.iter().map(|r| r.as_ref().len()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns)
         .map(|i| {
