@@ -58,8 +58,8 @@ pub fn cover(wanted: Range<u32>, within: Range<u32>, regions: &mut [Region]) -> 
     let mut count = 0;
     while at < end {
         let place = regions.get_mut(count)?;
-        let candidates = (0..=32 - Region::LEAST).filter_map(|bits| candidate(at, end, &limits, bits));
-        // The one that reaches farthest makes for the fewest.
+        let candidates = (0..=32 - Region::LEAST).rev().filter_map(|bits| candidate(at, end, &limits, bits));
+        // The one that reaches farthest makes for the fewest; of equal ones the last is taken, which is the smallest.
         let (begins, reach, region) = candidates
             .max_by_key(|(begins, reach, _)| ((*reach).min(end), *begins, u32::MAX - reach))?;
         if count == 0 {

@@ -2,23 +2,20 @@
 
 use std::time::Instant;
 
-use ed25519_compact::{KeyPair, Seed};
-use rune_abi::{
-    CapabilityKind,
-    image::{Containment, Target},
-};
+use rune_abi::{CapabilityKind, image::Containment};
 use rune_aot::Compiler;
-use rune_codegen::Options;
+use rune_codegen::{Options, Output};
 use rune_runtime::{Limits, Read, Rune, SourceFlag};
 use rune_testsuite::{engines, root};
 use runec::Simd;
-use sha2::{Digest, Sha512};
 
 /// An application.
 pub(crate) struct App {
     pub(crate) name: &'static str,
     /// As a rune.
     pub(crate) rune: Vec<u8>,
+    /// The form that images are made of, and what is native.
+    pub(crate) code: Output,
     /// As images: contained in each way, and signed with the key that the firmware has.
     pub(crate) images: Vec<(Containment, Vec<u8>)>,
     /// One after the other, as the rune reads them; none where it reads random numbers.
@@ -49,28 +46,20 @@ impl App {
                 .to_owned();
             samples(&rune, SourceFlag { kind, value })
         });
+        let code = engines::compile(&folder.join("Runefile"), &engines::device());
+        let code = code.output.expect("an example compiles for a device");
         let images = Containment::ALL.map(|containment| {
-            let built = rune_aot::image(&rune, &rune, Target::CortexM7, containment, compiler);
-            let built = built.expect("an example becomes an image");
-            (containment, signed(built.bytes))
+            let image = engines::image(&rune, &code.wasm, containment, compiler);
+            (containment, image)
         });
         Self {
             name,
             rune,
+            code,
             images: images.into(),
             samples: samples.unwrap_or_default(),
         }
     }
-}
-
-/// An image with the signature of class *native*, by the key whose seed is 32 bytes of 7. Others are as they are.
-fn signed(mut image: Vec<u8>) -> Vec<u8> {
-    let message = [&b"rune-sig-v1\0nati"[..], &Sha512::digest(&image)].concat();
-    let pair = KeyPair::from_seed(Seed::new([7; 32]));
-    let signature = pair.sk.sign(message, None);
-    image.extend_from_slice(&*pair.pk);
-    image.extend_from_slice(&*signature);
-    image
 }
 
 /// All samples that a file gives to the one capability of a rune.

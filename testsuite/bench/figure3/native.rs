@@ -4,7 +4,6 @@ use std::{fs, path::Path, process::Command};
 
 use rune_abi::image::Target;
 use rune_c::{Mode, Options, emit};
-use rune_runtime::Rune;
 
 use crate::app::App;
 
@@ -31,16 +30,15 @@ impl Compiler {
             path
         };
         write("string.h", include_str!("string.h"));
-        for App { name, rune, .. } in apps {
-            let loaded = Rune::load(rune.clone()).expect("a compiled rune keeps the contract");
-            let bytes = loaded.manifest().memory_bytes;
+        for App { name, code, .. } in apps {
+            let bytes = code.manifest.memory_bytes;
             let options = Options {
                 name: (*name).to_owned(),
                 mode: Mode::None,
                 memory_bytes: Some(bytes),
                 ..Options::default()
             };
-            let emitted = emit(rune, &options).expect("a compiled rune becomes C");
+            let emitted = emit(&code.wasm, &options).expect("a compiled rune becomes C");
             let mut glue = format!("#define BYTES {bytes}\n");
             if emitted.header.contains("(*fault)") {
                 glue += "#define HAS_FAULT\n";

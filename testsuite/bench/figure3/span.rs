@@ -48,6 +48,7 @@ impl Firmware {
             rune,
             images,
             samples,
+            ..
         } in apps
         {
             for (kind, bytes) in [("wasm", rune), ("samples", samples)] {
