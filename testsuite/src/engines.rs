@@ -9,7 +9,11 @@ use std::{
 };
 
 use crate::device::Device;
-use rune_abi::Fault;
+use ed25519_compact::{KeyPair, Seed};
+use rune_abi::{
+    Fault,
+    image::{Containment, ImageView, Target},
+};
 use rune_blocks::Wasmi;
 use rune_codegen::{Level, Options, Output, Simd};
 use rune_core::{Failed, json};
@@ -27,6 +31,7 @@ use runec::{
     driver::{self, Request},
     world::{Input, World},
 };
+use sha2::{Digest, Sha512};
 
 /// The samples of one call: the bytes for each capability, in the order of the Runefile.
 pub type Feed = Vec<Vec<u8>>;
@@ -53,6 +58,51 @@ pub fn variants() -> Vec<(&'static str, Options)> {
         ("-O1 scalar", variant(Level::O1, Simd::Off)),
         ("-O1 simd", variant(Level::O1, Simd::On)),
     ]
+}
+
+/// The form of a rune that images are made of.
+pub fn device() -> Options {
+    Options {
+        simd: Simd::Dsp,
+        flash: true,
+        ..Options::default()
+    }
+}
+
+/// The image of a rune, of its form for images; signed by the key that firmware for tests has where it contains itself.
+///
+/// # Panics
+/// Where the compiler cannot make it.
+pub fn image(
+    rune: &[u8],
+    code: &[u8],
+    containment: Containment,
+    compiler: &rune_aot::Compiler,
+) -> Vec<u8> {
+    let built = rune_aot::image(rune, code, Target::CortexM7, containment, compiler);
+    let mut image = built.unwrap_or_else(|why| panic!("{why}")).bytes;
+    if containment.is_native() {
+        sign(&mut image, 7);
+    }
+    image
+}
+
+/// Adds a signature to an image, by the key whose seed is 32 times this byte.
+///
+/// # Panics
+/// Where it is no image.
+pub fn sign(image: &mut Vec<u8>, seed: u8) {
+    let view = ImageView::new(image).expect("it is an image");
+    let kind: &[u8] = if view.containment().is_native() {
+        b"nati"
+    } else {
+        b"mpui"
+    };
+    let message = [b"rune-sig-v1\0", kind, &Sha512::digest(view.signed())].concat();
+    let pair = KeyPair::from_seed(Seed::new([seed; 32]));
+    let signature = pair.sk.sign(message, None);
+    image.extend_from_slice(&*pair.pk);
+    image.extend_from_slice(&*signature);
 }
 
 /// Checks a Runefile that is no file.

@@ -203,9 +203,11 @@ fn every_failure_starts_the_board_anew_and_its_reason_is_kept() {
 
 #[test]
 fn the_firmware_stays_within_its_bounds() {
-    let Some(firmware) = firmware("the_firmware_stays_within_its_bounds") else {
+    if firmware("the_firmware_stays_within_its_bounds").is_none() {
         return;
-    };
+    }
+    // As it ships: what tests ask of it is large.
+    let firmware = &Firmware::build(&[]).unwrap();
     let sizes = firmware.sizes().unwrap();
     let mut machine = boot(firmware);
     let (status, _) = status(&mut machine);

@@ -5,7 +5,8 @@
 
 use std::fs;
 
-use rune_codegen::{Options, Output};
+use rune_abi::image::Containment;
+use rune_codegen::{Options, Output, Simd};
 use rune_ir::{
     check::{TypedKind, Verified},
     eval::Data,
@@ -15,7 +16,7 @@ use rune_runtime::{Call, Grants, Input, Limits, Read, Rune, Source, SourceError,
 use rune_testsuite::{
     cases,
     engines::{self, Feed, Outcome},
-    play,
+    play, skip,
 };
 use serde_json::Value;
 
@@ -121,6 +122,45 @@ fn the_emulated_board_gives_the_lines_of_linux() {
     let expected = MISFITS.map(|name| (name.to_owned(), "-O0 simd", why.to_owned()));
     assert_eq!(misfits, expected);
     assert!(runs >= cases("run").len(), "{runs}");
+}
+
+/// Each case as an image on one board, contained in one of the ways in turn.
+#[test]
+fn images_on_the_emulated_board_give_the_lines_of_linux() {
+    let test = "images_on_the_emulated_board_give_the_lines_of_linux";
+    let Ok(compiler) = rune_aot::Compiler::find() else {
+        return skip(test, &rune_aot::advice());
+    };
+    let Some(mut board) = play::board(test) else {
+        return;
+    };
+    let mut containments = Containment::ALL.into_iter().cycle();
+    for path in cases("run") {
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        let verified = engines::check(&path).output.unwrap();
+        let feeds: Vec<Feed> = text
+            .lines()
+            .filter_map(|l| l.strip_prefix("#!"))
+            .map(|l| Expected::parse(l, &verified).feed)
+            .collect();
+        let options = Options {
+            simd: Simd::Off,
+            ..Options::default()
+        };
+        let output = engines::compile(&path, &options).output.unwrap();
+        let code = engines::compile(&path, &engines::device()).output.unwrap();
+        let containment = containments.next().unwrap();
+        let image = engines::image(&output.wasm, &code.wasm, containment, &compiler);
+        let linux = on_linux(&output, &feeds);
+        let rune = Rune::load(output.wasm.clone()).unwrap();
+        let sources = engines::sources(&output, &feeds, 1);
+        let inputs = sources.into_iter().map(Input::Samples).collect();
+        let calls = Some(feeds.len() as u64);
+        let mut lines = String::new();
+        let ran = board.run(&image, &rune, inputs, calls, |more| lines += more);
+        assert_eq!((lines, ran), linux, "{name} {}", containment.name());
+    }
 }
 
 /// The lines that Linux prints for these calls, and why the rune failed, if it did.

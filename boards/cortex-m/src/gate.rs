@@ -15,7 +15,7 @@
 use core::{
     arch::global_asm,
     cell::UnsafeCell,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 use cortex_m::peripheral::{DCB, FPU, SCB, scb::SystemHandler};
@@ -141,16 +141,30 @@ pub(crate) unsafe fn enter() {
 }
 
 /// Says when the image that is entered next is stopped.
+#[inline]
 pub(crate) fn set_deadline(deadline_ns: u64) {
     DEADLINE[0].store(deadline_ns as u32, Ordering::Relaxed);
     DEADLINE[1].store((deadline_ns >> 32) as u32, Ordering::Relaxed);
+    // After them: what an interrupt made of the deadline before, or of half of each, does not count.
+    IS_LATE.store(false, Ordering::Relaxed);
+}
+
+/// The time of the image was over when the interrupt came to its host.
+static IS_LATE: AtomicBool = AtomicBool::new(false);
+
+/// Whether the time of the image is over that waits for its host.
+#[inline]
+pub(crate) fn is_late() -> bool {
+    IS_LATE.load(Ordering::Relaxed)
 }
 
 /// The interrupt that comes regularly. Whether it has come to an image whose time is over.
 extern "C" fn ticked(exc_return: u32) -> bool {
     let now = rune_tick();
     let [low, high] = [0, 1].map(|half| u64::from(DEADLINE[half].load(Ordering::Relaxed)));
-    exc_return & 0xF == 0xD && now > (high << 32 | low)
+    let is_late = now > (high << 32 | low);
+    IS_LATE.store(is_late, Ordering::Relaxed);
+    exc_return & 0xF == 0xD && is_late
 }
 
 global_asm!(

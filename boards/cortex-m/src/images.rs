@@ -9,7 +9,7 @@ use core::{
 };
 
 use rune_abi::{
-    Import, WasmFeatures,
+    WasmFeatures,
     image::{ImageView, Operation, Target, Trap, service},
 };
 use rune_core::{Checked, Engine, Host, Instance, Limits, StartError, Stop, Text};
@@ -50,7 +50,7 @@ impl Ram {
 
     fn range(&self) -> Range<u32> {
         let start = self.start.as_ptr() as u32;
-        start..start + self.layout.size() as u32
+        start..start.wrapping_add(self.layout.size() as u32)
     }
 }
 
@@ -61,6 +61,12 @@ impl Drop for Ram {
         // SAFETY: it was allocated so, and who had a part of it is gone.
         unsafe { dealloc(self.start.as_ptr(), self.layout) };
     }
+}
+
+/// A part of an image, as addresses.
+fn shifted(part: &Range<usize>, place: u32) -> Range<u32> {
+    // An image lies in memory, so that its end has an address.
+    place.wrapping_add(part.start as u32)..place.wrapping_add(part.end as u32)
 }
 
 /// An image that was started.
@@ -79,6 +85,12 @@ pub struct Loaded<H> {
     control: u32,
     entry: u32,
     code: Range<u32>,
+    /// Of what an exception pushes the last place, from the start of what is used.
+    room: u32,
+    /// Of a supervisor call the last place, from the start of the code.
+    last: u32,
+    /// The services it may ask for, by their numbers.
+    imports: u32,
 }
 
 impl Engine for Images {
@@ -129,13 +141,14 @@ impl Images {
         }
         let is_native = image.containment().is_native();
         let free = mpu::free();
-        // The block comes behind the stack.
+        // The block comes behind the stack. Each has at most 2^28 bytes, see the header.
         let stack = image.stack_bytes().next_multiple_of(ImageView::BLOCK_ALIGN);
         let (below, size) = if is_native {
             let guard = 1 << GUARD_BITS;
-            (guard, Some((guard + stack + image.block_bytes(), guard)))
+            let size = stack.wrapping_add(image.block_bytes()).wrapping_add(guard);
+            (guard, Some((size, guard)))
         } else {
-            let room = stack + image.block_bytes();
+            let room = stack.wrapping_add(image.block_bytes());
             (0, allocation(room, if free > 4 { 2 } else { 1 }))
         };
         let ram = size.and_then(|(size, align)| Ram::new(size, align));
@@ -146,16 +159,23 @@ impl Images {
             let why = "the protection unit has not enough regions for where it lies";
             return Err((StartError::Image(Text::of(why)), host));
         };
-        let start = ram.range().start + below as u32;
-        let block = start + stack as u32;
-        let used = start..block + image.block_bytes() as u32;
+        let start = ram.range().start.wrapping_add(below as u32);
+        let block = start.wrapping_add(stack as u32);
+        let used = start..block.wrapping_add(image.block_bytes() as u32);
+        // What an exception pushes, with floating point or without, begins with eight words.
+        let (Some(room), Some(last)) = (
+            (used.len() as u32).checked_sub(32),
+            (image.code().len() as u32).checked_sub(2),
+        ) else {
+            return Err((StartError::Memory, host));
+        };
         let memory = image.memory();
         let memory = core::ptr::slice_from_raw_parts_mut(
-            (block as usize + memory.start) as *mut u8,
+            (block as usize).wrapping_add(memory.start) as *mut u8,
             memory.len(),
         );
         let place = image.bytes().as_ptr() as u32;
-        let code = image.code();
+        let code = shifted(&image.code(), place);
         // SAFETY: it holds no writes. What it holds of the place may be of an image that was there before.
         unsafe { cortex_m::Peripherals::steal() }.SCB.invalidate_icache();
         // None is 0, which is no image.
@@ -171,8 +191,11 @@ impl Images {
             rights,
             number,
             control: if is_native { gate::PRIVILEGED } else { gate::UNPRIVILEGED },
-            entry: place + image.entry() as u32 | 1,
-            code: place + code.start as u32..place + code.end as u32,
+            entry: place.wrapping_add(image.entry() as u32) | 1,
+            code,
+            room,
+            last,
+            imports: image.imports().fold(0, |all, import| all | 1 << service::of(import)),
         })
     }
 
@@ -182,9 +205,8 @@ impl Images {
         let free = mpu::free();
         let place = image.bytes().as_ptr() as u32;
         let slot = (self.slot)(place);
-        let whole = place..place + image.signed().len() as u32;
-        let code = image.code();
-        let code = place + code.start as u32..place + code.end as u32;
+        let whole = shifted(&(0..image.signed().len()), place);
+        let code = shifted(&image.code(), place);
         let mut count = 0;
         let mut add = |wanted: Range<u32>, within: Range<u32>, most: usize, attributes: u32| {
             let mut found = [Region::default(); mpu::MOST];
@@ -197,7 +219,8 @@ impl Images {
             Some(())
         };
         if is_native {
-            let guard = ram.range().start..ram.range().start + (1 << GUARD_BITS);
+            let start = ram.range().start;
+            let guard = start..start.wrapping_add(1 << GUARD_BITS);
             add(guard.clone(), guard, 1, NONE | NO_EXECUTE)?;
         } else {
             add(ram.range(), ram.range(), 2, CACHED | ALL_READ_WRITE | NO_EXECUTE)?;
@@ -238,9 +261,10 @@ impl<H: Host> Loaded<H> {
                 service::END => return Ok(call.arguments[0] as i32),
                 service::TRAP => return Err(self.trapped(&call)),
                 number => {
-                    let import = service::import(number);
-                    let Some(import) = import.filter(|import| self.asks_for(*import)) else {
-                        return Err(self.trap(Failure::OtherTrap, Some(call.place - 2)));
+                    let may = self.imports.checked_shr(number.into()).unwrap_or(0) & 1 == 1;
+                    let import = service::import(number).filter(|_| may);
+                    let Some(import) = import else {
+                        return Err(self.trap(Failure::OtherTrap, Some(call.place.wrapping_sub(2))));
                     };
                     if operation == Operation::Init {
                         return Err(Stop::Host);
@@ -248,6 +272,9 @@ impl<H: Host> Loaded<H> {
                     // SAFETY: the image waits, and nobody else has a part of its memory.
                     let memory = unsafe { &mut *self.memory };
                     let answer = self.host.import(import, call.arguments, memory)?;
+                    if gate::is_late() {
+                        return Err(self.trap(Failure::Deadline, Some(call.place.wrapping_sub(2))));
+                    }
                     // SAFETY: as above.
                     unsafe {
                         (*pass).stack = call.stack;
@@ -260,41 +287,37 @@ impl<H: Host> Loaded<H> {
         }
     }
 
-    /// Whether its header says that it may ask for it.
-    fn asks_for(&self, import: Import) -> bool {
-        self.image.imports().any(|asked| asked == import)
-    }
-
     /// What the processor has pushed, where it lies in the image's RAM.
-    fn pushed(&self, back: &Pass) -> Option<[u32; 8]> {
-        const BYTES: u32 = 32;
-        let is_within = back.stack >= self.used.start
-            && back.stack <= self.used.end - BYTES
-            && back.stack % 4 == 0;
+    #[inline]
+    fn pushed(&self, back: &Pass) -> Option<&[u32; 8]> {
+        // Of the stack and the block together are more than these bytes.
+        let offset = back.stack.wrapping_sub(self.used.start);
+        let is_within = offset <= self.room && back.stack % 4 == 0;
         // SAFETY: it lies in RAM that is there, and the image waits.
-        is_within.then(|| unsafe { (back.stack as *const [u32; 8]).read() })
+        is_within.then(|| unsafe { &*(back.stack as *const [u32; 8]) })
     }
 
     /// What a supervisor call asks for; `None` where it does not come from the code of the image, or not as one can be
     /// answered.
+    #[inline]
     fn service(&self, back: &Pass) -> Option<Call> {
         /// Bits of xPSR: a word was left out to align the stack; the instruction was a part of an `it` block.
         const ALIGNED: u32 = 1 << 9;
         const IN_BLOCK: u32 = 0b11 << 25 | 0b11_1111 << 10;
-        let [r0, r1, r2, _, _, _, pc, xpsr] = self.pushed(back)?;
+        let &[r0, r1, r2, _, _, _, pc, xpsr] = self.pushed(back)?;
         let at = pc.wrapping_sub(2);
-        if !self.code.contains(&at) || pc > self.code.end || xpsr & IN_BLOCK != 0 {
+        if at.wrapping_sub(self.code.start) > self.last || xpsr & IN_BLOCK != 0 {
             return None;
         }
         // SAFETY: it lies in the code, which is there as long as the image is.
         let instruction = unsafe { (at as *const u16).read() };
         // Eight words, and those of floating point where there are some.
-        let bytes = if back.exc_return & 1 << 4 == 0 { 0x68 } else { 0x20 };
+        let bytes: u32 = if back.exc_return & 1 << 4 == 0 { 0x68 } else { 0x20 };
         Some(Call {
             number: instruction as u8,
             arguments: [r0, r1, r2],
             place: pc,
-            stack: back.stack + bytes + if xpsr & ALIGNED == 0 { 0 } else { 4 },
+            stack: back.stack.wrapping_add(bytes).wrapping_add(xpsr / (ALIGNED / 4) & 4),
         })
     }
 
@@ -309,7 +332,7 @@ impl<H: Host> Loaded<H> {
             Some(Trap::Exhausted) => Failure::StackOverflow,
             None => Failure::OtherTrap,
         };
-        self.trap(failure, Some(call.place - 2))
+        self.trap(failure, Some(call.place.wrapping_sub(2)))
     }
 
     /// A fault or the deadline has stopped it.

@@ -16,14 +16,20 @@ use embassy_stm32::{
 };
 use rune_abi::{CapabilityKind, CapabilityView, OutputKind};
 use rune_adapt::{Crop, ImageSource, PixelFormat, Rate, SampleFormat, SoundSource};
-use rune_core::{Adapted, Gives, Policy, Rand, Schedule, Sensor, Source, SourceError, Table};
+use rune_core::{
+    Adapted, Engines, Gives, Interpreter, Policy, Rand, Schedule, Sensor, Source, SourceError,
+    Table,
+};
+use rune_cortex_m::Images;
 use rune_firmware::{Chip, Serial, Shown, whole};
 
 use crate::{
     camera::{self, Camera},
-    clock, memory,
+    clock,
+    guard::STACK_GUARD_BYTES,
+    memory,
     microphone::{self, Microphone},
-    qspi::Flash,
+    qspi::{self, Flash},
     usb::Link,
 };
 
@@ -100,6 +106,10 @@ impl Console {
     }
 }
 
+/// Reserved addresses behind SRAM4.
+#[cfg(feature = "crash")]
+const NOWHERE: usize = 0x3900_0000;
+
 /// The board.
 pub(crate) struct Portenta {
     pub(crate) console: Console,
@@ -116,11 +126,22 @@ pub(crate) struct Portenta {
 impl Chip for Portenta {
     type Links = Serial<Link>;
     type Flash = Flash;
+    type Engine = Engines<Interpreter, Images>;
 
     const NAME: &'static str = "portenta-h7";
     const TABLE: &'static Table = &TABLE;
     /// At most 32 seconds.
     const WATCHDOG: Duration = Duration::from_secs(20);
+
+    fn engine(&self) -> Self::Engine {
+        Engines {
+            modules: Interpreter,
+            images: Images {
+                now_ns: clock::now_ns,
+                slot: qspi::slot,
+            },
+        }
+    }
 
     fn now_ns() -> u64 {
         clock::now_ns()
@@ -198,7 +219,7 @@ impl Chip for Portenta {
     }
 
     fn stack(&self) -> [usize; 2] {
-        memory::stack()
+        rune_cortex_m::stack::used(STACK_GUARD_BYTES as usize)
     }
 
     fn reset(&mut self) -> ! {
@@ -208,7 +229,7 @@ impl Chip for Portenta {
     #[cfg(feature = "crash")]
     fn crash(&mut self, how: rune_link::Crash) -> Result<(), &'static str> {
         if how != rune_link::Crash::Links {
-            crate::fault::crash(how);
+            rune_cortex_m::fault::crash(how, NOWHERE);
         }
         Ok(())
     }

@@ -14,7 +14,6 @@ mod board;
 mod boot;
 mod camera;
 mod clock;
-mod fault;
 mod guard;
 mod memory;
 mod microphone;
@@ -28,7 +27,7 @@ use cortex_m::{
     asm,
     peripheral::{SYST, syst::SystClkSource},
 };
-use cortex_m_rt::{entry, exception};
+use cortex_m_rt::entry;
 use embassy_executor::InterruptExecutor;
 use embassy_stm32::{
     Peri, SharedData, bind_interrupts,
@@ -36,12 +35,13 @@ use embassy_stm32::{
     i2c::I2c,
     interrupt,
     interrupt::{InterruptExt, Priority},
-    peripherals, rng,
+    pac, peripherals, rng,
     usart::{self, UartTx},
     wdg::IndependentWatchdog,
 };
+use rune_cortex_m::{fault, gate, stack};
 use rune_firmware::{Chip as _, Runes, Serial, SerialNor, fault::Before};
-use rune_link::Reason;
+use rune_link::{Crash, Reason};
 
 use crate::{
     board::{Console, Lamps, Portenta},
@@ -79,11 +79,13 @@ fn main() -> ! {
 /// Starts everything. `bytes` is for the reason of the run before.
 #[expect(clippy::too_many_lines, reason = "it names every pin of the board")]
 fn start(bytes: &'static mut [u8; Reason::BYTES]) -> Box<Runes<Portenta, { qspi::SLOTS }>> {
+    stack::mark(guard::STACK_GUARD_BYTES as usize);
     memory::start();
     let mut cortex = cortex_m::Peripherals::take().expect("the board starts once");
-    fault::start(&mut cortex.SCB);
+    fault::start(&mut cortex.SCB, &guard::MEANING);
+    gate::start(&mut cortex.SCB, &mut cortex.DCB, &mut cortex.FPU);
     guard::start(&mut cortex.MPU, &mut cortex.SCB, &mut cortex.CPUID);
-    let reason = fault::take(bytes);
+    let reason = reason(bytes);
     clock::enable_oscillator();
     let (config, has_oscillator) = clock::config();
     let p = embassy_stm32::init_primary(config, &SHARED);
@@ -267,6 +269,21 @@ fn start(bytes: &'static mut [u8; Reason::BYTES]) -> Box<Runes<Portenta, { qspi:
     Runes::new(chip, Serial::new(Link::new()), flash, qspi::MAP, reason)
 }
 
+/// Takes the reason why the run before ended: what it has left, or that the watchdog ended it.
+fn reason(bytes: &mut [u8; Reason::BYTES]) -> Option<Reason<'_>> {
+    let flags = pac::RCC.rsr().read();
+    pac::RCC.rsr().modify(|w| w.set_rmvf(true));
+    let watchdog = Reason {
+        crash: Crash::Watchdog,
+        pc: 0,
+        lr: 0,
+        cfsr: 0,
+        address: 0,
+        text: "the watchdog was not fed",
+    };
+    fault::take(bytes).or_else(|| flags.iwdg1rstf().then_some(watchdog))
+}
+
 /// Interrupts the sleep of the processor [`WAKES`] times a second.
 fn wake_regularly(timer: &mut SYST) {
     timer.set_clock_source(SystClkSource::Core);
@@ -276,10 +293,10 @@ fn wake_regularly(timer: &mut SYST) {
     timer.enable_interrupt();
 }
 
-/// Wakes the processor, and asks for the time before its timer begins anew.
-#[exception]
-fn SysTick() {
-    clock::now_ns();
+/// Wakes the processor, and asks for the time before its timer begins anew; images are stopped by it.
+#[unsafe(no_mangle)]
+extern "C" fn rune_tick() -> u64 {
+    clock::now_ns()
 }
 
 /// Lets the drivers go on.

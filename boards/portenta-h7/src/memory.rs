@@ -1,17 +1,14 @@
-//! Heap and stack, and the most that was ever used of them.
+//! The heap, and the most that was ever used of it.
 //!
-//! The heap has two parts: AXI SRAM, and behind it SDRAM, which is slower and larger. What fits goes to the first.
+//! It has two parts: AXI SRAM, and behind it SDRAM, which is slower and larger. What fits goes to the first.
 
 use core::{
     alloc::{GlobalAlloc, Layout},
-    arch::asm,
-    ptr,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
 use embedded_alloc::LlffHeap;
-
-use crate::guard::STACK_GUARD_BYTES;
+use rune_cortex_m::fault;
 
 unsafe extern "C" {
     static mut __sheap: u32;
@@ -20,19 +17,12 @@ unsafe extern "C" {
     static mut _sdram_end: u32;
     static mut _sram4_start: u32;
     static mut _sram4_end: u32;
-    static mut _stack_end: u32;
-    static mut _stack_start: u32;
 }
-
-/// What a word of the stack holds that was never used.
-const UNUSED: u32 = 0x5AFE_57AC;
 
 struct Heap {
     fast: LlffHeap,
     large: LlffHeap,
     most: AtomicUsize,
-    /// Bytes for which there was no room, the last time that was so.
-    refused: AtomicUsize,
 }
 
 #[global_allocator]
@@ -40,7 +30,6 @@ static HEAP: Heap = Heap {
     fast: LlffHeap::empty(),
     large: LlffHeap::empty(),
     most: AtomicUsize::new(0),
-    refused: AtomicUsize::new(0),
 };
 
 impl Heap {
@@ -59,7 +48,7 @@ unsafe impl GlobalAlloc for Heap {
             place = unsafe { self.large.alloc(layout) };
         }
         if place.is_null() {
-            self.refused.store(layout.size(), Ordering::Relaxed);
+            fault::refused(layout.size());
         }
         self.most.fetch_max(self.used(), Ordering::Relaxed);
         place
@@ -73,8 +62,7 @@ unsafe impl GlobalAlloc for Heap {
     }
 }
 
-/// Gives the heap AXI SRAM, clears what no section of the file fills, and marks the stack below this call as unused. To
-/// be called once, at the start.
+/// Gives the heap AXI SRAM, and clears what no section of the file fills. To be called once, at the start.
 pub(crate) fn start() {
     let (mut at, end) = (&raw mut _sram4_start, &raw mut _sram4_end);
     while at < end {
@@ -87,18 +75,6 @@ pub(crate) fn start() {
     let (from, to) = (&raw mut __sheap as usize, &raw mut _heap_end as usize);
     // SAFETY: the linker has put nothing there, and this is called once.
     unsafe { HEAP.fast.init(from, to - from) };
-    let now: usize;
-    // SAFETY: reads the stack pointer.
-    unsafe { asm!("mov {}, sp", out(reg) now) };
-    // What lies right below may be this function's, or an interrupt's.
-    let mut at = stack_bottom();
-    while (at as usize) < now - 256 {
-        // SAFETY: the word lies in the stack, below all that is used of it.
-        unsafe {
-            at.write_volatile(UNUSED);
-            at = at.add(1);
-        }
-    }
 }
 
 /// Gives the heap SDRAM.
@@ -111,11 +87,6 @@ pub(crate) unsafe fn add_sdram() {
     unsafe { HEAP.large.init(from, to - from) };
 }
 
-/// The lowest word of the stack that can be used.
-fn stack_bottom() -> *mut u32 {
-    (&raw mut _stack_end).wrapping_byte_add(STACK_GUARD_BYTES as usize)
-}
-
 /// Bytes of the heap: in use, the most that ever were, all.
 pub(crate) fn heap() -> [usize; 3] {
     let used = HEAP.used();
@@ -124,21 +95,4 @@ pub(crate) fn heap() -> [usize; 3] {
         HEAP.most.load(Ordering::Relaxed),
         used + HEAP.fast.free() + HEAP.large.free(),
     ]
-}
-
-/// Bytes for which the heap had no room, the last time that was so; 0 where it never was.
-pub(crate) fn refused() -> usize {
-    HEAP.refused.load(Ordering::Relaxed)
-}
-
-/// Bytes of the stack: the most that were ever used, all.
-pub(crate) fn stack() -> [usize; 2] {
-    let top = &raw mut _stack_start;
-    let mut at = stack_bottom();
-    // SAFETY: reads words of the stack, which are there whatever they hold.
-    while !ptr::eq(at, top) && unsafe { at.read_volatile() } == UNUSED {
-        at = at.wrapping_add(1);
-    }
-    let below = |place: *mut u32| top as usize - place as usize;
-    [below(at), below(stack_bottom())]
 }

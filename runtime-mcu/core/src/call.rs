@@ -17,9 +17,6 @@ use crate::{
 /// Most lines a rune may log in one call.
 pub const LOG_LINES: u32 = 1000;
 
-/// The clock is looked at once in so many calls of functions of the contract.
-const LOOKS: u32 = 16;
-
 /// How a rune broke the contract in what it asked of its host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Misuse<'a> {
@@ -153,14 +150,16 @@ pub(crate) const LOG_BYTES: usize = 512;
 pub(crate) struct Calls<C> {
     pub(crate) clock: C,
     pub(crate) manifest: ManifestView<'static>,
-    /// Of each capability, in the order of the manifest, its name and the bytes it gives.
-    capabilities: Box<[(&'static str, u32)]>,
-    /// One per capability.
+    /// Name and bytes of each capability, which the manifest would have to be read for.
+    inputs: Box<[(&'static str, u32)]>,
+    /// One per capability, in the order of the manifest.
     pub(crate) sources: Box<[Box<dyn Source>]>,
     pub(crate) records: Records,
     pub(crate) saga: Saga,
     /// What it logged in the last call.
     pub(crate) log: Log<LOG_BYTES>,
+    /// The engine itself stops what runs too long.
+    is_timed: bool,
     turn: Turn,
 }
 
@@ -177,8 +176,6 @@ struct Turn {
     reason: Option<Text<LINE_BYTES>>,
     /// Why the host stopped the rune.
     refusal: Option<Cause>,
-    /// Calls of functions of the contract.
-    asked: u32,
     /// The function that trapped.
     function: Option<&'static str>,
     log_lines: u32,
@@ -188,18 +185,21 @@ impl<C: Clock> Calls<C> {
     pub(crate) fn new(
         clock: C,
         manifest: ManifestView<'static>,
+        sources: Box<[Box<dyn Source>]>,
         records: Records,
         saga: Saga,
+        is_timed: bool,
     ) -> Self {
-        let capabilities = manifest.capabilities.iter();
+        let inputs = manifest.capabilities.iter();
         Self {
             clock,
             manifest,
-            capabilities: capabilities.map(|c| (c.name, c.ty.bytes())).collect(),
-            sources: Box::default(),
+            inputs: inputs.map(|c| (c.name, c.ty.bytes())).collect(),
+            sources,
             records,
             saga,
             log: Log::new(),
+            is_timed,
             turn: Turn::default(),
         }
     }
@@ -208,6 +208,7 @@ impl<C: Clock> Calls<C> {
     pub(crate) fn begin(&mut self, now_ns: u64, call_ns: u64) {
         self.records.clear();
         self.log.clear();
+        // One by one: most of it is texts that are not there.
         let turn = &mut self.turn;
         turn.began_ns = now_ns;
         turn.deadline_ns = now_ns.saturating_add(call_ns);
@@ -215,87 +216,109 @@ impl<C: Clock> Calls<C> {
         turn.since_ns = None;
         turn.reason = None;
         turn.refusal = None;
-        turn.asked = 0;
         turn.function = None;
         turn.log_lines = 0;
     }
 
-    /// A call ended now, with what `_call` returned or why it did not: records it. `None` where the data have ended.
+    /// A call has ended now, with what `_call` returned or why it did not: records it. `None` where the data have ended.
     pub(crate) fn end(
         &mut self,
-        now_ns: u64,
         returned: Result<i32, Stop>,
+        now_ns: u64,
     ) -> Result<Option<Outcome>, CallError> {
-        let failed = match returned {
-            Ok(code) => {
-                if code >= 0 {
-                    // A stage that gives nothing ends the call.
-                    self.end_stage(now_ns);
-                }
-                match CallResult::from_code(code) {
-                    CallResult::Fault(code) => Some(Cause::Fault(code, self.turn.reason)),
-                    CallResult::EndOfData => return Ok(None),
-                    CallResult::Output | CallResult::NoOutput => None,
-                }
+        let Ok(code) = returned else {
+            return Err(self.failed(returned, now_ns));
+        };
+        match CallResult::from_code(code) {
+            CallResult::Fault(_) => return Err(self.failed(returned, now_ns)),
+            CallResult::EndOfData => {
+                self.end_stage();
+                return Ok(None);
             }
-            Err(Stop::Trap(Failure::Deadline)) => Some(Cause::Deadline),
-            Err(Stop::Trap(failure)) => Some(Cause::Trap(failure, self.turn.function)),
-            Err(Stop::Host) => Some(self.turn.refusal.unwrap_or(Cause::Deadline)),
+            CallResult::Output | CallResult::NoOutput => {}
+        }
+        // A stage that gives nothing ends the call.
+        self.end_stage();
+        let outcome = if self.records.is_empty() {
+            Outcome::NoOutput
+        } else {
+            Outcome::Output
         };
-        let outcome = match &failed {
-            Some(cause) => Outcome::Failed(cause.failure()),
-            None if self.records.is_empty() => Outcome::NoOutput,
-            None => Outcome::Output,
+        self.count(outcome, now_ns);
+        Ok(Some(outcome))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn failed(&mut self, returned: Result<i32, Stop>, now_ns: u64) -> CallError {
+        let cause = match returned {
+            Ok(code) => Cause::Fault(code, self.turn.reason),
+            Err(Stop::Trap(Failure::Deadline)) => Cause::Deadline,
+            Err(Stop::Trap(failure)) => Cause::Trap(failure, self.turn.function),
+            Err(Stop::Host) => self.turn.refusal.unwrap_or(Cause::Deadline),
         };
+        self.count(Outcome::Failed(cause.failure()), now_ns);
+        let stage = self.turn.stage.take();
+        let stage = stage.and_then(|stage| self.manifest.stages.get(stage as usize));
+        CallError { stage, cause }
+    }
+
+    fn count(&mut self, outcome: Outcome, now_ns: u64) {
         let took = now_ns.saturating_sub(self.turn.began_ns);
         self.saga.call(took, outcome);
         for source in &mut self.sources {
-            match source.overruns() {
-                0 => {}
-                lost => self.saga.overran(lost),
-            }
-        }
-        match failed {
-            None => Ok(Some(outcome)),
-            Some(cause) => {
-                let stage = self.turn.stage.take();
-                let stage = stage.and_then(|stage| self.manifest.stages.get(stage as usize));
-                Err(CallError { stage, cause })
-            }
+            self.saga.overran(source.overruns());
         }
     }
 
-    /// Takes the time of the stage that is running, if one is, until now.
-    fn end_stage(&mut self, now_ns: u64) {
+    /// Takes the time of the stage that is running, if one is.
+    fn end_stage(&mut self) {
         if let (Some(stage), Some(since)) = (self.turn.stage.take(), self.turn.since_ns) {
-            self.turn.since_ns = Some(now_ns);
-            self.saga
-                .stage(stage as usize, now_ns.saturating_sub(since));
+            let now = self.clock.now_ns();
+            self.turn.since_ns = Some(now);
+            self.saga.stage(stage as usize, now.saturating_sub(since));
         }
     }
 
-    fn read(&mut self, memory: &mut [u8], [index, at, len]: [u32; 3]) -> Result<i32, Cause> {
-        let capability = self.capabilities.get(index as usize);
+    /// The rune is to be stopped, because of this.
+    #[cold]
+    #[inline(never)]
+    fn refuse(&mut self, cause: Cause) -> Stop {
+        self.turn.refusal = Some(cause);
+        Stop::Host
+    }
+
+    fn read(&mut self, memory: &mut [u8], [index, at, len]: [u32; 3]) -> Result<i32, Stop> {
+        let input = self.inputs.get(index as usize).copied();
         let source = self.sources.get_mut(index as usize);
-        let (Some(capability), Some(source)) = (capability, source) else {
-            return Err(Cause::Contract(Misuse::NoCapability(index)));
+        let (Some((name, bytes)), Some(source)) = (input, source) else {
+            return Err(self.refuse(Cause::Contract(Misuse::NoCapability(index))));
         };
-        let out = sample(memory, *capability, at, len).map_err(Cause::Contract)?;
+        let out = match sample(memory, (name, bytes), at, len) {
+            Ok(out) => out,
+            Err(misuse) => return Err(self.refuse(Cause::Contract(misuse))),
+        };
         match source.read(out, self.turn.deadline_ns) {
             Ok(Read::Sample { .. }) => Ok(len as i32),
             Ok(Read::End) => Ok(Import::END),
-            Err(error) => Err(Cause::Source(capability.0, error)),
+            Err(error) => Err(self.refuse(Cause::Source(name, error))),
         }
     }
 
-    fn write(&mut self, memory: &[u8], index: u32, at: u32) -> Result<i32, Misuse<'static>> {
-        let bytes = self.records.take(memory, index, at)?;
-        self.saga.written(index as usize, bytes.into());
-        Ok(0)
+    fn write(&mut self, memory: &[u8], index: u32, at: u32) -> Result<i32, Stop> {
+        match self.records.take(memory, index, at) {
+            Ok(bytes) => {
+                self.saga.written(index as usize, bytes);
+                Ok(0)
+            }
+            Err(misuse) => Err(self.refuse(Cause::Contract(misuse))),
+        }
     }
 
-    fn log(&mut self, level: u32, text: Option<&[u8]>) -> Result<i32, Misuse<'static>> {
-        let text = text.ok_or(Misuse::LogOutside)?;
+    fn log(&mut self, level: u32, text: Option<&[u8]>) -> Result<i32, Stop> {
+        let Some(text) = text else {
+            return Err(self.refuse(Cause::Contract(Misuse::LogOutside)));
+        };
         self.turn.log_lines = self.turn.log_lines.saturating_add(1);
         if self.turn.log_lines <= LOG_LINES {
             self.log.push(level, &Text::printable(text));
@@ -306,13 +329,21 @@ impl<C: Clock> Calls<C> {
         Ok(0)
     }
 
+    fn reason(&mut self, text: Option<&[u8]>) -> Result<i32, Stop> {
+        let Some(text) = text else {
+            return Err(self.refuse(Cause::Contract(Misuse::ReasonOutside)));
+        };
+        self.turn.reason = Some(Text::printable(text));
+        Ok(0)
+    }
+
     fn mark(&mut self, stage: u32, phase: u32) {
         if phase == 0 {
             self.turn.stage = Some(stage);
-            let clock = &self.clock;
-            self.turn.since_ns.get_or_insert_with(|| clock.now_ns());
+            let now = self.clock.now_ns();
+            self.turn.since_ns.get_or_insert(now);
         } else {
-            self.end_stage(self.clock.now_ns());
+            self.end_stage();
         }
     }
 }
@@ -339,34 +370,21 @@ impl<C: Clock> Host for Calls<C> {
         [a, b, c]: [u32; 3],
         memory: &mut [u8],
     ) -> Result<i32, Stop> {
-        // They are short, or wait no longer than the deadline, so that it is enough to look now and then.
-        self.turn.asked = self.turn.asked.wrapping_add(1);
-        if self.turn.asked.is_multiple_of(LOOKS) && self.clock.now_ns() > self.turn.deadline_ns {
-            self.turn.refusal = Some(Cause::Deadline);
-            return Err(Stop::Host);
+        if !self.is_timed && self.clock.now_ns() > self.turn.deadline_ns {
+            return Err(self.refuse(Cause::Deadline));
         }
         let text =
             |memory| -> Option<&[u8]> { <[u8]>::get(memory, b as usize..)?.get(..c as usize) };
-        let result = match import {
+        match import {
             Import::Read => self.read(memory, [a, b, c]),
-            Import::Write => self.write(memory, a, b).map_err(Cause::Contract),
-            Import::Log => self.log(a, text(memory)).map_err(Cause::Contract),
-            Import::Fault => match text(memory) {
-                Some(reason) => {
-                    self.turn.reason = Some(Text::printable(reason));
-                    Ok(0)
-                }
-                None => Err(Cause::Contract(Misuse::ReasonOutside)),
-            },
+            Import::Write => self.write(memory, a, b),
+            Import::Log => self.log(a, text(memory)),
+            Import::Fault => self.reason(text(memory)),
             Import::Mark => {
                 self.mark(a, b);
                 Ok(0)
             }
-        };
-        result.map_err(|cause| {
-            self.turn.refusal = Some(cause);
-            Stop::Host
-        })
+        }
     }
 
     fn deadline_ns(&self) -> u64 {

@@ -1,10 +1,7 @@
 //! What a rune wrote: read out of its memory, and kept for the time of a call.
 
 use alloc::{boxed::Box, vec};
-use core::{
-    borrow::Borrow,
-    fmt::{self, Write},
-};
+use core::fmt::{self, Write};
 
 use rune_abi::{Dim, ElementType, ManifestView, OutputView, TensorType, limit};
 
@@ -18,8 +15,7 @@ use crate::{
 pub struct TensorView<'a> {
     /// Of its elements.
     pub element: ElementType,
-    /// A word for each dimension, the outermost first.
-    dims: &'a [u8],
+    dims: Dims,
     /// Its elements; of strings their addresses and lengths.
     pub bytes: &'a [u8],
     memory: &'a [u8],
@@ -91,46 +87,53 @@ impl fmt::Display for RecordError {
 }
 
 /// The tensors of a record at an address, for an output that takes these types. After an error there is no more.
-pub fn tensors<T: Borrow<TensorType>>(
+pub fn tensors(
     memory: &[u8],
-    types: impl IntoIterator<Item = T>,
+    types: impl IntoIterator<Item = TensorType>,
     at: u32,
 ) -> impl Iterator<Item = Result<TensorView<'_>, RecordError>> {
-    let mut rest = memory.get(at as usize..).unwrap_or_default();
-    let types = types.into_iter();
-    types.map(move |ty| tensor(memory, ty.borrow(), &mut rest))
+    let mut at = u64::from(at);
+    types.into_iter().map(move |ty| tensor(memory, ty, &mut at))
 }
 
-/// The tensor whose address, length and dimensions are the next words of a record.
 fn tensor<'a>(
     memory: &'a [u8],
-    ty: &TensorType,
-    rest: &mut &'a [u8],
+    ty: TensorType,
+    at: &mut u64,
 ) -> Result<TensorView<'a>, RecordError> {
-    let (head, behind) = rest.split_at_checked(12).ok_or(RecordError::Outside)?;
-    let (address, length, rank) = (word(head), word(&head[4..]), word(&head[8..]));
+    let mut word = || {
+        let word = slice(memory, *at, 4)
+            .map(word)
+            .ok_or(RecordError::Outside)?;
+        *at += 4;
+        Ok(word)
+    };
+    let (address, length, rank) = (word()?, word()?, word()?);
     let planned = ty.dims();
     if rank as usize != planned.len() {
-        return Err(RecordError::Rank(rank, *ty));
+        return Err(RecordError::Rank(rank, ty));
     }
-    let dims = behind.split_at_checked(planned.len() * 4);
-    let (dims, behind) = dims.ok_or(RecordError::Outside)?;
-    *rest = behind;
-    let element = ty.element();
-    // What fits has no more elements than the type, and their bytes are a small number.
-    let mut bytes = element.size();
+    let mut dims = Dims {
+        rank: rank as u8,
+        dims: [0; limit::RANK],
+    };
     let mut fits = true;
-    for (dim, plan) in words(dims).zip(planned) {
+    let mut elements = 1u64;
+    for (dim, plan) in dims.dims.iter_mut().zip(planned) {
+        *dim = word()?;
         fits &= match plan {
-            Dim::Exact(n) => dim == *n,
-            Dim::AtMost(n) => dim <= *n,
+            Dim::Exact(n) => dim == n,
+            Dim::AtMost(n) => *dim <= *n,
         };
-        bytes = bytes.wrapping_mul(dim);
+        // What fits has no more elements than the type, and that is a small number.
+        elements = elements.wrapping_mul(u64::from(*dim));
     }
-    if !fits || length != bytes {
-        return Err(size(length, dims, ty));
+    let element = ty.element();
+    if !fits || u64::from(length) != elements * u64::from(element.size()) {
+        return Err(RecordError::Size { length, dims, ty });
     }
-    let bytes = slice(memory, address, length).ok_or(RecordError::TensorOutside(*ty))?;
+    let bytes = slice(memory, u64::from(address), u64::from(length))
+        .ok_or(RecordError::TensorOutside(ty))?;
     Ok(TensorView {
         element,
         dims,
@@ -139,28 +142,10 @@ fn tensor<'a>(
     })
 }
 
-/// A tensor has another size.
-#[cold]
-fn size(length: u32, dims: &[u8], ty: &TensorType) -> RecordError {
-    let mut all = [0; limit::RANK];
-    for (to, dim) in all.iter_mut().zip(words(dims)) {
-        *to = dim;
-    }
-    let dims = Dims {
-        rank: (dims.len() / 4) as u8,
-        dims: all,
-    };
-    RecordError::Size {
-        length,
-        dims,
-        ty: *ty,
-    }
-}
-
 impl<'a> TensorView<'a> {
     /// The outermost first.
-    pub fn dims(&self) -> impl Iterator<Item = u32> + use<'a> {
-        words(self.dims)
+    pub fn dims(&self) -> &[u32] {
+        self.dims.as_slice()
     }
 
     /// Its strings. All strings of a record together are no longer than `left`, at first the length of memory, so
@@ -169,7 +154,8 @@ impl<'a> TensorView<'a> {
         let memory = self.memory;
         self.bytes.chunks_exact(8).map(move |pair| {
             let (at, len) = (word(&pair[..4]), word(&pair[4..]));
-            let bytes = slice(memory, at, len).ok_or(RecordError::TextOutside)?;
+            let bytes = slice(memory, u64::from(at), u64::from(len));
+            let bytes = bytes.ok_or(RecordError::TextOutside)?;
             *left = left
                 .checked_sub(bytes.len())
                 .ok_or(RecordError::TextsTooLong)?;
@@ -178,20 +164,56 @@ impl<'a> TensorView<'a> {
     }
 }
 
-fn slice(memory: &[u8], at: u32, len: u32) -> Option<&[u8]> {
-    memory.get(at as usize..)?.get(..len as usize)
+fn slice(memory: &[u8], at: u64, len: u64) -> Option<&[u8]> {
+    memory.get(usize::try_from(at).ok()?..usize::try_from(at.checked_add(len)?).ok()?)
 }
 
-/// The number of the first four bytes, which are there.
+/// The number of four bytes.
 fn word(bytes: &[u8]) -> u32 {
-    bytes
-        .first_chunk()
-        .map_or(0, |word| u32::from_le_bytes(*word))
+    bytes.first_chunk().map_or(0, |word| u32::from_le_bytes(*word))
 }
 
-/// The numbers of bytes.
-fn words(bytes: &[u8]) -> impl Iterator<Item = u32> + use<'_> {
-    bytes.chunks_exact(4).map(word)
+/// An output, as far as the manifest would have to be read for it in every call.
+#[derive(Debug)]
+struct Known {
+    view: OutputView<'static>,
+    tensors: Box<[KnownTensor]>,
+}
+
+/// A tensor of an output.
+#[derive(Debug)]
+struct KnownTensor {
+    ty: TensorType,
+    /// Its bytes, where it has as many in every call and they are its elements.
+    bytes: Option<u32>,
+}
+
+impl KnownTensor {
+    fn new(ty: TensorType) -> Self {
+        let mut dims = ty.dims().iter();
+        let is_fixed = ty.element() != ElementType::Utf8 && dims.all(|d| matches!(d, Dim::Exact(_)));
+        Self {
+            ty,
+            bytes: is_fixed.then(|| ty.bytes()),
+        }
+    }
+
+    /// Its dimensions as they lie in the record at `at`, and its elements, where both are what they always are. Whatever
+    /// else is there is for [`tensor`] to judge.
+    fn fixed<'m>(&self, memory: &'m [u8], at: u64) -> Option<(&'m [u8], &'m [u8])> {
+        let bytes = self.bytes?;
+        let dims = self.ty.dims();
+        let rest = memory.get(usize::try_from(at).ok()?..)?;
+        let (head, rest) = rest.split_first_chunk::<12>()?;
+        let written = rest.get(..dims.len() * 4)?;
+        let is_same = word(&head[4..]) == bytes
+            && word(&head[8..]) as usize == dims.len()
+            && dims.iter().zip(written.chunks_exact(4)).all(|(dim, written)| {
+                matches!(dim, Dim::Exact(n) if *n == word(written))
+            });
+        let elements = memory.get(word(head) as usize..)?.get(..bytes as usize)?;
+        is_same.then_some((written, elements))
+    }
 }
 
 /// The records of one call, copied out of a rune's memory into memory of a size fixed when the rune was loaded.
@@ -201,100 +223,115 @@ pub(crate) struct Records {
     /// string is its length and its bytes.
     bytes: Box<[u8]>,
     used: usize,
-    /// Every output, with its record.
-    outputs: Box<[Slot]>,
-}
-
-/// An output as its manifest has it, read once, and where its record begins.
-#[derive(Debug)]
-struct Slot {
-    output: OutputView<'static>,
-    types: Box<[TensorType]>,
-    begin: Option<usize>,
+    /// Where the record of each output begins.
+    begins: Box<[Option<usize>]>,
+    outputs: Box<[Known]>,
 }
 
 impl Records {
     /// Room for one record of each output, with so many bytes of strings together.
     pub(crate) fn new(manifest: &ManifestView<'static>, text_bytes: u32) -> Self {
-        let slots = manifest.outputs.iter().map(|output| Slot {
-            output,
-            types: output.tensors.iter().map(|feed| feed.ty).collect(),
-            begin: None,
-        });
-        let outputs: Box<[Slot]> = slots.collect();
-        let room = outputs.iter().flat_map(|slot| &slot.types).map(|ty| {
-            let words = ty.dims().len() * 4;
-            if ty.element() == ElementType::Utf8 {
-                words + ty.elements() as usize * 4
+        let tensors = manifest.outputs.iter().flat_map(|o| o.tensors.iter());
+        let room = tensors.map(|feed| {
+            let words = feed.ty.dims().len() * 4;
+            if feed.ty.element() == ElementType::Utf8 {
+                words + feed.ty.elements() as usize * 4
             } else {
-                words + ty.bytes() as usize
+                words + feed.ty.bytes() as usize
             }
+        });
+        let outputs = manifest.outputs.iter().map(|view| Known {
+            view,
+            tensors: view.tensors.iter().map(|f| KnownTensor::new(f.ty)).collect(),
         });
         Self {
             bytes: vec![0; room.sum::<usize>() + text_bytes as usize].into(),
             used: 0,
-            outputs,
+            begins: vec![None; manifest.outputs.len()].into(),
+            outputs: outputs.collect(),
         }
     }
 
     pub(crate) fn clear(&mut self) {
         self.used = 0;
-        for slot in &mut self.outputs {
-            slot.begin = None;
-        }
+        self.begins.fill(None);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.outputs.iter().all(|slot| slot.begin.is_none())
+        self.begins.iter().all(Option::is_none)
     }
 
-    /// Copies the record of an output at `at`; gives the bytes of its tensors.
+    /// Copies the record at `at` for an output; gives the bytes of its tensors.
     pub(crate) fn take(
         &mut self,
         memory: &[u8],
         index: u32,
         at: u32,
-    ) -> Result<u32, Misuse<'static>> {
-        let slot = self.outputs.get_mut(index as usize);
-        let slot = slot.ok_or(Misuse::NoOutput(index))?;
-        let name = slot.output.name;
-        if slot.begin.is_some() {
+    ) -> Result<u64, Misuse<'static>> {
+        let Self {
+            bytes,
+            used,
+            begins,
+            outputs,
+        } = self;
+        let places = begins.get_mut(index as usize).zip(outputs.get(index as usize));
+        let (begin, output) = places.ok_or(Misuse::NoOutput(index))?;
+        let name = output.view.name;
+        if begin.is_some() {
             return Err(Misuse::WrittenTwice(name));
         }
-        slot.begin = Some(self.used);
+        *begin = Some(*used);
+        let mut room = Room { bytes, used };
         let (mut left, mut total) = (memory.len(), 0);
-        let mut room = Room {
-            bytes: &mut self.bytes,
-            used: &mut self.used,
-        };
-        for tensor in tensors(memory, &slot.types, at) {
-            let taken = tensor.and_then(|tensor| room.take(&tensor, &mut left));
-            total += taken.map_err(|error| Misuse::Record(name, error))?;
+        let mut at = u64::from(at);
+        for known in &output.tensors {
+            let taken = match known.fixed(memory, at) {
+                Some((dims, elements)) => {
+                    at += 12 + dims.len() as u64;
+                    let taken = room.push(dims).and_then(|()| room.push(elements));
+                    taken.map(|()| elements.len() as u64)
+                }
+                None => room.tensor(memory, known.ty, &mut at, &mut left),
+            };
+            match taken {
+                Ok(bytes) => total += bytes,
+                Err(error) => return Err(Misuse::Record(name, error)),
+            }
         }
         Ok(total)
     }
 }
 
 /// Where records are copied to.
-struct Room<'a> {
-    bytes: &'a mut [u8],
-    used: &'a mut usize,
+struct Room<'r> {
+    bytes: &'r mut [u8],
+    used: &'r mut usize,
 }
 
 impl Room<'_> {
-    /// Copies a tensor; gives the bytes of its elements.
-    fn take(&mut self, tensor: &TensorView<'_>, left: &mut usize) -> Result<u32, RecordError> {
-        self.push(tensor.dims)?;
+    /// Copies a tensor whatever it is, whose description lies at `at`, which goes behind it; gives its bytes.
+    #[inline(never)]
+    fn tensor(
+        &mut self,
+        memory: &[u8],
+        ty: TensorType,
+        at: &mut u64,
+        left: &mut usize,
+    ) -> Result<u64, RecordError> {
+        let tensor = tensor(memory, ty, at)?;
+        for dim in tensor.dims() {
+            self.push(&dim.to_le_bytes())?;
+        }
         if tensor.element != ElementType::Utf8 {
             self.push(tensor.bytes)?;
-            return Ok(tensor.bytes.len() as u32);
+            return Ok(tensor.bytes.len() as u64);
         }
         let mut total = 0;
         for text in tensor.texts(left) {
             let text = text?.as_bytes();
             self.push(&(text.len() as u32).to_le_bytes())?;
             self.push(text)?;
-            total += text.len() as u32;
+            total += text.len() as u64;
         }
         Ok(total)
     }
@@ -302,12 +339,7 @@ impl Room<'_> {
     fn push(&mut self, bytes: &[u8]) -> Result<(), RecordError> {
         let end = *self.used + bytes.len();
         let room = self.bytes.get_mut(*self.used..end);
-        let room = room.ok_or(RecordError::TooLarge)?;
-        match (<&mut [u8; 4]>::try_from(&mut *room), bytes.first_chunk()) {
-            // A word is most of what is copied, and a call of a function that copies takes longer.
-            (Ok(room), Some(word)) => *room = *word,
-            _ => room.copy_from_slice(bytes),
-        }
+        room.ok_or(RecordError::TooLarge)?.copy_from_slice(bytes);
         *self.used = end;
         Ok(())
     }
@@ -350,7 +382,7 @@ impl<'a> Iterator for Texts<'a> {
 impl<'a> Tensor<'a> {
     /// The outermost first.
     pub fn dims(&self) -> impl Iterator<Item = u32> + use<'a> {
-        words(self.dims)
+        self.dims.chunks_exact(4).map(word)
     }
 }
 
@@ -365,22 +397,23 @@ impl<'a> Written<'a> {
     }
 
     /// The outputs that it wrote to, in the order of the manifest: each with its index.
-    pub fn outputs(&self) -> impl Iterator<Item = (usize, &'a OutputView<'static>)> {
-        let slots = self.records.outputs.iter().enumerate();
-        slots.filter_map(|(index, slot)| slot.begin.map(|_| (index, &slot.output)))
+    pub fn outputs(&self) -> impl Iterator<Item = (usize, OutputView<'static>)> {
+        let begins = self.records.begins.iter();
+        let outputs = self.records.outputs.iter().zip(begins).enumerate();
+        outputs.filter_map(|(index, (output, begin))| begin.map(|_| (index, output.view)))
     }
 
     /// The tensors of the record of an output, in the order of the manifest; none where it has no record.
     pub fn tensors(&self, index: usize) -> impl Iterator<Item = Tensor<'a>> {
-        let slot = self.records.outputs.get(index);
-        let slot = slot.and_then(|slot| Some((&*slot.types, slot.begin?)));
-        let (types, begin) = slot.unwrap_or_default();
-        let mut rest = &self.records.bytes[begin..];
-        types.iter().map(move |ty| {
+        let begin = self.records.begins.get(index).copied().flatten();
+        let output = begin.and_then(|_| self.records.outputs.get(index));
+        let tensors = output.map_or(&[][..], |output| &output.tensors);
+        let mut rest = &self.records.bytes[begin.unwrap_or(0)..];
+        tensors.iter().map(move |KnownTensor { ty, .. }| {
             let element = ty.element();
             let dims;
             (dims, rest) = rest.split_at(ty.dims().len() * 4);
-            let count: u32 = words(dims).product();
+            let count: u32 = dims.chunks_exact(4).map(word).product();
             let elements;
             if element == ElementType::Utf8 {
                 let mut end = 0;

@@ -192,7 +192,8 @@ impl<E: Engine, C: Clock> Unit<E, C> {
         );
         saga.memory(rune.memory_bytes().into());
         let records = Records::new(&manifest, policy.text_bytes);
-        let calls = Calls::new(clock, manifest, records, saga);
+        let is_timed = rune.image().is_some();
+        let calls = Calls::new(clock, manifest, Box::default(), records, saga, is_timed);
         Box::new(Self {
             serial,
             rune,
@@ -212,6 +213,11 @@ impl<E: Engine, C: Clock> Unit<E, C> {
     /// What it is and what it needs.
     pub fn manifest(&self) -> &ManifestView<'static> {
         self.rune.manifest()
+    }
+
+    /// Whether it is an image.
+    pub fn is_image(&self) -> bool {
+        self.rune.image().is_some()
     }
 
     /// Bytes of the board's memory that are for it.
@@ -305,9 +311,10 @@ impl<E: Engine, C: Clock> Unit<E, C> {
     }
 
     /// It failed, and is started anew after a while.
+    #[cold]
     fn fail(&mut self, failed: Failed, now_ns: u64, board: &mut impl Board) {
-        let ran_ns = now_ns.saturating_sub(self.started_ns);
-        let wait = self.backoff.failed(Duration::from_nanos(ran_ns));
+        let ran = now_ns.saturating_sub(self.started_ns);
+        let wait = self.backoff.failed(Duration::from_nanos(ran));
         let line = Text::<200>::of(format_args!("{failed}; it is started anew in {wait:?}"));
         board.say(1, self.rune.manifest().name, line.as_str());
         self.error = Some(failed);
@@ -328,7 +335,7 @@ impl<E: Engine, C: Clock> Unit<E, C> {
         }
     }
 
-    /// One call, from now on.
+    /// One call, which begins now.
     fn call(
         &mut self,
         now_ns: u64,
@@ -340,7 +347,8 @@ impl<E: Engine, C: Clock> Unit<E, C> {
         instance.host_mut().begin(now_ns, self.policy.call_ns);
         let returned = instance.call();
         let calls = instance.host_mut();
-        let result = calls.end(board.clock().now_ns(), returned);
+        let now_ns = calls.clock.now_ns();
+        let result = calls.end(returned, now_ns);
         for (level, line) in calls.log.lines() {
             board.say(level, calls.manifest.name, line);
         }
@@ -368,18 +376,23 @@ impl<E: Engine, C: Clock> Unit<E, C> {
         }
         self.triggers = self.triggers.saturating_sub(1);
         match self.call(now_ns, board) {
-            Ok(Some(_)) if matches!(self.policy.schedule, Schedule::Every(_)) => self.step(board),
-            Ok(Some(_)) => {}
+            Ok(Some(_)) => {
+                if let Schedule::Every(_) = self.policy.schedule {
+                    self.step(board.clock().now_ns());
+                }
+            }
             Ok(None) => self.rest(Phase::Ended),
-            Err(error) => self.fail(Failed::Call(error), board.clock().now_ns(), board),
+            Err(error) => {
+                let after_ns = board.clock().now_ns();
+                self.fail(Failed::Call(error), after_ns, board);
+            }
         }
     }
 
-    /// It is due again, at an equal distance.
-    fn step(&mut self, board: &impl Board) {
-        let late_ns = board.clock().now_ns().saturating_sub(self.due_ns);
-        let step = self.policy.schedule.step(Duration::from_nanos(late_ns));
-        if let Some((step, missed)) = step {
+    /// The next call of those at equal distances.
+    fn step(&mut self, now_ns: u64) {
+        let since_due = Duration::from_nanos(now_ns.saturating_sub(self.due_ns));
+        if let Some((step, missed)) = self.policy.schedule.step(since_due) {
             self.due_ns = self.due_ns.saturating_add(nanoseconds(step));
             self.calls().saga.overran(missed);
         }
@@ -506,7 +519,7 @@ impl<E: Engine, B: Board, const RUNES: usize> Scheduler<E, B, RUNES> {
             units,
             ..
         } = self;
-        let mut next_ns: Option<u64> = None;
+        let mut next: Option<u64> = None;
         let places = units.iter_mut().enumerate();
         for (place, unit) in places.filter_map(|(place, unit)| Some((place, unit.as_mut()?))) {
             let now_ns = board.clock().now_ns();
@@ -519,13 +532,13 @@ impl<E: Engine, B: Board, const RUNES: usize> Scheduler<E, B, RUNES> {
                 Phase::Stopped | Phase::Ended => false,
             };
             if is_timed {
-                next_ns = Some(next_ns.map_or(unit.due_ns, |next| next.min(unit.due_ns)));
+                next = Some(next.map_or(unit.due_ns, |next| next.min(unit.due_ns)));
             }
         }
         if board.poll_links() {
             board.feed_watchdog(Progress(()));
         }
-        next_ns
+        next
     }
 
     /// A rune.

@@ -47,51 +47,59 @@ pub struct Cover {
 /// Covers bytes with as few regions as can be, in `regions`, which touch nothing outside of `within`. `None` where there
 /// are not enough regions, or no bytes are wanted, or not all of them lie within.
 pub fn cover(wanted: Range<u32>, within: Range<u32>, regions: &mut [Region]) -> Option<Cover> {
-    if wanted.is_empty() || wanted.start < within.start || wanted.end > within.end {
+    // In steps of the smallest region, so that the end of all addresses is a number too.
+    let (start, end) = (wanted.start / STEP, wanted.end.div_ceil(STEP));
+    let limits = within.start.div_ceil(STEP)..within.end / STEP;
+    if wanted.is_empty() || start < limits.start || end > limits.end {
         return None;
     }
-    // As the end of a region may be the end of all addresses.
-    let (end, limits) = (
-        u64::from(wanted.end),
-        u64::from(within.start)..u64::from(within.end),
-    );
-    let mut at = u64::from(wanted.start);
-    let mut cover = Cover {
-        regions: 0,
-        wasted: 0,
-    };
+    let mut from = start;
+    let mut at = start;
+    let mut count = 0;
     while at < end {
-        let place = regions.get_mut(cover.regions)?;
-        let candidates =
-            (Region::LEAST..=32).filter_map(|bits| candidate(at, end, &limits, bits));
-        // The one that reaches farthest makes for the fewest.
-        let (from, reach, region) =
-            candidates.max_by_key(|(from, reach, _)| ((*reach).min(end), *from, u64::MAX - reach))?;
-        cover.wasted += (at - from) as u32 + reach.saturating_sub(end) as u32;
-        cover.regions += 1;
+        let place = regions.get_mut(count)?;
+        let candidates = (0..=32 - Region::LEAST).rev().filter_map(|bits| candidate(at, end, &limits, bits));
+        // The one that reaches farthest makes for the fewest; of equal ones the last is taken, which is the smallest.
+        let (begins, reach, region) = candidates
+            .max_by_key(|(begins, reach, _)| ((*reach).min(end), *begins, u32::MAX - reach))?;
+        if count == 0 {
+            from = begins;
+        }
+        count += 1;
         *place = region;
         at = reach;
     }
-    Some(cover)
+    let covered = (at - from).wrapping_mul(STEP);
+    Some(Cover {
+        regions: count,
+        wasted: covered.wrapping_sub(wanted.end - wanted.start),
+    })
 }
 
-/// The region of a size that covers the byte at `at` and as much behind it as it may and is wanted: where that begins
-/// and ends.
-fn candidate(at: u64, end: u64, limits: &Range<u64>, bits: u8) -> Option<(u64, u64, Region)> {
+/// Bytes of the smallest region.
+const STEP: u32 = 1 << Region::LEAST;
+
+/// The region of a size that covers the step at `at` and as much behind it as it may and is wanted: where that begins
+/// and ends. All is in steps.
+fn candidate(at: u32, end: u32, limits: &Range<u32>, bits: u8) -> Option<(u32, u32, Region)> {
     let size = 1 << bits;
-    let unit = if bits < Region::DIVIDED { size } else { size / 8 };
+    let is_divided = bits + Region::LEAST >= Region::DIVIDED;
+    let unit = if is_divided { size / 8 } else { size };
     let base = at & !(size - 1);
-    let from = at & !(unit - 1);
+    let begins = at & !(unit - 1);
     let last = end.next_multiple_of(unit).min(base + size);
     let reach = last.min(limits.end & !(unit - 1));
-    if from < limits.start || reach <= at {
+    if begins < limits.start || reach <= at {
         return None;
     }
-    let (first, behind) = ((from - base) / unit, (reach - base) / unit);
+    let (first, behind) = ((begins - base) / unit, (reach - base) / unit);
     let on = (1u32 << behind) - (1 << first);
-    let off = if unit == size { 0 } else { !on as u8 };
-    let base = base as u32;
-    Some((from, reach, Region { base, bits, off }))
+    let region = Region {
+        base: base * STEP,
+        bits: bits + Region::LEAST,
+        off: if is_divided { !on as u8 } else { 0 },
+    };
+    Some((begins, reach, region))
 }
 
 /// The size and the alignment of an allocation that holds so many bytes and that so many regions cover to the byte: one,
@@ -178,7 +186,8 @@ mod tests {
             let bits = numbers.next(24) + 3;
             let from = numbers.next(1 << 32);
             let length = numbers.next(1 << bits) + 1;
-            let slack = numbers.next(1 << numbers.next(20));
+            let bits = numbers.next(20);
+            let slack = numbers.next(1 << bits);
             let start = from & !(numbers.next(2) * 0xFFF);
             let end = (start + length).min(u64::from(u32::MAX));
             let (lower, upper) = (
@@ -198,7 +207,8 @@ mod tests {
     fn an_allocation_is_covered_to_the_byte() {
         let mut numbers = Numbers(77);
         for _ in 0..50_000 {
-            let bytes = numbers.next(1 << (numbers.next(20) + 4)) as usize + 1;
+            let bits = numbers.next(20) + 4;
+            let bytes = numbers.next(1 << bits) as usize + 1;
             for most in 1..3 {
                 let (size, align) = allocation(bytes, most).unwrap();
                 assert!(size >= bytes && size - bytes < (bytes / 4).max(256));

@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
-use rune_abi::CapabilityKind;
-use rune_codegen::Options;
+use rune_abi::{CapabilityKind, image::Containment};
+use rune_aot::Compiler;
+use rune_codegen::{Options, Output};
 use rune_runtime::{Limits, Read, Rune, SourceFlag};
 use rune_testsuite::{engines, root};
 use runec::Simd;
@@ -13,13 +14,17 @@ pub(crate) struct App {
     pub(crate) name: &'static str,
     /// As a rune.
     pub(crate) rune: Vec<u8>,
+    /// The form that images are made of, and what is native.
+    pub(crate) code: Output,
+    /// As images: contained in each way, and signed with the key that the firmware has.
+    pub(crate) images: Vec<(Containment, Vec<u8>)>,
     /// One after the other, as the rune reads them; none where it reads random numbers.
     pub(crate) samples: Vec<u8>,
 }
 
 impl App {
     /// The example of this name.
-    pub(crate) fn new(name: &'static str, simd: bool) -> Self {
+    pub(crate) fn new(name: &'static str, simd: bool, compiler: &Compiler) -> Self {
         let folder = root().join("examples").join(name);
         let options = Options {
             simd: if simd { Simd::On } else { Simd::Off },
@@ -41,9 +46,17 @@ impl App {
                 .to_owned();
             samples(&rune, SourceFlag { kind, value })
         });
+        let code = engines::compile(&folder.join("Runefile"), &engines::device());
+        let code = code.output.expect("an example compiles for a device");
+        let images = Containment::ALL.map(|containment| {
+            let image = engines::image(&rune, &code.wasm, containment, compiler);
+            (containment, image)
+        });
         Self {
             name,
             rune,
+            code,
+            images: images.into(),
             samples: samples.unwrap_or_default(),
         }
     }

@@ -1,9 +1,9 @@
 //! The paper's Figure 3 on a Cortex-M7: applications called 1 to 1,000,000 times, (a) as C compiled into the firmware,
-//! (b) as a rune whose results are passed on as structs, (c) as a rune whose results are passed on as protobuf. Counts
-//! instructions on QEMU's `mps2-an500`, which repeat exactly, and gives equation (1),
+//! (b) as a rune whose results are passed on as structs, (c) as a rune whose results are passed on as protobuf, and as
+//! images in each containment, with structs. Counts instructions on QEMU's `mps2-an500`, which repeat exactly, and gives equation (1),
 //! `(T_rune - T_native) / T_native`, as a table, `figure3.csv` and `figure3.svg`.
 //!
-//! Run with `cargo bench -p rune-testsuite --bench figure3 [-- APP...] [--folder DIR]`; `-- --builds` compares builds
+//! Run with `cargo bench -p rune-testsuite --bench figure3 [-- APP...] [--images] [--folder DIR]`: `--images` leaves the interpreter out; `-- --builds` compares builds
 //! of the interpreter instead. Needs `qemu-system-arm`, a compiler for the target of the board, and `clang` or
 //! `arm-none-eabi-gcc`.
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
@@ -29,24 +29,32 @@ const EXCEPTION_CYCLES: u64 = 40;
 /// The overhead of the paper's containers, in percent.
 const PAPER: [f64; 2] = [28.0, 45.0];
 
-/// Applications, and how often each is called.
-const CASES: [(&str, &[u32]); 3] = [
-    ("sine", &[1_000, 10_000, 100_000, 1_000_000]),
-    ("gesture", &[1, 10, 100, 1_000]),
+/// Applications, and how often each is called; at most so often where it is interpreted, which takes long.
+const CASES: [(&str, &[u32], u32); 3] = [
+    ("sine", &[1_000, 10_000, 100_000, 1_000_000], 1_000_000),
+    ("gesture", &[1, 10, 100, 1_000], 1_000),
     // The first inference is in the tenth call, when the features of a second are there.
-    ("keyword", &[10, 11, 14, 19]),
+    ("keyword", &[10, 11, 14, 19, 100, 1_000], 19),
 ];
 
-/// An engine of runes: the modes of the firmware that it has, with their names in the figure.
-const MODES: [(&str, &str); 2] = [("struct", "rune, structs"), ("protobuf", "rune, protobuf")];
+/// The modes of the firmware, with their names in the figure, and whether it is the interpreter.
+const MODES: [(&str, &str, bool); 5] = [
+    ("struct", "rune, structs", true),
+    ("protobuf", "rune, protobuf", true),
+    ("mpu", "image, mpu", false),
+    ("bounds", "image, bounds", false),
+    ("mask", "image, mask", false),
+];
 
 fn main() {
     let (mut names, mut folder, mut builds) = (vec![], PathBuf::from("."), false);
+    let mut images = false;
     let mut arguments = std::env::args().skip(1).filter(|a| a != "--bench");
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--folder" => folder = arguments.next().expect("--folder takes a folder").into(),
             "--builds" => builds = true,
+            "--images" => images = true,
             _ => names.push(argument),
         }
     }
@@ -63,11 +71,11 @@ fn main() {
     }
     let cases: Vec<_> = CASES
         .iter()
-        .filter(|(name, _)| names.is_empty() || names.iter().any(|n| n == name))
+        .filter(|(name, ..)| names.is_empty() || names.iter().any(|n| n == name))
         .collect();
     let apps: Vec<App> = cases
         .iter()
-        .map(|(name, _)| App::new(name, false))
+        .map(|(name, ..)| App::new(name, false, &compiler.0))
         .collect();
     let firmware = Firmware::build(&apps, &compiler, "z", false);
     println!(
@@ -79,12 +87,15 @@ fn main() {
     );
     let mut csv = "application,calls,mode,instructions,exceptions,overhead_percent,overhead_with_exceptions_percent\n".to_owned();
     let mut charts = vec![];
-    for (name, counts) in cases {
+    for (name, counts, most) in cases {
         let mut lines: Vec<(&str, Vec<(f64, f64)>)> = MODES.map(|m| (m.1, vec![])).into();
         for calls in *counts {
             let native = firmware.count(name, "native", *calls);
             row(&mut csv, name, *calls, "native", native, None);
-            for ((mode, shown), line) in MODES.iter().zip(&mut lines) {
+            for ((mode, shown, is_interpreted), line) in MODES.iter().zip(&mut lines) {
+                if *is_interpreted && (images || calls > most) {
+                    continue;
+                }
                 let rune = firmware.count(name, mode, *calls);
                 assert_eq!(
                     rune.sum, native.sum,
@@ -113,6 +124,7 @@ fn main() {
                 );
             }
         }
+        lines.retain(|(_, line)| !line.is_empty());
         let series = lines.into_iter().map(|(name, line)| Series {
             name: name.to_owned(),
             points: line.clone(),
@@ -180,7 +192,7 @@ fn compare_builds(compiler: &Compiler) {
     println!("|---|---|---:|{}", "---:|".repeat(NAMES.len()));
     for level in ["z", "s", "3"] {
         for simd in [false, true] {
-            let apps = NAMES.map(|name| App::new(name, simd));
+            let apps = NAMES.map(|name| App::new(name, simd, &compiler.0));
             let firmware = Firmware::build(&apps, compiler, level, simd);
             let inferences = NAMES.map(|name| {
                 // The start is in both.

@@ -2,54 +2,24 @@
 
 use std::{fs, path::Path, process::Command};
 
+use rune_abi::image::Target;
 use rune_c::{Mode, Options, emit};
-use rune_runtime::Rune;
 
 use crate::app::App;
 
-/// For both compilers. The contraction of products and sums would change results.
-const FLAGS: [&str; 8] = [
-    "-std=c99",
-    "-O2",
-    "-mcpu=cortex-m7",
-    "-mfpu=fpv5-d16",
-    "-mfloat-abi=hard",
-    "-mthumb",
-    "-ffp-contract=off",
-    "-c",
-];
-
-/// A compiler of C for the board.
-pub(crate) struct Compiler {
-    program: &'static str,
-    flags: &'static [&'static str],
-    version: String,
-}
+/// A compiler of C for the board, which compiles what is native as it compiles images.
+pub(crate) struct Compiler(pub(crate) rune_aot::Compiler);
 
 impl Compiler {
-    /// The first that is there.
+    /// The one that makes images.
     pub(crate) fn find() -> Option<Self> {
-        let clang = &["--target=thumbv7em-none-eabihf"][..];
-        let candidates = [
-            ("clang-19", clang),
-            ("clang", clang),
-            ("arm-none-eabi-gcc", &[]),
-        ];
-        candidates.into_iter().find_map(|(program, flags)| {
-            let output = Command::new(program).arg("--version").output().ok()?;
-            let text = String::from_utf8(output.stdout).ok()?;
-            let version = text.lines().next()?.to_owned();
-            Some(Self {
-                program,
-                flags,
-                version,
-            })
-        })
+        rune_aot::Compiler::find().ok().map(Self)
     }
 
-    /// What it calls itself, and how it optimises.
+    /// What it calls itself, and how it compiles.
     pub(crate) fn name(&self) -> String {
-        format!("{}, -O2", self.version)
+        let flags = self.0.flags(Target::CortexM7).join(" ");
+        format!("{}, {flags}", self.0.name())
     }
 
     /// Compiles applications to objects in a folder.
@@ -60,16 +30,15 @@ impl Compiler {
             path
         };
         write("string.h", include_str!("string.h"));
-        for App { name, rune, .. } in apps {
-            let loaded = Rune::load(rune.clone()).expect("a compiled rune keeps the contract");
-            let bytes = loaded.manifest().memory_bytes;
+        for App { name, code, .. } in apps {
+            let bytes = code.manifest.memory_bytes;
             let options = Options {
                 name: (*name).to_owned(),
                 mode: Mode::None,
                 memory_bytes: Some(bytes),
                 ..Options::default()
             };
-            let emitted = emit(rune, &options).expect("a compiled rune becomes C");
+            let emitted = emit(&code.wasm, &options).expect("a compiled rune becomes C");
             let mut glue = format!("#define BYTES {bytes}\n");
             if emitted.header.contains("(*fault)") {
                 glue += "#define HAS_FAULT\n";
@@ -82,9 +51,9 @@ impl Compiler {
     }
 
     fn object(&self, source: &Path) {
-        let status = Command::new(self.program)
-            .args(self.flags)
-            .args(FLAGS)
+        let status = Command::new(self.0.program())
+            .args(self.0.flags(Target::CortexM7))
+            .arg("-c")
             .arg("-isystem")
             .arg(source.with_file_name(""))
             .arg(source)

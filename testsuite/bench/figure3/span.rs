@@ -46,11 +46,17 @@ impl Firmware {
         for App {
             name,
             rune,
+            images,
             samples,
+            ..
         } in apps
         {
             for (kind, bytes) in [("wasm", rune), ("samples", samples)] {
                 fs::write(made.join(name).with_extension(kind), bytes)
+                    .expect("the target folder can be written");
+            }
+            for (containment, bytes) in images {
+                fs::write(made.join(name).with_extension(containment.name()), bytes)
                     .expect("the target folder can be written");
             }
         }

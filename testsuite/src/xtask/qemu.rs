@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use rune_abi::{CAPABILITIES, CapabilityKind};
+use rune_abi::{CAPABILITIES, CapabilityKind, image::Containment};
+use rune_aot::Compiler;
 use rune_link::{Reply, Request as Ask};
 use rune_runtime::{Rune, SourceFlag};
 use rune_testsuite::{
@@ -21,6 +22,8 @@ struct Arguments<'a> {
     flags: Vec<SourceFlag>,
     calls: Option<u64>,
     simd: bool,
+    /// As an image, contained in this way.
+    aot: Option<Containment>,
 }
 
 /// Builds the rune and the firmware, boots it, plays the inputs and prints the lines. What the board says, and what it
@@ -34,6 +37,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
         flags,
         calls,
         simd,
+        aot,
     } = parse(args)?;
     if let Some(why) = missing() {
         return Err(why);
@@ -41,17 +45,28 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     let bytes = bytes(Path::new(path), simd)?;
     let rune = Rune::load(bytes.clone()).map_err(|e| format!("{path}: {e}"))?;
     let inputs = rune.inputs(&flags).map_err(|e| e.to_string())?;
-    let firmware = Firmware::build(if simd { &["simd"] } else { &[] })?;
+    let image = aot.map(|containment| image(path, &bytes, containment));
+    let image = image.transpose()?;
+    // Images that contain themselves run where a key is that signs them, as on the board of the tests.
+    let is_native = aot.is_some_and(Containment::is_native);
+    let firmware = Firmware::build(match (is_native, simd) {
+        (true, _) => &["crash"],
+        (false, true) => &["simd"],
+        (false, false) => &[],
+    })?;
     let sizes = firmware.sizes()?;
     eprintln!("firmware: {sizes}");
-    sizes.check(simd)?;
+    if !is_native {
+        sizes.check(simd)?;
+    }
     let boot = Boot {
         shift: 1,
         verbose: true,
         ..Boot::default()
     };
     let mut machine = Machine::boot(&firmware, &boot)?;
-    machine.run(&bytes, &rune, inputs, calls, |lines| print!("{lines}"))?;
+    let installed = image.as_ref().unwrap_or(&bytes);
+    machine.run(installed, &rune, inputs, calls, |lines| print!("{lines}"))?;
     let memory = machine.ask(&Ask::Status, |reply| {
         let Reply::Status(s) = reply else {
             return None;
@@ -71,12 +86,18 @@ fn parse<'a>(args: &[&'a str]) -> Result<Arguments<'a>, String> {
         flags: vec![],
         calls: None,
         simd: false,
+        aot: None,
     };
     let mut args = args.iter();
     while let Some(&arg) = args.next() {
         let mut value = || args.next().ok_or(format!("{arg} needs a value"));
         match arg.strip_prefix("--") {
             Some("simd") => parsed.simd = true,
+            Some("aot") => {
+                let name = value()?;
+                let known = Containment::from_name(name);
+                parsed.aot = Some(known.ok_or(format!("--aot takes mpu, bounds or mask, not {name}"))?);
+            }
             Some(name) => parsed.flags.push(SourceFlag {
                 kind: kind(name).ok_or(format!("there is no flag {arg}"))?,
                 value: (*value()?).to_owned(),
@@ -102,6 +123,13 @@ fn kind(flag: &str) -> Option<CapabilityKind> {
     Some(spec.kind)
 }
 
+/// The image of a Runefile at a path, which is this rune.
+fn image(path: &str, rune: &[u8], containment: Containment) -> Result<Vec<u8>, String> {
+    let compiler = Compiler::find().map_err(|error| error.to_string())?;
+    let code = compiled(Path::new(path), &engines::device())?;
+    Ok(engines::image(rune, &code, containment, &compiler))
+}
+
 /// The rune at a path, compiled first if there is a Runefile.
 fn bytes(path: &Path, simd: bool) -> Result<Vec<u8>, String> {
     if path.extension().is_some_and(|e| e == "rune") {
@@ -111,12 +139,17 @@ fn bytes(path: &Path, simd: bool) -> Result<Vec<u8>, String> {
         simd: if simd { Simd::On } else { Simd::Off },
         ..Options::default()
     };
+    compiled(path, &options)
+}
+
+/// What a Runefile is compiled to.
+fn compiled(path: &Path, options: &Options) -> Result<Vec<u8>, String> {
     let input = Input::open(path)?;
     let request = Request {
         build: true,
         ..input.request()
     };
-    let compiled = driver::generate(driver::analyse(&request), &options);
+    let compiled = driver::generate(driver::analyse(&request), options);
     eprint!("{}", engines::rendered(&compiled));
     let output = compiled.output;
     Ok(output

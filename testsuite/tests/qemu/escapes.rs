@@ -135,6 +135,7 @@ fn tries(places: &Places) -> Vec<(&'static str, String, Then)> {
     };
     let to = |address: u32| format!("ldr r1, ={:#x}\nbx r1", address | 1);
     let own = "mov r1, pc\nbic r1, #3".to_owned();
+    let outside = format!("{own}\n1: subs r1, #32\nldr r2, [r1]\nldr r3, =0xDF00DF00\ncmp r2, r3\nbne 1b\nadds r1, #1\nbx r1");
     vec![
         ("read the runtime's stack", read(0x2000_FF00), MEMORY),
         ("write the end of the runtime's stack", write(0x2000_0010), MEMORY),
@@ -194,8 +195,9 @@ fn tries(places: &Places) -> Vec<(&'static str, String, Then)> {
         ("ask for one beyond the last", "svc #255".to_owned(), OTHER),
         ("ask for what its header does not name", format!("svc #{}", service::of(Import::Mark)), OTHER),
         ("ask in a conditional block", "cmp r0, r0\nitt eq\nsvceq #2\nmoveq r0, #1".to_owned(), OTHER),
-        // The constants are in front of the code; they may be run, as regions are coarse, but ask for nothing.
-        ("ask from outside of its code", format!("{own}\n1: subs r1, #32\nldr r2, [r1]\nldr r3, =0xDF00DF00\ncmp r2, r3\nbne 1b\nadds r1, #1\nbx r1"), OTHER),
+        // The constants are in front of the code. They may be run where regions are coarse, and ask for nothing.
+        ("ask from outside of its code", outside.clone(), MEMORY),
+        ("ask from outside of its code, where that can be run", format!("{outside}\n.ltorg\n.space 70000"), OTHER),
         ("log what is not its own", format!("movs r0, #1\nldr r1, =0xFFFFFFF0\nmovs r2, #64\nsvc #{}", service::of(Import::Log)), Killed(Failure::Contract)),
         ("log from the end of memory", format!("movs r0, #1\nldr r1, ={}\nmovs r2, #64\nsvc #{}", BLOCK - 8, service::of(Import::Log)), Killed(Failure::Contract)),
         ("say that it trapped, with a number there is none of", "movs r0, #77\nsvc #1".to_owned(), OTHER),

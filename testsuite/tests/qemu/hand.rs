@@ -6,14 +6,14 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use ed25519_compact::{KeyPair, Seed};
 use object::{Object, ObjectSection};
 use rune_abi::{
     ABI_VERSION, Capability, CapabilityKind, Dim, ElementType, Feed, Import, Manifest, Output,
     OutputKind, TensorType, Version, WasmFeatures,
-    image::{Containment, Image, ImageView, Target},
+    image::{Containment, Image, Target},
 };
-use sha2::{Digest, Sha256, Sha512};
+use rune_testsuite::engines;
+use sha2::{Digest, Sha256};
 
 /// The assembler, if there is one.
 fn assembler() -> Option<&'static str> {
@@ -166,16 +166,6 @@ impl Hand {
 
 /// An image with one more signature, by the key whose seed is this byte.
 pub(crate) fn sign(mut image: Vec<u8>, seed: u8) -> Vec<u8> {
-    let view = ImageView::new(&image).unwrap();
-    let kind: &[u8] = if view.containment().is_native() {
-        b"nati"
-    } else {
-        b"mpui"
-    };
-    let message = [b"rune-sig-v1\0", kind, &Sha512::digest(view.signed())].concat();
-    let pair = KeyPair::from_seed(Seed::new([seed; 32]));
-    let signature = pair.sk.sign(message, None);
-    image.extend_from_slice(&*pair.pk);
-    image.extend_from_slice(&*signature);
+    engines::sign(&mut image, seed);
     image
 }

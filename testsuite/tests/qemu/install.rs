@@ -117,7 +117,7 @@ fn quoted(bytes: &[u8]) -> String {
 }
 
 /// A rune that runs well, of a version.
-type Version = fn(u16) -> Vec<u8>;
+type Made = fn(u16) -> Vec<u8>;
 
 /// As a module.
 fn version(version: u16) -> Vec<u8> {
@@ -205,7 +205,7 @@ fn images_are_installed_tried_confirmed_and_rolled_back() {
     }
 }
 
-fn lives(firmware: &Firmware, version: Version) {
+fn lives(firmware: &Firmware, version: Made) {
     let flash = Flash::new();
     let mut machine = flash.boot(firmware);
     assert_eq!(states(&mut machine), []);
@@ -735,7 +735,7 @@ fn prepared(firmware: &Firmware, old: &[u8], more: impl FnOnce(&mut Machine)) ->
 }
 
 /// The old or the new rune runs, and a third one can be installed and confirmed.
-fn goes_on(machine: &mut Machine, old: &[u8], new: &[u8], version: Version) {
+fn goes_on(machine: &mut Machine, old: &[u8], new: &[u8], version: Made) {
     let either = [rune_ir::digest(old), rune_ir::digest(new)];
     assert!(either.contains(&running(machine)));
     let third = version(9);
@@ -760,7 +760,7 @@ fn a_kill_at_any_operation_of_confirming_an_image_leaves_the_old_or_the_new_stat
     }
 }
 
-fn confirming_is_cut(firmware: &Firmware, version: Version) {
+fn confirming_is_cut(firmware: &Firmware, version: Made) {
     let (old, new) = (version(1), version(2));
     let flash = prepared(firmware, &old, |machine| {
         machine.install(&new).unwrap();
@@ -794,7 +794,7 @@ fn a_kill_at_any_operation_of_rolling_an_image_back_leaves_the_old_or_the_new_st
     }
 }
 
-fn rolling_back_is_cut(firmware: &Firmware, version: Version) {
+fn rolling_back_is_cut(firmware: &Firmware, version: Made) {
     let (old, new) = (version(1), version(2));
     let rollback = |machine: &mut Machine| machine.rollback("bare");
     for is_confirmed in [false, true] {
@@ -838,7 +838,7 @@ fn a_kill_at_any_operation_of_installing_an_image_leaves_the_old_or_the_new_one(
     }
 }
 
-fn installing_is_cut(firmware: &Firmware, version: Version) {
+fn installing_is_cut(firmware: &Firmware, version: Made) {
     let (old, new) = (version(1), version(2));
     let flash = prepared(firmware, &old, |_| {});
     let install = |machine: &mut Machine| machine.install(&new).map(drop);

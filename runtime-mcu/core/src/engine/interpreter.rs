@@ -188,12 +188,12 @@ fn function<H: Host + 'static>(store: &mut Store<State<H>>, import: Import) -> F
         Import::Write => Func::wrap(store, |caller: Caller<'_, State<H>>, a, b| {
             ask(caller, Import::Write, [a, b, 0])
         }),
-        Import::Log => Func::wrap(store, |caller: Caller<'_, State<H>>, a, b, c| {
-            ask(caller, Import::Log, [a, b, c]).map(drop)
-        }),
-        Import::Fault => Func::wrap(store, |caller: Caller<'_, State<H>>, a, b, c| {
-            ask(caller, Import::Fault, [a, b, c]).map(drop)
-        }),
+        // One closure for both: each is a kilobyte of code.
+        Import::Log | Import::Fault => {
+            Func::wrap(store, move |caller: Caller<'_, State<H>>, a, b, c| {
+                ask(caller, import, [a, b, c]).map(drop)
+            })
+        }
         Import::Mark => Func::wrap(store, |caller: Caller<'_, State<H>>, a, b| {
             ask(caller, Import::Mark, [a, b, 0]).map(drop)
         }),

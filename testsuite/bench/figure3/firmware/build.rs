@@ -36,6 +36,17 @@ fn apps(folder: &Path) -> Vec<PathBuf> {
     apps
 }
 
+/// An image as Rust: aligned to the next power of two, which is as much as it has for itself.
+fn slot(app: &Path, containment: &str) -> String {
+    let path = app.with_extension(containment);
+    let length = fs::read(&path).expect("an application is an image too").len();
+    let (bytes, path) = (length.next_power_of_two(), path.display());
+    format!(
+        "{{ #[repr(C, align({bytes}))] struct Aligned([u8; {length}]); static IMAGE: Aligned = \
+         Aligned(*include_bytes!(\"{path}\")); Slot {{ image: &IMAGE.0, bytes: {bytes} }} }}"
+    )
+}
+
 /// The table of applications, as Rust.
 fn table(apps: &[PathBuf]) -> String {
     let (mut functions, mut rows) = (String::new(), String::new());
@@ -47,11 +58,13 @@ fn table(apps: &[PathBuf]) -> String {
             functions,
             "fn figure3_{name}_start();\nfn figure3_{name}_call() -> i32;"
         );
+        let images = ["mpu", "bounds", "mask"].map(|containment| slot(app, containment));
         let rows = writeln!(
             rows,
             "App {{ name: {name:?}, rune: include_bytes!(\"{text}.wasm\"), samples: \
-             include_bytes!(\"{text}.samples\"), native: Native {{ start: figure3_{name}_start, call: \
-             figure3_{name}_call }} }},"
+             include_bytes!(\"{text}.samples\"), images: [{}], native: Native {{ start: figure3_{name}_start, \
+             call: figure3_{name}_call }} }},",
+            images.join(", ")
         );
         functions.and(rows).expect("a string takes everything");
     }

@@ -1,6 +1,7 @@
 //! The applications, and the samples of their sensors.
 
 use alloc::boxed::Box;
+use core::ops::Range;
 
 use rune_abi::{CapabilityKind, CapabilityView};
 use rune_core::{Rand, Read, Source, SourceError};
@@ -12,9 +13,30 @@ const SEED: u64 = 1;
 pub(crate) struct App {
     pub(crate) name: &'static str,
     pub(crate) rune: &'static [u8],
+    /// As images, in the order of `Containment::ALL`, each in a slot as large as its alignment.
+    pub(crate) images: [Slot; 3],
     /// The samples of its one capability, one after the other; none of one that gives random numbers.
     pub(crate) samples: &'static [u8],
     pub(crate) native: Native,
+}
+
+/// What stands for a slot of flash.
+pub(crate) struct Slot {
+    pub(crate) image: &'static [u8],
+    pub(crate) bytes: u32,
+}
+
+impl Slot {
+    /// The slot around an address of flash; nothing around others.
+    pub(crate) fn around(address: u32) -> Range<u32> {
+        let slots = APPS.iter().flat_map(|app| &app.images);
+        let mut ranges = slots.map(|slot| {
+            let start = slot.image.as_ptr() as u32;
+            start..start + slot.bytes
+        });
+        let found = ranges.find(|range| range.contains(&address));
+        found.unwrap_or(address..address)
+    }
 }
 
 /// Its kernels, compiled into this firmware.

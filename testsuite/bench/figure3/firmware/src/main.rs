@@ -20,9 +20,13 @@ use core::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use cortex_m_rt::{ExceptionFrame, entry, exception};
+use cortex_m::{Peripherals, peripheral::scb::Exception};
+use cortex_m_rt::{entry, exception};
 use cortex_m_semihosting::{debug, hprintln, syscall1};
 use embedded_alloc::LlffHeap;
+use rune_abi::image::Containment;
+use rune_cortex_m::{gate, mpu};
+use rune_firmware::mpu::Region;
 
 use crate::{app::APPS, result::Form};
 
@@ -42,6 +46,8 @@ enum Mode {
     Native,
     /// As a rune, whose results are passed on in this form.
     Rune(Form),
+    /// As an image, contained in this way, whose results are passed on as they are.
+    Image(Containment),
 }
 
 impl Mode {
@@ -50,7 +56,7 @@ impl Mode {
             "native" => Self::Native,
             "struct" => Self::Rune(Form::Struct),
             "protobuf" => Self::Rune(Form::Protobuf),
-            _ => return None,
+            _ => Self::Image(Containment::from_name(name)?),
         })
     }
 }
@@ -60,28 +66,55 @@ struct Span {
     ticks: u64,
     /// Of all results, the same for all modes.
     sum: u32,
+    /// Supervisor calls of an image.
+    services: u32,
 }
+
+/// Flash and RAM, for the runtime alone.
+const REGIONS: [(Region, u32); 2] = [
+    (Region::whole(0, 22), mpu::CACHED | mpu::READ),
+    (
+        Region::whole(0x2000_0000, 22),
+        mpu::CACHED | mpu::READ_WRITE | mpu::NO_EXECUTE,
+    ),
+];
 
 #[entry]
 fn main() -> ! {
     static mut MEMORY: [u8; HEAP_BYTES] = [0; HEAP_BYTES];
     // SAFETY: this is called once, and nothing else uses the memory.
     unsafe { HEAP.init(MEMORY.as_ptr() as usize, HEAP_BYTES) };
+    let mut cortex = Peripherals::take().expect("the firmware starts once");
+    gate::start(&mut cortex.SCB, &mut cortex.DCB, &mut cortex.FPU);
+    for fault in [
+        Exception::MemoryManagement,
+        Exception::BusFault,
+        Exception::UsageFault,
+    ] {
+        cortex.SCB.enable(fault);
+    }
+    // SAFETY: code can be run, and RAM written; all else is as without the unit.
+    unsafe { mpu::start(&mut cortex.MPU, &REGIONS) };
     let mut buffer = [0; 256];
     let Some((app, mode, calls)) = command_line(&mut buffer).and_then(parse) else {
-        hprintln!("the command line is: NAME native|struct|protobuf CALLS");
+        hprintln!("the command line is: NAME native|struct|protobuf|mpu|bounds|mask CALLS");
         end(false);
     };
     let span = match mode {
         Mode::Native => native::run(app, calls),
-        Mode::Rune(form) => rune::run(app, form, calls),
+        Mode::Rune(form) => rune::run(app, app.rune, form, calls),
+        Mode::Image(containment) => {
+            let mut all = Containment::ALL.iter();
+            let index = all.position(|c| *c == containment).unwrap_or_default();
+            rune::run(app, app.images[index].image, Form::Struct, calls)
+        }
     };
     hprintln!(
         "{} {} {:08x} {}",
         calls,
         span.ticks,
         span.sum,
-        EXCEPTIONS.load(Ordering::Relaxed)
+        EXCEPTIONS.load(Ordering::Relaxed) + span.services
     );
     end(true)
 }
@@ -134,9 +167,16 @@ fn panicked(info: &PanicInfo<'_>) -> ! {
     }
 }
 
-#[exception]
-unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
-    panic!("{frame:?}")
+/// A fault that is no image's.
+#[unsafe(no_mangle)]
+extern "C" fn rune_own_fault(_: *const u32) -> ! {
+    panic!("a fault of the runtime")
+}
+
+/// Nothing interrupts the processor, so nobody asks.
+#[unsafe(no_mangle)]
+extern "C" fn rune_tick() -> u64 {
+    clock::now_ns()
 }
 
 #[exception]

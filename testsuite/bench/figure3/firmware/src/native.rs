@@ -50,7 +50,11 @@ pub(crate) fn run(app: &'static App, calls: u32) -> Span {
     }
     let ticks = clock::ticks() - begin;
     let sum = with(|host| host.receiver.sum());
-    Span { ticks, sum }
+    Span {
+        ticks,
+        sum,
+        services: 0,
+    }
 }
 
 fn with<T>(f: impl FnOnce(&mut Host) -> T) -> T {

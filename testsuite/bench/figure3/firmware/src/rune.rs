@@ -4,13 +4,15 @@ use alloc::boxed::Box;
 
 use rune_abi::{CapabilityKind, CapabilityView, OutputKind};
 use rune_core::{
-    Board, Gives, Interpreter, Phase, Policy, Progress, Scheduler, Sensor, Source, SourceError,
+    Board, Engines, Gives, Interpreter, Phase, Policy, Progress, Scheduler, Sensor, Source, SourceError,
     Table, Written,
 };
 
+use rune_cortex_m::Images;
+
 use crate::{
     Span,
-    app::App,
+    app::{App, Slot},
     clock,
     result::{Form, Receiver},
 };
@@ -35,8 +37,14 @@ static TABLE: Table = Table {
     outputs: &[OutputKind::Serial],
     memory_bytes: 1 << 20,
     code_bytes: 256 << 10,
-    native_keys: &[],
+    native_keys: &[TEST_KEY],
 };
+
+/// The public key of the secret one whose seed is 32 bytes of 7.
+const TEST_KEY: [u8; 32] = [
+    0xea, 0x4a, 0x6c, 0x63, 0xe2, 0x9c, 0x52, 0x0a, 0xbe, 0xf5, 0x50, 0x7b, 0x13, 0x2e, 0xc5, 0xf9,
+    0x95, 0x47, 0x76, 0xae, 0xbe, 0xbe, 0x7b, 0x92, 0x42, 0x1e, 0xea, 0x69, 0x14, 0x46, 0xd2, 0x2c,
+];
 
 /// As boards have it, but for the time of a call: the clock here counts instructions.
 fn policy() -> Policy {
@@ -47,7 +55,7 @@ fn policy() -> Policy {
 }
 
 /// Starts the rune and calls it so often: launch check, translation and calls are all in the span.
-pub(crate) fn run(app: &'static App, form: Form, calls: u32) -> Span {
+pub(crate) fn run(app: &'static App, rune: &'static [u8], form: Form, calls: u32) -> Span {
     let receiver = Receiver::default();
     let bench = Bench {
         app,
@@ -56,9 +64,16 @@ pub(crate) fn run(app: &'static App, form: Form, calls: u32) -> Span {
     };
     clock::start();
     let begin = clock::ticks();
-    let mut scheduler: Scheduler<Interpreter, Bench, 1> = Scheduler::new(Interpreter, bench);
+    let engine = Engines {
+        modules: Interpreter,
+        images: Images {
+            now_ns: clock::now_ns,
+            slot: Slot::around,
+        },
+    };
+    let mut scheduler: Scheduler<_, Bench, 1> = Scheduler::new(engine, bench);
     // Nothing asks for the digest, so it is none.
-    let added = scheduler.add(app.rune, [0; 32], policy());
+    let added = scheduler.add(rune, [0; 32], policy());
     let id = added.expect("the rune starts");
     for _ in 0..calls {
         // There is always a sample, so that this is one call.
@@ -71,8 +86,16 @@ pub(crate) fn run(app: &'static App, form: Form, calls: u32) -> Span {
         );
     }
     let ticks = clock::ticks() - begin;
+    let unit = scheduler.unit(id).expect("it was added");
+    let written = unit.saga().outputs()[0].total().records as u32;
+    // One starts it; each call reads, and ends.
+    let services = if unit.is_image() { 1 + 2 * calls + written } else { 0 };
     let sum = scheduler.board().receiver.sum();
-    Span { ticks, sum }
+    Span {
+        ticks,
+        sum,
+        services,
+    }
 }
 
 /// A board without links.
