@@ -86,41 +86,35 @@ impl Case {
         }
         layers
     }
+}
 
-    /// Samples of all capabilities, as calls read them.
-    pub(crate) fn samples(&self, output: &Output) -> Vec<u8> {
-        let mut random = Random::new(5);
-        let mut samples = Vec::new();
-        for capability in (0..SAMPLES).flat_map(|_| &output.manifest.capabilities) {
-            for _ in 0..capability.ty.elements() {
-                let word = random.word();
-                if capability.ty.element() == rune_abi::ElementType::F32 {
-                    let value = f32::from((word >> 16) as u16) / 10_430.0;
-                    samples.extend(value.to_le_bytes());
-                } else {
-                    samples.extend(&word.to_le_bytes()[..capability.ty.element().size() as usize]);
-                }
+/// Samples of all capabilities, as calls read them.
+pub(crate) fn samples(output: &Output) -> Vec<u8> {
+    let mut random = Random::new(5);
+    let mut samples = Vec::new();
+    for capability in (0..SAMPLES).flat_map(|_| &output.manifest.capabilities) {
+        for _ in 0..capability.ty.elements() {
+            let word = random.word();
+            if capability.ty.element() == rune_abi::ElementType::F32 {
+                let value = f32::from((word >> 16) as u16) / 10_430.0;
+                samples.extend(value.to_le_bytes());
+            } else {
+                samples.extend(&word.to_le_bytes()[..capability.ty.element().size() as usize]);
             }
         }
-        samples
     }
+    samples
 }
 
 fn products(graph: &Graph, node: &Node) -> u64 {
-    let weights = match node.op {
-        Op::Conv2d { .. } | Op::FullyConnected { .. } | Op::DepthwiseConv2d { .. } => {
-            node.inputs[1]
-        }
-        _ => None,
-    };
+    let depthwise = matches!(node.op, Op::DepthwiseConv2d { .. });
+    let weighted = depthwise || matches!(node.op, Op::Conv2d { .. } | Op::FullyConnected { .. });
+    let weights = node.inputs.get(1).copied().flatten().filter(|_| weighted);
     let Some(weights) = weights.map(|id| &graph.tensors[id]) else {
         return 0;
     };
     let outputs = graph.tensors[node.outputs[0]].elements() as u64;
-    let channels = match node.op {
-        Op::DepthwiseConv2d { .. } => weights.shape[3],
-        _ => weights.shape[0],
-    };
+    let channels = weights.shape[if depthwise { 3 } else { 0 }];
     outputs * weights.elements() as u64 / u64::from(channels)
 }
 

@@ -11,7 +11,7 @@ use rune_abi::ElementType;
 use rune_c::{Mode, emit};
 use rune_codegen::{Options, Simd};
 
-use crate::case::Case;
+use crate::case::{self, Case};
 
 /// Calls of which one is counted as the mean.
 const CALLS: u32 = 4;
@@ -110,8 +110,9 @@ impl Compiler {
         let write = |file: &str, text: &str| {
             fs::write(folder.join(file), text).expect("the target folder can be written");
         };
-        let samples = case.samples(&output);
-        let samples: String = samples.iter().map(|byte| format!("{byte},")).collect();
+        let samples = case::samples(&output);
+        let samples: Vec<String> = samples.iter().map(u8::to_string).collect();
+        let samples = samples.join(",");
         let fault = if c.header.contains("(*fault)") {
             "#define HAS_FAULT\n"
         } else {

@@ -33,7 +33,7 @@ fn main() {
     };
     println!("{}\n{PEERS}\n", compiler.name());
     let cases = Case::all();
-    let wanted = |case: &&Case| names.is_empty() || names.iter().any(|n| *n == case.name);
+    let wanted = |case: &&Case| names.is_empty() || names.contains(&case.name);
     println!(
         "| call | products | any, bounds | each | any, unchecked | each | Cortex-M7, bounds | each | Cortex-M7, unchecked | each |"
     );
