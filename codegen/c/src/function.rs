@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
-use wasmparser::{BlockType, MemArg, MemArgTarget, Operator, OperatorsReader};
+use wasmparser::{BlockType, MemArg, Operator, OperatorsReader};
 
 use crate::{
     Error,
@@ -97,7 +97,7 @@ impl Translation<'_> {
             if let Some(open) = self.dead {
                 self.skip(&operator, open);
             } else if !self.control(&operator) && !self.effect(&operator) {
-                let changes = of_constants(&operator);
+                let changes = operator::of_constants(&operator);
                 let computes = operator::computes(&operator).filter(|_| !changes);
                 let Some(computes) = computes else {
                     let name = operator::name(&operator).replacen('_', ".", 1);
@@ -748,10 +748,10 @@ impl Translation<'_> {
     /// Loads and stores.
     fn access(&mut self, operator: &Operator<'_>) -> bool {
         let name = operator::name(operator);
-        let Some((memory, lane)) = memory_argument(operator) else {
+        let Some((memory, lane)) = operator::memory_argument(operator) else {
             return false;
         };
-        if is_constant(memory) && name.contains("_store") {
+        if operator::is_constant(memory) && name.contains("_store") {
             return false;
         }
         let width = operator::width(name);
@@ -786,7 +786,7 @@ impl Translation<'_> {
     fn place(&mut self, memory: &MemArg, width: u32) -> String {
         let address = self.pop();
         let known = address.known.map(u64::from);
-        let (base, at, bytes) = if is_constant(memory) {
+        let (base, at, bytes) = if operator::is_constant(memory) {
             let bytes = self.module.constants.unwrap_or(0);
             ("r_constants", "R_CONSTANT", bytes)
         } else {
@@ -832,24 +832,6 @@ impl Translation<'_> {
     }
 }
 
-/// Whether a load or store is one of the second memory.
-fn is_constant(memory: &MemArg) -> bool {
-    memory.target != MemArgTarget::Memory(0)
-}
-
-/// Whether an instruction has to do with the second memory.
-#[expect(clippy::wildcard_enum_match_arm, reason = "the rest loads or stores")]
-fn of_constants(operator: &Operator<'_>) -> bool {
-    match operator {
-        Operator::MemorySize { mem }
-        | Operator::MemoryGrow { mem }
-        | Operator::MemoryFill { mem }
-        | Operator::MemoryInit { mem, .. } => *mem > 0,
-        Operator::MemoryCopy { dst_mem, .. } => *dst_mem > 0,
-        _ => memory_argument(operator).is_some_and(|(memory, _)| is_constant(memory)),
-    }
-}
-
 fn frame_kind(frames: &[Frame], depth: u32) -> &Kind {
     &frames[frames.len() - 1 - depth as usize].kind
 }
@@ -859,24 +841,3 @@ pub(crate) fn tuple(types: &[Ty]) -> String {
     let letters: String = types.iter().map(|ty| ty.letter()).collect();
     format!("r_values_{letters}")
 }
-
-macro_rules! arguments {
-    ($(@$proposal:ident $op:ident $({ $($arg:ident: $ty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {
-        /// What a load or store says besides its values: offset, and for some a lane.
-        fn memory_argument<'o>(operator: &'o Operator<'_>) -> Option<(&'o MemArg, Option<u8>)> {
-            $(arguments!(@one operator, $proposal, $op $({ $($arg),* })?);)*
-            None
-        }
-    };
-    (@one $operator:ident, mvp, $op:ident { memarg }) => {
-        if let Operator::$op { memarg } = $operator { return Some((memarg, None)); }
-    };
-    (@one $operator:ident, simd, $op:ident { memarg }) => {
-        if let Operator::$op { memarg } = $operator { return Some((memarg, None)); }
-    };
-    (@one $operator:ident, simd, $op:ident { memarg, lane }) => {
-        if let Operator::$op { memarg, lane } = $operator { return Some((memarg, Some(*lane))); }
-    };
-    (@one $operator:ident, $proposal:ident, $($rest:tt)*) => {};
-}
-wasmparser::for_each_operator!(arguments);

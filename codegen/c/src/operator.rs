@@ -1,6 +1,6 @@
 //! Instructions that only compute: how each is written in C.
 
-use wasmparser::Operator;
+use wasmparser::{MemArg, MemArgTarget, Operator};
 
 use crate::{module::Ty, value::Form};
 
@@ -185,6 +185,45 @@ pub(crate) fn width(name: &str) -> u32 {
         (None, "v128") => 16,
         (None, "i64" | "f64") => 8,
         (None, _) => 4,
+    }
+}
+
+macro_rules! arguments {
+    ($(@$proposal:ident $op:ident $({ $($arg:ident: $ty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {
+        /// What a load or store says besides its values: offset, and for some a lane.
+        pub(crate) fn memory_argument<'o>(operator: &'o Operator<'_>) -> Option<(&'o MemArg, Option<u8>)> {
+            $(arguments!(@one operator, $proposal, $op $({ $($arg),* })?);)*
+            None
+        }
+    };
+    (@one $operator:ident, mvp, $op:ident { memarg }) => {
+        if let Operator::$op { memarg } = $operator { return Some((memarg, None)); }
+    };
+    (@one $operator:ident, simd, $op:ident { memarg }) => {
+        if let Operator::$op { memarg } = $operator { return Some((memarg, None)); }
+    };
+    (@one $operator:ident, simd, $op:ident { memarg, lane }) => {
+        if let Operator::$op { memarg, lane } = $operator { return Some((memarg, Some(*lane))); }
+    };
+    (@one $operator:ident, $proposal:ident, $($rest:tt)*) => {};
+}
+wasmparser::for_each_operator!(arguments);
+
+/// Whether a load or store is one of the second memory.
+pub(crate) fn is_constant(memory: &MemArg) -> bool {
+    memory.target != MemArgTarget::Memory(0)
+}
+
+/// Whether an instruction has to do with the second memory.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest loads or stores")]
+pub(crate) fn of_constants(operator: &Operator<'_>) -> bool {
+    match operator {
+        Operator::MemorySize { mem }
+        | Operator::MemoryGrow { mem }
+        | Operator::MemoryFill { mem }
+        | Operator::MemoryInit { mem, .. } => *mem > 0,
+        Operator::MemoryCopy { dst_mem, .. } => *dst_mem > 0,
+        _ => memory_argument(operator).is_some_and(|(memory, _)| is_constant(memory)),
     }
 }
 

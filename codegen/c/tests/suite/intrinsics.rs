@@ -25,7 +25,8 @@ fn module(section: &str, body: impl Fn(Intrinsic) -> Vec<u8>) -> Vec<u8> {
     }
     for (index, intrinsic) in Intrinsic::ALL.into_iter().enumerate() {
         let count = intrinsic.operands();
-        let gets: String = (0..count).map(|i| format!("local.get {i} ")).collect();
+        let gets = (0..count).map(|i| format!("local.get {i} "));
+        let gets = gets.collect::<Vec<_>>().concat();
         writeln!(
             wat,
             "(func (export \"{}\") (param {}) (result i32) {gets} call {index})",
@@ -63,9 +64,8 @@ fn module(section: &str, body: impl Fn(Intrinsic) -> Vec<u8>) -> Vec<u8> {
 
 fn section() -> String {
     let lines = Intrinsic::ALL.iter().enumerate();
-    lines
-        .map(|(index, i)| format!("{} {index}\n", i.name()))
-        .collect()
+    let lines = lines.map(|(index, i)| format!("{} {index}\n", i.name()));
+    lines.collect::<Vec<_>>().concat()
 }
 
 /// Words of which the halves and bytes are at the edges, and others.
