@@ -108,7 +108,11 @@ extern "C" fn rune_own_fault(pushed: *const u32) -> ! {
     let is_watchdog = meaning.is_some_and(|meaning| meaning.nmi_is_watchdog);
     let exception = icsr & 0x1FF;
     let registers = Registers {
-        exception: if exception == 2 && !is_watchdog { 3 } else { exception },
+        exception: if exception == 2 && !is_watchdog {
+            3
+        } else {
+            exception
+        },
         cfsr: scb.cfsr.read(),
         mmfar: scb.mmfar.read(),
         bfar: scb.bfar.read(),
@@ -132,6 +136,9 @@ extern "C" fn rune_own_fault(pushed: *const u32) -> ! {
 }
 
 /// Fails as asked; there is nothing at `nowhere`.
+///
+/// # Panics
+/// As asked, or where it does not fail as asked.
 #[cfg(feature = "crash")]
 pub fn crash(how: Crash, nowhere: usize) -> ! {
     use core::{arch::asm, hint::black_box};

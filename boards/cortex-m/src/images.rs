@@ -107,10 +107,7 @@ impl Engine for Images {
         let Some(image) = rune.image() else {
             return Err((StartError::NoModules, host));
         };
-        let mut loaded = match self.load(image, host) {
-            Ok(loaded) => loaded,
-            Err(failed) => return Err(failed),
-        };
+        let mut loaded = self.load(image, host)?;
         let deadline = (self.now_ns)().saturating_add(limits.call_ns);
         match loaded.run(Operation::Init, deadline) {
             Ok(_) => Ok(loaded),
@@ -128,11 +125,7 @@ impl Engine for Images {
 
 impl Images {
     /// Takes all memory that an image needs, and finds the regions for it.
-    fn load<H>(
-        &self,
-        image: &ImageView<'static>,
-        host: H,
-    ) -> Result<Loaded<H>, (StartError, H)> {
+    fn load<H>(&self, image: &ImageView<'static>, host: H) -> Result<Loaded<H>, (StartError, H)> {
         /// Of the last image that was started.
         static NUMBER: AtomicU32 = AtomicU32::new(0);
 
@@ -177,7 +170,9 @@ impl Images {
         let place = image.bytes().as_ptr() as u32;
         let code = shifted(&image.code(), place);
         // SAFETY: it holds no writes. What it holds of the place may be of an image that was there before.
-        unsafe { cortex_m::Peripherals::steal() }.SCB.invalidate_icache();
+        unsafe { cortex_m::Peripherals::steal() }
+            .SCB
+            .invalidate_icache();
         // None is 0, which is no image.
         let number = (NUMBER.load(Ordering::Relaxed) % (u32::MAX - 1)) + 1;
         NUMBER.store(number, Ordering::Relaxed);
@@ -190,12 +185,18 @@ impl Images {
             memory,
             rights,
             number,
-            control: if is_native { gate::PRIVILEGED } else { gate::UNPRIVILEGED },
+            control: if is_native {
+                gate::PRIVILEGED
+            } else {
+                gate::UNPRIVILEGED
+            },
             entry: place.wrapping_add(image.entry() as u32) | 1,
             code,
             room,
             last,
-            imports: image.imports().fold(0, |all, import| all | 1 << service::of(import)),
+            imports: image
+                .imports()
+                .fold(0, |all, import| all | 1 << service::of(import)),
         })
     }
 
@@ -223,7 +224,12 @@ impl Images {
             let guard = start..start.wrapping_add(1 << GUARD_BITS);
             add(guard.clone(), guard, 1, NONE | NO_EXECUTE)?;
         } else {
-            add(ram.range(), ram.range(), 2, CACHED | ALL_READ_WRITE | NO_EXECUTE)?;
+            add(
+                ram.range(),
+                ram.range(),
+                2,
+                CACHED | ALL_READ_WRITE | NO_EXECUTE,
+            )?;
             // The code must get one of what is left.
             add(whole, slot.clone(), 2, CACHED | ALL_READ | NO_EXECUTE)?;
         }
@@ -292,7 +298,7 @@ impl<H: Host> Loaded<H> {
     fn pushed(&self, back: &Pass) -> Option<&[u32; 8]> {
         // Of the stack and the block together are more than these bytes.
         let offset = back.stack.wrapping_sub(self.used.start);
-        let is_within = offset <= self.room && back.stack % 4 == 0;
+        let is_within = offset <= self.room && back.stack.is_multiple_of(4);
         // SAFETY: it lies in RAM that is there, and the image waits.
         is_within.then(|| unsafe { &*(back.stack as *const [u32; 8]) })
     }
@@ -312,12 +318,19 @@ impl<H: Host> Loaded<H> {
         // SAFETY: it lies in the code, which is there as long as the image is.
         let instruction = unsafe { (at as *const u16).read() };
         // Eight words, and those of floating point where there are some.
-        let bytes: u32 = if back.exc_return & 1 << 4 == 0 { 0x68 } else { 0x20 };
+        let bytes: u32 = if back.exc_return & 1 << 4 == 0 {
+            0x68
+        } else {
+            0x20
+        };
         Some(Call {
             number: instruction as u8,
             arguments: [r0, r1, r2],
             place: pc,
-            stack: back.stack.wrapping_add(bytes).wrapping_add(xpsr / (ALIGNED / 4) & 4),
+            stack: back
+                .stack
+                .wrapping_add(bytes)
+                .wrapping_add((xpsr & ALIGNED) / (ALIGNED / 4)),
         })
     }
 

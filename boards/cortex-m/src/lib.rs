@@ -8,6 +8,10 @@
 //! A linker script gives `_fault_stack`, the end of a stack for handlers whose own may be broken; and for [`fault`]
 //! `_kept`, a place that a reset leaves alone, and `_stack_end` and `_stack_start`.
 #![no_std]
+#![allow(
+    clippy::result_large_err,
+    reason = "an error is of a fixed size: it has no other place"
+)]
 
 extern crate alloc;
 

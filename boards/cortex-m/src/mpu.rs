@@ -119,10 +119,9 @@ impl Rights {
         let mut registers = [(0, 0); MOST];
         for ((number, at), index) in (first..).zip(&mut registers[..count]).zip(0..) {
             *at = match regions.get(index) {
-                Some((region, attributes)) => (
-                    region.address(number),
-                    region.attributes(*attributes),
-                ),
+                Some((region, attributes)) => {
+                    (region.address(number), region.attributes(*attributes))
+                }
                 None => (Region::whole(0, 5).address(number), 0),
             };
         }

@@ -45,9 +45,9 @@ impl Sum {
 /// Of the registers of the processor: what is enabled, in which order exceptions come and where to, what is masked, and
 /// the regions of the runtime.
 pub fn processor() -> u32 {
-    /// Of the SysTick: it has counted to zero.
+    /// Of the `SysTick`: it has counted to zero.
     const COUNTED: u32 = 1 << 16;
-    /// Of the FPCCR: what it is set to, and that something is to be saved.
+    /// Of the `FPCCR`: what it is set to, and that something is to be saved.
     const SAVING: u32 = 0b11 << 30 | 1;
     let mut sum = Sum::default();
     // SAFETY: the registers are always there, and reading changes nothing but the flag that is left out.

@@ -58,7 +58,10 @@ static TABLE: Table = Table {
 fn slot(address: u32) -> Range<u32> {
     let flash = Flash::address();
     let offset = address.saturating_sub(flash);
-    let slot = MAP.slots.iter().find(|slot| (**slot..**slot + SLOT).contains(&offset));
+    let slot = MAP
+        .slots
+        .iter()
+        .find(|slot| (**slot..**slot + SLOT).contains(&offset));
     slot.map_or(address..address, |slot| flash + slot..flash + slot + SLOT)
 }
 
@@ -148,7 +151,12 @@ impl Chip for Board {
             }
         }
         crate::chip::settings(|word| chip.add(word));
-        Ok([state::processor(), chip.value(), code.value(), memory.value()])
+        Ok([
+            state::processor(),
+            chip.value(),
+            code.value(),
+            memory.value(),
+        ])
     }
 
     #[cfg(feature = "crash")]

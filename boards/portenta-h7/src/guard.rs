@@ -93,8 +93,7 @@ pub(crate) fn allow_qspi(is_readable: bool) {
         unsafe {
             let mpu = &*MPU::PTR;
             mpu.rnr.write(QSPI as u32);
-            mpu.rasr
-                .write(QSPI_REGION.attributes(rights | NO_EXECUTE));
+            mpu.rasr.write(QSPI_REGION.attributes(rights | NO_EXECUTE));
         }
         asm::dsb();
         asm::isb();

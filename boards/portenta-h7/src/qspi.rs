@@ -61,9 +61,7 @@ pub(crate) fn slot(address: u32) -> Range<u32> {
     let offset = address.saturating_sub(chip);
     let mut slots = MAP.slots.iter();
     let slot = slots.find(|slot| (**slot..**slot + MAP.slot).contains(&offset));
-    slot.map_or(address..address, |slot| {
-        chip + slot..chip + slot + MAP.slot
-    })
+    slot.map_or(address..address, |slot| chip + slot..chip + slot + MAP.slot)
 }
 
 /// The QUADSPI. The driver of the HAL sets it up; what it then does is here, since that one waits without end and

@@ -170,7 +170,9 @@ fn slice(memory: &[u8], at: u64, len: u64) -> Option<&[u8]> {
 
 /// The number of four bytes.
 fn word(bytes: &[u8]) -> u32 {
-    bytes.first_chunk().map_or(0, |word| u32::from_le_bytes(*word))
+    bytes
+        .first_chunk()
+        .map_or(0, |word| u32::from_le_bytes(*word))
 }
 
 /// An output, as far as the manifest would have to be read for it in every call.
@@ -191,7 +193,8 @@ struct KnownTensor {
 impl KnownTensor {
     fn new(ty: TensorType) -> Self {
         let mut dims = ty.dims().iter();
-        let is_fixed = ty.element() != ElementType::Utf8 && dims.all(|d| matches!(d, Dim::Exact(_)));
+        let is_fixed =
+            ty.element() != ElementType::Utf8 && dims.all(|d| matches!(d, Dim::Exact(_)));
         Self {
             ty,
             bytes: is_fixed.then(|| ty.bytes()),
@@ -208,9 +211,10 @@ impl KnownTensor {
         let written = rest.get(..dims.len() * 4)?;
         let is_same = word(&head[4..]) == bytes
             && word(&head[8..]) as usize == dims.len()
-            && dims.iter().zip(written.chunks_exact(4)).all(|(dim, written)| {
-                matches!(dim, Dim::Exact(n) if *n == word(written))
-            });
+            && dims
+                .iter()
+                .zip(written.chunks_exact(4))
+                .all(|(dim, written)| matches!(dim, Dim::Exact(n) if *n == word(written)));
         let elements = memory.get(word(head) as usize..)?.get(..bytes as usize)?;
         is_same.then_some((written, elements))
     }
@@ -242,7 +246,11 @@ impl Records {
         });
         let outputs = manifest.outputs.iter().map(|view| Known {
             view,
-            tensors: view.tensors.iter().map(|f| KnownTensor::new(f.ty)).collect(),
+            tensors: view
+                .tensors
+                .iter()
+                .map(|f| KnownTensor::new(f.ty))
+                .collect(),
         });
         Self {
             bytes: vec![0; room.sum::<usize>() + text_bytes as usize].into(),
@@ -274,7 +282,9 @@ impl Records {
             begins,
             outputs,
         } = self;
-        let places = begins.get_mut(index as usize).zip(outputs.get(index as usize));
+        let places = begins
+            .get_mut(index as usize)
+            .zip(outputs.get(index as usize));
         let (begin, output) = places.ok_or(Misuse::NoOutput(index))?;
         let name = output.view.name;
         if begin.is_some() {

@@ -58,7 +58,9 @@ pub fn cover(wanted: Range<u32>, within: Range<u32>, regions: &mut [Region]) -> 
     let mut count = 0;
     while at < end {
         let place = regions.get_mut(count)?;
-        let candidates = (0..=32 - Region::LEAST).rev().filter_map(|bits| candidate(at, end, &limits, bits));
+        let candidates = (0..=32 - Region::LEAST)
+            .rev()
+            .filter_map(|bits| candidate(at, end, &limits, bits));
         // The one that reaches farthest makes for the fewest; of equal ones the last is taken, which is the smallest.
         let (begins, reach, region) = candidates
             .max_by_key(|(begins, reach, _)| ((*reach).min(end), *begins, u32::MAX - reach))?;
@@ -131,7 +133,11 @@ mod tests {
         for Region { base, bits, off } in regions {
             let size = 1u64 << bits;
             assert!((Region::LEAST..=32).contains(bits));
-            assert_eq!(u64::from(*base) % size, 0, "a base is a multiple of the size");
+            assert_eq!(
+                u64::from(*base) % size,
+                0,
+                "a base is a multiple of the size"
+            );
             assert!(*bits >= Region::DIVIDED || *off == 0);
             let unit = size / 8;
             for i in (0..8).filter(|i| off >> i & 1 == 0) {
@@ -159,8 +165,14 @@ mod tests {
         let all = &all[0];
         let bytes = |r: &Range<u32>| u64::from(r.start)..u64::from(r.end);
         let (wanted, within) = (bytes(wanted), bytes(within));
-        assert!(all.start <= wanted.start && all.end >= wanted.end, "{wanted:?} in {all:?}");
-        assert!(all.start >= within.start && all.end <= within.end, "{all:?} in {within:?}");
+        assert!(
+            all.start <= wanted.start && all.end >= wanted.end,
+            "{wanted:?} in {all:?}"
+        );
+        assert!(
+            all.start >= within.start && all.end <= within.end,
+            "{all:?} in {within:?}"
+        );
         let wasted = (all.end - all.start) - (wanted.end - wanted.start);
         assert_eq!(u64::from(found.wasted), wasted, "{wanted:?} {all:?}");
         Some(found)
@@ -195,7 +207,11 @@ mod tests {
                 (end + slack).min(u64::from(u32::MAX)),
             );
             let most = numbers.next(9) as usize;
-            match check(&(start as u32..end as u32), &(lower as u32..upper as u32), most) {
+            match check(
+                &(start as u32..end as u32),
+                &(lower as u32..upper as u32),
+                most,
+            ) {
                 Some(_) => found += 1,
                 None => none += 1,
             }
@@ -215,7 +231,11 @@ mod tests {
                 let base = numbers.next(1 << 31) as usize / align * align;
                 let range = base as u32..(base + size) as u32;
                 let found = check(&range, &range, most);
-                assert_eq!(found.map(|found| found.wasted), Some(0), "{bytes} {range:?}");
+                assert_eq!(
+                    found.map(|found| found.wasted),
+                    Some(0),
+                    "{bytes} {range:?}"
+                );
             }
         }
         assert_eq!(allocation(1, 1), Some((32, 256)));
@@ -229,11 +249,17 @@ mod tests {
         for _ in 0..50_000 {
             let from = slot.start + numbers.next(2 << 20) as u32;
             let end = from + 1 + numbers.next(u64::from(slot.end - from)) as u32;
-            assert!(check(&(from..end), &slot, 1).is_some(), "{from:#x} {end:#x}");
+            assert!(
+                check(&(from..end), &slot, 1).is_some(),
+                "{from:#x} {end:#x}"
+            );
             // An image lies at its start, and an eighth of what is wanted is the most that is wasted, or a small part.
             let image = slot.start..end;
             let wasted = check(&image, &slot, 1).unwrap().wasted;
-            assert!(wasted < ((end - slot.start) / 4).max(32), "{end:#x} {wasted}");
+            assert!(
+                wasted < ((end - slot.start) / 4).max(32),
+                "{end:#x} {wasted}"
+            );
         }
     }
 
@@ -251,7 +277,13 @@ mod tests {
         }
         assert_eq!(cover(32..64, 32..64, &mut []), None);
         let found = cover(32..64, 32..64, &mut regions);
-        assert_eq!(found, Some(Cover { regions: 1, wasted: 0 }));
+        assert_eq!(
+            found,
+            Some(Cover {
+                regions: 1,
+                wasted: 0
+            })
+        );
         assert_eq!(regions[0], Region::whole(32, 5));
         assert_eq!(regions[0].address(3), 32 | 0x13);
         assert_eq!(regions[0].attributes(1 << 28), 1 << 28 | 4 << 1 | 1);

@@ -329,7 +329,10 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
             None => Sensors::own(C::TABLE),
         };
         let (table, policy) = (sensors.table(), Node::<C, SLOTS>::policy(&sensors));
-        let fits = self.node().installs.fits::<C::Engine>(&digest, table, &policy, left);
+        let fits = self
+            .node()
+            .installs
+            .fits::<C::Engine>(&digest, table, &policy, left);
         if let Err(why) = fits {
             // SAFETY: no rune was started with them, and the text of the refusal is a copy.
             unsafe { sensors.end() };

@@ -134,13 +134,18 @@ fn firmware(warnings: &[&str]) -> Result<(), String> {
             sizes.within(*most)?;
         }
     }
-    in_firmware(FIGURE3, &["fmt", "--all", "--check"])?;
-    if rust.is_prebuilt() {
-        let lint = ["clippy", "--quiet", "--release"];
-        in_firmware(FIGURE3, &[&lint[..], warnings].concat())?;
+    for folder in [CORTEX_M, FIGURE3] {
+        in_firmware(folder, &["fmt", "--all", "--check"])?;
+        if rust.is_prebuilt() {
+            let lint = ["clippy", "--quiet", "--release", "--all-features"];
+            in_firmware(folder, &[&lint[..], warnings].concat())?;
+        }
     }
     Ok(())
 }
+
+/// What boards with such a processor share.
+const CORTEX_M: &str = "boards/cortex-m";
 
 /// The firmware of the bench of this name.
 const FIGURE3: &str = "testsuite/bench/figure3/firmware";

@@ -96,7 +96,8 @@ fn parse<'a>(args: &[&'a str]) -> Result<Arguments<'a>, String> {
             Some("aot") => {
                 let name = value()?;
                 let known = Containment::from_name(name);
-                parsed.aot = Some(known.ok_or(format!("--aot takes mpu, bounds or mask, not {name}"))?);
+                parsed.aot =
+                    Some(known.ok_or(format!("--aot takes mpu, bounds or mask, not {name}"))?);
             }
             Some(name) => parsed.flags.push(SourceFlag {
                 kind: kind(name).ok_or(format!("there is no flag {arg}"))?,

@@ -91,7 +91,9 @@ fn witness() -> Hand {
 
 /// Calls the witness; gives where its block is.
 fn witnessed(machine: &mut Machine, place: u8, number: u32) -> u32 {
-    let lines = machine.call(place, &[number.to_le_bytes().to_vec()]).unwrap();
+    let lines = machine
+        .call(place, &[number.to_le_bytes().to_vec()])
+        .unwrap();
     let line: serde_json::Value = serde_json::from_str(&lines).unwrap();
     let elements = &line["serial"][0]["elements"];
     let word = |index: usize| elements[index].as_u64().unwrap() as u32;
@@ -135,7 +137,9 @@ fn tries(places: &Places) -> Vec<(&'static str, String, Then)> {
     };
     let to = |address: u32| format!("ldr r1, ={:#x}\nbx r1", address | 1);
     let own = "mov r1, pc\nbic r1, #3".to_owned();
-    let outside = format!("{own}\n1: subs r1, #32\nldr r2, [r1]\nldr r3, =0xDF00DF00\ncmp r2, r3\nbne 1b\nadds r1, #1\nbx r1");
+    let outside = format!(
+        "{own}\n1: subs r1, #32\nldr r2, [r1]\nldr r3, =0xDF00DF00\ncmp r2, r3\nbne 1b\nadds r1, #1\nbx r1"
+    );
     vec![
         ("read the runtime's stack", read(0x2000_FF00), MEMORY),
         ("write the end of the runtime's stack", write(0x2000_0010), MEMORY),
@@ -249,7 +253,9 @@ fn no_image_gets_out() {
         };
         let image = image.signed();
         let before = sums(&mut machine);
-        let other = machine.install(&image).unwrap_or_else(|why| panic!("{what}: {why}"));
+        let other = machine
+            .install(&image)
+            .unwrap_or_else(|why| panic!("{what}: {why}"));
         machine.tell_rune(other, Run::Call).unwrap();
         let unit = machine.look(other).unwrap();
         let failed: u32 = unit.failures.iter().sum();
@@ -260,7 +266,11 @@ fn no_image_gets_out() {
                 assert_eq!((unit.well, failed, own), (0, 1, 1), "{what}: {unit:?}");
             }
         }
-        assert_eq!(sums(&mut machine), before, "{what}: processor, chip, code, memory");
+        assert_eq!(
+            sums(&mut machine),
+            before,
+            "{what}: processor, chip, code, memory"
+        );
         // The other one goes on, where it was, and none of its bytes is another.
         let where_it_is = witnessed(&mut machine, place, number);
         assert_eq!(where_it_is, places.other, "{what}");

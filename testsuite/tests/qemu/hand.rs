@@ -27,7 +27,9 @@ fn assembler() -> Option<&'static str> {
 
 /// Why there is none.
 pub(crate) fn missing() -> Option<&'static str> {
-    assembler().is_none().then_some("no clang: `apt install clang-19`")
+    assembler()
+        .is_none()
+        .then_some("no clang: `apt install clang-19`")
 }
 
 /// The bytes of assembly that needs no linker.
@@ -36,7 +38,11 @@ fn assemble(text: &str) -> Vec<u8> {
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let object = std::env::temp_dir().join(format!("rune-hand-{}-{count}.o", std::process::id()));
     let mut clang = Command::new(assembler().unwrap())
-        .args(["--target=thumbv7em-none-eabihf", "-mcpu=cortex-m7", "-mfpu=fpv5-d16"])
+        .args([
+            "--target=thumbv7em-none-eabihf",
+            "-mcpu=cortex-m7",
+            "-mfpu=fpv5-d16",
+        ])
         .args(["-c", "-x", "assembler", "-", "-o"])
         .arg(&object)
         .stdin(Stdio::piped())
@@ -93,9 +99,7 @@ impl Hand {
 
     /// The image without signatures.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let ty = |element, count: u32| {
-            TensorType::new(element, &[Dim::Exact(count)]).unwrap()
-        };
+        let ty = |element, count: u32| TensorType::new(element, &[Dim::Exact(count)]).unwrap();
         let capabilities = (self.reads > 0).then(|| Capability {
             kind: CapabilityKind::Raw,
             name: "raw".to_owned(),

@@ -96,7 +96,9 @@ impl fmt::Display for StartError {
             Self::Data => f.write_str("some of its data lies outside its memory"),
             Self::Memory => f.write_str("there is not enough memory for it"),
             Self::Instance => f.write_str("its tables cannot be filled"),
-            Self::NoImages => f.write_str("it is an image of machine code, and this runtime interprets modules"),
+            Self::NoImages => {
+                f.write_str("it is an image of machine code, and this runtime interprets modules")
+            }
             Self::NoModules => f.write_str("it is a module, and this runtime has no interpreter"),
             Self::Image(what) => write!(f, "the image cannot run: {what}"),
         }

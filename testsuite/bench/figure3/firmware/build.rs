@@ -39,7 +39,9 @@ fn apps(folder: &Path) -> Vec<PathBuf> {
 /// An image as Rust: aligned to the next power of two, which is as much as it has for itself.
 fn slot(app: &Path, containment: &str) -> String {
     let path = app.with_extension(containment);
-    let length = fs::read(&path).expect("an application is an image too").len();
+    let length = fs::read(&path)
+        .expect("an application is an image too")
+        .len();
     let (bytes, path) = (length.next_power_of_two(), path.display());
     format!(
         "{{ #[repr(C, align({bytes}))] struct Aligned([u8; {length}]); static IMAGE: Aligned = \

@@ -4,8 +4,8 @@ use alloc::boxed::Box;
 
 use rune_abi::{CapabilityKind, CapabilityView, OutputKind};
 use rune_core::{
-    Board, Engines, Gives, Interpreter, Phase, Policy, Progress, Scheduler, Sensor, Source, SourceError,
-    Table, Written,
+    Board, Engines, Gives, Interpreter, Phase, Policy, Progress, Scheduler, Sensor, Source,
+    SourceError, Table, Written,
 };
 
 use rune_cortex_m::Images;
@@ -89,7 +89,11 @@ pub(crate) fn run(app: &'static App, rune: &'static [u8], form: Form, calls: u32
     let unit = scheduler.unit(id).expect("it was added");
     let written = unit.saga().outputs()[0].total().records as u32;
     // One starts it; each call reads, and ends.
-    let services = if unit.is_image() { 1 + 2 * calls + written } else { 0 };
+    let services = if unit.is_image() {
+        1 + 2 * calls + written
+    } else {
+        0
+    };
     let sum = scheduler.board().receiver.sum();
     Span {
         ticks,
