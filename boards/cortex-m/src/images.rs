@@ -113,10 +113,10 @@ impl Engine for Images {
             Ok(_) => Ok(loaded),
             Err(stop) => {
                 let why = match stop {
-                    Stop::Host => "it asks its host for something before it is called",
-                    Stop::Trap(failure) => failure.name(),
+                    Stop::Host => Failure::Contract,
+                    Stop::Trap(failure) => failure,
                 };
-                let text = format_args!("its start was stopped by {why}");
+                let text = format_args!("its start was stopped by {}", why.name());
                 Err((StartError::Image(Text::of(text)), loaded.host))
             }
         }
@@ -243,6 +243,12 @@ impl<H: Host> Loaded<H> {
     fn run(&mut self, operation: Operation, deadline_ns: u64) -> Result<i32, Stop> {
         gate::set_deadline(deadline_ns);
         let pass = gate::pass();
+        // Its host does nothing for it before it is called.
+        let imports = if operation == Operation::Init {
+            0
+        } else {
+            self.imports
+        };
         // SAFETY: nothing runs that has it, and the regions are the image's.
         unsafe {
             self.rights.set(self.number);
@@ -267,14 +273,11 @@ impl<H: Host> Loaded<H> {
                 service::END => return Ok(call.arguments[0] as i32),
                 service::TRAP => return Err(self.trapped(&call)),
                 number => {
-                    let may = self.imports.checked_shr(number.into()).unwrap_or(0) & 1 == 1;
-                    let import = service::import(number).filter(|_| may);
+                    let import = service::import(number);
+                    let import = import.filter(|_| imports.wrapping_shr(number.into()) & 1 == 1);
                     let Some(import) = import else {
                         return Err(self.trap(Failure::OtherTrap, Some(call.place.wrapping_sub(2))));
                     };
-                    if operation == Operation::Init {
-                        return Err(Stop::Host);
-                    }
                     // SAFETY: the image waits, and nobody else has a part of its memory.
                     let memory = unsafe { &mut *self.memory };
                     let answer = self.host.import(import, call.arguments, memory)?;

@@ -267,7 +267,10 @@ impl<C: Clock> Calls<C> {
         let took = now_ns.saturating_sub(self.turn.began_ns);
         self.saga.call(took, outcome);
         for source in &mut self.sources {
-            self.saga.overran(source.overruns());
+            let lost = source.overruns();
+            if lost > 0 {
+                self.saga.overran(lost);
+            }
         }
     }
 

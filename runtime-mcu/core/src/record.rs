@@ -186,45 +186,63 @@ struct Known {
 #[derive(Debug)]
 struct KnownTensor {
     ty: TensorType,
-    /// Its bytes, where it has as many in every call and they are its elements.
-    bytes: Option<u32>,
+    /// Where it has the same shape in every call, and its elements are numbers: then only these are kept.
+    fixed: Option<Fixed>,
+}
+
+/// The shape of a tensor that has the same in every call.
+#[derive(Debug)]
+struct Fixed {
+    /// Of its elements.
+    bytes: u32,
+    /// As they lie in a record.
+    dims: Box<[u8]>,
 }
 
 impl KnownTensor {
     fn new(ty: TensorType) -> Self {
         let mut dims = ty.dims().iter();
-        let is_fixed =
-            ty.element() != ElementType::Utf8 && dims.all(|d| matches!(d, Dim::Exact(_)));
-        Self {
-            ty,
-            bytes: is_fixed.then(|| ty.bytes()),
-        }
+        let is_fixed = dims.all(|dim| matches!(dim, Dim::Exact(_)));
+        let fixed = (is_fixed && ty.element() != ElementType::Utf8).then(|| {
+            let mut dims = vec![0; ty.dims().len() * 4].into_boxed_slice();
+            for (place, dim) in dims.chunks_exact_mut(4).zip(ty.dims()) {
+                place.copy_from_slice(&dim.bound().to_le_bytes());
+            }
+            Fixed {
+                bytes: ty.bytes(),
+                dims,
+            }
+        });
+        Self { ty, fixed }
     }
+}
 
-    /// Its dimensions as they lie in the record at `at`, and its elements, where both are what they always are. Whatever
-    /// else is there is for [`tensor`] to judge.
-    fn fixed<'m>(&self, memory: &'m [u8], at: u64) -> Option<(&'m [u8], &'m [u8])> {
-        let bytes = self.bytes?;
-        let dims = self.ty.dims();
-        let rest = memory.get(usize::try_from(at).ok()?..)?;
-        let (head, rest) = rest.split_first_chunk::<12>()?;
-        let written = rest.get(..dims.len() * 4)?;
-        let is_same = word(&head[4..]) == bytes
-            && word(&head[8..]) as usize == dims.len()
-            && dims
-                .iter()
-                .zip(written.chunks_exact(4))
-                .all(|(dim, written)| matches!(dim, Dim::Exact(n) if *n == word(written)));
-        let elements = memory.get(word(head) as usize..)?.get(..bytes as usize)?;
-        is_same.then_some((written, elements))
+impl Fixed {
+    /// The elements of the tensor whose record lies at `at`, which goes behind it. `None` where it has another shape, or
+    /// something lies outside memory: what is wrong is for [`tensor`] to say.
+    fn elements<'m>(&self, memory: &'m [u8], at: &mut u64) -> Option<&'m [u8]> {
+        let record = memory.get(usize::try_from(*at).ok()?..)?;
+        let (head, rest) = record.split_first_chunk::<12>()?;
+        let dims = rest.get(..self.dims.len())?;
+        let ([address, length, rank], _) = head.as_chunks::<4>() else {
+            return None;
+        };
+        let mut words = dims.chunks_exact(4).zip(self.dims.chunks_exact(4));
+        let is_same = u32::from_le_bytes(*length) == self.bytes
+            && u32::from_le_bytes(*rank) as usize * 4 == dims.len()
+            && words.all(|(written, known)| word(written) == word(known));
+        let rest = memory.get(u32::from_le_bytes(*address) as usize..)?;
+        let elements = rest.get(..self.bytes as usize).filter(|_| is_same)?;
+        *at += 12 + dims.len() as u64;
+        Some(elements)
     }
 }
 
 /// The records of one call, copied out of a rune's memory into memory of a size fixed when the rune was loaded.
 #[derive(Debug)]
 pub(crate) struct Records {
-    /// One record after the other; a record is the dimensions of its tensors, each with the elements behind them. A
-    /// string is its length and its bytes.
+    /// One record after the other; a record is the dimensions of its tensors, where they are not fixed, each with the
+    /// elements behind them. A string is its length and its bytes.
     bytes: Box<[u8]>,
     used: usize,
     /// Where the record of each output begins.
@@ -295,12 +313,9 @@ impl Records {
         let (mut left, mut total) = (memory.len(), 0);
         let mut at = u64::from(at);
         for known in &output.tensors {
-            let taken = match known.fixed(memory, at) {
-                Some((dims, elements)) => {
-                    at += 12 + dims.len() as u64;
-                    let taken = room.push(dims).and_then(|()| room.push(elements));
-                    taken.map(|()| elements.len() as u64)
-                }
+            let fixed = known.fixed.as_ref();
+            let taken = match fixed.and_then(|fixed| fixed.elements(memory, &mut at)) {
+                Some(elements) => room.push(elements).map(|()| elements.len() as u64),
                 None => room.tensor(memory, known.ty, &mut at, &mut left),
             };
             match taken {
@@ -419,8 +434,17 @@ impl<'a> Written<'a> {
         let output = begin.and_then(|_| self.records.outputs.get(index));
         let tensors = output.map_or(&[][..], |output| &output.tensors);
         let mut rest = &self.records.bytes[begin.unwrap_or(0)..];
-        tensors.iter().map(move |KnownTensor { ty, .. }| {
+        tensors.iter().map(move |KnownTensor { ty, fixed }| {
             let element = ty.element();
+            if let Some(Fixed { bytes, dims }) = fixed {
+                let elements;
+                (elements, rest) = rest.split_at(*bytes as usize);
+                return Tensor {
+                    element,
+                    dims,
+                    elements: Elements::Numbers(elements),
+                };
+            }
             let dims;
             (dims, rest) = rest.split_at(ty.dims().len() * 4);
             let count: u32 = dims.chunks_exact(4).map(word).product();
