@@ -18,7 +18,7 @@ use rune_abi::image::{Containment, ImageView, Target};
 use rune_aot::{Built, Compiler};
 use rune_codegen::{Output, Simd};
 use rune_testsuite::{
-    engines::{self, Feed},
+    engines::{self, Feed, Outcome},
     root,
 };
 
@@ -146,7 +146,14 @@ fn every_rune_gives_as_an_image_what_it_gives_at_three_places() {
             feeds,
         } in &runes
         {
-            let expected = engines::rounds(rune, feeds, 2);
+            // What failed cannot be reset, elsewhere.
+            let first = engines::run(rune, feeds);
+            let fails = first.iter().any(|o| matches!(o, Outcome::Fault(_)));
+            let expected = if fails {
+                vec![first]
+            } else {
+                engines::rounds(rune, feeds, 2)
+            };
             for place in 0..3 {
                 let what = format!("{} {containment:?}, place {place}", path.display());
                 let (rounds, after) = rest
@@ -164,9 +171,8 @@ fn every_rune_gives_as_an_image_what_it_gives_at_three_places() {
                     .skip(1)
                     .map(|text| outcomes(output, text))
                     .collect();
-                // What trapped is not called again.
-                if found.len() == 1 {
-                    found.push(expected[1].clone());
+                if fails {
+                    found.truncate(1);
                 }
                 assert_eq!(found, expected, "{what}");
                 calls += found.iter().map(Vec::len).sum::<usize>();
@@ -192,7 +198,7 @@ fn the_same_rune_and_compiler_give_the_same_bytes() {
             let view = ImageView::new(&first.bytes).unwrap();
             assert_eq!(view.containment(), containment);
             assert_eq!(view.digest(), rune_ir::digest(&view.digested().concat()));
-            assert_eq!(view.manifest(), output.manifest.encode().as_slice());
+            assert_eq!(view.manifest(), output.manifest.to_bytes().unwrap());
             let names: Vec<&str> = view.imports().map(rune_abi::Import::name).collect();
             assert!(
                 names.contains(&"read") && names.contains(&"write"),
@@ -200,7 +206,7 @@ fn the_same_rune_and_compiler_give_the_same_bytes() {
             );
             assert_eq!(view.function_at(view.entry()), Some("rune_entry"));
             let text = String::from_utf8_lossy(&first.bytes);
-            for path in ["/tmp", "/usr", ".c", "clang", "GCC"] {
+            for path in ["/tmp", "/usr", "unit.c", "clang", "GCC"] {
                 assert!(!text.contains(path), "{path} is in the image");
             }
         }

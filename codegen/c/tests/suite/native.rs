@@ -223,7 +223,7 @@ pub(crate) fn write(folder: &Path, cases: &[Case], mode: Mode) -> &'static str {
     }
     writeln!(
         main,
-        "int main(void) {{\n    (void)add;\n    (void)memory;\n{calls}    return 0;\n}}"
+        "int main(void) {{\n    (void)add;\n    (void)memory;\n    (void)show;\n{calls}    return 0;\n}}"
     )
     .unwrap();
     fs::write(folder.join("main.c"), main).unwrap();

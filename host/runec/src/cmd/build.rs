@@ -63,7 +63,7 @@ pub(crate) struct Args {
     #[arg(long = "for", value_name = "DEVICE", value_parser = device::find)]
     device: Option<&'static Image>,
     /// Write machine code for the device too, in NAME.img, kept within its memory by the device's protection unit, or
-    /// by checks of bounds or masks in the code. Needs clang or arm-none-eabi-gcc; RUNE_CC names one.
+    /// by checks of bounds or masks in the code. Needs clang or arm-none-eabi-gcc; `RUNE_CC` names one.
     #[arg(long, value_name = "MODE", value_parser = aot::containment, requires = "device")]
     aot: Option<Containment>,
     #[command(flatten)]

@@ -48,7 +48,7 @@ impl Machine {
         let manifest = ManifestView::parse(view.manifest());
         let manifest = manifest.map_err(|error| damaged(&format!("its manifest: {error}")))?;
         let manifest = manifest.to_owned();
-        Ok(Self { manifest, bytes })
+        Ok(Self { bytes, manifest })
     }
 
     fn view(&self) -> ImageView<'_> {
