@@ -5,6 +5,7 @@ mod bench;
 mod calls;
 mod grants;
 mod hostile;
+mod images;
 mod json;
 #[path = "../runes/mod.rs"]
 mod runes;
