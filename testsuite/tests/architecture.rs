@@ -46,10 +46,12 @@ fn front_and_back_meet_only_in_ir() {
         ("rune-blocks", &["rune-abi", "rune-ir"]),
         ("rune-codegen", &["rune-abi", "rune-c", "rune-ir"]),
         ("rune-c", &[]),
+        ("rune-aot", &["rune-abi", "rune-c", "rune-ir"]),
         (
             "runec",
             &[
                 "rune-abi",
+                "rune-aot",
                 "rune-ir",
                 "rune-runefile",
                 "rune-models",

@@ -1,3 +1,5 @@
+//! Images written and read, cut and damaged.
+
 use alloc::{borrow::ToOwned, vec, vec::Vec};
 
 use super::*;
