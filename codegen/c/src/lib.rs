@@ -61,6 +61,9 @@ pub struct Options {
     pub memory_bytes: Option<u32>,
     /// Where imports and memory are.
     pub host: Host,
+    /// What the address where memory begins is promised to be a multiple of, a power of two of at most 16: then a float
+    /// whose address in memory follows from that is loaded as one. Alignments that a module states are never believed.
+    pub memory_align: u32,
     /// How many calls of functions that may call themselves can be under way.
     pub call_limit: u32,
 }
@@ -72,6 +75,7 @@ impl Default for Options {
             mode: Mode::default(),
             memory_bytes: None,
             host: Host::default(),
+            memory_align: 1,
             call_limit: 256,
         }
     }

@@ -186,6 +186,8 @@ impl Module<'_> {
 pub(crate) struct Layout {
     pub(crate) mode: Mode,
     pub(crate) host: Host,
+    /// What the address of memory is a multiple of.
+    pub(crate) align: u32,
     /// Bytes at the start; in mode `Mask` a power of two.
     pub(crate) bytes: u32,
     /// Whether there may be more later.
@@ -207,6 +209,11 @@ impl Layout {
         }
         if options.call_limit == 0 {
             return Err(Error::Options("the limit of calls is 0"));
+        }
+        if !options.memory_align.is_power_of_two() || options.memory_align > 16 {
+            return Err(Error::Options(
+                "memory is aligned to no power of two of at most 16",
+            ));
         }
         let Memory { pages, most } = module.memory.unwrap_or(Memory { pages: 0, most: 0 });
         // In mode `Mask` the size is part of the code, so memory never grows.
@@ -236,6 +243,7 @@ impl Layout {
         Ok(Self {
             mode: options.mode,
             host: options.host,
+            align: options.memory_align,
             bytes,
             grows,
             pages,

@@ -272,11 +272,15 @@ impl Unit<'_> {
         let (name, layout) = (self.name, self.layout);
         let _ = writeln!(
             out,
-            "    /* {} bytes, of any alignment. */\n    uint8_t *memory;",
+            "    /* {} bytes, {}. */\n    uint8_t *memory;",
             if layout.grows {
                 "`memory_capacity`".to_owned()
             } else {
                 format!("{}_MEMORY_BYTES", name.to_ascii_uppercase())
+            },
+            match layout.align {
+                1 => "of any alignment".to_owned(),
+                align => format!("aligned to {align}"),
             }
         );
         if layout.grows {
@@ -462,16 +466,21 @@ impl Unit<'_> {
             let _ = writeln!(out, "    R_{trap} = {upper}_TRAP_{trap},");
         }
         out.push_str("};\n");
-        let _ = match layout.host {
-            Host::Context => writeln!(
-                out,
-                "#define R_MEMORY(c) (c)->memory\n#define R_LEAVE(c, why) (c)->trap((c)->host, why)"
-            ),
-            Host::Unit => writeln!(
-                out,
-                "#define R_MEMORY(c) ((uint8_t *)(c) + {upper}_MEMORY_AT)\n#define R_LEAVE(c, why) r_host_trap(c, why)"
+        let (memory, leave) = match layout.host {
+            Host::Context => ("(c)->memory".to_owned(), "(c)->trap((c)->host, why)"),
+            Host::Unit => (
+                format!("((uint8_t *)(c) + {upper}_MEMORY_AT)"),
+                "r_host_trap(c, why)",
             ),
         };
+        let memory = match layout.align {
+            1 => memory,
+            align => format!("R_ASSUME_ALIGNED({memory}, {align})"),
+        };
+        let _ = writeln!(
+            out,
+            "#define R_MEMORY(c) {memory}\n#define R_LEAVE(c, why) {leave}"
+        );
         let _ = writeln!(out, "#define R_BYTES {}u", layout.bytes);
         let _ = writeln!(out, "#define R_MOST_PAGES {}u", layout.most);
         let _ = writeln!(
@@ -738,6 +747,7 @@ const PREAMBLE: &str = "\
 #define R_INLINE static inline __attribute__((always_inline, unused))
 #define R_NEVER __attribute__((noreturn, noinline, cold))
 #define R_ALIGNED(bytes) __attribute__((aligned(bytes)))
+#define R_ASSUME_ALIGNED(p, bytes) ((uint8_t *)__builtin_assume_aligned(p, bytes))
 #define R_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 /* A load or a store, also under -ffreestanding, where memcpy is a function like any other. */
 #define R_COPY __builtin_memcpy
@@ -745,6 +755,7 @@ const PREAMBLE: &str = "\
 #define R_INLINE static inline
 #define R_NEVER
 #define R_ALIGNED(bytes)
+#define R_ASSUME_ALIGNED(p, bytes) (p)
 #define R_UNLIKELY(condition) (condition)
 #define R_COPY memcpy
 #endif

@@ -44,6 +44,8 @@ pub(crate) fn translate(
         },
         memory_bytes: Some(memory_bytes),
         host: Host::Unit,
+        // Blocks are aligned to more, and memory begins at a multiple of it.
+        memory_align: 16,
         ..Options::default()
     };
     let c = rune_c::emit(module, &options).map_err(Error::Translation)?;

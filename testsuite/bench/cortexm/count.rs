@@ -99,6 +99,7 @@ impl Compiler {
             &rune_c::Options {
                 mode,
                 memory_bytes: Some(output.manifest.memory_bytes),
+                memory_align: 16,
                 ..rune_c::Options::default()
             },
         )

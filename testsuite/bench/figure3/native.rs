@@ -36,6 +36,7 @@ impl Compiler {
                 name: (*name).to_owned(),
                 mode: Mode::None,
                 memory_bytes: Some(bytes),
+                memory_align: 16,
                 ..Options::default()
             };
             let emitted = emit(&code.wasm, &options).expect("a compiled rune becomes C");

@@ -137,6 +137,8 @@ pub(crate) fn build(
             name: name.clone(),
             mode,
             memory_bytes: Some(rune.output.manifest.memory_bytes),
+            // What is allocated is aligned for everything.
+            memory_align: if mode == Mode::Bounds { 16 } else { 1 },
             ..Options::default()
         };
         let c = rune_c::emit(&rune.output.wasm, &options).unwrap();

@@ -83,6 +83,16 @@ fn options_that_cannot_be_met_are_told() {
         ..Options::default()
     };
     assert!(matches!(emit(&fixed, &options), Err(Error::Options(_))));
+    for memory_align in [0, 12, 32] {
+        let options = Options {
+            memory_align,
+            ..Options::default()
+        };
+        assert!(
+            matches!(emit(&fixed, &options), Err(Error::Options(_))),
+            "{memory_align}"
+        );
+    }
     let options = Options {
         mode: Mode::Mask,
         memory_bytes: Some(20),

@@ -172,6 +172,8 @@ pub(crate) fn write(folder: &Path, cases: &[Case], mode: Mode) -> &'static str {
             name: name.clone(),
             mode,
             call_limit: 100_000,
+            // What is allocated is aligned for everything; the modules access it at any address.
+            memory_align: if mode == Mode::Bounds { 16 } else { 1 },
             ..Options::default()
         };
         let output =

@@ -197,6 +197,41 @@ fn masked_accesses_stay_in_memory() {
     }
 }
 
+/// Alignments that a module states promise nothing: what is loaded as aligned follows from where memory begins.
+#[test]
+fn only_the_options_say_how_memory_is_aligned() {
+    let text = r#"(module (memory 1) (func (export "f") (param i32) (result f32)
+        (f32.load align=4 (local.get 0))))"#;
+    let wasm = wat::parse_str(text).unwrap();
+    let aligned = |memory_align| {
+        let options = Options {
+            memory_align,
+            ..Options::default()
+        };
+        rune_c::emit(&wasm, &options).unwrap()
+    };
+    let any = rune_c::emit(&wasm, &Options::default()).unwrap();
+    assert_eq!(any, aligned(1));
+    assert!(any.header.contains("bytes, of any alignment"));
+    assert!(any.source.contains("#define R_MEMORY(c) (c)->memory\n"));
+    let aligned = aligned(8);
+    assert!(aligned.header.contains("bytes, aligned to 8"));
+    let promise = "#define R_MEMORY(c) R_ASSUME_ALIGNED((c)->memory, 8)\n";
+    assert!(aligned.source.contains(promise));
+    let body = |source: &str| source[source.find("static float f0(").unwrap()..].to_owned();
+    assert_eq!(body(&aligned.source), body(&any.source));
+
+    // At addresses that are no multiple of it, too, which the sanitizers of the first compiler would see.
+    let engine = machine::engine();
+    let one = |_: &str, _| vec![1];
+    let case = Case::new(&engine, "odd", wasm, |_| Loose::Exact, one);
+    for compiler in native::compilers() {
+        let folder = native::folder("odd");
+        let found = native::run(&folder, std::slice::from_ref(&case), Mode::Bounds, compiler);
+        assert!(!found[0].contains("traps"), "{compiler:?}");
+    }
+}
+
 #[test]
 fn calls_without_end_trap() {
     let text = r#"(module (func $f (export "f") (param i32) (result i32)
