@@ -29,7 +29,7 @@ mod metal;
 /// A rune as it is distributed, and the form that its image is made of.
 struct Rune {
     path: PathBuf,
-    rune: Output,
+    distributed: Output,
     output: Output,
     feeds: Vec<Feed>,
 }
@@ -70,17 +70,17 @@ fn every_rune_gives_as_an_image_what_it_gives_at_three_places() {
     let runes: Vec<Rune> = runefiles()
         .into_iter()
         .map(|path| {
-            let rune = compile(&path, Simd::Off, false);
+            let distributed = compile(&path, Simd::Off, false);
             // Vectors become plain C for a processor that has none.
             let output = if path.ends_with("smooth.rune") {
                 compile(&path, Simd::On, true)
             } else {
                 device(&path)
             };
-            let feeds = feeds(&rune, CALLS);
+            let feeds = feeds(&distributed, CALLS);
             Rune {
                 path,
-                rune,
+                distributed,
                 output,
                 feeds,
             }
@@ -96,7 +96,7 @@ fn every_rune_gives_as_an_image_what_it_gives_at_three_places() {
         for (
             index,
             Rune {
-                rune,
+                distributed,
                 output,
                 feeds,
                 ..
@@ -105,7 +105,7 @@ fn every_rune_gives_as_an_image_what_it_gives_at_three_places() {
         {
             // Each compiler in turn, and over the containments each rune with each.
             let compiler = &compilers[(index + turn) % compilers.len()];
-            let built = image(rune, output, containment, compiler);
+            let built = image(distributed, output, containment, compiler);
             fs::write(folder.join(format!("{index}.img")), built.bytes).unwrap();
             let called = Called { output, feeds };
             let names = ["feeds", "tensors", "CALLS"];
@@ -141,18 +141,18 @@ fn every_rune_gives_as_an_image_what_it_gives_at_three_places() {
         let mut rest = printed.as_str();
         for Rune {
             path,
-            rune,
+            distributed,
             output,
             feeds,
         } in &runes
         {
             // What failed cannot be reset, elsewhere.
-            let first = engines::run(rune, feeds);
+            let first = engines::run(distributed, feeds);
             let fails = first.iter().any(|o| matches!(o, Outcome::Fault(_)));
             let expected = if fails {
                 vec![first]
             } else {
-                engines::rounds(rune, feeds, 2)
+                engines::rounds(distributed, feeds, 2)
             };
             for place in 0..3 {
                 let what = format!("{} {containment:?}, place {place}", path.display());

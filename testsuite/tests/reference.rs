@@ -427,7 +427,7 @@ fn example_runes_are_small() {
     ] {
         for (variant, options) in engines::variants() {
             let limit = match options.simd {
-                Simd::Off => scalar,
+                Simd::Off | Simd::Dsp => scalar,
                 Simd::On | Simd::Relaxed => simd,
             };
             let output = engines::compile(&root().join("examples").join(example), &options).output;

@@ -108,8 +108,11 @@ pub(crate) struct Called<'a> {
 pub(crate) fn samples(rune: Called<'_>) -> String {
     let mut out = format!("#define CALLS {}\n", rune.feeds.len());
     let tensors = rune.output.manifest.outputs.iter();
-    let tensors: String = tensors.map(|o| format!("{}, ", o.tensors.len())).collect();
-    let _ = writeln!(out, "static const unsigned tensors[] = {{{tensors}0}};");
+    out.push_str("static const unsigned tensors[] = {");
+    for output in tensors {
+        let _ = write!(out, "{}, ", output.tensors.len());
+    }
+    out.push_str("0};\n");
     out.push_str("static const uint8_t feeds[] = {");
     for byte in rune.feeds.iter().flatten().flatten() {
         let _ = write!(out, "{byte},");
