@@ -46,6 +46,7 @@ fn front_and_back_meet_only_in_ir() {
         ("rune-blocks", &["rune-abi", "rune-ir"]),
         ("rune-codegen", &["rune-abi", "rune-c", "rune-ir"]),
         ("rune-c", &[]),
+        ("rune-aot", &["rune-abi", "rune-c", "rune-ir"]),
         (
             "runec",
             &[
@@ -55,6 +56,7 @@ fn front_and_back_meet_only_in_ir() {
                 "rune-models",
                 "rune-blocks",
                 "rune-codegen",
+                "rune-aot",
                 "rune-c",
                 "rune-catalogue",
             ],

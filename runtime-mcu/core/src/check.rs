@@ -223,6 +223,10 @@ pub struct Checked<'a> {
 
 /// What the code of a rune is.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is checked without an allocator"
+)]
 enum Code<'a> {
     Module(Module<'a>),
     Image(ImageView<'a>),

@@ -60,7 +60,10 @@ fn an_image_is_checked_by_its_header_its_digest_and_its_manifest() {
     }
     let reads = image(Containment::Mpu, false, &[Import::Read]);
     let said = check(&reads).unwrap_err().to_string();
-    assert_eq!(said, "it imports `read`, and its manifest names no capability");
+    assert_eq!(
+        said,
+        "it imports `read`, and its manifest names no capability"
+    );
     let writes = image(Containment::Mpu, false, &[Import::Write]);
     assert!(check(&writes).is_err());
 }
@@ -72,7 +75,10 @@ fn missing(bytes: &[u8], table: &'static Table) -> Vec<String> {
     let mut all = vec![];
     if let Err(refusal) = granted {
         refusal.each(|missing| {
-            assert!(matches!(missing, Missing::Native(_) | Missing::Memory { .. }));
+            assert!(matches!(
+                missing,
+                Missing::Native(_) | Missing::Memory { .. }
+            ));
             all.push(missing.to_string());
         });
     }
@@ -81,7 +87,10 @@ fn missing(bytes: &[u8], table: &'static Table) -> Vec<String> {
 
 #[test]
 fn what_contains_itself_needs_a_key_and_no_features() {
-    assert_eq!(missing(&image(Containment::Mpu, false, &[]), &TABLE), [""; 0]);
+    assert_eq!(
+        missing(&image(Containment::Mpu, false, &[]), &TABLE),
+        [""; 0]
+    );
     for containment in [Containment::Bounds, Containment::Mask] {
         let bytes = image(containment, false, &[]);
         assert_eq!(ImageView::new(&bytes).unwrap().signatures().count(), 0);

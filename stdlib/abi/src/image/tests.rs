@@ -1,3 +1,5 @@
+//! Images are read as they were written, and nothing else is.
+
 use alloc::{borrow::ToOwned, vec, vec::Vec};
 
 use super::*;
