@@ -57,6 +57,7 @@ fn front_and_back_meet_only_in_ir() {
                 "rune-models",
                 "rune-blocks",
                 "rune-codegen",
+                "rune-aot",
                 "rune-c",
                 "rune-catalogue",
             ],

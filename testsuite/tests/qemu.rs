@@ -6,6 +6,8 @@
     reason = "one thing is looked for among many"
 )]
 
+#[path = "qemu/cuts.rs"]
+mod cuts;
 #[path = "qemu/escapes.rs"]
 mod escapes;
 #[path = "qemu/hand.rs"]
