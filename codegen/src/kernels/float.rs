@@ -80,14 +80,17 @@ pub(super) struct Float {
     relaxed: bool,
     bias: Option<BufferId>,
     activation: Activation,
+    canonical: bool,
 }
 
 impl Float {
+    /// Results are `canonical`, or each NaN of them is any.
     pub(super) fn new(
         context: &mut Context,
         bias: Option<&[u8]>,
         activation: Activation,
         channels: &Channels,
+        canonical: bool,
     ) -> Self {
         // A sum that starts at +0.0 is never -0.0, so a bias of zeros of either sign changes no bit.
         let bias = bias.filter(|b| b.chunks(4).any(|b| b[..3] != [0; 3] || b[3] & 0x7f != 0));
@@ -102,6 +105,7 @@ impl Float {
             relaxed: channels.vector && context.simd == Simd::Relaxed,
             bias,
             activation,
+            canonical,
         }
     }
 
@@ -208,7 +212,11 @@ impl Arithmetic for Float {
                 }
             };
             let activated = activate(f, self.activation, biased);
-            let result = canonical(f, activated);
+            let result = if self.canonical {
+                canonical(f, activated)
+            } else {
+                activated
+            };
             store(
                 f,
                 &to.plus(v * 4 * step),

@@ -94,7 +94,8 @@ pub(super) fn arithmetic(
         _ => None,
     };
     Ok(if context.tensor(node, 0).ty == DataType::F32 {
-        Box::new(Float::new(context, bias, activation, channels))
+        let seen = context.seen[node.outputs[0]];
+        Box::new(Float::new(context, bias, activation, channels, seen))
     } else {
         Box::new(Integer::new(context, node, bias, channels)?)
     })

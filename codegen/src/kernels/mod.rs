@@ -41,6 +41,7 @@ mod rescale;
 mod resize;
 mod rows;
 mod scale;
+mod seen;
 mod signal;
 mod softmax;
 mod svdf;
@@ -183,6 +184,7 @@ fn each_of_body(
         constants,
         places,
         variables,
+        seen: seen::seen(graph),
         simd,
     };
     for node in &graph.nodes {
@@ -205,6 +207,8 @@ struct Context<'a> {
     constants: &'a mut Constants,
     places: Side<Tensor, Option<BufferId>>,
     variables: &'a Side<Variable, BufferId>,
+    /// Whether anything can tell the NaNs of a tensor apart.
+    seen: Side<Tensor, bool>,
     simd: Simd,
 }
 

@@ -6,6 +6,7 @@
 mod elementwise;
 mod machine;
 mod movement;
+mod nans;
 mod random;
 mod reduction;
 mod signal;

@@ -235,13 +235,23 @@ impl Model {
         inputs: Vec<Option<TensorId>>,
         outputs: Vec<TensorId>,
     ) -> (Graph, Random) {
-        self.graph.outputs.clone_from(&outputs);
+        self.node(op, inputs, outputs.clone());
+        self.hand_out(outputs)
+    }
+
+    /// Adds an operator.
+    pub(crate) fn node(&mut self, op: Op, inputs: Vec<Option<TensorId>>, outputs: Vec<TensorId>) {
         self.graph.nodes.push(Node {
             variables: Vec::new(),
             op,
             inputs,
             outputs,
         });
+    }
+
+    /// The graph that gives these tensors.
+    pub(crate) fn hand_out(mut self, outputs: Vec<TensorId>) -> (Graph, Random) {
+        self.graph.outputs = outputs;
         (self.graph, self.random)
     }
 
