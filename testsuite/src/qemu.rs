@@ -97,6 +97,23 @@ pub fn toolchain() -> Option<Rust> {
     Rust::for_target(TARGET, "ld.lld")
 }
 
+/// Configuration of cargo by which a firmware names its files from the root of the repository on, or of the registry: so
+/// it is as large wherever it is built, and smaller.
+fn short_paths() -> String {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+    let sources = home.map(|home| home.join("registry/src"));
+    let indices = sources.and_then(|sources| fs::read_dir(sources).ok());
+    let indices = indices.into_iter().flatten().flatten().map(|e| e.path());
+    let flags = indices.chain([root().to_owned()]).map(|folder| {
+        let flag = format!("--remap-path-prefix={}=.", folder.display());
+        // Texts of JSON are texts of TOML.
+        serde_json::Value::from(flag).to_string()
+    });
+    let flags: Vec<String> = flags.collect();
+    format!("target.{TARGET}.rustflags=[{}]", flags.join(","))
+}
+
 /// A firmware that was built.
 #[derive(Clone, Debug)]
 pub struct Firmware {
@@ -143,6 +160,7 @@ impl Firmware {
         let built = rust
             .build(&folder, &target)
             .args(["--locked", "--features", &features.join(",")])
+            .args(["--config", &short_paths()])
             .env("RUNE_ETHERNET", address.unwrap_or_default())
             .status();
         match built {
