@@ -149,10 +149,18 @@ impl Rights {
         // SAFETY: the registers are always there, and the caller promises the rest. The runtime itself needs none of
         // these regions.
         let mpu = unsafe { &*MPU::PTR };
+        let first = FREE[0].load(Ordering::Relaxed);
         asm::dmb();
-        for (address, attributes) in &self.registers[..usize::from(self.count)] {
+        for ((address, attributes), number) in self.registers[..usize::from(self.count)]
+            .iter()
+            .zip(first..)
+        {
+            // Off first: with its old size and a new address it may lie over the runtime's code, which no interrupt, and
+            // no next instruction, survives.
             // SAFETY: as above.
             unsafe {
+                mpu.rnr.write(number);
+                mpu.rasr.write(0);
                 mpu.rbar.write(*address);
                 mpu.rasr.write(*attributes);
             }
