@@ -34,10 +34,8 @@ pub(crate) struct Pass {
     pub(crate) stack: u32,
     /// Where the image goes on.
     pub(crate) resume: u32,
-    /// What it gets in `r0`.
-    pub(crate) first: u32,
-    /// In `r1`.
-    pub(crate) second: u32,
+    /// What it gets in `r0`, `r1` and `r2`.
+    pub(crate) arguments: [u32; 3],
     /// The register CONTROL.
     pub(crate) control: u32,
     /// What led back, see [`cause`].
@@ -64,8 +62,7 @@ unsafe impl Sync for Shared {}
 static PASS: Shared = Shared(UnsafeCell::new(Pass {
     stack: 0,
     resume: 0,
-    first: 0,
-    second: 0,
+    arguments: [0; 3],
     control: 0,
     cause: 0,
     exc_return: 0,
@@ -199,14 +196,14 @@ global_asm!(
     "sub sp, #24",
     "ldrd r2, lr, [r0]",
     "msr psp, r2",
-    "ldr r12, [r0, #16]",
+    "ldr r12, [r0, #20]",
     "ldr r2, =rune_zeros",
     "vldmia r2, {{d0-d15}}",
-    "ldrd r0, r1, [r0, #8]",
     "ldmia.w r2, {{r3-r11}}",
+    "add r0, #8",
+    "ldmia.w r0, {{r0-r2}}",
     "vmsr fpscr, r3",
     "msr apsr_nzcvq, r3",
-    "mov.w r2, #0",
     "b rune_gate",
     "1:",
     "pop {{r1, r2}}",
@@ -228,7 +225,7 @@ global_asm!(
     "ldr r3, ={pass}",
     "mrs r1, psp",
     "str r1, [r3]",
-    "strd r0, lr, [r3, #20]",
+    "strd r0, lr, [r3, #24]",
     // Back to the main stack, with the runtime's rights.
     "mov.w r1, #0",
     "msr control, r1",
@@ -265,13 +262,13 @@ global_asm!(
     // A vector that cannot be read is no image's doing.
     "lsls r12, r1, #30",
     "bmi 9f",
-    "strd r0, r1, [r3, #28]",
+    "strd r0, r1, [r3, #32]",
     "strd r0, r1, [r2]",
     "ldr r0, [r2, #8]",
-    "str r0, [r3, #36]",
+    "str r0, [r3, #40]",
     "str r0, [r2, #8]",
     "ldrd r0, r1, [r2, #12]",
-    "strd r0, r1, [r3, #40]",
+    "strd r0, r1, [r3, #44]",
     // What could not be pushed for another exception has left that pending: faults and supervisor calls are the image's.
     "ldr r0, [r2, #-4]",
     "bic r0, #0xF000",

@@ -9,8 +9,8 @@ use core::{
 };
 
 use rune_abi::{
-    WasmFeatures,
-    image::{ImageView, Operation, Target, Trap, service},
+    Import, WasmFeatures,
+    image::{FirstRead, ImageView, Operation, Target, Trap, last_write, service},
 };
 use rune_core::{Checked, Engine, Host, Instance, Limits, StartError, Stop, Text};
 use rune_firmware::mpu::{Region, allocation, cover};
@@ -91,6 +91,8 @@ pub struct Loaded<H> {
     last: u32,
     /// The services it may ask for, by their numbers.
     imports: u32,
+    /// What is read for it before each call.
+    first_read: Option<FirstRead>,
 }
 
 impl Engine for Images {
@@ -108,8 +110,9 @@ impl Engine for Images {
             return Err((StartError::NoModules, host));
         };
         let mut loaded = self.load(image, host)?;
-        let deadline = (self.now_ns)().saturating_add(limits.call_ns);
-        match loaded.run(Operation::Init, deadline) {
+        gate::set_deadline((self.now_ns)().saturating_add(limits.call_ns));
+        // Its host does nothing for it before it is called.
+        match loaded.run(Operation::Init, 0, 0) {
             Ok(_) => Ok(loaded),
             Err(stop) => {
                 let why = match stop {
@@ -197,6 +200,7 @@ impl Images {
             imports: image
                 .imports()
                 .fold(0, |all, import| all | 1 << service::of(import)),
+            first_read: image.first_read(),
         })
     }
 
@@ -239,61 +243,79 @@ impl Images {
 }
 
 impl<H: Host> Loaded<H> {
-    /// Runs an operation to its end.
-    fn run(&mut self, operation: Operation, deadline_ns: u64) -> Result<i32, Stop> {
-        gate::set_deadline(deadline_ns);
+    /// Runs an operation to its end, with what it is told. It may ask for the services of these bits.
+    #[inline]
+    fn run(&mut self, operation: Operation, told: i32, imports: u32) -> Result<i32, Stop> {
         let pass = gate::pass();
-        // Its host does nothing for it before it is called.
-        let imports = if operation == Operation::Init {
-            0
-        } else {
-            self.imports
-        };
         // SAFETY: nothing runs that has it, and the regions are the image's.
         unsafe {
             self.rights.set(self.number);
             (*pass).stack = self.block;
             (*pass).resume = self.entry;
-            (*pass).first = self.block;
-            (*pass).second = operation.number();
+            (*pass).arguments = [self.block, operation.number(), told as u32];
             (*pass).control = self.control;
         }
         loop {
             // SAFETY: the pass is for this image, whose regions are set: the host has set no others, as it enters none.
             unsafe { gate::enter() };
             // SAFETY: it has come back.
-            let back = unsafe { &mut *pass };
+            let back = unsafe { &*pass };
             if back.cause != cause::SVC {
                 return Err(self.stopped(back));
             }
             let Some(call) = self.service(back) else {
                 return Err(self.trap(Failure::OtherTrap, None));
             };
-            match call.number {
-                service::END => return Ok(call.arguments[0] as i32),
-                service::TRAP => return Err(self.trapped(&call)),
-                number => {
-                    let import = service::import(number);
-                    let import = import.filter(|_| imports.wrapping_shr(number.into()) & 1 == 1);
-                    let Some(import) = import else {
-                        return Err(self.trap(Failure::OtherTrap, Some(call.place.wrapping_sub(2))));
-                    };
-                    // SAFETY: the image waits, and nobody else has a part of its memory.
-                    let memory = unsafe { &mut *self.memory };
-                    let answer = self.host.import(import, call.arguments, memory)?;
-                    if gate::is_late() {
-                        return Err(self.trap(Failure::Deadline, Some(call.place.wrapping_sub(2))));
-                    }
-                    // SAFETY: as above.
-                    unsafe {
-                        (*pass).stack = call.stack;
-                        (*pass).resume = call.place | 1;
-                        (*pass).first = answer as u32;
-                        (*pass).second = 0;
-                    }
+            if call.number == service::END {
+                let [result, last, _] = call.arguments;
+                if let Some((output, at)) = last_write(last) {
+                    self.check(Import::Write, imports, call.place)?;
+                    self.ask(Import::Write, [output, at, 0], call.place)?;
                 }
+                return Ok(result as i32);
+            }
+            let answer = self.serve(&call, imports)?;
+            // SAFETY: as above.
+            unsafe {
+                (*pass).stack = call.stack;
+                (*pass).resume = call.place | 1;
+                (*pass).arguments = [answer as u32, 0, 0];
             }
         }
+    }
+
+    /// What is answered to a supervisor call that is not the last.
+    #[inline(never)]
+    fn serve(&mut self, call: &Call, imports: u32) -> Result<i32, Stop> {
+        if call.number == service::TRAP {
+            return Err(self.trapped(call));
+        }
+        let Some(import) = service::import(call.number) else {
+            return Err(self.trap(Failure::OtherTrap, Some(call.place.wrapping_sub(2))));
+        };
+        self.check(import, imports, call.place)?;
+        self.ask(import, call.arguments, call.place)
+    }
+
+    /// Whether it may ask for an import; `place` is behind what asks.
+    #[inline]
+    fn check(&mut self, import: Import, imports: u32, place: u32) -> Result<(), Stop> {
+        if imports >> service::of(import) & 1 == 1 {
+            return Ok(());
+        }
+        Err(self.trap(Failure::OtherTrap, Some(place.wrapping_sub(2))))
+    }
+
+    /// What the host answers; `place` is behind what asks.
+    #[inline]
+    fn ask(&mut self, import: Import, arguments: [u32; 3], place: u32) -> Result<i32, Stop> {
+        // SAFETY: the image waits, and nobody else has a part of its memory.
+        let memory = unsafe { &mut *self.memory };
+        let answer = self.host.import(import, arguments, memory)?;
+        if gate::is_late() {
+            return Err(self.trap(Failure::Deadline, Some(place.wrapping_sub(2))));
+        }
+        Ok(answer)
     }
 
     /// What the processor has pushed, where it lies in the image's RAM.
@@ -403,17 +425,26 @@ struct Call {
 }
 
 impl<H: Host> Instance<H> for Loaded<H> {
+    #[inline]
     fn call(&mut self) -> Result<i32, Stop> {
-        let deadline = self.host.deadline_ns();
-        self.run(Operation::Call, deadline)
+        gate::set_deadline(self.host.deadline_ns());
+        let told = match self.first_read {
+            Some(FirstRead {
+                capability,
+                at,
+                bytes,
+            }) => self.ask(Import::Read, [capability, at, bytes], self.entry)?,
+            None => 0,
+        };
+        self.run(Operation::Call, told, self.imports)
     }
 
     fn reset(&mut self) -> Result<(), Stop> {
         if !self.image.resets() {
             return Ok(());
         }
-        let deadline = self.host.deadline_ns();
-        self.run(Operation::Reset, deadline).map(drop)
+        gate::set_deadline(self.host.deadline_ns());
+        self.run(Operation::Reset, 0, self.imports).map(drop)
     }
 
     fn host(&self) -> &H {

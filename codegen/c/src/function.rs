@@ -11,6 +11,7 @@ use wasmparser::{BlockType, MemArg, Operator, OperatorsReader};
 use crate::{
     Error,
     calls::Calls,
+    ends::Ends,
     flow::{Frame, Kind, Label, Line, Lines},
     module::{Constant, Layout, Module, Signature, Ty},
     operator, unit,
@@ -35,6 +36,7 @@ pub(crate) fn translate(
     module: &Module<'_>,
     layout: &Layout,
     calls: &Calls,
+    ends: &Ends,
     index: usize,
 ) -> Result<Option<Function>, Error> {
     if !calls.needed[index] {
@@ -53,6 +55,7 @@ pub(crate) fn translate(
         module,
         layout,
         calls,
+        ends,
         number,
         locals,
         lines: Lines::default(),
@@ -77,6 +80,7 @@ struct Translation<'a> {
     module: &'a Module<'a>,
     layout: &'a Layout,
     calls: &'a Calls,
+    ends: &'a Ends,
     number: u32,
     locals: Vec<Ty>,
     lines: Lines,
@@ -96,7 +100,7 @@ impl Translation<'_> {
             let (operator, offset) = operators.read_with_offset()?;
             if let Some(open) = self.dead {
                 self.skip(&operator, open);
-            } else if !self.control(&operator) && !self.effect(&operator) {
+            } else if !self.control(&operator) && !self.effect(&operator, offset) {
                 let changes = operator::of_constants(&operator);
                 let computes = operator::computes(&operator).filter(|_| !changes);
                 let Some(computes) = computes else {
@@ -555,7 +559,7 @@ impl Translation<'_> {
         clippy::wildcard_enum_match_arm,
         reason = "the rest computes, or is told as not supported"
     )]
-    fn effect(&mut self, operator: &Operator<'_>) -> bool {
+    fn effect(&mut self, operator: &Operator<'_>, offset: u64) -> bool {
         match operator {
             Operator::Nop => {}
             Operator::Drop => {
@@ -629,7 +633,8 @@ impl Translation<'_> {
                 let text = match self.module.imports.get(*function_index as usize) {
                     Some(_) => {
                         let import = unit::import(self.module, *function_index as usize);
-                        format!("{}{arguments})", unit::ask(self.layout, &import))
+                        let end = self.end_at(offset);
+                        format!("{}{arguments})", unit::ask(self.layout, end, &import))
                     }
                     None => format!("f{function_index}(c{arguments})"),
                 };
@@ -698,6 +703,18 @@ impl Translation<'_> {
             _ => return self.access(operator),
         }
         true
+    }
+
+    /// What the name of a request at this place begins with.
+    fn end_at(&self, offset: u64) -> &'static str {
+        let first = self.ends.first.as_ref();
+        if first.is_some_and(|(_, at)| *at == offset) {
+            "first_"
+        } else if self.ends.last == Some(offset) {
+            "last_"
+        } else {
+            ""
+        }
     }
 
     fn three(&mut self) -> [Value; 3] {

@@ -10,6 +10,7 @@
 //! together cost is `bounds` against `mpu` in `cargo test -p rune-testsuite --test c -- --nocapture speed`.
 
 mod calls;
+mod ends;
 mod flow;
 mod function;
 mod intrinsic;
@@ -22,6 +23,8 @@ mod value;
 use std::fmt;
 
 pub use intrinsic::{INTRINSICS, Intrinsic};
+
+use ends::Ends;
 
 /// What keeps a rune within its memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -66,6 +69,10 @@ pub struct Options {
     pub memory_align: u32,
     /// How many calls of functions that may call themselves can be under way.
     pub call_limit: u32,
+    /// The export whose requests at its two ends have names of their own with [`Host::Unit`]: `r_host_first_NAME` what
+    /// it always asks for before all else, see [`Output::first`], and `r_host_last_NAME` what it asks for when nothing is
+    /// left but to return what the answer makes of it: memory does not change any more.
+    pub ends_of: Option<&'static str>,
 }
 
 impl Default for Options {
@@ -77,6 +84,7 @@ impl Default for Options {
             host: Host::default(),
             memory_align: 1,
             call_limit: 256,
+            ends_of: None,
         }
     }
 }
@@ -90,6 +98,17 @@ pub struct Output {
     pub header: String,
     /// Every exported function: its name in the module, and in C.
     pub exports: Vec<(String, String)>,
+    /// What [`Options::ends_of`] always asks for first.
+    pub first: Option<First>,
+}
+
+/// A request that is known before anything runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct First {
+    /// The name of the import.
+    pub import: String,
+    /// What it is called with.
+    pub arguments: Vec<u32>,
 }
 
 /// Why a module is not translated.
@@ -167,10 +186,17 @@ pub fn emit(wasm: &[u8], options: &Options) -> Result<Output, Error> {
     let module = module::read(wasm)?;
     let memory = module::Layout::new(&module, options)?;
     let calls = calls::Calls::of(&module)?;
+    let of = options.ends_of.filter(|_| options.host == Host::Unit);
+    let ends = of.map(|export| Ends::of(&module, export)).transpose()?;
+    let (of, ends) = ends.flatten().unzip();
+    let (none, ends) = (Ends::default(), ends.unwrap_or_default());
     let functions = (0..module.bodies.len())
-        .map(|index| function::translate(&module, &memory, &calls, index))
+        .map(|index| {
+            let ends = if of == Some(index) { &ends } else { &none };
+            function::translate(&module, &memory, &calls, ends, index)
+        })
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(unit::assemble(
-        &module, &memory, &calls, &functions, options,
-    ))
+    let mut output = unit::assemble(&module, &memory, &calls, &functions, options);
+    output.first = ends.first.map(|(first, _)| first);
+    Ok(output)
 }

@@ -64,6 +64,7 @@ pub(crate) fn assemble(
             .iter()
             .map(|(name, c, _)| ((*name).to_owned(), format!("{prefix}_{c}")))
             .collect(),
+        first: None,
     }
 }
 
@@ -599,7 +600,7 @@ impl Unit<'_> {
     /// The beginning of a call of any function.
     fn callee(&self, function: u32) -> String {
         if (function as usize) < self.module.imports.len() {
-            ask(self.layout, &import(self.module, function as usize))
+            ask(self.layout, "", &import(self.module, function as usize))
         } else {
             format!("f{function}(c")
         }
@@ -660,11 +661,11 @@ impl Unit<'_> {
     }
 }
 
-/// The beginning of a call of an import, with its field or its name.
-pub(crate) fn ask(layout: &Layout, import: &str) -> String {
+/// The beginning of a call of an import, with its field or its name; `end` is `first_` or `last_` at an end of a call.
+pub(crate) fn ask(layout: &Layout, end: &str, import: &str) -> String {
     match layout.host {
         Host::Context => format!("c->{import}(c->host"),
-        Host::Unit => format!("r_host_{import}(c"),
+        Host::Unit => format!("r_host_{end}{import}(c"),
     }
 }
 

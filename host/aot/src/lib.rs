@@ -92,6 +92,7 @@ pub fn image(
         containment,
         imports: facts.imports,
         resets: facts.resets,
+        first_read: c.first_read,
         block_bytes,
         memory: (memory_at, memory_bytes),
         stack_bytes,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use rune_abi::{
     Import,
-    image::{Containment, Operation, service},
+    image::{Containment, FirstRead, LAST_ADDRESS_BITS, Operation, service},
 };
 use rune_c::{Host, Mode, Options};
 
@@ -25,6 +25,8 @@ pub(crate) struct Unit {
     pub(crate) call_limit: u32,
     /// Whether there are vectors, for which functions align their stack.
     pub(crate) aligns: bool,
+    /// The sample that every call begins with reading.
+    pub(crate) first_read: Option<FirstRead>,
 }
 
 /// Bytes of stack that a call of the host takes beside its frame, see `svc` below.
@@ -46,12 +48,23 @@ pub(crate) fn translate(
         host: Host::Unit,
         // Blocks are aligned to more, and memory begins at a multiple of it.
         memory_align: 16,
+        ends_of: Some(rune_abi::export::CALL),
         ..Options::default()
     };
     let c = rune_c::emit(module, &options).map_err(Error::Translation)?;
+    let first_read = c.first.as_ref().and_then(|first| {
+        let &[capability, at, bytes] = first.arguments.as_slice() else {
+            return None;
+        };
+        (first.import == Import::Read.name()).then_some(FirstRead {
+            capability,
+            at,
+            bytes,
+        })
+    });
     let has = |name: &str| c.exports.iter().any(|(export, _)| export == name);
     let aligns = c.header.contains("rune_v128");
-    let unit = text(has(rune_abi::export::RESET), aligns);
+    let unit = text(has(rune_abi::export::RESET), aligns, first_read.is_some());
     Ok(Unit {
         files: vec![
             ("rune.h", c.header),
@@ -62,11 +75,12 @@ pub(crate) fn translate(
         ],
         call_limit: options.call_limit,
         aligns,
+        first_read,
     })
 }
 
 /// The unit around the rune.
-fn text(resets: bool, aligns: bool) -> String {
+fn text(resets: bool, aligns: bool, reads_first: bool) -> String {
     let mut out = String::from(HEAD);
     out.push_str(if aligns { ALIGNING } else { PLAIN });
     let ask = |out: &mut String, number: u8| {
@@ -104,21 +118,39 @@ fn text(resets: bool, aligns: bool) -> String {
             out.push_str("    return r0;\n");
         }
         out.push_str("}\n\n");
+        for end in ["first", "last"] {
+            let is_own = match import {
+                Import::Read => end == "first" && reads_first,
+                Import::Write => end == "last",
+                Import::Log | Import::Fault | Import::Mark => false,
+            };
+            if !is_own {
+                let name = import.name();
+                let _ = writeln!(out, "#define r_host_{end}_{name} r_host_{name}");
+            }
+        }
+        out.push('\n');
     }
+    if reads_first {
+        out.push_str(FIRST);
+    }
+    let _ = write!(out, "#define ADDRESS_BITS {LAST_ADDRESS_BITS}\n{LAST}");
     let _ = write!(
         out,
         "INLINE void r_host_trap(rune_context *c, int why) {{\n    register uint32_t r0 __asm__(\"r0\") = (uint32_t)why;\n    \
          (void)c;\n    __asm__ volatile(\"svc {}\" : : \"r\"(r0) : \"memory\");\n}}\n\n\
          #include \"rune.c\"\n\n\
          __attribute__((used, section(\"{FACTS}\"))) static const uint32_t facts[3] = {{\n    \
-         RUNE_MEMORY_AT, R_BYTES, RUNE_MEMORY_AT + RUNE_MEMORY_BYTES}};\n\n\
-         __attribute__((used, noinline)) static uint32_t rune_operation(rune_context *c, uint32_t operation) {{\n    \
+         sizeof(ends) + RUNE_MEMORY_AT, R_BYTES, sizeof(ends) + RUNE_MEMORY_AT + RUNE_MEMORY_BYTES}};\n\n\
+         __attribute__((used, noinline)) static uint64_t rune_operation(ends *block, uint32_t operation, uint32_t answer) {{\n    \
+         rune_context *c = (rune_context *)(block + 1);\n    \
          switch (operation) {{\n",
         service::TRAP
     );
     let _ = writeln!(
         out,
-        "    case {}:\n        rune_init(c);\n        return 0;\n    case {}:\n        return rune_call(c);",
+        "    case {}:\n        rune_init(c);\n        return 0;\n    case {}:\n        block->answer = answer;\n        \
+         block->last = 0;\n        answer = rune_call(c);\n        return answer | (uint64_t)block->last << 32;",
         Operation::Init.number(),
         Operation::Call.number()
     );
@@ -145,7 +177,10 @@ const HEAD: &str = "/* A rune as an image: what it asks for, and its entry. */\n
     #define INLINE __attribute__((always_inline, unused)) static inline\n\
     #define FLOATS \\\n    \
     \"d0\", \"d1\", \"d2\", \"d3\", \"d4\", \"d5\", \"d6\", \"d7\", \\\n    \
-    \"d8\", \"d9\", \"d10\", \"d11\", \"d12\", \"d13\", \"d14\", \"d15\"\n";
+    \"d8\", \"d9\", \"d10\", \"d11\", \"d12\", \"d13\", \"d14\", \"d15\"\n\n\
+    /* What the block begins with: what is passed at the ends of a call. Memory behind it is aligned to 16 bytes. */\n\
+    typedef struct {\n    uint32_t answer, last, unused[2];\n} ends;\n\n\
+    #define ENDS(c) ((ends *)(c) - 1)\n\n";
 
 /// After a call of the host all registers are lost but the stack pointer and the answer: the compiler keeps what lives.
 const PLAIN: &str = "#define SVC(number) \"svc \" number\n\
@@ -155,3 +190,12 @@ const PLAIN: &str = "#define SVC(number) \"svc \" number\n\
 /// Where a function aligns its stack, the compiler has registers for that which it would not keep.
 const ALIGNING: &str = "#define SVC(number) \"push {r4-r11}\\n\\tsvc \" number \"\\n\\tpop {r4-r11}\"\n\
     #define LOST \"r3\", \"r12\", \"lr\", \"cc\", \"memory\", FLOATS\n\n";
+
+/// The host has read before the call what that begins with reading.
+const FIRST: &str = "INLINE uint32_t r_host_first_read(rune_context *c, uint32_t a0, uint32_t a1, uint32_t a2) {\n    \
+    (void)a0, (void)a1, (void)a2;\n    return ENDS(c)->answer;\n}\n\n";
+
+/// What a call writes at its end goes back with its result. The host answers with 0, or ends the rune.
+const LAST: &str = "INLINE uint32_t r_host_last_write(rune_context *c, uint32_t a0, uint32_t a1) {\n    \
+    if (a0 >= (1u << (32 - ADDRESS_BITS)) - 1 || a1 >> ADDRESS_BITS != 0) return r_host_write(c, a0, a1);\n    \
+    ENDS(c)->last = (a0 + 1) << ADDRESS_BITS | a1;\n    return 0;\n}\n\n";

@@ -146,6 +146,19 @@ pub type Saga = Recorder<Box<[rune_saga::Stage]>, Box<[rune_saga::Output]>>;
 /// Bytes of the lines that are kept of a rune.
 pub(crate) const LOG_BYTES: usize = 512;
 
+/// How a call ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It wrote output.
+    Output,
+    /// It ended well and wrote nothing.
+    NoOutput,
+    /// There are no more data.
+    Over,
+    /// It failed, see [`Calls::failed`].
+    Failed,
+}
+
 /// The host of one rune.
 pub(crate) struct Calls<C> {
     pub(crate) clock: C,
@@ -179,6 +192,8 @@ struct Turn {
     /// The function that trapped.
     function: Option<&'static str>,
     log_lines: u32,
+    /// Whether anything but the times is set: most calls leave it all as it was.
+    is_marked: bool,
 }
 
 impl<C: Clock> Calls<C> {
@@ -205,52 +220,67 @@ impl<C: Clock> Calls<C> {
     }
 
     /// A call begins now, and may take so long.
+    #[inline]
     pub(crate) fn begin(&mut self, now_ns: u64, call_ns: u64) {
         self.records.clear();
+        self.turn.began_ns = now_ns;
+        self.turn.deadline_ns = now_ns.saturating_add(call_ns);
+        if self.turn.is_marked {
+            self.forget();
+        }
+    }
+
+    /// Forgets what was set in the last call.
+    #[inline(never)]
+    fn forget(&mut self) {
         self.log.clear();
         // One by one: most of it is texts that are not there.
         let turn = &mut self.turn;
-        turn.began_ns = now_ns;
-        turn.deadline_ns = now_ns.saturating_add(call_ns);
         turn.stage = None;
         turn.since_ns = None;
         turn.reason = None;
         turn.refusal = None;
         turn.function = None;
         turn.log_lines = 0;
+        turn.is_marked = false;
     }
 
-    /// A call has ended now, with what `_call` returned or why it did not: records it. `None` where the data have ended.
-    pub(crate) fn end(
-        &mut self,
-        returned: Result<i32, Stop>,
-        now_ns: u64,
-    ) -> Result<Option<Outcome>, CallError> {
+    /// Whether the call logged lines.
+    pub(crate) fn has_logged(&self) -> bool {
+        self.turn.log_lines > 0
+    }
+
+    /// A call has ended now, with what `_call` returned or why it did not: records it, but for a failure, of which
+    /// [`failed`](Self::failed) makes an error.
+    #[inline]
+    pub(crate) fn end(&mut self, returned: Result<i32, Stop>, now_ns: u64) -> Ended {
         let Ok(code) = returned else {
-            return Err(self.failed(returned, now_ns));
+            return Ended::Failed;
         };
-        match CallResult::from_code(code) {
-            CallResult::Fault(_) => return Err(self.failed(returned, now_ns)),
+        let outcome = match CallResult::from_code(code) {
+            CallResult::Fault(_) => return Ended::Failed,
             CallResult::EndOfData => {
                 self.end_stage();
-                return Ok(None);
+                return Ended::Over;
             }
-            CallResult::Output | CallResult::NoOutput => {}
-        }
-        // A stage that gives nothing ends the call.
-        self.end_stage();
-        let outcome = if self.records.is_empty() {
-            Outcome::NoOutput
-        } else {
-            Outcome::Output
+            // A stage that gives nothing ends the call.
+            CallResult::Output | CallResult::NoOutput if self.records.is_empty() => {
+                Outcome::NoOutput
+            }
+            CallResult::Output | CallResult::NoOutput => Outcome::Output,
         };
+        self.end_stage();
         self.count(outcome, now_ns);
-        Ok(Some(outcome))
+        match outcome {
+            Outcome::Output => Ended::Output,
+            Outcome::NoOutput | Outcome::Failed(_) => Ended::NoOutput,
+        }
     }
 
+    /// Records a call that failed, and says why.
     #[cold]
     #[inline(never)]
-    fn failed(&mut self, returned: Result<i32, Stop>, now_ns: u64) -> CallError {
+    pub(crate) fn failed(&mut self, returned: Result<i32, Stop>, now_ns: u64) -> CallError {
         let cause = match returned {
             Ok(code) => Cause::Fault(code, self.turn.reason),
             Err(Stop::Trap(Failure::Deadline)) => Cause::Deadline,
@@ -263,9 +293,10 @@ impl<C: Clock> Calls<C> {
         CallError { stage, cause }
     }
 
+    #[inline]
     fn count(&mut self, outcome: Outcome, now_ns: u64) {
-        let took = now_ns.saturating_sub(self.turn.began_ns);
-        self.saga.call(took, outcome);
+        let took = now_ns.checked_sub(self.turn.began_ns);
+        self.saga.call(took.unwrap_or(0), outcome);
         for source in &mut self.sources {
             let lost = source.overruns();
             if lost > 0 {
@@ -275,7 +306,15 @@ impl<C: Clock> Calls<C> {
     }
 
     /// Takes the time of the stage that is running, if one is.
+    #[inline]
     fn end_stage(&mut self) {
+        if self.turn.is_marked {
+            self.end_marked();
+        }
+    }
+
+    #[inline(never)]
+    fn end_marked(&mut self) {
         if let (Some(stage), Some(since)) = (self.turn.stage.take(), self.turn.since_ns) {
             let now = self.clock.now_ns();
             self.turn.since_ns = Some(now);
@@ -287,10 +326,12 @@ impl<C: Clock> Calls<C> {
     #[cold]
     #[inline(never)]
     fn refuse(&mut self, cause: Cause) -> Stop {
+        self.turn.is_marked = true;
         self.turn.refusal = Some(cause);
         Stop::Host
     }
 
+    #[inline]
     fn read(&mut self, memory: &mut [u8], [index, at, len]: [u32; 3]) -> Result<i32, Stop> {
         let input = self.inputs.get(index as usize).copied();
         let source = self.sources.get_mut(index as usize);
@@ -308,6 +349,7 @@ impl<C: Clock> Calls<C> {
         }
     }
 
+    #[inline]
     fn write(&mut self, memory: &[u8], index: u32, at: u32) -> Result<i32, Stop> {
         match self.records.take(memory, index, at) {
             Ok(bytes) => {
@@ -318,10 +360,12 @@ impl<C: Clock> Calls<C> {
         }
     }
 
+    #[inline(never)]
     fn log(&mut self, level: u32, text: Option<&[u8]>) -> Result<i32, Stop> {
         let Some(text) = text else {
             return Err(self.refuse(Cause::Contract(Misuse::LogOutside)));
         };
+        self.turn.is_marked = true;
         self.turn.log_lines = self.turn.log_lines.saturating_add(1);
         if self.turn.log_lines <= LOG_LINES {
             self.log.push(level, &Text::printable(text));
@@ -332,15 +376,19 @@ impl<C: Clock> Calls<C> {
         Ok(0)
     }
 
+    #[inline(never)]
     fn reason(&mut self, text: Option<&[u8]>) -> Result<i32, Stop> {
         let Some(text) = text else {
             return Err(self.refuse(Cause::Contract(Misuse::ReasonOutside)));
         };
+        self.turn.is_marked = true;
         self.turn.reason = Some(Text::printable(text));
         Ok(0)
     }
 
+    #[inline(never)]
     fn mark(&mut self, stage: u32, phase: u32) {
+        self.turn.is_marked = true;
         if phase == 0 {
             self.turn.stage = Some(stage);
             let now = self.clock.now_ns();
@@ -352,6 +400,7 @@ impl<C: Clock> Calls<C> {
 }
 
 /// The place in memory for a sample of a capability, given by its name and how many bytes it gives.
+#[inline]
 pub fn sample<'m, 'a>(
     memory: &'m mut [u8],
     (name, bytes): (&'a str, u32),
@@ -366,6 +415,11 @@ pub fn sample<'m, 'a>(
         .ok_or(Misuse::ReadOutside)
 }
 
+/// The text of a rune at a place in its memory; `None` outside of it.
+fn text(memory: &[u8], at: u32, len: u32) -> Option<&[u8]> {
+    memory.get(at as usize..)?.get(..len as usize)
+}
+
 impl<C: Clock> Host for Calls<C> {
     fn import(
         &mut self,
@@ -376,13 +430,11 @@ impl<C: Clock> Host for Calls<C> {
         if !self.is_timed && self.clock.now_ns() > self.turn.deadline_ns {
             return Err(self.refuse(Cause::Deadline));
         }
-        let text =
-            |memory| -> Option<&[u8]> { <[u8]>::get(memory, b as usize..)?.get(..c as usize) };
         match import {
             Import::Read => self.read(memory, [a, b, c]),
             Import::Write => self.write(memory, a, b),
-            Import::Log => self.log(a, text(memory)),
-            Import::Fault => self.reason(text(memory)),
+            Import::Log => self.log(a, text(memory, b, c)),
+            Import::Fault => self.reason(text(memory, b, c)),
             Import::Mark => {
                 self.mark(a, b);
                 Ok(0)
@@ -395,6 +447,7 @@ impl<C: Clock> Host for Calls<C> {
     }
 
     fn trapped(&mut self, function: &'static str) {
+        self.turn.is_marked = true;
         self.turn.function = Some(function);
     }
 }

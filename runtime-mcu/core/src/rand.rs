@@ -80,22 +80,32 @@ impl Rand {
 
     /// Fills memory with whole elements.
     pub fn fill(&mut self, out: &mut [u8]) {
-        for out in out.chunks_exact_mut(self.element.size() as usize) {
-            let bits = self.random.next();
-            if self.element.is_integer() {
-                out.copy_from_slice(&bits.to_le_bytes()[..out.len()]);
-                continue;
+        if self.element == ElementType::F32 {
+            let below = (self.max as f32).next_down();
+            for out in out.as_chunks_mut::<4>().0 {
+                *out = (self.float() as f32).min(below).to_le_bytes();
             }
-            // 53 bits are all an f64 below one can hold. Rounding must not reach `max`.
-            let unit = (bits >> 11) as f64 / (1u64 << 53) as f64;
-            let float = self.min + unit * (self.max - self.min);
-            if self.element == ElementType::F32 {
-                let float = (float as f32).min((self.max as f32).next_down());
-                out.copy_from_slice(&float.to_le_bytes());
-            } else {
-                out.copy_from_slice(&float.min(self.max.next_down()).to_le_bytes());
-            }
+            return;
         }
+        for out in out.chunks_exact_mut(self.element.size() as usize) {
+            let bits = if self.element.is_integer() {
+                self.random.next()
+            } else {
+                self.float().min(self.max.next_down()).to_bits()
+            };
+            out.copy_from_slice(&bits.to_le_bytes()[..out.len()]);
+        }
+    }
+
+    /// One in `[min, max]`: rounding may reach the end.
+    fn float(&mut self) -> f64 {
+        /// What the upper half of 64 bits counts for in `[0, 1)`, and the lower.
+        const UNITS: [f64; 2] = [1.0 / (1u64 << 32) as f64, 1.0 / (1u128 << 64) as f64];
+        // 53 bits are all an f64 below one can hold. By halves it is exact too, and no processor needs a function for it.
+        let bits = self.random.next() >> 11 << 11;
+        let (high, low) = ((bits >> 32) as u32, bits as u32);
+        let unit = f64::from(high) * UNITS[0] + f64::from(low) * UNITS[1];
+        self.min + unit * (self.max - self.min)
     }
 }
 

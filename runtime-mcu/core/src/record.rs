@@ -180,6 +180,10 @@ fn word(bytes: &[u8]) -> u32 {
 struct Known {
     view: OutputView<'static>,
     tensors: Box<[KnownTensor]>,
+    /// Of a record of one tensor that has the same shape in every call all words but the first, the address.
+    plain: Box<[u32]>,
+    /// Where the record of this call begins.
+    begin: Option<usize>,
 }
 
 /// A tensor of an output.
@@ -238,6 +242,45 @@ impl Fixed {
     }
 }
 
+impl Known {
+    fn new(view: OutputView<'static>) -> Self {
+        let tensors = view.tensors.iter().map(|feed| KnownTensor::new(feed.ty));
+        let tensors: Box<[_]> = tensors.collect();
+        let plain = match &*tensors {
+            [KnownTensor { ty, fixed: Some(_) }] => {
+                let dims = ty.dims().iter().map(|dim| dim.bound());
+                [ty.bytes(), ty.dims().len() as u32]
+                    .into_iter()
+                    .chain(dims)
+                    .collect()
+            }
+            _ => Box::default(),
+        };
+        Self {
+            view,
+            tensors,
+            plain,
+            begin: None,
+        }
+    }
+
+    /// The elements of the record at `at`, where it is one tensor of the shape that it always has. `None` where it is
+    /// another, or lies outside memory.
+    #[inline]
+    fn elements<'m>(&self, memory: &'m [u8], at: u32) -> Option<&'m [u8]> {
+        let (bytes, _) = self.plain.split_first()?;
+        let record = memory.get(at as usize..)?;
+        let record = record.get(..self.plain.len() * 4 + 4)?;
+        let (address, shape) = record.split_first_chunk::<4>()?;
+        let mut words = shape.as_chunks::<4>().0.iter().zip(&self.plain);
+        if words.any(|(written, known)| u32::from_le_bytes(*written) != *known) {
+            return None;
+        }
+        let rest = memory.get(u32::from_le_bytes(*address) as usize..)?;
+        rest.get(..*bytes as usize)
+    }
+}
+
 /// The records of one call, copied out of a rune's memory into memory of a size fixed when the rune was loaded.
 #[derive(Debug)]
 pub(crate) struct Records {
@@ -245,9 +288,9 @@ pub(crate) struct Records {
     /// elements behind them. A string is its length and its bytes.
     bytes: Box<[u8]>,
     used: usize,
-    /// Where the record of each output begins.
-    begins: Box<[Option<usize>]>,
     outputs: Box<[Known]>,
+    /// How many were written to.
+    count: usize,
 }
 
 impl Records {
@@ -262,53 +305,86 @@ impl Records {
                 words + feed.ty.bytes() as usize
             }
         });
-        let outputs = manifest.outputs.iter().map(|view| Known {
-            view,
-            tensors: view
-                .tensors
-                .iter()
-                .map(|f| KnownTensor::new(f.ty))
-                .collect(),
-        });
         Self {
             bytes: vec![0; room.sum::<usize>() + text_bytes as usize].into(),
             used: 0,
-            begins: vec![None; manifest.outputs.len()].into(),
-            outputs: outputs.collect(),
+            outputs: manifest.outputs.iter().map(Known::new).collect(),
+            count: 0,
         }
     }
 
+    #[inline]
     pub(crate) fn clear(&mut self) {
         self.used = 0;
-        self.begins.fill(None);
+        if self.count > 0 {
+            self.count = 0;
+            for output in &mut self.outputs {
+                output.begin = None;
+            }
+        }
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.begins.iter().all(Option::is_none)
+        self.count == 0
     }
 
     /// Copies the record at `at` for an output; gives the bytes of its tensors.
+    #[inline]
     pub(crate) fn take(
         &mut self,
         memory: &[u8],
         index: u32,
         at: u32,
     ) -> Result<u64, Misuse<'static>> {
+        match self.take_plain(memory, index, at) {
+            Some(bytes) => Ok(bytes.into()),
+            None => self.take_any(memory, index, at),
+        }
+    }
+
+    /// The same for most outputs of most runes. `None` where nothing was done.
+    #[inline]
+    fn take_plain(&mut self, memory: &[u8], index: u32, at: u32) -> Option<u32> {
+        let output = self.outputs.get_mut(index as usize)?;
+        let elements = output.elements(memory, at)?;
+        let room = self.bytes.get_mut(self.used..)?;
+        let room = room.get_mut(..elements.len())?;
+        if output.begin.is_some() {
+            return None;
+        }
+        output.begin = Some(self.used);
+        self.count += 1;
+        self.used += elements.len();
+        // One number needs no function.
+        match (
+            room.first_chunk_mut::<4>(),
+            elements.first_chunk::<4>(),
+            elements.len(),
+        ) {
+            (Some(room), Some(number), 4) => *room = *number,
+            _ => room.copy_from_slice(elements),
+        }
+        Some(elements.len() as u32)
+    }
+
+    /// The same for whatever an output takes.
+    #[inline(never)]
+    fn take_any(&mut self, memory: &[u8], index: u32, at: u32) -> Result<u64, Misuse<'static>> {
         let Self {
             bytes,
             used,
-            begins,
             outputs,
+            count,
         } = self;
-        let places = begins
-            .get_mut(index as usize)
-            .zip(outputs.get(index as usize));
-        let (begin, output) = places.ok_or(Misuse::NoOutput(index))?;
+        let output = outputs.get_mut(index as usize);
+        let output = output.ok_or(Misuse::NoOutput(index))?;
         let name = output.view.name;
-        if begin.is_some() {
+        if output.begin.is_some() {
             return Err(Misuse::WrittenTwice(name));
         }
-        *begin = Some(*used);
+        output.begin = Some(*used);
+        *count += 1;
         let mut room = Room { bytes, used };
         let (mut left, mut total) = (memory.len(), 0);
         let mut at = u64::from(at);
@@ -423,17 +499,16 @@ impl<'a> Written<'a> {
 
     /// The outputs that it wrote to, in the order of the manifest: each with its index.
     pub fn outputs(&self) -> impl Iterator<Item = (usize, OutputView<'static>)> {
-        let begins = self.records.begins.iter();
-        let outputs = self.records.outputs.iter().zip(begins).enumerate();
-        outputs.filter_map(|(index, (output, begin))| begin.map(|_| (index, output.view)))
+        let outputs = self.records.outputs.iter().enumerate();
+        outputs.filter_map(|(index, output)| output.begin.map(|_| (index, output.view)))
     }
 
     /// The tensors of the record of an output, in the order of the manifest; none where it has no record.
     pub fn tensors(&self, index: usize) -> impl Iterator<Item = Tensor<'a>> {
-        let begin = self.records.begins.get(index).copied().flatten();
-        let output = begin.and_then(|_| self.records.outputs.get(index));
-        let tensors = output.map_or(&[][..], |output| &output.tensors);
-        let mut rest = &self.records.bytes[begin.unwrap_or(0)..];
+        let output = self.records.outputs.get(index);
+        let begin = output.and_then(|output| Some((output, output.begin?)));
+        let (tensors, begin) = begin.map_or((&[][..], 0), |(output, at)| (&output.tensors, at));
+        let mut rest = &self.records.bytes[begin..];
         tensors.iter().map(move |KnownTensor { ty, fixed }| {
             let element = ty.element();
             if let Some(Fixed { bytes, dims }) = fixed {

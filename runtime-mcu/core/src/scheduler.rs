@@ -5,13 +5,13 @@ use alloc::{boxed::Box, vec, vec::Vec};
 use core::{fmt, time::Duration};
 
 use rune_abi::{CapabilityView, Import, ManifestView};
-use rune_saga::{Outcome, Recorder, Subject, TooSmall};
+use rune_saga::{Recorder, Subject, TooSmall};
 
 use crate::{
     Backoff, Checked, Clock, Engine, Grant, Instance, Limits, LoadError, Policy, Refusal, Schedule,
     Source, SourceError, StartError, Table, Written,
     board::grant,
-    call::{CallError, Calls, Saga},
+    call::{CallError, Calls, Ended, Saga},
     check::check,
     record::Records,
     text::Text,
@@ -335,57 +335,68 @@ impl<E: Engine, C: Clock> Unit<E, C> {
         }
     }
 
-    /// One call, which begins now.
-    fn call(
-        &mut self,
-        now_ns: u64,
-        board: &mut impl Board<Clock = C>,
-    ) -> Result<Option<Outcome>, CallError> {
-        let State::Live(instance) = &mut self.state else {
-            unreachable!("a rune that runs has an instance");
-        };
-        instance.host_mut().begin(now_ns, self.policy.call_ns);
-        let returned = instance.call();
-        let calls = instance.host_mut();
-        let now_ns = calls.clock.now_ns();
-        let result = calls.end(returned, now_ns);
-        for (level, line) in calls.log.lines() {
-            board.say(level, calls.manifest.name, line);
-        }
-        if let Ok(Some(Outcome::Output)) = result {
-            let written = Written::new(&calls.manifest, &calls.records);
-            if !board.write(&written) {
-                for (index, _) in written.outputs() {
-                    calls.saga.dropped(index, 1);
-                }
-            }
-        }
-        result
-    }
-
     /// One turn of a rune that is due, at its place.
     fn turn(&mut self, place: usize, now_ns: u64, engine: &E, board: &mut impl Board<Clock = C>) {
         if self.phase == Phase::Waiting {
-            if !board.starts(place, self.rune.manifest(), &self.digest) {
-                return self.rest(Phase::Stopped);
-            }
-            if let Err(failed) = self.start(engine, board) {
-                self.fail(failed, now_ns, board);
-            }
-            return;
+            return self.start_anew(place, now_ns, engine, board);
         }
-        self.triggers = self.triggers.saturating_sub(1);
-        match self.call(now_ns, board) {
-            Ok(Some(_)) => {
-                if let Schedule::Every(_) = self.policy.schedule {
-                    self.step(board.clock().now_ns());
+        let State::Live(instance) = &mut self.state else {
+            unreachable!("a rune that runs has an instance");
+        };
+        let Policy {
+            call_ns, schedule, ..
+        } = self.policy;
+        if schedule == Schedule::Trigger {
+            self.triggers = self.triggers.saturating_sub(1);
+        }
+        let (returned, after_ns, ended) = instance.call_between(
+            |calls| calls.begin(now_ns, call_ns),
+            |calls, returned| {
+                let now_ns = calls.clock.now_ns();
+                let ended = calls.end(returned, now_ns);
+                if calls.has_logged() {
+                    for (level, line) in calls.log.lines() {
+                        board.say(level, calls.manifest.name, line);
+                    }
                 }
+                if ended == Ended::Output {
+                    let written = Written::new(&calls.manifest, &calls.records);
+                    if !board.write(&written) {
+                        for (index, _) in written.outputs() {
+                            calls.saga.dropped(index, 1);
+                        }
+                    }
+                }
+                (returned, now_ns, ended)
+            },
+        );
+        match ended {
+            Ended::Output | Ended::NoOutput => {}
+            Ended::Over => return self.rest(Phase::Ended),
+            Ended::Failed => {
+                let error = self.calls().failed(returned, after_ns);
+                return self.fail(Failed::Call(error), after_ns, board);
             }
-            Ok(None) => self.rest(Phase::Ended),
-            Err(error) => {
-                let after_ns = board.clock().now_ns();
-                self.fail(Failed::Call(error), after_ns, board);
-            }
+        }
+        if let Schedule::Every(_) = schedule {
+            self.step(board.clock().now_ns());
+        }
+    }
+
+    /// Starts it anew, or leaves it where the board does not let it.
+    #[inline(never)]
+    fn start_anew(
+        &mut self,
+        place: usize,
+        now_ns: u64,
+        engine: &E,
+        board: &mut impl Board<Clock = C>,
+    ) {
+        if !board.starts(place, self.rune.manifest(), &self.digest) {
+            return self.rest(Phase::Stopped);
+        }
+        if let Err(failed) = self.start(engine, board) {
+            self.fail(failed, now_ns, board);
         }
     }
 

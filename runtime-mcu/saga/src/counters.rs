@@ -114,8 +114,13 @@ impl Summary {
         let ns = ns.max(1);
         add(&mut self.count, 1);
         add(&mut self.sum, ns);
-        self.min = self.min.min(ns);
-        self.max = self.max.max(ns);
+        // Seldom: a comparison is less than to store what was there.
+        if ns < self.min {
+            self.min = ns;
+        }
+        if ns > self.max {
+            self.max = ns;
+        }
     }
 
     /// Adds what came in another span.

@@ -182,6 +182,11 @@ impl Default for Histogram {
 fn index(ns: u64) -> usize {
     // Buckets are closed above, so it is the duration less one whose leading bits number them.
     let x = ns.saturating_sub(1);
+    // Up to four seconds, in half of the instructions of a processor of 32 bits.
+    if let Ok(x) = u32::try_from(x) {
+        let shift = (31 - SUB_BITS).saturating_sub(x.leading_zeros());
+        return ((shift << SUB_BITS) + (x >> shift)) as usize;
+    }
     let shift = (63 - SUB_BITS).saturating_sub(x.leading_zeros());
     let octave = (shift as usize) << SUB_BITS;
     (octave + (x >> shift) as usize).min(BEYOND)

@@ -8,11 +8,11 @@
 //! | 0 | magic | `RUNE-IMG` |
 //! | 8 | format version, version of the contract | two u16 |
 //! | 12 | [target](Target), [containment](Containment), length of the image | three u32 |
-//! | 24 | imports: bit `i` for [`Import::ALL`]`[i]`; flags: bit 0, there is something to reset | two u32 |
+//! | 24 | imports: bit `i` for [`Import::ALL`]`[i]`; flags: bit 0, there is something to reset; bit 1, a call begins with a read | two u32 |
 //! | 32 | RAM: length of the block, where memory begins in it, length of memory, length of the stack | four u32 |
 //! | 48 | the entry | u32 |
 //! | 52 | manifest, constants, code, functions: offset and length of each | eight u32 |
-//! | 84 | zero | 12 bytes |
+//! | 84 | the [read](FirstRead) that a call begins with: capability, address, bytes; zeros where it does not | three u32 |
 //! | 96 | SHA-256 of the section `rune.graph` of what it was made from: a claim | 32 bytes |
 //! | 128 | SHA-256 of the image without these 32 bytes | 32 bytes |
 //! | 160 | the four parts, in that order, without overlap | |
@@ -24,6 +24,10 @@
 //! `svc` only: `svc 0` ends the operation with its result in `r0`, `svc 1` is a trap with a [`Trap`] in `r0`, and `svc
 //! 16 + i` asks for `Import::ALL[i]` with the arguments in `r0` to `r2` and gets the answer in `r0`. Whatever else is in
 //! a register is lost on the way, but for the stack pointer. Addresses in arguments count from the start of memory.
+//!
+//! **The ends of a call** need no way to the host of their own. What the header names as its first read the host has done
+//! before [`Operation::Call`], with the answer in `r2`. And `svc 0` may write a record before it ends the call: `r1` is
+//! the number of the output and one, above [`LAST_ADDRESS_BITS`] bits of its address, or 0.
 
 use crate::{ABI_VERSION, Import};
 
@@ -35,10 +39,13 @@ pub use encode::Image;
 
 /// The first eight bytes of an image.
 const MAGIC: [u8; 8] = *b"RUNE-IMG";
-const FORMAT_VERSION: u16 = 1;
+const FORMAT_VERSION: u16 = 2;
 const HEADER_BYTES: usize = 160;
 const DIGEST: usize = 128;
 const RESETS: u32 = 1;
+const READS_FIRST: u32 = 2;
+/// Bits of an address in what a call gives back of its last record. Memory is not larger.
+pub const LAST_ADDRESS_BITS: u32 = 28;
 
 /// The processor an image is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -138,12 +145,18 @@ pub mod service {
     /// The code traps.
     pub const TRAP: u8 = 1;
     /// The first import.
-    const IMPORTS: u8 = 16;
+    pub(super) const IMPORTS: u8 = 16;
 
     /// The number for an import.
-    pub fn of(import: Import) -> u8 {
-        let index = Import::ALL.iter().position(|i| *i == import);
-        IMPORTS + index.unwrap_or(0) as u8
+    pub const fn of(import: Import) -> u8 {
+        let index = match import {
+            Import::Read => 0,
+            Import::Write => 1,
+            Import::Log => 2,
+            Import::Fault => 3,
+            Import::Mark => 4,
+        };
+        IMPORTS + index
     }
 
     /// The import of a number.
@@ -151,6 +164,31 @@ pub mod service {
         let index = number.checked_sub(IMPORTS)?;
         Import::ALL.get(usize::from(index)).copied()
     }
+}
+
+/// A sample that every call begins with reading: what it would ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FirstRead {
+    /// The number of the capability.
+    pub capability: u32,
+    /// Where it goes, from the start of memory.
+    pub at: u32,
+    /// How many bytes it has.
+    pub bytes: u32,
+}
+
+/// The record that is written at the end of a call, as output and address, by what `svc 0` has in `r1`.
+pub const fn last_write(word: u32) -> Option<(u32, u32)> {
+    let address = word & ((1 << LAST_ADDRESS_BITS) - 1);
+    match (word >> LAST_ADDRESS_BITS).checked_sub(1) {
+        Some(output) => Some((output, address)),
+        None => None,
+    }
+}
+
+/// The bit of an import in the header.
+fn bit(import: Import) -> u32 {
+    1 << (service::of(import) - service::IMPORTS)
 }
 
 /// Why code trapped.
@@ -251,7 +289,7 @@ mod field {
     pub(super) const CONSTANTS: usize = 60;
     pub(super) const CODE: usize = 68;
     pub(super) const FUNCTIONS: usize = 76;
-    pub(super) const ZERO: usize = 84;
+    pub(super) const FIRST_READ: usize = 84;
     pub(super) const GRAPH: usize = 96;
 }
 
@@ -314,8 +352,14 @@ impl<'a> ImageView<'a> {
         if word(field::IMPORTS) >> Import::ALL.len() != 0 {
             return fail(field::IMPORTS, "an unknown import");
         }
-        if word(field::FLAGS) & !RESETS != 0 {
+        let flags = word(field::FLAGS);
+        if flags & !(RESETS | READS_FIRST) != 0 {
             return fail(field::FLAGS, "an unknown flag");
+        }
+        let reads_first = flags & READS_FIRST != 0;
+        let can_read = word(field::IMPORTS) & bit(Import::Read) != 0;
+        if reads_first && !can_read {
+            return fail(field::FLAGS, "a first read without the import for it");
         }
         let (block, at) = (word(field::BLOCK), word(field::MEMORY_AT));
         if block > Self::RAM_BYTES || block == 0 {
@@ -350,8 +394,9 @@ impl<'a> ImageView<'a> {
         if entry % 2 != 0 || entry < code || entry - code >= word(field::CODE + 4) {
             return fail(field::ENTRY, "an entry outside of the code");
         }
-        if bytes[field::ZERO..field::GRAPH].iter().any(|b| *b != 0) {
-            return fail(field::ZERO, "something where there is nothing");
+        let first_read = &bytes[field::FIRST_READ..field::GRAPH];
+        if !reads_first && first_read.iter().any(|b| *b != 0) {
+            return fail(field::FIRST_READ, "something where there is nothing");
         }
         Ok(Self {
             bytes,
@@ -400,6 +445,15 @@ impl<'a> ImageView<'a> {
     /// Whether [`Operation::Reset`] does something.
     pub fn resets(&self) -> bool {
         self.word(field::FLAGS) & RESETS != 0
+    }
+
+    /// What its host reads for it before each call.
+    pub fn first_read(&self) -> Option<FirstRead> {
+        (self.word(field::FLAGS) & READS_FIRST != 0).then(|| FirstRead {
+            capability: self.word(field::FIRST_READ),
+            at: self.word(field::FIRST_READ + 4),
+            bytes: self.word(field::FIRST_READ + 8),
+        })
     }
 
     /// Bytes of its block of RAM.

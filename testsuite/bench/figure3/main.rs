@@ -144,6 +144,7 @@ fn main() {
             series: series.collect(),
         });
     }
+    fs::create_dir_all(&folder).expect("the folder can be made");
     for (file, text) in [("figure3.csv", csv), ("figure3.svg", chart::svg(&charts))] {
         let path = folder.join(file);
         fs::write(&path, text).expect("the folder can be written");

@@ -19,13 +19,13 @@ static const uint8_t *next;
 static uint32_t trapped;
 uint32_t saved;
 
-uint32_t enter(void *block, uint32_t operation, uint32_t entry, void *stack);
+uint32_t enter(void *block, uint32_t operation, uint32_t answer, uint32_t entry, void *stack);
 void resume(void);
 void service(uint32_t *frame, uint32_t kind);
 
 __asm__(".syntax unified\n.section .text.enter,\"ax\",%progbits\n.globl enter\n.thumb_func\nenter:\n"
-        "push {r4-r12, lr}\nvpush {d8-d15}\nldr r4, =saved\nstr sp, [r4]\nmsr psp, r3\n"
-        "movs r4, #2\nmsr control, r4\nisb\nbx r2\n.ltorg\n"
+        "ldr r12, [sp]\npush {r4-r12, lr}\nvpush {d8-d15}\nldr r4, =saved\nstr sp, [r4]\nmsr psp, r12\n"
+        "movs r4, #2\nmsr control, r4\nisb\nbx r3\n.ltorg\n"
         ".globl resume\n.type resume, %function\n.thumb_func\nresume:\n"
         "movs r4, #0\nmsr control, r4\nisb\nldr r4, =saved\nldr sp, [r4]\nvpop {d8-d15}\npop {r4-r12, pc}\n.ltorg\n"
         ".section .text.svc_handler,\"ax\",%progbits\n.globl svc_handler\n.type svc_handler, %function\n.thumb_func\nsvc_handler:\n"
@@ -34,21 +34,26 @@ __asm__(".syntax unified\n.section .text.enter,\"ax\",%progbits\n.globl enter\n.
         "vmov d8, r4, r4\nvmov d9, r4, r4\nvmov d10, r4, r4\nvmov d11, r4, r4\n"
         "vmov d12, r4, r4\nvmov d13, r4, r4\nvmov d14, r4, r4\nvmov d15, r4, r4\nbx lr\n.text\n");
 
+static uint32_t sample(uint32_t at, uint32_t bytes) {
+    if (at > size || bytes > size - at) puts("a sample lies outside of memory");
+    memcpy(memory + at, next, bytes);
+    next += bytes;
+    return bytes;
+}
+
 void service(uint32_t *frame, uint32_t kind) {
     const uint32_t number = *(const uint8_t *)(frame[6] - 2), a = frame[0], b = frame[1], c = frame[2];
     switch (number) {
-    case 1:
-        trapped = a;
-        /* fall through */
     case 0:
+        if (b != 0) print_record(memory, size, (b >> 28) - 1, b & ((1u << 28) - 1), image->tensors[(b >> 28) - 1]);
+        /* fall through */
+    case 1:
+        if (number == 1) trapped = a;
         frame[6] = (uint32_t)resume & ~1u;
         frame[7] = 1u << 24;
         return;
     case 16:
-        if (b > size || c > size - b) puts("a sample lies outside of memory");
-        memcpy(memory + b, next, c);
-        next += c;
-        frame[0] = c;
+        frame[0] = sample(b, c);
         break;
     case 17:
         print_record(memory, size, a, b, image->tensors[a]);
@@ -92,13 +97,16 @@ static void run(unsigned place) {
     size = word(slot + 40);
     const uint32_t entry = (uint32_t)slot + word(slot + 48) + 1;
     trapped = 0;
-    enter(block, 0, entry, bottom + stack);
+    enter(block, 0, 0, entry, bottom + stack);
     for (int round = 0; round < 2 && trapped == 0; round++) {
-        if (round > 0 && (word(slot + 28) & 1) != 0) enter(block, 2, entry, bottom + stack);
+        if (round > 0 && (word(slot + 28) & 1) != 0) enter(block, 2, 0, entry, bottom + stack);
         puts("rune");
         next = image->feeds;
         for (unsigned call = 0; call < image->calls; call++) {
-            const uint32_t code = enter(block, 1, entry, bottom + stack);
+            /* What the header says that a call begins with reading. */
+            const int reads = (word(slot + 28) & 2) != 0;
+            const uint32_t answer = reads ? sample(word(slot + 88), word(slot + 92)) : 0;
+            const uint32_t code = enter(block, 1, answer, entry, bottom + stack);
             if (trapped != 0) {
                 printf("trap %u\n", (unsigned)trapped);
                 break;

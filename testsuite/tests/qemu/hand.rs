@@ -143,6 +143,7 @@ impl Hand {
             containment: self.containment,
             imports,
             resets: false,
+            first_read: None,
             block_bytes: BLOCK,
             memory: (0, BLOCK),
             stack_bytes: STACK,

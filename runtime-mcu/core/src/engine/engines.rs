@@ -51,6 +51,19 @@ impl<H, M: Instance<H>, I: Instance<H>> Instance<H> for Either<M, I> {
         }
     }
 
+    // One look at which it is.
+    #[inline]
+    fn call_between<R>(
+        &mut self,
+        before: impl FnOnce(&mut H),
+        after: impl FnOnce(&mut H, Result<i32, Stop>) -> R,
+    ) -> R {
+        match self {
+            Self::Module(module) => module.call_between(before, after),
+            Self::Image(image) => image.call_between(before, after),
+        }
+    }
+
     fn reset(&mut self) -> Result<(), Stop> {
         match self {
             Self::Module(module) => module.reset(),

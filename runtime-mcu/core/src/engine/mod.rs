@@ -136,6 +136,18 @@ pub trait Instance<H> {
     /// Where it was stopped.
     fn call(&mut self) -> Result<i32, Stop>;
 
+    /// The same between what the host does before and after it; gives what that makes of it.
+    #[inline]
+    fn call_between<R>(
+        &mut self,
+        before: impl FnOnce(&mut H),
+        after: impl FnOnce(&mut H, Result<i32, Stop>) -> R,
+    ) -> R {
+        before(self.host_mut());
+        let returned = self.call();
+        after(self.host_mut(), returned)
+    }
+
     /// Runs `_reset`, where there is one.
     ///
     /// # Errors

@@ -24,6 +24,7 @@ fn image(containment: Containment, reads: bool, imports: &[Import]) -> Vec<u8> {
         containment,
         imports: imports.to_vec(),
         resets: false,
+        first_read: None,
         block_bytes: 1000,
         memory: (16, 900),
         stack_bytes: 256,

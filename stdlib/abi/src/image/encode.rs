@@ -2,7 +2,10 @@
 
 use alloc::{string::String, vec, vec::Vec};
 
-use super::{Containment, FORMAT_VERSION, HEADER_BYTES, ImageView, MAGIC, RESETS, Target, field};
+use super::{
+    Containment, FORMAT_VERSION, FirstRead, HEADER_BYTES, ImageView, MAGIC, READS_FIRST, RESETS,
+    Target, field,
+};
 use crate::{ABI_VERSION, Import};
 
 /// An image that is to be written. Its code must not depend on where it or its constants lie.
@@ -16,6 +19,8 @@ pub struct Image {
     pub imports: Vec<Import>,
     /// Whether there is something to reset.
     pub resets: bool,
+    /// The sample that every call begins with reading, which its host reads for it.
+    pub first_read: Option<FirstRead>,
     /// Bytes of its block of RAM.
     pub block_bytes: u32,
     /// Where memory begins in the block, a multiple of 16, and how many bytes it has.
@@ -53,12 +58,16 @@ impl Image {
         put(field::TARGET, self.target.number());
         put(field::CONTAINMENT, self.containment.number());
         put(field::LENGTH, (functions.0 + functions.1) as u32);
-        let bit = |import: &Import| 1 << u32::from(super::service::of(*import) - 16);
-        put(
-            field::IMPORTS,
-            self.imports.iter().map(bit).fold(0, |a, b| a | b),
-        );
-        put(field::FLAGS, if self.resets { RESETS } else { 0 });
+        let bits = self.imports.iter().map(|import| super::bit(*import));
+        put(field::IMPORTS, bits.fold(0, |a, b| a | b));
+        let resets = if self.resets { RESETS } else { 0 };
+        let reads_first = self.first_read.map_or(0, |_| READS_FIRST);
+        put(field::FLAGS, resets | reads_first);
+        if let Some(read) = self.first_read {
+            put(field::FIRST_READ, read.capability);
+            put(field::FIRST_READ + 4, read.at);
+            put(field::FIRST_READ + 8, read.bytes);
+        }
         put(field::BLOCK, self.block_bytes);
         put(field::MEMORY_AT, self.memory.0);
         put(field::MEMORY, self.memory.1);

@@ -10,6 +10,7 @@ fn image() -> Image {
         containment: Containment::Mpu,
         imports: vec![Import::Read, Import::Write],
         resets: true,
+        first_read: None,
         block_bytes: 4096,
         memory: (64, 4000),
         stack_bytes: 512,
@@ -69,13 +70,13 @@ fn every_cut_is_refused() {
 fn what_cannot_be_is_refused_at_its_place() {
     let wrong = [
         (0, 1, 0),
-        (8, 2, 8),
+        (8, 3, 8),
         (10, 9, 10),
         (12, 2, 12),
         (16, 4, 16),
         (22, 1, 20),
         (24, 0xff, 24),
-        (28, 2, 28),
+        (28, 4, 28),
         (35, 0xff, 32),
         (36, 1, 36),
         (43, 0xff, 36),
@@ -94,6 +95,36 @@ fn what_cannot_be_is_refused_at_its_place() {
         let error = ImageView::new(&bytes).expect_err("it is wrong");
         assert_eq!(error.offset, place, "byte {at}: {error}");
     }
+}
+
+#[test]
+fn a_first_read_needs_the_import() {
+    let read = FirstRead {
+        capability: 1,
+        at: 64,
+        bytes: 4000,
+    };
+    let with = |imports: Vec<Import>| {
+        let image = Image {
+            imports,
+            first_read: Some(read),
+            ..image()
+        };
+        image.encode(|_| [0; 32])
+    };
+    let bytes = with(vec![Import::Read]);
+    let view = ImageView::new(&bytes).expect("it is right");
+    assert_eq!(view.first_read(), Some(read));
+    let bytes = with(vec![Import::Write]);
+    let error = ImageView::new(&bytes).expect_err("it cannot read");
+    assert_eq!(error.offset, 28, "{error}");
+}
+
+#[test]
+fn the_last_record_is_in_one_word() {
+    assert_eq!([0, 1, (1 << 28) - 1].map(last_write), [None; 3]);
+    assert_eq!(last_write(1 << 28), Some((0, 0)));
+    assert_eq!(last_write(u32::MAX), Some((14, (1 << 28) - 1)));
 }
 
 /// Whatever the bytes are, nothing panics, and what is read lies within.
