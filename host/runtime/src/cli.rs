@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     fmt::Display,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -13,6 +13,7 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 use rune_abi::CapabilityKind;
+pub(crate) use rune_terminal::Console;
 use runec::{
     Options,
     cli::{Color, MessageFormat},
@@ -306,48 +307,13 @@ impl From<CallError> for Failure {
     }
 }
 
-/// Standard error, where everything goes that is not a result.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Console {
-    pub(crate) json: bool,
-    colour: bool,
-    verbose: bool,
+/// What the console shows of the compiler.
+pub(crate) trait Show {
+    /// Shows what the compiler found.
+    fn show<T>(self, compiled: &runec::Compilation<T>);
 }
 
-impl Console {
-    fn new(json: bool, verbose: bool) -> Self {
-        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self {
-            json,
-            colour: io::stderr().is_terminal() && !no_colour,
-            verbose,
-        }
-    }
-
-    /// Says a line; the level is 1 (error) to 5 (trace). That standard error is gone stops nothing.
-    pub(crate) fn say(self, level: u32, message: &str) {
-        let (name, paint) = match level {
-            1 => ("error", "\x1b[1;31m"),
-            2 => ("warning", "\x1b[1;33m"),
-            3 => ("note", "\x1b[1;36m"),
-            4 => ("debug", "\x1b[2m"),
-            _ => ("trace", "\x1b[2m"),
-        };
-        if level > 3 && !self.verbose {
-            return;
-        }
-        let line = if self.json {
-            let message = serde_json::Value::from(message);
-            format!("{{\"level\": \"{name}\", \"message\": {message}}}")
-        } else if self.colour {
-            format!("{paint}{name}\x1b[0m: {message}")
-        } else {
-            format!("{name}: {message}")
-        };
-        let _ = writeln!(io::stderr(), "{line}");
-    }
-
-    /// Shows what the compiler found.
+impl Show for Console {
     fn show<T>(self, compiled: &runec::Compilation<T>) {
         let (sources, found) = (&compiled.sources, &compiled.diagnostics);
         if self.json {
