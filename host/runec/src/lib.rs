@@ -25,7 +25,7 @@ mod skeleton;
 pub mod source;
 pub mod toolchain;
 pub mod world;
-use rune_terminal::write;
 
 pub use driver::{Compilation, check, compile};
 pub use rune_codegen::{Level, Options, Output, Simd};
+use rune_terminal::write;

@@ -60,7 +60,7 @@ pub(crate) fn run(args: &Keys) -> Result<(), Failure> {
             let keys = KeyRing::load(ring).map_err(|e| fault(ring, &e))?;
             let lines = Class::ALL.into_iter().flat_map(|class| {
                 let keys = keys.keys(class).iter();
-                keys.map(move |key| format!("{class:<7} {key}\n"))
+                keys.map(move |key| format!("{:<7} {key}\n", class.name()))
             });
             print(&lines.collect::<String>())
         }
