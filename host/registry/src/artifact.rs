@@ -358,7 +358,9 @@ impl Store {
         match Named::parse(&self.read_manifest(digest)?)? {
             Named::One(manifest) => of_platform(*manifest, platform),
             Named::Many(index) => {
-                let entry = index.find(platform).ok_or_else(|| missing(&index, platform))?;
+                let entry = index
+                    .find(platform)
+                    .ok_or_else(|| missing(&index, platform))?;
                 Manifest::parse(&self.read(entry)?)
             }
         }
@@ -372,7 +374,9 @@ pub(crate) fn of_platform(manifest: Manifest, platform: &Platform) -> Result<Man
         return Ok(manifest);
     }
     let name = platform.name();
-    Err(Error::NotFound(format!("image for {name}, but only the rune")))
+    Err(Error::NotFound(format!(
+        "image for {name}, but only the rune"
+    )))
 }
 
 /// That an index has nothing for a platform.

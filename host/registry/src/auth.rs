@@ -85,7 +85,11 @@ impl Credentials {
 
 /// Docker's configuration.
 fn file() -> Option<PathBuf> {
-    let variable = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let variable = |name| {
+        std::env::var_os(name)
+            .filter(|v| !v.is_empty())
+            .map(PathBuf::from)
+    };
     let folder = variable("DOCKER_CONFIG").or_else(|| Some(variable("HOME")?.join(".docker")));
     Some(folder?.join("config.json"))
 }
@@ -125,11 +129,17 @@ fn ask(helper: &str, host: &str) -> Result<Option<Credentials>, Error> {
         if text.contains("credentials not found") {
             return Ok(None);
         }
-        let line: String = text.lines().next().unwrap_or_default().chars().take(200).collect();
+        let line: String = text
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .take(200)
+            .collect();
         return Err(fault(format!("it failed: {}", line.escape_debug())));
     }
-    let answer: Value = serde_json::from_slice(&said)
-        .map_err(|_| fault("its answer is no JSON".to_owned()))?;
+    let answer: Value =
+        serde_json::from_slice(&said).map_err(|_| fault("its answer is no JSON".to_owned()))?;
     let text = |key: &str| answer[key].as_str().map(str::to_owned);
     match (text("Username"), text("Secret")) {
         (Some(name), Some(secret)) if name == "<token>" => Ok(Some(Credentials::Token(secret))),
@@ -205,7 +215,11 @@ mod tests {
             ("basic", Some(Challenge::Basic)),
             (
                 "Bearer realm=\"https://a.b/token\",service=\"a.b\",scope=\"repository:x:pull,push\"",
-                Some(bearer("https://a.b/token", Some("a.b"), Some("repository:x:pull,push"))),
+                Some(bearer(
+                    "https://a.b/token",
+                    Some("a.b"),
+                    Some("repository:x:pull,push"),
+                )),
             ),
             (
                 "bearer service=a.b , realm=https://a.b/token",
@@ -230,7 +244,12 @@ mod tests {
         assert!(entry(r#"{"auth": "bWU6cGFzczp3b3Jk"}"#) == basic("me", "pass:word"));
         let token = entry(r#"{"auth": "bWU6eA==", "identitytoken": "t"}"#);
         assert!(token == Some(Credentials::Token("t".to_owned())));
-        for none in ["{}", r#"{"auth": ""}"#, r#"{"auth": "?"}"#, r#"{"auth": "bWU="}"#] {
+        for none in [
+            "{}",
+            r#"{"auth": ""}"#,
+            r#"{"auth": "?"}"#,
+            r#"{"auth": "bWU="}"#,
+        ] {
             assert!(entry(none).is_none(), "{none}");
         }
     }

@@ -50,7 +50,10 @@ impl Lock {
             LockError(format!("line {line}: {}", error.message().trim_end()))
         })?;
         if file.version != 1 {
-            let what = format!("version {} of it is not known here, which is 1", file.version);
+            let what = format!(
+                "version {} of it is not known here, which is 1",
+                file.version
+            );
             return Err(LockError(what));
         }
         let mut lock = Self::default();
@@ -67,9 +70,11 @@ impl Lock {
     /// The text of its file.
     pub fn to_text(&self) -> String {
         let head = "# Made by `runec build`: what FROM names in registries. It belongs into version control.\nversion = 1\n";
-        self.0.iter().fold(head.to_owned(), |text, (reference, digest)| {
-            format!("{text}\n[[layer]]\nreference = \"{reference}\"\ndigest = \"{digest}\"\n")
-        })
+        self.0
+            .iter()
+            .fold(head.to_owned(), |text, (reference, digest)| {
+                format!("{text}\n[[layer]]\nreference = \"{reference}\"\ndigest = \"{digest}\"\n")
+            })
     }
 
     /// Reads a file; one that is not there locks nothing.

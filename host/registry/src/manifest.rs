@@ -106,9 +106,14 @@ impl Manifest {
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let manifest: Self = json(bytes, "manifest")?;
         if manifest.schema_version != 2 {
-            return Err(Error::Format("the manifest is of another version than 2".to_owned()));
+            return Err(Error::Format(
+                "the manifest is of another version than 2".to_owned(),
+            ));
         }
-        check(&manifest.layers, manifest.layers.iter().chain([&manifest.config]))?;
+        check(
+            &manifest.layers,
+            manifest.layers.iter().chain([&manifest.config]),
+        )?;
         Ok(manifest)
     }
 }
@@ -127,7 +132,9 @@ impl Index {
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let index: Self = json(bytes, "index")?;
         if index.schema_version != 2 {
-            return Err(Error::Format("the index is of another version than 2".to_owned()));
+            return Err(Error::Format(
+                "the index is of another version than 2".to_owned(),
+            ));
         }
         check(&index.manifests, &index.manifests)?;
         Ok(index)

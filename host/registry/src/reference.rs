@@ -26,7 +26,10 @@ impl fmt::Display for ReferenceError {
         let text: String = self.text.chars().take(80).collect();
         let text = text.escape_debug();
         let what = self.what;
-        write!(f, "`{text}` names nothing in a registry: {what}; a reference is `HOST/NAME:TAG`, such as `ghcr.io/acme/gesture:1.2`")
+        write!(
+            f,
+            "`{text}` names nothing in a registry: {what}; a reference is `HOST/NAME:TAG`, such as `ghcr.io/acme/gesture:1.2`"
+        )
     }
 }
 
@@ -135,7 +138,10 @@ fn parse(text: &str) -> Result<Reference, &'static str> {
     let (rest, digest) = match text.split_once('@') {
         Some((rest, digest)) => {
             let digest = digest.parse();
-            (rest, Some(digest.map_err(|_| "its digest is not one by SHA-256")?))
+            (
+                rest,
+                Some(digest.map_err(|_| "its digest is not one by SHA-256")?),
+            )
         }
         None => (text, None),
     };
@@ -149,7 +155,10 @@ fn parse(text: &str) -> Result<Reference, &'static str> {
     };
     let is_host = |b: u8| b.is_ascii_alphanumeric() || b"-.".contains(&b);
     let is_six = |b: u8| b.is_ascii_hexdigit() || b":.".contains(&b);
-    let is_right = match name_of_host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
+    let is_right = match name_of_host
+        .strip_prefix('[')
+        .and_then(|h| h.strip_suffix(']'))
+    {
         Some(six) => !six.is_empty() && six.bytes().all(is_six),
         None => {
             !name_of_host.is_empty()
@@ -216,9 +225,19 @@ mod tests {
     #[test]
     fn references_are_read() {
         for (text, host, name, tag) in [
-            ("ghcr.io/acme/gesture:1.2", "ghcr.io", "acme/gesture", Some("1.2")),
+            (
+                "ghcr.io/acme/gesture:1.2",
+                "ghcr.io",
+                "acme/gesture",
+                Some("1.2"),
+            ),
             ("oci://localhost/x", "localhost", "x", Some("latest")),
-            ("127.0.0.1:5055/a/b-c/d__e:v1-rc.2", "127.0.0.1:5055", "a/b-c/d__e", Some("v1-rc.2")),
+            (
+                "127.0.0.1:5055/a/b-c/d__e:v1-rc.2",
+                "127.0.0.1:5055",
+                "a/b-c/d__e",
+                Some("v1-rc.2"),
+            ),
             ("[::1]:5000/x:y", "[::1]:5000", "x", Some("y")),
             ("GHCR.io/a", "ghcr.io", "a", Some("latest")),
         ] {
@@ -230,7 +249,10 @@ mod tests {
         let digest = Digest::of(b"x");
         let text = format!("ghcr.io/a/b:1@{digest}");
         let reference: Reference = text.parse().unwrap();
-        assert_eq!((reference.tag(), reference.digest()), (Some("1"), Some(digest)));
+        assert_eq!(
+            (reference.tag(), reference.digest()),
+            (Some("1"), Some(digest))
+        );
         assert_eq!(reference.to_string(), text);
         let reference: Reference = format!("ghcr.io/a/b@{digest}").parse().unwrap();
         assert_eq!((reference.tag(), reference.short_name()), (None, "b"));
@@ -241,11 +263,39 @@ mod tests {
         let long = format!("ghcr.io/{}", "a".repeat(250));
         let tag = format!("ghcr.io/a:{}", "a".repeat(129));
         for text in [
-            "", "x", "x/y", "/x/y", "ghcr.io/", "ghcr.io//x", "ghcr.io/../x", "ghcr.io/a/../../etc/passwd",
-            "ghcr.io/A", "ghcr.io/a b", "ghcr.io/a:", "ghcr.io/a:.x", "ghcr.io/a:b/c", "ghcr.io/a@sha256:12",
-            "ghcr.io/a@sha512:00", "ghcr.io:x/a", "ghcr.io:99999/a", "ghcr.io:+1/a", "-a.b/x", "a.b@c/x", "https://ghcr.io/a",
-            "a.b/x?y", "a.b/x#y", "a.b/x%2e%2e", "a.b/a..b", "a.b/a___b", "a.b/-a", "a.b/a\n", "[/x", "[]:1/x", "user:pw@a.b/x",
-            &long, &tag,
+            "",
+            "x",
+            "x/y",
+            "/x/y",
+            "ghcr.io/",
+            "ghcr.io//x",
+            "ghcr.io/../x",
+            "ghcr.io/a/../../etc/passwd",
+            "ghcr.io/A",
+            "ghcr.io/a b",
+            "ghcr.io/a:",
+            "ghcr.io/a:.x",
+            "ghcr.io/a:b/c",
+            "ghcr.io/a@sha256:12",
+            "ghcr.io/a@sha512:00",
+            "ghcr.io:x/a",
+            "ghcr.io:99999/a",
+            "ghcr.io:+1/a",
+            "-a.b/x",
+            "a.b@c/x",
+            "https://ghcr.io/a",
+            "a.b/x?y",
+            "a.b/x#y",
+            "a.b/x%2e%2e",
+            "a.b/a..b",
+            "a.b/a___b",
+            "a.b/-a",
+            "a.b/a\n",
+            "[/x",
+            "[]:1/x",
+            "user:pw@a.b/x",
+            &long,
+            &tag,
         ] {
             let parsed = text.parse::<Reference>();
             assert!(parsed.is_err(), "{text}: {parsed:?}");
@@ -265,12 +315,15 @@ mod tests {
         let alphabet: Vec<char> = "ab1.:/@-_[]%?#A ~é\u{0}".chars().collect();
         let mut taken = 0;
         for _ in 0..200_000 {
-            let tail: String = (0..random(12)).map(|_| alphabet[random(alphabet.len())]).collect();
+            let tail: String = (0..random(12))
+                .map(|_| alphabet[random(alphabet.len())])
+                .collect();
             let text = format!("a.b/{tail}");
             if let Ok(reference) = text.parse::<Reference>() {
                 taken += 1;
                 assert_eq!(reference.to_string().parse(), Ok(reference.clone()));
-                let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-/".contains(&b);
+                let is_plain =
+                    |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-/".contains(&b);
                 assert!(reference.name().bytes().all(is_plain), "{text}");
                 assert!(!reference.name().contains(".."), "{text}");
             }

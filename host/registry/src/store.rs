@@ -31,7 +31,11 @@ pub struct Store {
 impl Store {
     /// The store of this user: `RUNE_STORE`, or `rune/store` in `XDG_DATA_HOME`.
     pub fn of_user() -> Result<Self, Error> {
-        let variable = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+        let variable = |name| {
+            std::env::var_os(name)
+                .filter(|v| !v.is_empty())
+                .map(PathBuf::from)
+        };
         let data = || variable("XDG_DATA_HOME").filter(|path| path.is_absolute());
         let home = || Some(variable("HOME")?.join(".local/share"));
         let folder = variable("RUNE_STORE")
@@ -163,14 +167,20 @@ impl Store {
         }
         let name = reference.to_string();
         let mut names = self.names()?.into_iter();
-        Ok(names.find(|(there, _)| *there == name).map(|(_, entry)| entry.digest))
+        Ok(names
+            .find(|(there, _)| *there == name)
+            .map(|(_, entry)| entry.digest))
     }
 
     /// Gives an artifact a name, which names nothing else any more.
     pub fn name(&self, name: &str, mut artifact: Descriptor) -> Result<(), Error> {
         self.create()?;
         let path = self.folder.join(".lock");
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path);
         let lock = lock.map_err(|error| Error::file(&path, error))?;
         // Until it is closed.
         flock(&lock, FlockOperation::LockExclusive)
@@ -178,7 +188,9 @@ impl Store {
         let mut index = self.index()?;
         let is_named = |entry: &Descriptor| entry.annotations.get(NAME).is_some_and(|n| n == name);
         index.manifests.retain(|entry| !is_named(entry));
-        artifact.annotations.insert(NAME.to_owned(), name.to_owned());
+        artifact
+            .annotations
+            .insert(NAME.to_owned(), name.to_owned());
         index.manifests.push(artifact);
         write(&self.folder.join("index.json"), &to_bytes(&index))
     }
@@ -190,9 +202,8 @@ impl Store {
         match read {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Index::new(vec![])),
             Err(error) => Err(Error::file(path, error)),
-            Ok(_) => serde_json::from_slice(&bytes).map_err(|error| {
-                Error::Format(format!("{} is no index: {error}", path.display()))
-            }),
+            Ok(_) => serde_json::from_slice(&bytes)
+                .map_err(|error| Error::Format(format!("{} is no index: {error}", path.display()))),
         }
     }
 

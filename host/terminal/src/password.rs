@@ -35,8 +35,10 @@ fn line(terminal: &mut impl Read) -> io::Result<Vec<u8>> {
     const INTERRUPT: u8 = 3;
     const END: u8 = 4;
     let mut line = vec![];
-    for byte in terminal.bytes() {
-        match byte? {
+    let mut byte = [0];
+    loop {
+        terminal.read_exact(&mut byte)?;
+        match byte[0] {
             b'\r' | b'\n' => return Ok(line),
             INTERRUPT | END => return Err(ErrorKind::Interrupted.into()),
             0x08 | 0x7f => {
@@ -50,7 +52,6 @@ fn line(terminal: &mut impl Read) -> io::Result<Vec<u8>> {
             byte => line.push(byte),
         }
     }
-    Err(ErrorKind::UnexpectedEof.into())
 }
 
 #[cfg(test)]
