@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, error::ErrorKind};
 use clap_complete::Shell;
 use rune_terminal::Console;
 
@@ -40,6 +40,18 @@ enum Command {
         /// The shell
         shell: Shell,
     },
+}
+
+/// Whether a command line is one of `hmr`, the program's name first; nothing runs.
+///
+/// # Errors
+/// What clap says of wrong usage.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<(), String> {
+    match Cli::try_parse_from(args) {
+        Err(error) if error.kind() == ErrorKind::MissingRequiredArgument => Ok(()),
+        Err(error) if error.use_stderr() => Err(error.to_string()),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// Runs `hmr` with the arguments of a command line, the program's name first.

@@ -3,4 +3,3 @@
 
 pub mod cli;
 mod cmd;
-mod file;

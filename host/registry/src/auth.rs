@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -27,12 +27,9 @@ pub(crate) enum Credentials {
 
 impl Credentials {
     /// What docker's configuration has for a registry: of a helper, if one is set, or in itself.
-    pub(crate) fn find(host: &str) -> Result<Option<Self>, Error> {
-        let Some(path) = file() else {
-            return Ok(None);
-        };
+    pub(crate) fn find(path: &Path, host: &str) -> Result<Option<Self>, Error> {
         let mut text = String::new();
-        let read = std::fs::File::open(&path)
+        let read = std::fs::File::open(path)
             .and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text));
         match read {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -84,7 +81,7 @@ impl Credentials {
 }
 
 /// Docker's configuration.
-fn file() -> Option<PathBuf> {
+pub(crate) fn file() -> Option<PathBuf> {
     let variable = |name| {
         std::env::var_os(name)
             .filter(|v| !v.is_empty())

@@ -18,7 +18,7 @@ use ureq::{
 
 use crate::{
     Error,
-    auth::{Challenge, Credentials},
+    auth::{self, Challenge, Credentials},
 };
 
 /// Where systems keep the certificates of those they trust.
@@ -41,6 +41,8 @@ pub struct Options {
     pub plain_http: bool,
     /// How long nothing may come.
     pub patience: Duration,
+    /// Docker's configuration, where names and passwords are, or programs that keep them.
+    pub docker_config: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -49,6 +51,7 @@ impl Default for Options {
             ca: None,
             plain_http: false,
             patience: Duration::from_secs(30),
+            docker_config: auth::file(),
         }
     }
 }
@@ -100,7 +103,10 @@ impl Server {
             agent: agent(options, !options.plain_http)?,
             host: host.to_owned(),
             origin: format!("https://{address}"),
-            credentials: Credentials::find(host)?,
+            credentials: match &options.docker_config {
+                Some(path) => Credentials::find(path, host)?,
+                None => None,
+            },
             authorization: None,
         };
         if options.plain_http || (is_loopback && !server.speaks_tls()?) {

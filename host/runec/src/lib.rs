@@ -13,6 +13,7 @@ pub mod fix;
 mod folder;
 pub mod inspect;
 mod interface;
+pub mod lock;
 pub mod lsp;
 pub mod memo;
 mod model;

@@ -12,7 +12,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
-use rune_abi::CapabilityKind;
+use rune_abi::{CapabilityKind, image::ImageView};
 pub(crate) use rune_terminal::Console;
 use runec::{
     Options,
@@ -25,7 +25,7 @@ use runec::{
 use crate::{
     Cache, Call, CallError, Cause, Compiler, GrantError, Instance, Limits, Policy, Replay, Router,
     Rune, Runtime, SendError, SourceFlag, StartError,
-    cmd::{bench, consent, control, install, serve, top, trace},
+    cmd::{bench, consent, control, install, registry, serve, top, trace},
     consent::Consent,
     grant::{Offer, grant},
     worker,
@@ -81,6 +81,16 @@ enum Command {
     Rollback(control::One),
     /// Stop an installed rune and remove it
     Remove(control::One),
+    /// Push a rune to a registry
+    #[command(after_help = registry::PUSH)]
+    Push(Box<registry::Push>),
+    /// Pull a rune from a registry
+    #[command(after_help = registry::PULL)]
+    Pull(registry::Pull),
+    /// Give a rune in a registry another tag
+    Tag(registry::Tag),
+    /// List the tags of a repository, or what is in the store
+    Ls(registry::Ls),
     /// Turn a module into machine code: what this program starts itself for
     #[command(hide = true)]
     CompileWorker {
@@ -236,6 +246,10 @@ pub fn main() -> ExitCode {
         Command::Confirm(args) => plain(args.ask(|rune| crate::serve::Request::Confirm { rune })),
         Command::Rollback(args) => plain(args.ask(|rune| crate::serve::Request::Rollback { rune })),
         Command::Remove(args) => plain(args.ask(|rune| crate::serve::Request::Remove { rune })),
+        Command::Push(args) => plain(registry::push(&args)),
+        Command::Pull(args) => plain(registry::pull(&args)),
+        Command::Tag(args) => plain(registry::tag(&args)),
+        Command::Ls(args) => plain(registry::ls(&args)),
         Command::Bench(args) => {
             let console = Console::new(false, false);
             (bench::bench(&args, console), console)
@@ -444,7 +458,9 @@ pub(crate) fn rune_bytes(
     let shown = path.display();
     if !path.is_dir() {
         let bytes = Rune::read(path).map_err(|e| Failure::usage(format_args!("{shown}: {e}")))?;
-        if bytes.starts_with(b"\0asm") || path.extension().is_some_and(|e| e == "rune") {
+        // That an image does not run here is said where runes are checked.
+        let is_built = bytes.starts_with(b"\0asm") || ImageView::is_one(&bytes);
+        if is_built || path.extension().is_some_and(|e| e == "rune") {
             return Ok(bytes);
         }
         if bytes.get(4..8) == Some(b"TFL3") {

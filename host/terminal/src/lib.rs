@@ -1,5 +1,6 @@
 //! What the programs of Rune share at the terminal: messages, results, files written whole, completions, exit statuses.
 
+mod bar;
 mod console;
 pub mod password;
 pub mod write;
@@ -9,6 +10,7 @@ use std::{fmt::Display, process::ExitCode};
 use clap::{Command, CommandFactory, Parser};
 use clap_complete::Shell;
 
+pub use bar::Bar;
 pub use console::Console;
 
 /// Why a program ends without success.

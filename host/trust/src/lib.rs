@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod detached;
+pub mod file;
 mod key;
 mod ring;
 mod signed;

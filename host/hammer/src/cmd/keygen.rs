@@ -6,10 +6,9 @@ use std::{
 };
 
 use rune_terminal::{Failure, write};
-use rune_trust::{Class, Protection, SecretKey};
+use rune_trust::{Class, Protection, SecretKey, file::Password};
 
 use super::{print, say};
-use crate::file::Password;
 
 pub(crate) const EXAMPLES: &str = "\
 Writes NAME.key, which only you may read, and NAME.pub, in the format of minisign, and prints the id of the key.

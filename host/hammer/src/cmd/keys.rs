@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use rune_terminal::Failure;
-use rune_trust::{Class, KeyRing, RingError};
+use rune_trust::{Class, KeyRing, RingError, file};
 
 use super::{keygen, print, say};
-use crate::file;
 
 pub(crate) const EXAMPLES: &str = "\
 A file of keys says whose signatures count on a device, by what they may sign. Keys are files, or ids.

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use rune_terminal::{Failure, write};
-use rune_trust::{Detached, Signed, Signer};
+use rune_trust::{
+    Detached, Signed, Signer,
+    file::{self, Password},
+};
 
 use super::say;
-use crate::file::{self, Password};
 
 pub(crate) const EXAMPLES: &str = "\
 A rune or an image gets the signature at its end, beside those that are there. To change keys, sign with the new one,

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use rune_abi::image::{ImageView, Target};
 use rune_terminal::Failure;
-use rune_trust::{Class, Detached, KeyRing, PublicKey, Signed, Signer};
+use rune_trust::{Class, Detached, KeyRing, PublicKey, Signed, Signer, file};
 
 use super::{keygen, print, sign};
-use crate::file;
 
 pub(crate) const EXAMPLES: &str = "\
 A rune or an image is checked as a device does: its form, its digest, every signature in it, and the class of the key.

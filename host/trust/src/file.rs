@@ -8,7 +8,8 @@ use std::{
 };
 
 use rune_terminal::{Failure, password};
-use rune_trust::{Class, KeyError, Protection, PublicKey, SecretKey, Signer};
+
+use crate::{Class, KeyError, Protection, PublicKey, SecretKey, Signer};
 
 /// Most bytes of a rune, an image, or what else is signed.
 const MOST_BYTES: u64 = 256 << 20;
@@ -16,7 +17,10 @@ const MOST_BYTES: u64 = 256 << 20;
 const MOST_TEXT: u64 = 1 << 16;
 
 /// The bytes of a file to sign.
-pub(crate) fn whole(path: &Path) -> Result<Vec<u8>, Failure> {
+///
+/// # Errors
+/// Where it cannot be read, or is larger than any rune.
+pub fn whole(path: &Path) -> Result<Vec<u8>, Failure> {
     let bytes = read(path, MOST_BYTES).map_err(|error| unreadable(path, &error))?;
     if bytes.len() as u64 > MOST_BYTES {
         let (shown, most) = (path.display(), MOST_BYTES >> 20);
@@ -28,7 +32,10 @@ pub(crate) fn whole(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// The text of a small file.
-pub(crate) fn text(path: &Path) -> Result<String, Failure> {
+///
+/// # Errors
+/// Where it cannot be read or is no text.
+pub fn text(path: &Path) -> Result<String, Failure> {
     let bytes = read(path, MOST_TEXT).map_err(|error| unreadable(path, &error))?;
     String::from_utf8(bytes)
         .map_err(|_| Failure::usage(format_args!("{} is no text", path.display())))
@@ -52,15 +59,18 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
 
 /// Where the password of a key comes from.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Password {
+pub struct Password {
     /// A file whose first line is the password of the secret key; otherwise it is asked for
     #[arg(long, value_name = "FILE")]
-    pub(crate) password_file: Option<PathBuf>,
+    pub password_file: Option<PathBuf>,
 }
 
 impl Password {
     /// The password in the file, if one is named.
-    pub(crate) fn given(&self) -> Result<Option<Vec<u8>>, Failure> {
+    ///
+    /// # Errors
+    /// Where the file cannot be read or its first line is empty.
+    pub fn given(&self) -> Result<Option<Vec<u8>>, Failure> {
         let Some(path) = &self.password_file else {
             return Ok(None);
         };
@@ -76,7 +86,10 @@ impl Password {
     }
 
     /// Asks at the terminal.
-    pub(crate) fn ask(question: &str, otherwise: &str) -> Result<Vec<u8>, Failure> {
+    ///
+    /// # Errors
+    /// Where there is no terminal; `otherwise` says what to do then.
+    pub fn ask(question: &str, otherwise: &str) -> Result<Vec<u8>, Failure> {
         password::ask(question).map_err(|error| match error.kind() {
             ErrorKind::NotFound => Failure::usage(format_args!(
                 "there is no terminal to ask for a password; {otherwise}"
@@ -88,7 +101,10 @@ impl Password {
 }
 
 /// The secret key of a file, opened by its password.
-pub(crate) fn secret(path: &Path, password: &Password) -> Result<SecretKey, Failure> {
+///
+/// # Errors
+/// Where it cannot be read, others may read it, or the password is wrong.
+pub fn secret(path: &Path, password: &Password) -> Result<SecretKey, Failure> {
     let text = text(path)?;
     let shown = path.display();
     let meta = path.metadata().map_err(|error| unreadable(path, &error))?;
@@ -113,7 +129,10 @@ pub(crate) fn secret(path: &Path, password: &Password) -> Result<SecretKey, Fail
 }
 
 /// The public key that a word of the command line names: a file, its line with the key, or an id.
-pub(crate) fn public(word: &str) -> Result<PublicKey, Failure> {
+///
+/// # Errors
+/// Where it is none of these.
+pub fn public(word: &str) -> Result<PublicKey, Failure> {
     if let Ok(signer) = word.parse::<Signer>() {
         return Ok(PublicKey {
             id: None,
