@@ -12,6 +12,11 @@ pub trait Env: Send + Sync {
     fn layer(&self, path: &str) -> Result<Layer, String> {
         Err(format!("there is no file {path}"))
     }
+    /// The same where `FROM reference` names an artifact of a registry; `None`: here they are not known.
+    fn fetched(&self, reference: &str) -> Option<Result<Layer, String>> {
+        let _ = reference;
+        None
+    }
     /// The files of a folder as one archive, or one sentence on why there is none; `None` where the path is
     /// no folder. The same files give the same bytes.
     fn archive(&self, path: &str) -> Option<Result<Arc<[u8]>, String>> {

@@ -60,6 +60,8 @@ fn front_and_back_meet_only_in_ir() {
                 "rune-aot",
                 "rune-c",
                 "rune-catalogue",
+                "rune-registry",
+                "rune-terminal",
             ],
         ),
         (
@@ -70,7 +72,10 @@ fn front_and_back_meet_only_in_ir() {
                 "rune-core",
                 "rune-exporters",
                 "rune-install",
+                "rune-registry",
                 "rune-saga",
+                "rune-terminal",
+                "rune-trust",
                 "runec",
             ],
         ),
@@ -78,6 +83,13 @@ fn front_and_back_meet_only_in_ir() {
             "rune-capi",
             &["rune-abi", "rune-exporters", "rune-runtime", "rune-saga"],
         ),
+        (
+            "rune-hammer",
+            &["rune-abi", "rune-core", "rune-terminal", "rune-trust"],
+        ),
+        ("rune-registry", &[]),
+        ("rune-terminal", &[]),
+        ("rune-trust", &["rune-abi", "rune-terminal"]),
         ("rune-saga", &["rune-abi"]),
         ("rune-exporters", &["rune-saga"]),
     ]);

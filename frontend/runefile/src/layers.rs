@@ -111,8 +111,14 @@ pub fn read_layers(
         let top = layers[layers.len() - 1].env(env);
         let below = match Base::of(&from.image.value) {
             Base::Image => break,
-            Base::Registry => Err(Box::new(in_registry(from, top))),
-            Base::Path => below(&layers, from, top, sources),
+            Base::Registry => match top.fetched(&from.image.value) {
+                Some(layer) => below(&layers, from, Code::LayerInRegistry, layer, sources),
+                None => Err(Box::new(in_registry(from, top))),
+            },
+            Base::Path => {
+                let layer = top.layer(&from.image.value);
+                below(&layers, from, Code::LayerUnusable, layer, sources)
+            }
         };
         match below {
             Ok(layer) => {
@@ -166,18 +172,19 @@ pub(crate) fn base(tree: &Tree) -> Option<&From> {
     })
 }
 
-/// The layer that `from`, of the last of `layers`, names as a path.
+/// The layer that `from`, of the last of `layers`, names, unless there is none, for a reason with this code.
 fn below(
     layers: &[Layer],
     from: &From,
-    env: &dyn Env,
+    code: Code,
+    layer: Result<env::Layer, String>,
     sources: &Sources,
 ) -> Result<env::Layer, Box<Diagnostic>> {
     let path = &from.image.value;
     let fault = |code, message: String| Diagnostic::new(code, from.image.span, message);
-    let layer = env.layer(path).map_err(|reason| {
+    let layer = layer.map_err(|reason| {
         let message = format!("cannot use `{}` as a base", shorten(path));
-        Box::new(fault(Code::LayerUnusable, message).at(reason))
+        Box::new(fault(code, message).at(reason))
     })?;
     let through = |upper: &[Layer]| chain(upper, sources, &layer.name);
     if let Some(first) = layers.iter().position(|l| l.id == layer.id) {
@@ -222,14 +229,14 @@ fn chain(layers: &[Layer], sources: &Sources, last: &str) -> String {
     parts.join(" -> ")
 }
 
-/// Says that registries are not read.
+/// Says that there is no such registry, or that none is read here.
 fn in_registry(from: &From, env: &dyn Env) -> Diagnostic {
     let image = &from.image.value;
     let diagnostic = Diagnostic::new(
         Code::LayerInRegistry,
         from.image.span,
         format!(
-            "`{}` is of a registry, and this version reads none",
+            "`{}` would be of a registry, and names nothing there",
             shorten(image)
         ),
     )

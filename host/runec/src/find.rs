@@ -135,6 +135,10 @@ pub(crate) fn without_yaml(name: &str) -> &str {
 /// or `.yaml`.
 pub fn is_runefile(name: &str) -> bool {
     let name = without_yaml(name);
+    // Names of lock files end so.
+    if name.ends_with(".lock") {
+        return false;
+    }
     let rest = name
         .strip_suffix(".Runefile")
         .or_else(|| name.strip_prefix("Runefile."));

@@ -13,6 +13,7 @@ pub mod fix;
 mod folder;
 pub mod inspect;
 mod interface;
+pub mod lock;
 pub mod lsp;
 pub mod memo;
 mod model;
@@ -25,7 +26,7 @@ mod skeleton;
 pub mod source;
 pub mod toolchain;
 pub mod world;
-mod write;
 
 pub use driver::{Compilation, check, compile};
 pub use rune_codegen::{Level, Options, Output, Simd};
+use rune_terminal::write;

@@ -11,6 +11,7 @@ use std::{
 
 use rune_abi::section;
 use rune_ir::env::{Env, Layer, Unbuilt};
+use rune_registry::{SourceFile, SourceKind};
 use rune_runefile::MAX_LAYERS;
 
 use crate::world::World;
@@ -76,6 +77,24 @@ impl Recorder {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A layer whose world remembers too.
+    fn below(&self, layer: Layer) -> Layer {
+        let index = self.index + 1;
+        let mut log = self.log();
+        if log.len() == index {
+            log.push(Stored::new(&layer.name, layer.bytes.clone()));
+        }
+        let env = Self {
+            world: layer.env,
+            log: self.log.clone(),
+            index,
+        };
+        Layer {
+            env: Arc::new(env),
+            ..layer
+        }
+    }
+
     fn note(&self, files: fn(&mut Stored) -> &mut Files, path: &str, bytes: &Arc<[u8]>) {
         files(&mut self.log()[self.index]).insert(path.to_owned(), bytes.clone());
     }
@@ -89,21 +108,15 @@ impl Env for Recorder {
     }
 
     fn layer(&self, path: &str) -> Result<Layer, String> {
-        let layer = self.world.layer(path)?;
-        let index = self.index + 1;
-        let mut log = self.log();
-        if log.len() == index {
-            log.push(Stored::new(&layer.name, layer.bytes.clone()));
-        }
-        let env = Self {
-            world: layer.env,
-            log: self.log.clone(),
-            index,
-        };
-        Ok(Layer {
-            env: Arc::new(env),
-            ..layer
-        })
+        Ok(self.below(self.world.layer(path)?))
+    }
+
+    fn fetched(&self, reference: &str) -> Option<Result<Layer, String>> {
+        Some(
+            self.world
+                .fetched(reference)?
+                .map(|layer| self.below(layer)),
+        )
     }
 
     fn archive(&self, path: &str) -> Option<Result<Arc<[u8]>, String>> {
@@ -193,6 +206,10 @@ impl Env for Archive {
         }
     }
 
+    fn fetched(&self, reference: &str) -> Option<Result<Layer, String>> {
+        Some(self.layer(reference))
+    }
+
     fn block(&self, name: &str) -> Option<Arc<[u8]>> {
         self.catalogue.block(name)
     }
@@ -236,13 +253,94 @@ pub fn open(bytes: &[u8], rune: &str, id: &str, catalogue: World) -> Result<Laye
         ));
     };
     let layers = decode(content).map_err(|what| damaged(&format!("in its sources, {what}")))?;
+    Ok(archive(layers, rune, id, catalogue))
+}
+
+fn archive(layers: Vec<Stored>, rune: &str, id: &str, catalogue: World) -> Layer {
     let archive = Archive {
         layers: layers.into(),
         index: 0,
         rune: (rune.to_owned(), id.to_owned()),
         catalogue,
     };
-    Ok(archive.layer_at(0))
+    archive.layer_at(0)
+}
+
+/// The layer that files are which were taken out of a rune, shown and told from others as above.
+///
+/// # Errors
+/// One sentence, where they are not all of a rune.
+pub fn of_files(
+    files: Vec<SourceFile>,
+    rune: &str,
+    id: &str,
+    catalogue: World,
+) -> Result<Layer, String> {
+    if files.is_empty() {
+        return Err(format!(
+            "{rune} carries no sources; build it with `runec build --with-source` before it is pushed"
+        ));
+    }
+    let mut layers = vec![];
+    for file in files {
+        let bytes = file.bytes.into();
+        match file.kind {
+            // They come by rising layer, each layer's Runefile first.
+            SourceKind::Runefile if file.layer == layers.len() => {
+                layers.push(Stored::new(&file.path, bytes));
+            }
+            SourceKind::Block if file.layer + 1 == layers.len() => {
+                layers[file.layer].blocks.insert(file.path, bytes);
+            }
+            SourceKind::File if file.layer + 1 == layers.len() => {
+                layers[file.layer].files.insert(file.path, bytes);
+            }
+            SourceKind::Runefile | SourceKind::Block | SourceKind::File => {
+                return Err(format!(
+                    "{rune} is damaged: a layer has no Runefile, or two"
+                ));
+            }
+        }
+    }
+    Ok(archive(layers, rune, id, catalogue))
+}
+
+/// Takes the sources out of a rune: the rune without them, and each. `None`: it carries none.
+///
+/// # Errors
+/// One sentence, where it is no whole module or its sources are damaged.
+pub fn take_out(module: &[u8]) -> Result<Option<(Vec<u8>, Vec<SourceFile>)>, String> {
+    let cut = || "it is no whole module".to_owned();
+    let mut reader = Reader(module);
+    let mut rest = reader.bytes(8).ok_or_else(cut)?.to_vec();
+    let mut content = None;
+    while !reader.0.is_empty() {
+        let before = reader.0;
+        let section = reader.section().ok_or_else(cut)?;
+        match section {
+            Some(sources) if content.is_none() => content = Some(sources),
+            Some(_) | None => rest.extend(&before[..before.len() - reader.0.len()]),
+        }
+    }
+    let Some(content) = content else {
+        return Ok(None);
+    };
+    let layers = decode(content).map_err(|what| format!("its sources are damaged: {what}"))?;
+    let mut files = vec![];
+    for (layer, stored) in layers.into_iter().enumerate() {
+        let file = |kind, path, bytes: &[u8]| SourceFile {
+            layer,
+            kind,
+            path,
+            bytes: bytes.to_vec(),
+        };
+        files.push(file(SourceKind::Runefile, stored.name, &stored.runefile));
+        let blocks = stored.blocks.into_iter();
+        files.extend(blocks.map(|(path, bytes)| file(SourceKind::Block, path, &bytes)));
+        let plain = stored.files.into_iter();
+        files.extend(plain.map(|(path, bytes)| file(SourceKind::File, path, &bytes)));
+    }
+    Ok(Some((rest, files)))
 }
 
 impl Stored {
@@ -359,6 +457,19 @@ impl<'a> Reader<'a> {
         Some(files)
     }
 
+    /// One section of a module, and if it has sources, those; `None`: it is cut off.
+    fn section(&mut self) -> Option<Option<&'a [u8]>> {
+        let id = self.bytes(1)?;
+        let size = self.leb()?;
+        let mut section = Reader(self.bytes(size as usize)?);
+        if id != [0] {
+            return Some(None);
+        }
+        let length = section.leb()?;
+        let name = section.bytes(length as usize)?;
+        Some((name == section::SOURCE.as_bytes()).then_some(section.0))
+    }
+
     /// A number in LEB128 of at most 32 bits.
     fn leb(&mut self) -> Option<u32> {
         let mut value = 0_u64;
@@ -379,15 +490,8 @@ fn sources_of(module: &[u8]) -> Option<Vec<&[u8]>> {
     // Magic and version.
     reader.bytes(8)?;
     let mut found = Vec::new();
-    while let Some(id) = reader.bytes(1) {
-        let size = reader.leb()?;
-        let mut section = Reader(reader.bytes(size as usize)?);
-        if id == [0] {
-            let length = section.leb()?;
-            if section.bytes(length as usize)? == section::SOURCE.as_bytes() {
-                found.push(section.0);
-            }
-        }
+    while !reader.0.is_empty() {
+        found.extend(reader.section()?);
     }
     Some(found)
 }
@@ -457,6 +561,28 @@ mod tests {
         let missing = base.env.file("labels.txt").unwrap_err();
         assert_eq!(missing, "x.rune does not carry it");
         assert!(base.env.layer("./more").is_err());
+    }
+
+    #[test]
+    fn sources_are_taken_out_and_open_again() {
+        let module = module();
+        let (rest, files) = take_out(&module).unwrap().unwrap();
+        assert_eq!(rest, b"\0asm\x01\0\0\0\0\x05\x04name");
+        assert_eq!(take_out(&rest), Ok(None));
+        let layer = of_files(files.clone(), "x", "y", World::new("")).unwrap();
+        assert_eq!(*layer.bytes, *b"FROM ../base");
+        assert_eq!(*layer.env.file("labels.txt").unwrap(), *b"a\nb");
+        assert!(layer.env.folder_block("./gain", false).unwrap().is_ok());
+        let base = layer.env.layer("anything").unwrap();
+        assert_eq!(*base.bytes, *b"FROM runicos/base");
+        // Of what is missing or doubled no rune is made.
+        for bad in [&files[1..], &[&files[..1], &files[..]].concat(), &[]] {
+            assert!(of_files(bad.to_vec(), "x", "y", World::new("")).is_err());
+        }
+        for length in 0..module.len() {
+            let is_whole = length == 8 || length == 15;
+            assert_eq!(take_out(&module[..length]).is_ok(), is_whole, "{length}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::{
     config::Config,
     driver::Request,
     find, folder,
+    lock::{self, Fetched},
     memo::{Memo, normal},
     source,
 };
@@ -23,6 +24,7 @@ use crate::{
 pub struct World {
     root: PathBuf,
     memo: Memo,
+    fetched: Fetched,
 }
 
 impl World {
@@ -31,6 +33,7 @@ impl World {
         Self {
             root: root.into(),
             memo: Memo::new(),
+            fetched: Fetched::default(),
         }
     }
 
@@ -38,6 +41,17 @@ impl World {
     #[must_use]
     pub fn with_memo(self, memo: Memo) -> Self {
         Self { memo, ..self }
+    }
+
+    /// The same world, which has these artifacts of registries.
+    #[must_use]
+    pub fn with_fetched(self, fetched: Fetched) -> Self {
+        Self { fetched, ..self }
+    }
+
+    /// What it has of registries.
+    pub fn of_registries(&self) -> &Fetched {
+        &self.fetched
     }
 }
 
@@ -96,7 +110,10 @@ impl Env for World {
         let bytes = read(&self.memo, &file)?;
         let name = normal(&file).display().to_string();
         let id = file_id(&file);
-        let world = World::new(file.parent().unwrap_or(Path::new(""))).with_memo(self.memo.clone());
+        let world = World {
+            root: file.parent().unwrap_or(Path::new("")).to_owned(),
+            ..self.clone()
+        };
         if source::is_module(&bytes) {
             return source::open(&bytes, &name, &id, world);
         }
@@ -109,6 +126,11 @@ impl Env for World {
             bytes,
             env: Arc::new(world),
         })
+    }
+
+    fn fetched(&self, reference: &str) -> Option<Result<Layer, String>> {
+        let reference = reference.parse().ok()?;
+        Some(self.fetched.layer(&reference, self))
     }
 
     fn archive(&self, path: &str) -> Option<Result<Arc<[u8]>, String>> {
@@ -288,7 +310,8 @@ impl Input {
             bytes,
             path: path.display().to_string(),
             name: default_name(path),
-            world: World::new(path.parent().unwrap_or(Path::new(""))),
+            world: World::new(path.parent().unwrap_or(Path::new("")))
+                .with_fetched(Fetched::locked_by(lock::beside(path))),
             id: file_id(path),
             beside: None,
             config: Arc::new(Config::of(path.parent().unwrap_or(Path::new("")))),

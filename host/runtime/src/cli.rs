@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     fmt::Display,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -12,7 +12,8 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
-use rune_abi::CapabilityKind;
+use rune_abi::{CapabilityKind, image::ImageView};
+pub(crate) use rune_terminal::Console;
 use runec::{
     Options,
     cli::{Color, MessageFormat},
@@ -24,7 +25,7 @@ use runec::{
 use crate::{
     Cache, Call, CallError, Cause, Compiler, GrantError, Instance, Limits, Policy, Replay, Router,
     Rune, Runtime, SendError, SourceFlag, StartError,
-    cmd::{bench, consent, control, install, serve, top, trace},
+    cmd::{bench, consent, control, install, registry, serve, top, trace},
     consent::Consent,
     grant::{Offer, grant},
     worker,
@@ -80,6 +81,16 @@ enum Command {
     Rollback(control::One),
     /// Stop an installed rune and remove it
     Remove(control::One),
+    /// Push a rune to a registry
+    #[command(after_help = registry::PUSH)]
+    Push(Box<registry::Push>),
+    /// Pull a rune from a registry
+    #[command(after_help = registry::PULL)]
+    Pull(registry::Pull),
+    /// Give a rune in a registry another tag
+    Tag(registry::Tag),
+    /// List the tags of a repository, or what is in the store
+    Ls(registry::Ls),
     /// Turn a module into machine code: what this program starts itself for
     #[command(hide = true)]
     CompileWorker {
@@ -235,6 +246,10 @@ pub fn main() -> ExitCode {
         Command::Confirm(args) => plain(args.ask(|rune| crate::serve::Request::Confirm { rune })),
         Command::Rollback(args) => plain(args.ask(|rune| crate::serve::Request::Rollback { rune })),
         Command::Remove(args) => plain(args.ask(|rune| crate::serve::Request::Remove { rune })),
+        Command::Push(args) => plain(registry::push(&args)),
+        Command::Pull(args) => plain(registry::pull(&args)),
+        Command::Tag(args) => plain(registry::tag(&args)),
+        Command::Ls(args) => plain(registry::ls(&args)),
         Command::Bench(args) => {
             let console = Console::new(false, false);
             (bench::bench(&args, console), console)
@@ -306,48 +321,13 @@ impl From<CallError> for Failure {
     }
 }
 
-/// Standard error, where everything goes that is not a result.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Console {
-    pub(crate) json: bool,
-    colour: bool,
-    verbose: bool,
+/// What the console shows of the compiler.
+pub(crate) trait Show {
+    /// Shows what the compiler found.
+    fn show<T>(self, compiled: &runec::Compilation<T>);
 }
 
-impl Console {
-    fn new(json: bool, verbose: bool) -> Self {
-        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self {
-            json,
-            colour: io::stderr().is_terminal() && !no_colour,
-            verbose,
-        }
-    }
-
-    /// Says a line; the level is 1 (error) to 5 (trace). That standard error is gone stops nothing.
-    pub(crate) fn say(self, level: u32, message: &str) {
-        let (name, paint) = match level {
-            1 => ("error", "\x1b[1;31m"),
-            2 => ("warning", "\x1b[1;33m"),
-            3 => ("note", "\x1b[1;36m"),
-            4 => ("debug", "\x1b[2m"),
-            _ => ("trace", "\x1b[2m"),
-        };
-        if level > 3 && !self.verbose {
-            return;
-        }
-        let line = if self.json {
-            let message = serde_json::Value::from(message);
-            format!("{{\"level\": \"{name}\", \"message\": {message}}}")
-        } else if self.colour {
-            format!("{paint}{name}\x1b[0m: {message}")
-        } else {
-            format!("{name}: {message}")
-        };
-        let _ = writeln!(io::stderr(), "{line}");
-    }
-
-    /// Shows what the compiler found.
+impl Show for Console {
     fn show<T>(self, compiled: &runec::Compilation<T>) {
         let (sources, found) = (&compiled.sources, &compiled.diagnostics);
         if self.json {
@@ -478,7 +458,9 @@ pub(crate) fn rune_bytes(
     let shown = path.display();
     if !path.is_dir() {
         let bytes = Rune::read(path).map_err(|e| Failure::usage(format_args!("{shown}: {e}")))?;
-        if bytes.starts_with(b"\0asm") || path.extension().is_some_and(|e| e == "rune") {
+        // That an image does not run here is said where runes are checked.
+        let is_built = bytes.starts_with(b"\0asm") || ImageView::is_one(&bytes);
+        if is_built || path.extension().is_some_and(|e| e == "rune") {
             return Ok(bytes);
         }
         if bytes.get(4..8) == Some(b"TFL3") {

@@ -165,13 +165,16 @@ fn in_firmware(folder: &str, args: &[&str]) -> Result<(), String> {
 }
 
 /// What tests work with beside what Rust brings: a program of each, and the package of Debian it comes from.
-const PACKAGES: [(&str, &str); 6] = [
+const PACKAGES: [(&str, &str); 9] = [
     ("nvim", "neovim"),
     ("promtool", "prometheus"),
     ("mosquitto", "mosquitto"),
     ("mosquitto_sub", "mosquitto-clients"),
     ("curl", "curl"),
     ("qemu-system-arm", "qemu-system-arm"),
+    ("minisign", "minisign"),
+    ("docker-registry", "docker-registry"),
+    ("skopeo", "skopeo"),
 ];
 
 /// Installs the firmware's target, and the programs of others that tests drive, on a machine of CI that has rustup and

@@ -16,6 +16,7 @@ use crate::{
     cmd::{self, aot, c},
     device,
     driver::{self, Request},
+    lock::Mode,
     report::{Reporter, Style},
     source::Recorder,
     write,
@@ -30,7 +31,8 @@ Examples:
   runec build --for portenta-h7        refuse what does not fit the device
   runec build --simd off --emit wasm,ir
   runec build --simd off --emit c      NAME.c and NAME.h for firmware
-  runec build --aot mpu --for portenta-h7   NAME.img, machine code for the device";
+  runec build --aot mpu --for portenta-h7   NAME.img, machine code for the device
+  runec build --locked                 in CI: what FROM names in registries is what Runefile.lock says";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -66,6 +68,12 @@ pub(crate) struct Args {
     /// by checks of bounds or masks in the code. Needs clang or arm-none-eabi-gcc; `RUNE_CC` names one.
     #[arg(long, value_name = "MODE", value_parser = aot::containment, requires = "device")]
     aot: Option<Containment>,
+    /// Take of registries exactly what Runefile.lock names, and change nothing in it
+    #[arg(long)]
+    locked: bool,
+    /// Ask registries anew what the tags stand for that FROM names
+    #[arg(long, conflicts_with = "locked")]
+    update: bool,
     #[command(flatten)]
     style: Style,
 }
@@ -119,7 +127,13 @@ pub(crate) fn run(args: &Args, color: Color) -> u8 {
 /// or written.
 fn build(args: &Args, reporter: &mut Reporter<'_>) -> Result<Option<String>, String> {
     let machine = aot::Machine::new(args.device, args.aot)?;
-    let input = cmd::open(&args.path)?;
+    let mut input = cmd::open(&args.path)?;
+    let fetched = input.world.of_registries().clone().with_mode(match args {
+        Args { locked: true, .. } => Mode::Locked,
+        Args { update: true, .. } => Mode::Update,
+        _ => Mode::Fetch,
+    });
+    input.world = input.world.with_fetched(fetched.clone());
     let options = Options {
         level: match args.optimise {
             LevelArg::O0 => Level::O0,
@@ -181,6 +195,7 @@ fn build(args: &Args, reporter: &mut Reporter<'_>) -> Result<Option<String>, Str
     if let Some(recorder) = &recorder {
         recorder.attach(&mut output.wasm)?;
     }
+    fetched.save()?;
     let rune = args
         .output
         .clone()

@@ -18,7 +18,5 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, mut command: Command) -> u8 {
-    let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut command, "runec", &mut script);
-    print(&String::from_utf8_lossy(&script))
+    print(&rune_terminal::script(args.shell, &mut command))
 }

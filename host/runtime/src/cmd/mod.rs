@@ -5,6 +5,7 @@ pub(crate) mod consent;
 pub(crate) mod control;
 mod cycle;
 pub(crate) mod install;
+pub(crate) mod registry;
 pub(crate) mod serve;
 pub(crate) mod top;
 pub(crate) mod trace;

@@ -1,9 +1,10 @@
 //! Files written whole or not at all, and standard output.
 
 use std::{
-    fs,
+    fs::{self, OpenOptions},
     io::{self, Write},
-    path::Path,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
 };
 
 /// Writes a file whole or not at all: nobody sees half of it. A file that is there keeps its permissions, and
@@ -11,7 +12,7 @@ use std::{
 ///
 /// # Errors
 /// One sentence on why it cannot be written.
-pub(crate) fn whole(path: &Path, bytes: &[u8]) -> Result<(), String> {
+pub fn whole(path: &Path, bytes: &[u8]) -> Result<(), String> {
     replace(path, bytes).map_err(|error| format!("{} cannot be written: {error}", path.display()))
 }
 
@@ -19,7 +20,7 @@ pub(crate) fn whole(path: &Path, bytes: &[u8]) -> Result<(), String> {
 ///
 /// # Errors
 /// One sentence on why not all could be written, such as a full disk.
-pub(crate) fn out(bytes: &[u8]) -> Result<(), String> {
+pub fn out(bytes: &[u8]) -> Result<(), String> {
     let mut out = io::stdout().lock();
     lost(out.write_all(bytes).and_then(|()| out.flush()))
 }
@@ -28,13 +29,47 @@ pub(crate) fn out(bytes: &[u8]) -> Result<(), String> {
 ///
 /// # Errors
 /// As [`out`].
-pub(crate) fn lost(written: io::Result<()>) -> Result<(), String> {
+pub fn lost(written: io::Result<()>) -> Result<(), String> {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(format!("standard output cannot be written: {error}"))
         }
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+/// Writes a file that only its owner may read, whole or not at all. One that is there is kept, unless it is to be replaced.
+///
+/// # Errors
+/// That there is such a file, of the kind `AlreadyExists`; or why it cannot be written.
+pub fn private(path: &Path, bytes: &[u8], replace: bool) -> io::Result<()> {
+    let part = part(path);
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&part)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        })
+        .and_then(|()| {
+            if replace {
+                fs::rename(&part, path)
+            } else {
+                // A link fails where there is a file; looking first would leave a gap.
+                fs::hard_link(&part, path)
+            }
+        });
+    let _ = fs::remove_file(&part);
+    written
+}
+
+/// Where a file is written before it gets its name.
+fn part(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    path.with_file_name(name)
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -45,9 +80,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         return fs::write(path, bytes);
     }
     let permissions = meta.map(|meta| meta.permissions());
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(name);
+    let part = part(path);
     let result = fs::write(&part, bytes)
         .and_then(|()| permissions.map_or(Ok(()), |p| fs::set_permissions(&part, p)))
         .and_then(|()| fs::rename(&part, path));
