@@ -61,6 +61,19 @@ impl FromStr for Signer {
     }
 }
 
+impl Signer {
+    /// Whether it has this key.
+    pub(crate) fn is(&self, key: &[u8; 32]) -> bool {
+        self.0 == *key
+    }
+
+    /// Whether a key has signed a message.
+    pub(crate) fn verifies(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+        let signature = Signature::new(*signature);
+        PublicKey::new(*key).verify(message, &signature).is_ok()
+    }
+}
+
 /// The keys whose signatures a module has, every one of which is right.
 ///
 /// # Errors

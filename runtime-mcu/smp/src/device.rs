@@ -154,9 +154,10 @@ pub struct RuneState<'a> {
     pub sha256: Digest,
     /// What it does.
     pub doing: Doing,
-    /// Why it failed, if it did.
-    pub error: Option<&'a str>,
 }
+
+/// Most bytes of the text that says why a rune failed.
+pub const ERROR_BYTES: usize = 256;
 
 /// Most counters of a group.
 pub const MOST_COUNTERS: usize = 16;
@@ -274,6 +275,9 @@ pub trait Device {
 
     /// The rune at an index, counted from 0 on without gaps.
     fn rune(&self, index: u32) -> Option<RuneState<'_>>;
+
+    /// Writes why the rune at an index failed last; gives the bytes of the text, 0 where it did not.
+    fn error(&self, index: u32, into: &mut [u8; ERROR_BYTES]) -> usize;
 
     /// The counters of the rune of a name; of all together where there is none.
     fn counters(&self, name: Option<&str>) -> Option<Counters>;

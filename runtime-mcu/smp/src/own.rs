@@ -214,15 +214,16 @@ impl<'o> Reply<'o> {
     pub(crate) fn rune(
         self,
         rune: &RuneState<'_>,
+        error: &str,
         slot: Option<(Phase, [u16; 3], u8)>,
     ) -> &'o [u8] {
         self.map(|map| {
             let more = if slot.is_some() { 3 } else { 0 };
-            map.map(3 + more + u64::from(rune.error.is_some()))?;
+            map.map(3 + more + u64::from(!error.is_empty()))?;
             map.str("hash")?.bytes(&rune.sha256)?;
             map.str("name")?.str(rune.name)?;
             map.str("doing")?.str(rune.doing.name())?;
-            if let Some(error) = rune.error {
+            if !error.is_empty() {
                 map.str("error")?.str(error)?;
             }
             if let Some((phase, [major, minor, patch], attempts)) = slot {

@@ -4,7 +4,7 @@ use rune_install::{Entry, Phase};
 
 use crate::{
     Code, Digest, GroupDetails, HEADER_BYTES, Header, Reply, Request, SetState, Upload,
-    device::{Act, Device, ImageFault, Refusal},
+    device::{Act, Device, ERROR_BYTES, ImageFault, Refusal},
     group,
     images::{Images, current, holding},
     own::{self, Own, Signed},
@@ -317,7 +317,12 @@ impl Server {
                 Some(rune) => {
                     let entry = holding(device.entries(), &rune.sha256);
                     let slot = entry.map(|e| (e.phase, e.identity.version, e.attempts));
-                    reply.rune(&rune, slot)
+                    let mut text = [0; ERROR_BYTES];
+                    let bytes = device.error(index, &mut text);
+                    let error = text.get(..bytes).map(<[u8]>::utf8_chunks);
+                    // A text that was cut may end within a letter.
+                    let error = error.and_then(|mut chunks| chunks.next());
+                    reply.rune(&rune, error.map_or("", |chunk| chunk.valid()), slot)
                 }
                 None => reply.error(Code::NoEntry),
             },

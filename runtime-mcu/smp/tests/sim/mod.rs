@@ -8,7 +8,9 @@ use rune_install::{
 };
 use rune_smp::{
     Code, Device, Digest, Header, Op, Server, Version,
-    device::{About, Act, Counters, Doing, ImageFault, Lock, Part, Refusal, RuneState},
+    device::{
+        About, Act, Counters, Doing, ERROR_BYTES, ImageFault, Lock, Part, Refusal, RuneState,
+    },
     group,
 };
 use sha2::{Digest as _, Sha256};
@@ -328,8 +330,12 @@ impl Device for Bench {
             } else {
                 Doing::Stopped
             },
-            error: None,
         })
+    }
+
+    fn error(&self, index: u32, into: &mut [u8; ERROR_BYTES]) -> usize {
+        into[0] = b'e';
+        usize::from(index == 0)
     }
 
     fn counters(&self, name: Option<&str>) -> Option<Counters> {
