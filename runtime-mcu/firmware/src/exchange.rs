@@ -152,6 +152,7 @@ impl Exchange {
 
     /// Writes lines from a mark on, which count all bytes since the rune was started; those before it are not needed any
     /// more. Gives how many bytes, and the mark behind them.
+    #[cfg(feature = "smp")]
     pub(crate) fn fetch_from(&mut self, since: u32, into: &mut [u8]) -> (usize, u32) {
         let known = since.wrapping_sub(self.lines.begin) as usize;
         // Another mark is of another rune, or of before a reset: what is there is new to who asks.
@@ -262,6 +263,7 @@ mod tests {
         assert!(exchange.feed(0, 0, &[]).is_err());
     }
 
+    #[cfg(feature = "smp")]
     #[test]
     fn lines_stay_until_the_mark_behind_them_comes_back() {
         let mut exchange = Exchange::new(&TABLE);

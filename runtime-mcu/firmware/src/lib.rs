@@ -31,6 +31,7 @@ pub mod fault;
 mod installs;
 mod lending;
 mod links;
+#[cfg(feature = "smp")]
 mod managed;
 pub mod mpu;
 mod node;
@@ -42,7 +43,7 @@ mod serial_nor;
 mod server;
 #[cfg(test)]
 mod sim;
-#[cfg(test)]
+#[cfg(all(test, feature = "smp"))]
 mod tests;
 
 pub use chip::{Chip, Shown};

@@ -1,6 +1,7 @@
 //! Where requests come from, and where their replies go.
 
 use rune_link::{Decoder, Frame, PAYLOAD_BYTES, frame::Broken};
+#[cfg(feature = "smp")]
 use rune_smp::serial;
 
 /// What came from a host, with its bytes.
@@ -9,6 +10,7 @@ pub enum Received {
     /// The payload of a frame of `rune_link`.
     Frame(usize),
     /// A packet of SMP.
+    #[cfg(feature = "smp")]
     Packet(usize),
 }
 
@@ -42,14 +44,17 @@ pub trait Port {
 }
 
 /// Bytes of a packet, and of its length and checksum.
+#[cfg(feature = "smp")]
 const PACKET: usize = PAYLOAD_BYTES + 4;
 
 /// A port, on which frames and the lines of packets come one after the other, and text that is neither.
 pub struct Serial<P> {
     port: P,
     decoder: Decoder,
+    #[cfg(feature = "smp")]
     packets: serial::Decoder<PACKET>,
     /// Whether a packet came last.
+    #[cfg(feature = "smp")]
     is_packet: bool,
 }
 
@@ -59,7 +64,9 @@ impl<P: Port> Serial<P> {
         Self {
             port,
             decoder: Decoder::new(),
+            #[cfg(feature = "smp")]
             packets: serial::Decoder::new(),
+            #[cfg(feature = "smp")]
             is_packet: false,
         }
     }
@@ -68,6 +75,7 @@ impl<P: Port> Serial<P> {
 impl<P: Port> Links for Serial<P> {
     fn receive(&mut self, payload: &mut [u8; PAYLOAD_BYTES]) -> Option<Result<Received, Broken>> {
         while let Some(byte) = self.port.receive() {
+            #[cfg(feature = "smp")]
             if byte == 0 {
                 // A frame begins or ends; no line has one.
                 self.packets.clear_line();
@@ -81,9 +89,13 @@ impl<P: Port> Links for Serial<P> {
             match self.decoder.push(byte) {
                 None => {}
                 Some(Ok(received)) => {
-                    self.is_packet = false;
                     payload[..received.len()].copy_from_slice(received);
-                    return Some(Ok(Received::Frame(received.len())));
+                    let bytes = received.len();
+                    #[cfg(feature = "smp")]
+                    {
+                        self.is_packet = false;
+                    }
+                    return Some(Ok(Received::Frame(bytes)));
                 }
                 Some(Err(_)) => return Some(Err(Broken)),
             }
@@ -92,11 +104,12 @@ impl<P: Port> Links for Serial<P> {
     }
 
     fn reply(&mut self, payload: &[u8]) {
+        #[cfg(feature = "smp")]
         if self.is_packet {
             serial::encode(payload, |line| self.port.send(line));
-        } else {
-            self.port.send(Frame::new(payload).as_bytes());
+            return;
         }
+        self.port.send(Frame::new(payload).as_bytes());
     }
 
     fn lost(&self) -> u32 {

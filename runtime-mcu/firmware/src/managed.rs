@@ -34,7 +34,7 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
             return;
         };
         let mut out = [0; PAYLOAD_BYTES];
-        let mut smp = core::mem::take(&mut self.smp);
+        let mut smp = core::mem::take(&mut self.smp.0);
         let lock = self.node().chip.lock();
         let entries = self.node().installs.entries();
         let slot_bytes = self.node().installs.most();
@@ -45,7 +45,7 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
             slot_bytes,
         };
         let answer = smp.handle(&packet[..bytes], &mut managed, &mut out);
-        self.smp = smp;
+        self.smp.0 = smp;
         if let Some(answer) = answer {
             self.node().server.answer_packet(answer.packet);
             if answer.resets {
@@ -60,7 +60,7 @@ impl<C: Chip, const SLOTS: usize> Managed<'_, C, SLOTS> {
     fn told<T>(&mut self, result: Result<T, (Refusal, Why)>) -> Result<T, Refusal> {
         self.entries = self.runes.node().installs.entries();
         result.map_err(|(refusal, why)| {
-            self.runes.why = why;
+            self.runes.smp.1 = why;
             refusal
         })
     }
@@ -256,6 +256,6 @@ impl<C: Chip, const SLOTS: usize> Device for Managed<'_, C, SLOTS> {
     }
 
     fn why(&self) -> &str {
-        self.runes.why.as_str()
+        self.runes.smp.1.as_str()
     }
 }

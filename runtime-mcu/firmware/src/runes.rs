@@ -39,6 +39,7 @@ pub(crate) struct Running {
     /// The start since which it was healthy.
     healthy_start: u64,
     /// It is confirmed once it is healthy.
+    #[cfg(feature = "smp")]
     pub(crate) is_to_stay: bool,
 }
 
@@ -51,8 +52,8 @@ pub struct Runes<C: Chip, const SLOTS: usize> {
     /// What the board shows.
     shown: Option<Shown>,
     /// What answers SMP, and why it last refused something.
-    pub(crate) smp: rune_smp::Server,
-    pub(crate) why: Why,
+    #[cfg(feature = "smp")]
+    pub(crate) smp: (rune_smp::Server, Why),
 }
 
 impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
@@ -82,8 +83,8 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
             running: [const { None }; PLACES],
             left: [const { None }; PLACES],
             shown: None,
-            smp: rune_smp::Server::new(),
-            why: Text::new(),
+            #[cfg(feature = "smp")]
+            smp: (rune_smp::Server::new(), Text::new()),
         })
     }
 
@@ -131,6 +132,7 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
             }
             Some(Command::Run { place, run }) => self.run(place.into(), run),
         }
+        #[cfg(feature = "smp")]
         self.manage();
         self.show();
     }
@@ -175,9 +177,11 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
                 let is_new = running.healthy_start != running.starts;
                 if is_new && well > running.well_before && ran >= HEALTHY_AFTER {
                     running.healthy_start = running.starts;
+                    #[cfg(feature = "smp")]
                     let is_to_stay = core::mem::take(&mut running.is_to_stay);
                     let Node { installs, chip, .. } = self.node();
                     installs.well(chip, name, &digest);
+                    #[cfg(feature = "smp")]
                     if is_to_stay {
                         match installs.confirm(name) {
                             Ok(()) => chip.say(format_args!("{name}: it is confirmed")),
@@ -280,6 +284,7 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
                     started_ns: 0,
                     well_before: 0,
                     healthy_start: 0,
+                    #[cfg(feature = "smp")]
                     is_to_stay: false,
                 });
                 return Ok(place);

@@ -34,6 +34,7 @@ pub(crate) struct Server<C: Chip> {
     /// With the number of its request; nothing else is answered before.
     command: Option<(u8, Command)>,
     /// A packet of SMP, and its bytes; it is answered where the scheduler is at hand, and nothing else before.
+    #[cfg(feature = "smp")]
     packet: ([u8; PAYLOAD_BYTES], Option<usize>),
     /// For tests of what comes of that.
     stands_still: bool,
@@ -47,6 +48,7 @@ impl<C: Chip> Server<C> {
             broken_frames: 0,
             reason,
             command: None,
+            #[cfg(feature = "smp")]
             packet: ([0; PAYLOAD_BYTES], None),
             stands_still: false,
         }
@@ -61,7 +63,7 @@ impl<C: Chip> Server<C> {
         said: &mut Option<Said>,
         installs: &mut Installs<C::Flash, SLOTS>,
     ) -> bool {
-        if self.stands_still || self.command.is_some() || self.packet.1.is_some() {
+        if self.stands_still || self.is_asked() {
             return false;
         }
         let goes_on = self.links.poll();
@@ -74,6 +76,7 @@ impl<C: Chip> Server<C> {
                 break;
             };
             let received = match received {
+                #[cfg(feature = "smp")]
                 Ok(Received::Packet(bytes)) => {
                     self.packet = (payload, Some(bytes));
                     break;
@@ -102,7 +105,17 @@ impl<C: Chip> Server<C> {
         goes_on
     }
 
+    /// Whether something waits for the scheduler.
+    fn is_asked(&self) -> bool {
+        #[cfg(feature = "smp")]
+        if self.packet.1.is_some() {
+            return true;
+        }
+        self.command.is_some()
+    }
+
     /// Takes the packet that came out; gives its bytes. What is sent next is its answer.
+    #[cfg(feature = "smp")]
     pub(crate) fn packet(&mut self, into: &mut [u8; PAYLOAD_BYTES]) -> Option<usize> {
         let bytes = self.packet.1.take()?;
         *into = self.packet.0;
@@ -110,6 +123,7 @@ impl<C: Chip> Server<C> {
     }
 
     /// Answers the packet.
+    #[cfg(feature = "smp")]
     pub(crate) fn answer_packet(&mut self, packet: &[u8]) {
         self.links.reply(packet);
     }

@@ -25,12 +25,18 @@ impl<'e> Images<'e> {
             used: 0,
         };
         for at in 0..images.entries.len() {
-            if let Some(place) = images.place(at) {
-                images.places[images.used] = place;
-                images.used += 1;
+            let Some(place) = images.place(at) else {
+                continue;
+            };
+            // They are few, and sorting of the library is 3 KB of code.
+            let mut to = images.used;
+            while to > 0 && images.places[to - 1] > place {
+                images.places[to] = images.places[to - 1];
+                to -= 1;
             }
+            images.places[to] = place;
+            images.used += 1;
         }
-        images.places[..images.used].sort_unstable();
         images
     }
 
