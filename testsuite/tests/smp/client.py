@@ -79,7 +79,7 @@ async def main(kind, address, path):
     async with client(kind, address) as connection:
         response = await ask(connection, ImageUploadWrite(data=file[:64], **first))
         told["resumed"] = response.off
-        async for offset in connection.upload(file, timeout_s=20):
+        async for offset in connection.upload(file):
             told["uploaded"] = offset
         about = await ask(connection, About())
         told["about"] = [about.mode, about.board, about.slots]

@@ -108,7 +108,8 @@ impl Clients {
             Address::Serial(path) => command.arg("serial").arg(path),
         };
         let said = say(command.arg(file));
-        assert!(said.is_well, "{}", said.text);
+        let why = || self.mcumgrctl(address, &["raw", "read", "64", "5"]).text;
+        assert!(said.is_well, "{}\n{}", said.text, why());
         serde_json::from_str(&said.text).unwrap_or_else(|e| panic!("{e}: {}", said.text))
     }
 }
