@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use ed25519_compact::{PublicKey, Signature};
 use serde::Deserialize;
 
 /// The public key of somebody who signs runes; its text is its id.
@@ -13,6 +14,14 @@ impl Signer {
     /// The key of these bytes.
     pub const fn new(key: [u8; 32]) -> Self {
         Self(key)
+    }
+
+    /// Whether it has signed a message.
+    pub fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+        let signature = Signature::new(*signature);
+        PublicKey::new(self.0)
+            .verify(message, &signature)
+            .is_ok()
     }
 
     /// Its bytes.

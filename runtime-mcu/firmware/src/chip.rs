@@ -6,6 +6,8 @@ use core::{fmt, time::Duration};
 use rune_abi::CapabilityView;
 use rune_core::{Engine, Policy, Source, SourceError, Table};
 use rune_link::Crash;
+#[cfg(feature = "smp")]
+use rune_smp::device::Lock;
 
 use crate::{InPlace, Links};
 
@@ -85,6 +87,18 @@ pub trait Chip: 'static {
 
     /// Starts the board anew.
     fn reset(&mut self) -> !;
+
+    /// Whose signatures it asks for before anything is changed over SMP; `None` while it is open.
+    #[cfg(feature = "smp")]
+    fn lock(&self) -> Option<Lock> {
+        None
+    }
+
+    /// Whether it has this key, and the key has signed these parts, one behind the other.
+    #[cfg(feature = "smp")]
+    fn vouches(_key: &[u8; 32], _parts: &[&[u8]], _signature: &[u8; 64]) -> bool {
+        false
+    }
 
     /// Fails as asked, and does not return. It does for [`Crash::Links`], which is not the board's.
     ///

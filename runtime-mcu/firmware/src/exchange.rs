@@ -72,7 +72,11 @@ impl Exchange {
         let bytes = VecDeque::with_capacity(LINES);
         Self {
             inboxes: Vec::new(),
-            lines: Lines { bytes, lost: 0 },
+            lines: Lines {
+                bytes,
+                lost: 0,
+                begin: 0,
+            },
             name: "",
             sensors: Sensors::own(table),
         }
@@ -139,10 +143,28 @@ impl Exchange {
     /// Takes the next bytes of lines out; gives how many.
     pub(crate) fn fetch(&mut self, into: &mut [u8]) -> usize {
         let count = into.len().min(self.lines.bytes.len());
-        for (place, byte) in into.iter_mut().zip(self.lines.bytes.drain(..count)) {
-            *place = byte;
-        }
+        into.iter_mut()
+            .zip(&self.lines.bytes)
+            .for_each(|(to, byte)| *to = *byte);
+        self.lines.drop_first(count);
         count
+    }
+
+    /// Writes lines from a mark on, which count all bytes since the rune was started; those before it are not needed any
+    /// more. Gives how many bytes, and the mark behind them.
+    #[cfg(feature = "smp")]
+    pub(crate) fn fetch_from(&mut self, since: u32, into: &mut [u8]) -> (usize, u32) {
+        let known = since.wrapping_sub(self.lines.begin) as usize;
+        // Another mark is of another rune, or of before a reset: what is there is new to who asks.
+        if known <= self.lines.bytes.len() {
+            self.lines.drop_first(known);
+        }
+        let bytes = self.lines.bytes.iter();
+        let count = into.len().min(bytes.len());
+        into.iter_mut()
+            .zip(bytes)
+            .for_each(|(to, byte)| *to = *byte);
+        (count, self.lines.begin.wrapping_add(count as u32))
     }
 
     /// Takes what a call wrote; false where there was no room for it.
@@ -160,6 +182,8 @@ impl Exchange {
 struct Lines {
     bytes: VecDeque<u8>,
     lost: u32,
+    /// How many there were before.
+    begin: u32,
 }
 
 impl fmt::Write for Lines {
@@ -173,6 +197,11 @@ impl fmt::Write for Lines {
 }
 
 impl Lines {
+    fn drop_first(&mut self, count: usize) {
+        self.bytes.drain(..count);
+        self.begin = self.begin.wrapping_add(count as u32);
+    }
+
     fn put(&mut self, line: impl FnOnce(&mut Self) -> fmt::Result) -> bool {
         let before = self.bytes.len();
         let done = line(self).is_ok() && self.write_str("\n").is_ok();
@@ -232,5 +261,25 @@ mod tests {
         assert_eq!(&out[..count][LINES - 9..], b"short\n");
         assert_eq!(exchange.fetch(&mut out), 0);
         assert!(exchange.feed(0, 0, &[]).is_err());
+    }
+
+    #[cfg(feature = "smp")]
+    #[test]
+    fn lines_stay_until_the_mark_behind_them_comes_back() {
+        let mut exchange = Exchange::new(&TABLE);
+        assert!(exchange.lines.put(|l| l.write_str("first")));
+        assert!(exchange.lines.put(|l| l.write_str("next")));
+        let mut out = [0; 6];
+        for _ in 0..2 {
+            assert_eq!(exchange.fetch_from(0, &mut out), (6, 6));
+            assert_eq!(&out, b"first\n");
+        }
+        assert_eq!(exchange.fetch_from(6, &mut out), (5, 11));
+        assert_eq!(&out[..5], b"next\n");
+        assert_eq!(exchange.fetch_from(11, &mut out), (0, 11));
+        assert!(exchange.lines.put(|l| l.write_str("x")));
+        // Whoever comes anew gets what is there.
+        assert_eq!(exchange.fetch_from(0, &mut out), (2, 13));
+        assert_eq!(exchange.fetch_from(500, &mut out), (2, 13));
     }
 }

@@ -4,12 +4,16 @@ use alloc::{boxed::Box, vec};
 
 use embedded_storage::nor_flash::ErrorType;
 use rune_core::{Engine, Policy, Table, Text, check, grant};
+#[cfg(feature = "smp")]
+use rune_install::Entry;
 use rune_install::{
     Error, Fate, Identity, Installer, Name, OpenError, Opening, Options, Phase, Pool, Refused,
     Upload,
     nor::{Fault, Map, MapError, Nor},
 };
 use rune_link::{Digest, Install, Installed, Reply};
+#[cfg(feature = "smp")]
+use rune_smp::device::{ImageFault, Refusal};
 use sha2::{Digest as _, Sha256};
 
 use crate::{Chip, InPlace, Lending, node::Node};
@@ -277,6 +281,81 @@ impl<F: InPlace, const SLOTS: usize> Installs<F, SLOTS> {
             received: entry.received,
             digest: entry.digest,
             name: entry.identity.name.as_str(),
+        })
+    }
+}
+
+/// What SMP asks for: why not is a code too.
+#[cfg(feature = "smp")]
+impl<F: InPlace, const SLOTS: usize> Installs<F, SLOTS> {
+    /// What is known of the slots; all are EMPTY where the flash cannot be used.
+    pub(crate) fn entries(&self) -> [Entry; SLOTS] {
+        let mut entries = [Entry::EMPTY; SLOTS];
+        if let Some(pool) = self.pool() {
+            entries.copy_from_slice(pool.slots());
+        }
+        entries
+    }
+
+    /// Begins an upload, or goes on with it; gives how many bytes are there.
+    pub(crate) fn begin(
+        &mut self,
+        digest: Digest,
+        bytes: u32,
+        anew: bool,
+    ) -> Result<u32, (Refusal, Why)> {
+        let begun = self.managed(|store| store.begin(digest, bytes, anew))?;
+        Ok(match begun {
+            Upload::From(offset) => offset,
+            Upload::Present => bytes,
+        })
+    }
+
+    /// Takes a part of the upload; gives where the next one belongs.
+    pub(crate) fn part(&mut self, offset: u32, data: &[u8]) -> Result<u32, (Refusal, Why)> {
+        self.managed(|store| match store.chunk(offset, data) {
+            Err(Error::Refused(Refused::Offset { expected })) => Ok(expected),
+            taken => Ok(offset + taken?),
+        })
+    }
+
+    /// Verifies the upload.
+    pub(crate) fn finish<C: Chip>(&mut self) -> Result<(), (Refusal, Why)> {
+        self.end::<C>()
+            .map(drop)
+            .map_err(|why| (Refusal::Image(ImageFault::InvalidImage), why))
+    }
+
+    /// Gives up the slot of a digest.
+    pub(crate) fn discard(&mut self, digest: Digest) -> Result<(), (Refusal, Why)> {
+        self.managed(|store| store.discard(digest)).map(drop)
+    }
+
+    /// Confirms the trial of a name.
+    pub(crate) fn confirm(&mut self, name: Name) -> Result<(), (Refusal, Why)> {
+        self.managed(|store| store.confirm(name)).map(drop)
+    }
+
+    /// The bytes of a rune that is whole.
+    pub(crate) fn bytes(&self, digest: &Digest) -> Option<&[u8]> {
+        let store = self.store.as_ref().ok()?;
+        let slot = store.pool().holding(digest)?;
+        let entry = &store.pool().slots()[slot];
+        store.storage().bytes(slot, entry.received as usize)
+    }
+
+    /// Does something with the store; why not is a code, and a text.
+    fn managed<T>(
+        &mut self,
+        act: impl FnOnce(&mut Store<F, SLOTS>) -> Result<T, StoreError<F>>,
+    ) -> Result<T, (Refusal, Why)> {
+        let store = match &mut self.store {
+            Ok(store) => store,
+            Err(why) => return Err((Refusal::Image(ImageFault::Storage), Text::of(*why))),
+        };
+        act(store).map_err(|error| {
+            let why = Text::of(&error);
+            (error.into(), why)
         })
     }
 }

@@ -3,7 +3,8 @@
 //! A board says what it is in a [`Chip`]: clock, sensors, watchdog, [`Links`] to its hosts, flash. [`Runes`] does the
 //! rest: it takes requests of `rune_link`, installs runes on the flash by the state machine of `rune_install`, runs
 //! several at once in place, feeds them with samples of the host, with sensors that the host plays, or with the board's
-//! own, and keeps their lines until the host fetches them.
+//! own, and keeps their lines until the host fetches them. What concerns slots and runes stock clients of SMP may ask too,
+//! on the same links.
 //!
 //! Beside that there are parts that boards have and that can be tested without one: [`fault`] says why a run ended,
 //! [`mpu`] covers memory with regions of the protection unit,
@@ -30,6 +31,8 @@ pub mod fault;
 mod installs;
 mod lending;
 mod links;
+#[cfg(feature = "smp")]
+mod managed;
 pub mod mpu;
 mod node;
 mod pdm;
@@ -40,12 +43,12 @@ mod serial_nor;
 mod server;
 #[cfg(test)]
 mod sim;
-#[cfg(test)]
+#[cfg(all(test, feature = "smp"))]
 mod tests;
 
 pub use chip::{Chip, Shown};
 pub use lending::{InPlace, Lending, LendingError};
-pub use links::{Links, Port, Serial};
+pub use links::{Links, Port, Received, Serial};
 pub use pdm::{BitOrder, Decimator};
 pub use radio::{Hci, HciError, Packets, Radio};
 pub use runes::Runes;

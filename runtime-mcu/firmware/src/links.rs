@@ -1,6 +1,18 @@
 //! Where requests come from, and where their replies go.
 
 use rune_link::{Decoder, Frame, PAYLOAD_BYTES, frame::Broken};
+#[cfg(feature = "smp")]
+use rune_smp::serial;
+
+/// What came from a host, with its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// The payload of a frame of `rune_link`.
+    Frame(usize),
+    /// A packet of SMP.
+    #[cfg(feature = "smp")]
+    Packet(usize),
+}
 
 /// The links of a board.
 pub trait Links {
@@ -9,10 +21,10 @@ pub trait Links {
         true
     }
 
-    /// The payload of the next frame of any link: its bytes.
-    fn receive(&mut self, payload: &mut [u8; PAYLOAD_BYTES]) -> Option<Result<usize, Broken>>;
+    /// The payload of the next frame, or the next packet, of any link.
+    fn receive(&mut self, payload: &mut [u8; PAYLOAD_BYTES]) -> Option<Result<Received, Broken>>;
 
-    /// Sends a payload to who asked last.
+    /// Sends a payload, or a packet, to who asked last: what was asked in.
     fn reply(&mut self, payload: &[u8]);
 
     /// Bytes from hosts that were lost since the start, because nobody read them in time.
@@ -31,10 +43,19 @@ pub trait Port {
     fn lost(&self) -> u32;
 }
 
-/// A port, as frames.
+/// Bytes of a packet, and of its length and checksum.
+#[cfg(feature = "smp")]
+const PACKET: usize = PAYLOAD_BYTES + 4;
+
+/// A port, on which frames and the lines of packets come one after the other, and text that is neither.
 pub struct Serial<P> {
     port: P,
     decoder: Decoder,
+    #[cfg(feature = "smp")]
+    packets: serial::Decoder<PACKET>,
+    /// Whether a packet came last.
+    #[cfg(feature = "smp")]
+    is_packet: bool,
 }
 
 impl<P: Port> Serial<P> {
@@ -43,18 +64,38 @@ impl<P: Port> Serial<P> {
         Self {
             port,
             decoder: Decoder::new(),
+            #[cfg(feature = "smp")]
+            packets: serial::Decoder::new(),
+            #[cfg(feature = "smp")]
+            is_packet: false,
         }
     }
 }
 
 impl<P: Port> Links for Serial<P> {
-    fn receive(&mut self, payload: &mut [u8; PAYLOAD_BYTES]) -> Option<Result<usize, Broken>> {
+    fn receive(&mut self, payload: &mut [u8; PAYLOAD_BYTES]) -> Option<Result<Received, Broken>> {
         while let Some(byte) = self.port.receive() {
+            #[cfg(feature = "smp")]
+            if byte == 0 {
+                // A frame begins or ends; no line has one.
+                self.packets.clear_line();
+            } else if let Some(Ok(packet)) = self.packets.take(byte) {
+                // Its lines were no part of a frame.
+                self.decoder = Decoder::new();
+                self.is_packet = true;
+                payload[..packet.len()].copy_from_slice(packet);
+                return Some(Ok(Received::Packet(packet.len())));
+            }
             match self.decoder.push(byte) {
                 None => {}
                 Some(Ok(received)) => {
                     payload[..received.len()].copy_from_slice(received);
-                    return Some(Ok(received.len()));
+                    let bytes = received.len();
+                    #[cfg(feature = "smp")]
+                    {
+                        self.is_packet = false;
+                    }
+                    return Some(Ok(Received::Frame(bytes)));
                 }
                 Some(Err(_)) => return Some(Err(Broken)),
             }
@@ -63,6 +104,11 @@ impl<P: Port> Links for Serial<P> {
     }
 
     fn reply(&mut self, payload: &[u8]) {
+        #[cfg(feature = "smp")]
+        if self.is_packet {
+            serial::encode(payload, |line| self.port.send(line));
+            return;
+        }
         self.port.send(Frame::new(payload).as_bytes());
     }
 

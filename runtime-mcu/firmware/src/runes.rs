@@ -20,14 +20,14 @@ use crate::{
 const HEALTHY_AFTER: Duration = Duration::from_secs(10);
 
 /// A rune that has a place.
-struct Running {
-    id: Id,
-    name: Name,
-    digest: Digest,
+pub(crate) struct Running {
+    pub(crate) id: Id,
+    pub(crate) name: Name,
+    pub(crate) digest: Digest,
     /// Where its bytes are lent from.
     slot: usize,
     /// Whether it is to run, as far as hosts say.
-    is_wanted: bool,
+    pub(crate) is_wanted: bool,
     /// It failed and was not started anew yet.
     has_failed: bool,
     /// It failed, and no host that asked for lines was told.
@@ -38,16 +38,22 @@ struct Running {
     well_before: u64,
     /// The start since which it was healthy.
     healthy_start: u64,
+    /// It is confirmed once it is healthy.
+    #[cfg(feature = "smp")]
+    pub(crate) is_to_stay: bool,
 }
 
 /// A board, with all runes that run on it: at most [`PLACES`].
 pub struct Runes<C: Chip, const SLOTS: usize> {
-    scheduler: Scheduler<C::Engine, Node<C, SLOTS>, PLACES>,
-    running: [Option<Running>; PLACES],
+    pub(crate) scheduler: Scheduler<C::Engine, Node<C, SLOTS>, PLACES>,
+    pub(crate) running: [Option<Running>; PLACES],
     /// Why the last rune of a place left it, for the next host that asks for its lines.
     left: [Option<Why>; PLACES],
     /// What the board shows.
     shown: Option<Shown>,
+    /// What answers SMP, and why it last refused something.
+    #[cfg(feature = "smp")]
+    pub(crate) smp: (rune_smp::Server, Why),
 }
 
 impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
@@ -77,6 +83,8 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
             running: [const { None }; PLACES],
             left: [const { None }; PLACES],
             shown: None,
+            #[cfg(feature = "smp")]
+            smp: (rune_smp::Server::new(), Text::new()),
         })
     }
 
@@ -92,11 +100,11 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
         self.node().chip.say(format_args!("ready"));
     }
 
-    fn node(&mut self) -> &mut Node<C, SLOTS> {
+    pub(crate) fn node(&mut self) -> &mut Node<C, SLOTS> {
         self.scheduler.board()
     }
 
-    fn place_of(&self, name: &Name) -> Option<usize> {
+    pub(crate) fn place_of(&self, name: &Name) -> Option<usize> {
         let is = |running: &Option<Running>| running.as_ref().is_some_and(|r| r.name == *name);
         self.running.iter().position(is)
     }
@@ -124,6 +132,8 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
             }
             Some(Command::Run { place, run }) => self.run(place.into(), run),
         }
+        #[cfg(feature = "smp")]
+        self.manage();
         self.show();
     }
 
@@ -167,8 +177,17 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
                 let is_new = running.healthy_start != running.starts;
                 if is_new && well > running.well_before && ran >= HEALTHY_AFTER {
                     running.healthy_start = running.starts;
+                    #[cfg(feature = "smp")]
+                    let is_to_stay = core::mem::take(&mut running.is_to_stay);
                     let Node { installs, chip, .. } = self.node();
                     installs.well(chip, name, &digest);
+                    #[cfg(feature = "smp")]
+                    if is_to_stay {
+                        match installs.confirm(name) {
+                            Ok(()) => chip.say(format_args!("{name}: it is confirmed")),
+                            Err((_, why)) => chip.say(format_args!("{name}: {why}")),
+                        }
+                    }
                 }
             }
             Phase::Waiting if !running.has_failed => {
@@ -265,6 +284,8 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
                     started_ns: 0,
                     well_before: 0,
                     healthy_start: 0,
+                    #[cfg(feature = "smp")]
+                    is_to_stay: false,
                 });
                 return Ok(place);
             }
@@ -308,7 +329,7 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
         }
     }
 
-    fn try_out(&mut self, digest: Digest) -> Result<usize, Why> {
+    pub(crate) fn try_out(&mut self, digest: Digest) -> Result<usize, Why> {
         let said = self.node().said.take();
         let name = self.node().installs.name_of(&digest)?;
         let place = self.place_of(&name);
@@ -344,7 +365,7 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
         self.start(name, Some(digest), sensors)
     }
 
-    fn rollback(&mut self, name: Name) -> Result<(), Why> {
+    pub(crate) fn rollback(&mut self, name: Name) -> Result<(), Why> {
         self.node().installs.rollback(name)?;
         if let Some(place) = self.place_of(&name) {
             self.stop(place);
@@ -355,7 +376,7 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
         Ok(())
     }
 
-    fn remove(&mut self, name: Name) -> Result<(), Why> {
+    pub(crate) fn remove(&mut self, name: Name) -> Result<(), Why> {
         self.node().installs.remove(name)?;
         if let Some(place) = self.place_of(&name) {
             self.stop(place);

@@ -4,11 +4,11 @@ use rune_abi::ABI_VERSION;
 use rune_install::Name;
 use rune_link::{
     About, Crash, Digest, Install, PAYLOAD_BYTES, PROTOCOL, Play, Reason, Reply, Request, Run,
-    Status,
+    Status, frame::Broken,
 };
 
 use crate::{
-    Chip, Links, PLACES,
+    Chip, Links, PLACES, Received,
     exchange::Exchange,
     installs::{Installs, Why, named},
     sensors::Said,
@@ -33,6 +33,9 @@ pub(crate) struct Server<C: Chip> {
     reason: Option<Reason<'static>>,
     /// With the number of its request; nothing else is answered before.
     command: Option<(u8, Command)>,
+    /// A packet of SMP, and its bytes; it is answered where the scheduler is at hand, and nothing else before.
+    #[cfg(feature = "smp")]
+    packet: ([u8; PAYLOAD_BYTES], Option<usize>),
     /// For tests of what comes of that.
     stands_still: bool,
 }
@@ -45,6 +48,8 @@ impl<C: Chip> Server<C> {
             broken_frames: 0,
             reason,
             command: None,
+            #[cfg(feature = "smp")]
+            packet: ([0; PAYLOAD_BYTES], None),
             stands_still: false,
         }
     }
@@ -58,7 +63,7 @@ impl<C: Chip> Server<C> {
         said: &mut Option<Said>,
         installs: &mut Installs<C::Flash, SLOTS>,
     ) -> bool {
-        if self.stands_still || self.command.is_some() {
+        if self.stands_still || self.is_asked() {
             return false;
         }
         let goes_on = self.links.poll();
@@ -70,8 +75,15 @@ impl<C: Chip> Server<C> {
             let Some(received) = self.links.receive(&mut payload) else {
                 break;
             };
-            let received = received.map(|bytes| Request::decode(&payload[..bytes]));
-            let received = received.ok().and_then(Result::ok);
+            let received = match received {
+                #[cfg(feature = "smp")]
+                Ok(Received::Packet(bytes)) => {
+                    self.packet = (payload, Some(bytes));
+                    break;
+                }
+                Ok(Received::Frame(bytes)) => Request::decode(&payload[..bytes]).ok(),
+                Err(Broken) => None,
+            };
             // What is damaged, or has no number, cannot be answered.
             let Some((number, request)) = received else {
                 self.broken_frames = self.broken_frames.saturating_add(1);
@@ -91,6 +103,29 @@ impl<C: Chip> Server<C> {
             }
         }
         goes_on
+    }
+
+    /// Whether something waits for the scheduler.
+    fn is_asked(&self) -> bool {
+        #[cfg(feature = "smp")]
+        if self.packet.1.is_some() {
+            return true;
+        }
+        self.command.is_some()
+    }
+
+    /// Takes the packet that came out; gives its bytes. What is sent next is its answer.
+    #[cfg(feature = "smp")]
+    pub(crate) fn packet(&mut self, into: &mut [u8; PAYLOAD_BYTES]) -> Option<usize> {
+        let bytes = self.packet.1.take()?;
+        *into = self.packet.0;
+        Some(bytes)
+    }
+
+    /// Answers the packet.
+    #[cfg(feature = "smp")]
+    pub(crate) fn answer_packet(&mut self, packet: &[u8]) {
+        self.links.reply(packet);
     }
 
     /// What the scheduler is to do. It then must be answered by [`done`](Self::done).

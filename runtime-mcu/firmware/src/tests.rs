@@ -3,6 +3,8 @@
 #[path = "../../core/tests/runes/mod.rs"]
 mod runes;
 
+mod managed;
+
 use std::{
     boxed::Box,
     cell::{Cell, RefCell},

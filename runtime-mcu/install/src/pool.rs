@@ -83,7 +83,8 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub(crate) const EMPTY: Self = Self {
+    /// Of a slot in which nothing is.
+    pub const EMPTY: Self = Self {
         phase: Phase::Empty,
         attempts: 0,
         digest: [0; 32],

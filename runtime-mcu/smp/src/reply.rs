@@ -69,15 +69,15 @@ pub struct GroupCode {
     reason = "the protocol has these flags"
 )]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ImageState<'a> {
+pub struct ImageState {
     /// The number of the image.
     pub image: u32,
     /// 0 for what runs, 1 for the other.
     pub slot: u32,
-    /// Its version, as numbers with points between.
-    pub version: &'a str,
+    /// Its version: major, minor, patch.
+    pub version: [u16; 3],
     /// Of the file as it was uploaded.
-    pub sha256: &'a Digest,
+    pub sha256: Digest,
     /// It may be started.
     pub bootable: bool,
     /// It will be on trial.
@@ -132,8 +132,13 @@ impl<'o> Reply<'o> {
         Some(Self { header, out })
     }
 
+    /// Bytes of a text or of data that surely fit, with what else is in such a reply.
+    pub(crate) fn room(&self) -> usize {
+        self.out.len().saturating_sub(HEADER_BYTES + 32)
+    }
+
     /// Writes a map; gives the packet. Where it does not fit, that is the reply.
-    fn map(self, write: impl FnOnce(&mut Map<'_>) -> Written) -> &'o [u8] {
+    pub(crate) fn map(self, write: impl FnOnce(&mut Map<'_>) -> Written) -> &'o [u8] {
         let Self { header, out } = self;
         let most = usize::from(u16::MAX).min(out.len().saturating_sub(HEADER_BYTES));
         let body = out.get_mut(HEADER_BYTES..).unwrap_or_default();
@@ -199,29 +204,48 @@ impl<'o> Reply<'o> {
         })
     }
 
-    /// What the device is.
-    pub fn info(self, output: &str) -> &'o [u8] {
+    /// The time of day.
+    pub fn time(self, text: &str) -> &'o [u8] {
         self.map(|map| {
-            map.map(1)?.str("output")?.str(output)?;
+            map.map(1)?.str("datetime")?.str(text)?;
+            Ok(())
+        })
+    }
+
+    /// What the device is: words with spaces between.
+    pub fn info(self, words: &[&str]) -> &'o [u8] {
+        let mut text = [0; INFO_BYTES];
+        let mut used = 0;
+        for (index, word) in words.iter().enumerate() {
+            let space = if index > 0 { " " } else { "" };
+            for byte in space.bytes().chain(word.bytes()) {
+                let Some(to) = text.get_mut(used) else {
+                    return self.error(Code::MessageSize);
+                };
+                *to = byte;
+                used += 1;
+            }
+        }
+        let text = core::str::from_utf8(&text[..used]).unwrap_or_default();
+        self.map(|map| {
+            map.map(1)?.str("output")?.str(text)?;
             Ok(())
         })
     }
 
     /// What is in every slot.
-    pub fn images<'a>(
-        self,
-        images: impl IntoIterator<Item = ImageState<'a>, IntoIter: Clone>,
-    ) -> &'o [u8] {
+    pub fn images(self, images: impl IntoIterator<Item = ImageState, IntoIter: Clone>) -> &'o [u8] {
         let images = images.into_iter();
         self.map(|map| {
             map.map(1)?.str("images")?.array(count(&images))?;
             for image in images {
-                map.map(9)?.str("hash")?.bytes(image.sha256)?;
+                map.map(9)?.str("hash")?.bytes(&image.sha256)?;
                 map.str("slot")?.u32(image.slot)?;
                 map.str("image")?.u32(image.image)?;
                 map.str("active")?.bool(image.active)?;
                 map.str("pending")?.bool(image.pending)?;
-                map.str("version")?.str(image.version)?;
+                map.str("version")?
+                    .str(Version3::of(image.version).as_str())?;
                 map.str("bootable")?.bool(image.bootable)?;
                 map.str("confirmed")?.bool(image.confirmed)?;
                 map.str("permanent")?.bool(image.permanent)?;
@@ -376,6 +400,46 @@ impl<'o> Reply<'o> {
 /// How many items come.
 fn count(items: &(impl Iterator + Clone)) -> u64 {
     items.clone().count() as u64
+}
+
+/// Most bytes of what a device is.
+const INFO_BYTES: usize = 160;
+/// Most bytes of a part of a manifest or of lines.
+pub(crate) const TEXT_ROOM: usize = 512;
+
+/// A version with points between its numbers.
+struct Version3 {
+    text: [u8; 17],
+    used: usize,
+}
+
+impl Version3 {
+    fn of(numbers: [u16; 3]) -> Self {
+        let mut version = Self {
+            text: [0; 17],
+            used: 0,
+        };
+        for (index, number) in numbers.into_iter().enumerate() {
+            if index > 0 {
+                version.push(b'.');
+            }
+            let digits = number.checked_ilog10().unwrap_or(0);
+            for digit in (0..=digits).rev() {
+                version.push(b'0' + (number / 10u16.pow(digit) % 10) as u8);
+            }
+        }
+        version
+    }
+
+    fn push(&mut self, byte: u8) {
+        // Three numbers of five digits, and two points.
+        self.text[self.used] = byte;
+        self.used += 1;
+    }
+
+    fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.text[..self.used]).unwrap_or_default()
+    }
 }
 
 /// Bytes of the map of an error.

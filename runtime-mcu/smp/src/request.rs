@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::{Header, Op, cbor::Map, group};
+use crate::{Header, Op, cbor::Map, group, own::Own};
 
 /// A SHA-256.
 pub type Digest = [u8; 32];
@@ -17,6 +17,8 @@ pub enum Request<'p> {
         /// Whatever stands against it.
         force: bool,
     },
+    /// What time it is.
+    Time,
     /// How long packets may be, and how many at once.
     Parameters,
     /// What the device is, in the letters of `uname`.
@@ -63,7 +65,9 @@ pub enum Request<'p> {
     GroupAt(u32),
     /// Names of all groups.
     GroupDetails,
-    /// A request of a group of one's own: whether it may change something, and its map.
+    /// A request of the group of our own.
+    Own(Own<'p>),
+    /// A request of another group of one's own: whether it may change something, and its map.
     Other {
         /// Whether it may change something.
         is_write: bool,
@@ -96,8 +100,10 @@ pub struct Upload<'p> {
     pub length: Option<u32>,
     /// Of the whole image, as far as is said: 32 bytes, or fewer for an image that is only to be told from others.
     pub sha256: Option<&'p [u8]>,
-    /// Not if it is older than what is there.
+    /// Only if it is newer than what is there.
     pub upgrade: bool,
+    /// That it was rolled back is forgotten: nobody but ours says so.
+    pub anew: bool,
     /// The part.
     pub data: &'p [u8],
 }
@@ -172,7 +178,10 @@ impl<'p> Request<'p> {
             Op::ReadReply | Op::WriteReply => return Ok(None),
         };
         let (group, command) = (header.group, header.command);
-        if group >= group::OWN {
+        if group == crate::own::GROUP {
+            return Ok(Own::decode(is_write, command, Map::new(body)?)?.map(Self::Own));
+        }
+        if group > group::OWN {
             return Ok(Some(Self::Other {
                 is_write,
                 group,
@@ -187,6 +196,7 @@ impl<'p> Request<'p> {
             (group::OS, 5, true) => Self::Reset {
                 force: map.flag("force")?,
             },
+            (group::OS, 4, false) => Self::Time,
             (group::OS, 6, false) => Self::Parameters,
             (group::OS, 7, false) => Self::Info(map.optional_text("format")?.unwrap_or("s")),
             (group::IMAGE, 0, false) => Self::Images,
@@ -203,6 +213,7 @@ impl<'p> Request<'p> {
                 length: map.optional_number("len")?,
                 sha256: map.optional_bytes("sha")?,
                 upgrade: map.flag("upgrade")?,
+                anew: map.flag("anew")?,
                 data: map.bytes("data")?,
             }),
             (group::IMAGE, 5, true) => Self::Erase(map.optional_number("slot")?),
@@ -257,7 +268,9 @@ impl<'p> Request<'p> {
             | Self::SaveSettings
             | Self::UploadFile(_) => true,
             Self::Other { is_write, .. } => *is_write,
+            Self::Own(own) => own.changes(),
             Self::Echo(_)
+            | Self::Time
             | Self::Parameters
             | Self::Info(_)
             | Self::Images

@@ -4,9 +4,9 @@
 //! the length of what follows as two bytes, the packet, and its CRC-16 (XMODEM); a line is a piece of that.
 
 use base64ct::{Base64, Encoding};
-use crc::{CRC_16_XMODEM, Crc};
+use crc::{CRC_16_XMODEM, Crc, NoTable};
 
-const CRC: Crc<u16> = Crc::<u16>::new(&CRC_16_XMODEM);
+const CRC: Crc<u16, NoTable> = Crc::<u16, NoTable>::new(&CRC_16_XMODEM);
 const BEGIN: [u8; 2] = [6, 9];
 const GOES_ON: [u8; 2] = [4, 20];
 /// The longest line, with its two bytes before and its newline.
@@ -110,6 +110,11 @@ impl<const N: usize> Decoder<N> {
                 Some(Err(broken))
             }
         }
+    }
+
+    /// Forgets the line that has begun, as where something else comes on the same port.
+    pub fn clear_line(&mut self) {
+        self.line_used = 0;
     }
 
     /// Takes what is in a line; gives where the packet ends that it completes.

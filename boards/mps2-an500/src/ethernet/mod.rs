@@ -12,7 +12,7 @@ use cortex_m::{peripheral::NVIC, singleton};
 use rune_abi::ABI_VERSION;
 use rune_core::Text;
 use rune_discovery::{GROUP, HOP_LIMIT, Label, PORT, REPLY_BYTES, Responder, Subject, To};
-use rune_firmware::Chip as _;
+use rune_firmware::{Chip as _, Received};
 use rune_link::{FRAME_BYTES, PAYLOAD_BYTES, PROTOCOL, UDP_PORT, frame::Broken};
 use smoltcp::{
     iface::{
@@ -34,6 +34,8 @@ use crate::{board::Board, chip::Interrupt, clock, uart::say};
 
 /// Most frames that are taken in one turn.
 const FRAMES: usize = 16;
+/// Packets of SMP for which there is room: each is answered before its sender sends the next.
+const PACKETS: usize = 4;
 /// Most questions that are answered in one.
 const QUESTIONS: usize = 4;
 /// How often the link is looked at.
@@ -58,6 +60,8 @@ pub(crate) struct Ethernet {
     interface: Interface,
     sockets: SocketSet<'static>,
     requests: (SocketHandle, Requests),
+    /// Packets of SMP, and who sent the one that is answered next.
+    packets: (SocketHandle, Option<IpEndpoint>),
     questions: (SocketHandle, Responder),
     /// Where there is no static address.
     dhcp: Option<SocketHandle>,
@@ -98,7 +102,7 @@ impl Ethernet {
         // For the numbers of exchanges with DHCP servers: no two boards begin with the same.
         config.random_seed = u64::from_le_bytes([d, e, f, 0, 0, 0, 0, 0]) << 32 ^ clock::now_ns();
         let interface = Interface::new(config, &mut chip, now());
-        let storage = singleton!(: [SocketStorage<'static>; 3] = [SocketStorage::EMPTY; 3])
+        let storage = singleton!(: [SocketStorage<'static>; 4] = [SocketStorage::EMPTY; 4])
             .expect("it is made once");
         let mut sockets = SocketSet::new(&mut storage[..]);
         let mut requests = udp::Socket::new(
@@ -106,6 +110,11 @@ impl Ethernet {
             buffer!(REQUESTS, REQUESTS * FRAME_BYTES),
         );
         requests.bind(UDP_PORT).expect("the port is one");
+        let mut packets = udp::Socket::new(
+            buffer!(PACKETS, PACKETS * PAYLOAD_BYTES),
+            buffer!(PACKETS, PACKETS * PAYLOAD_BYTES),
+        );
+        packets.bind(rune_smp::UDP_PORT).expect("the port is one");
         let mut questions = udp::Socket::new(
             buffer!(QUESTIONS, 2 * QUESTION_BYTES),
             buffer!(QUESTIONS, 2 * REPLY_BYTES),
@@ -120,6 +129,7 @@ impl Ethernet {
             chip,
             interface,
             requests: (sockets.add(requests), Requests::new()),
+            packets: (sockets.add(packets), None),
             questions: (sockets.add(questions), Responder::new()),
             dhcp: STATIC.is_none().then(|| sockets.add(dhcpv4::Socket::new())),
             sockets,
@@ -305,20 +315,46 @@ impl Ethernet {
         self.announcements = (left - 1, now + PAUSE);
     }
 
-    /// The payload of the next request.
+    /// The payload of the next request, or the next packet.
     pub(crate) fn receive(
         &mut self,
         payload: &mut [u8; PAYLOAD_BYTES],
-    ) -> Option<Result<usize, Broken>> {
+    ) -> Option<Result<Received, Broken>> {
         let own = self.interface.ipv4_addr()?;
         let (handle, requests) = &mut self.requests;
         let socket = self.sockets.get_mut::<udp::Socket<'_>>(*handle);
-        requests.receive(socket, own.into(), now(), payload)
+        let received = requests.receive(socket, own.into(), now(), payload);
+        if let Some(received) = received {
+            self.packets.1 = None;
+            return Some(received.map(Received::Frame));
+        }
+        let (handle, sender) = &mut self.packets;
+        let socket = self.sockets.get_mut::<udp::Socket<'_>>(*handle);
+        // The socket has room for few, so this ends.
+        while let Ok((datagram, meta)) = socket.recv() {
+            let Some(place) = payload.get_mut(..datagram.len()) else {
+                continue;
+            };
+            // What goes to all is not for this board alone.
+            if meta.local_address == Some(own.into()) {
+                place.copy_from_slice(datagram);
+                *sender = Some(meta.endpoint);
+                return Some(Ok(Received::Packet(datagram.len())));
+            }
+        }
+        None
     }
 
-    /// Answers the request that came last.
+    /// Answers what came last.
     pub(crate) fn reply(&mut self, payload: &[u8]) {
         let now = now();
+        if let Some(sender) = self.packets.1.take() {
+            let socket = self.sockets.get_mut::<udp::Socket<'_>>(self.packets.0);
+            // A reply for which there is no room, or no way, is lost; the host asks again.
+            let _ = socket.send_slice(payload, sender);
+            self.send(now);
+            return;
+        }
         let (handle, requests) = &mut self.requests;
         let socket = self.sockets.get_mut::<udp::Socket<'_>>(*handle);
         requests.reply(socket, now, payload);

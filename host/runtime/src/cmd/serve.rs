@@ -9,8 +9,9 @@ use signal_hook::{
 };
 
 use crate::{
+    Signer,
     cli::{Console, Failure, runtime},
-    serve::{ServeError, Server},
+    serve::{Manage, ServeError, Server},
 };
 
 const ABOUT: &str = "\
@@ -23,6 +24,7 @@ SIGTERM and SIGINT let every call end and the outputs drain; a second one ends t
 Examples:
   rune serve /srv/runes
   rune serve . --metrics 127.0.0.1:9464
+  rune serve . --smp-udp 127.0.0.1
   rune ps --dir /srv/runes";
 
 #[derive(Debug, Args)]
@@ -34,6 +36,18 @@ pub(crate) struct Serve {
     /// Answer there with what the runes did: /metrics for Prometheus, /status in JSON
     #[arg(long, value_name = "HOST:PORT")]
     metrics: Option<String>,
+
+    /// Let SMP manage the runes over UDP there; without a port it is 1337
+    #[arg(long, value_name = "HOST[:PORT]")]
+    smp_udp: Option<String>,
+
+    /// Let SMP manage the runes over this serial port or pseudo terminal
+    #[arg(long, value_name = "PATH")]
+    smp_serial: Option<PathBuf>,
+
+    /// Who may change something over SMP, `ed25519:` and 64 digits; without any, everybody
+    #[arg(long, value_name = "KEY")]
+    smp_key: Vec<Signer>,
 
     /// Compile runes anew, and do not keep their machine code
     #[arg(long)]
@@ -60,6 +74,13 @@ pub(crate) fn serve(args: &Serve, console: Console) -> Result<(), Failure> {
     });
     let runtime = runtime(args.no_cache, console).map_err(Failure::usage)?;
     let server = Server::start(&args.folder, args.metrics.as_deref(), runtime, say)
+        .map_err(Failure::usage)?;
+    server
+        .manage(&Manage {
+            udp: args.smp_udp.clone(),
+            serial: args.smp_serial.clone(),
+            keys: args.smp_key.clone(),
+        })
         .map_err(Failure::usage)?;
     let count = server.status().len();
     console.say(
@@ -105,6 +126,7 @@ impl From<ServeError> for Failure {
             ServeError::Io(..)
             | ServeError::Served(_)
             | ServeError::Metrics(..)
+            | ServeError::Smp(..)
             | ServeError::Load(..)
             | ServeError::Store(..)
             | ServeError::Policy(_) => Self::usage(error),

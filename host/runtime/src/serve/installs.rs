@@ -4,7 +4,7 @@ use std::{
     fmt,
     io::{self, Read},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError, TryLockError},
+    sync::{Mutex, MutexGuard, PoisonError, TryLockError},
 };
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,8 @@ use crate::{
 const STORE: &str = "store";
 /// Most bytes of an upload that are taken at once.
 const CHUNK: usize = 256 << 10;
+/// Why nobody can install a rune while somebody does.
+pub(super) const BUSY: &str = "another rune is being installed; try again when it is done";
 /// States in the order in which they are shown.
 const SHOWN: [Phase; 5] = [
     Phase::Trial,
@@ -137,23 +139,47 @@ impl Installs {
         name: &str,
         f: impl FnOnce(&mut Store) -> Result<T, StoreError>,
     ) -> Result<T, ServeError> {
+        self.on(f).map_err(|error| match error {
+            StoreError::Refused(Refused::Unknown) => ServeError::NotInstalled(name.to_owned()),
+            StoreError::Refused(_) | StoreError::Unfit(_) => ServeError::Refused(error.to_string()),
+            StoreError::Digest
+            | StoreError::Io(_)
+            | StoreError::Differs
+            | StoreError::Stopped
+            | StoreError::Damaged(_)
+            | StoreError::Foreign
+            | StoreError::Values
+            | StoreError::Settings => ServeError::Store(self.folder.join(STORE), error),
+        })
+    }
+
+    /// Does something with the store, in the words of which it fails.
+    pub(super) fn on<T>(
+        &self,
+        f: impl FnOnce(&mut Store) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let path = self.folder.join(STORE);
         let mut held = self.store.lock().unwrap_or_else(PoisonError::into_inner);
         let result = match &mut *held {
             Some(store) => f(store),
             empty => Store::open(&path, Settings::default()).and_then(|s| f(empty.insert(s))),
         };
-        result.map_err(|error| {
-            if matches!(error, StoreError::Refused(Refused::Unknown)) {
-                return ServeError::NotInstalled(name.to_owned());
-            }
-            if matches!(error, StoreError::Refused(_) | StoreError::Unfit(_)) {
-                return ServeError::Refused(error.to_string());
-            }
+        if let Err(error) = &result
+            && !matches!(error, StoreError::Refused(_) | StoreError::Unfit(_))
+        {
             // What counts of it shows when it is opened again.
             *held = None;
-            ServeError::Store(path, error)
-        })
+        }
+        result
+    }
+
+    /// For as long as it is held nobody else uploads; `None` where somebody does.
+    pub(super) fn uploading(&self) -> Option<MutexGuard<'_, ()>> {
+        match self.uploading.try_lock() {
+            Ok(held) => Some(held),
+            Err(TryLockError::Poisoned(held)) => Some(held.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// Everything that has a name, in the order in which it is shown.
@@ -285,7 +311,7 @@ impl Installs {
     }
 
     /// What an uploaded rune needs to run, once nothing speaks against it.
-    fn judge(&self, bytes: Vec<u8>) -> Result<Launch, String> {
+    pub(super) fn judge(&self, bytes: Vec<u8>) -> Result<Launch, String> {
         let rune = Rune::load(bytes).map_err(|e| e.to_string())?;
         let name = &rune.manifest().name;
         if !is_plain(name) {
@@ -378,39 +404,50 @@ impl Server {
         go_on: impl FnOnce(u64) -> io::Result<()>,
     ) -> Result<Receipt, ServeError> {
         let installs = &self.host.installs;
-        let _one = match installs.uploading.try_lock() {
-            Ok(held) => held,
-            Err(TryLockError::Poisoned(held)) => held.into_inner(),
-            Err(TryLockError::WouldBlock) => {
-                let why = "another rune is being installed; try again when it is done";
-                return Err(ServeError::Refused(why.to_owned()));
-            }
+        let Some(_one) = installs.uploading() else {
+            return Err(ServeError::Refused(BUSY.to_owned()));
         };
         let digest = upload.digest;
         let (name, launch) = installs.receive(upload, input, go_on)?;
-        installs.with(&name, |store| {
-            let confirm = upload.confirm;
+        self.place(&name, digest, upload.confirm, launch)?;
+        let slot = shown(&installs.slot(&name, &digest)?);
+        Ok(Receipt { name, slot })
+    }
+
+    /// Tries a rune that is verified in the place of the one that runs under its name; `confirm`: it is confirmed once it
+    /// is healthy. `None` where it is in trial or confirmed already.
+    ///
+    /// # Errors
+    /// Where it is not taken. What runs goes on.
+    pub(super) fn place(
+        &self,
+        name: &str,
+        digest: Digest,
+        confirm: bool,
+        launch: Option<Launch>,
+    ) -> Result<(), ServeError> {
+        let installs = &self.host.installs;
+        installs.with(name, |store| {
             if confirm {
-                let trial = slot(store, &name, Phase::Trial).filter(|s| s.digest == digest);
+                let trial = slot(store, name, Phase::Trial).filter(|s| s.digest == digest);
                 // One that was healthy does not say so again.
                 if trial.is_some_and(|slot| slot.attempts == 0) {
-                    return store.confirm(&name);
+                    return store.confirm(name);
                 }
             }
             // What was asked for another upload is not asked for this one.
-            store.set_value(&asked(&name), confirm.then(|| hex(&digest)).as_deref())
+            store.set_value(&asked(name), confirm.then(|| hex(&digest)).as_deref())
         })?;
-        if let Some(launch) = launch {
-            self.put(&name, launch).inspect_err(|_| {
-                // It is not in trial unless its sinks were lost in the last moment, and is left to its tries then.
-                let _ = installs.with(&name, |store| {
-                    store.set_value(&asked(&name), None)?;
-                    store.discard(digest)
-                });
-            })?;
-        }
-        let slot = shown(&installs.slot(&name, &digest)?);
-        Ok(Receipt { name, slot })
+        let Some(launch) = launch else {
+            return Ok(());
+        };
+        self.put(name, launch).inspect_err(|_| {
+            // It is not in trial unless its sinks were lost in the last moment, and is left to its tries then.
+            let _ = installs.with(name, |store| {
+                store.set_value(&asked(name), None)?;
+                store.discard(digest)
+            });
+        })
     }
 
     /// Confirms the trial of a name.

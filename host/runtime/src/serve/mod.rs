@@ -10,6 +10,7 @@ mod control;
 mod http;
 mod installs;
 mod log;
+mod smp;
 mod unit;
 
 use std::{
@@ -24,6 +25,7 @@ use std::{
 pub use control::{Request, ask, install};
 pub use installs::{Receipt, Slot, Upload};
 pub use log::{Entry, Log};
+pub use smp::Manage;
 pub use unit::{Phase, Status};
 
 use crate::{LoadError, Policy, PolicyError, Rune, Runtime, store::StoreError};
@@ -42,6 +44,8 @@ pub enum ServeError {
     Served(PathBuf),
     /// The address for metrics.
     Metrics(String, String),
+    /// The address for SMP, and what the system says of it.
+    Smp(String, io::Error),
     /// The file is not a rune this runtime can run.
     Load(PathBuf, LoadError),
     /// The policy of a rune.
@@ -62,6 +66,7 @@ impl fmt::Display for ServeError {
             Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Served(path) => write!(f, "{}: another server has this folder", path.display()),
             Self::Metrics(address, what) => write!(f, "metrics at {address}: {what}"),
+            Self::Smp(address, error) => write!(f, "SMP at {address}: {error}"),
             Self::Load(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Policy(error) => error.fmt(f),
             Self::Store(path, error) => write!(f, "{}: {error}", path.display()),

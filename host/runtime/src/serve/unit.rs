@@ -236,6 +236,12 @@ impl Unit {
         (state.phase, state.record.clone())
     }
 
+    /// SHA-256 of its rune, in hexadecimal, and what went wrong last.
+    pub(super) fn told(&self) -> (String, Option<String>) {
+        let state = self.shared.state();
+        (state.identity.2.clone(), state.error.clone())
+    }
+
     pub(super) fn status(&self) -> Status {
         let state = self.shared.state();
         let (rune, version, digest) = state.identity.clone();

@@ -13,7 +13,7 @@ use rune_install::{ReadFault, Region, Storage as _};
 use sha2::{Digest as _, Sha256};
 
 pub use disk::{Disk, Folder};
-pub use rune_install::{Digest, Fate, Phase, Refused, Upload};
+pub use rune_install::{Digest, Entry, Fate, Phase, Refused, Upload};
 
 use crate::Rune;
 use record::Files;
@@ -170,6 +170,11 @@ impl<D: Disk> Store<D> {
                 }
             })
             .collect()
+    }
+
+    /// What is known of every slot.
+    pub fn slots(&self) -> &[Entry] {
+        self.installer.pool().slots()
     }
 
     /// The least security counter that a rune of this name may have.
