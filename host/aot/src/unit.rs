@@ -66,7 +66,7 @@ pub(crate) fn translate(
 }
 
 /// The unit around the rune.
-fn text(resets: bool, aligns: bool) -> String {
+pub(crate) fn text(resets: bool, aligns: bool) -> String {
     let mut out = String::from(HEAD);
     out.push_str(if aligns { ALIGNING } else { PLAIN });
     let ask = |out: &mut String, number: u8| {
