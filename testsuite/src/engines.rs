@@ -87,18 +87,23 @@ pub fn image(
     image
 }
 
-/// Adds a signature to an image, by the key whose seed is 32 times this byte.
+/// Adds a signature to an image, by the key whose seed is 32 times this byte, of the class that its containment needs.
 ///
 /// # Panics
 /// Where it is no image.
 pub fn sign(image: &mut Vec<u8>, seed: u8) {
     let view = ImageView::new(image).expect("it is an image");
-    let kind: &[u8] = if view.containment().is_native() {
-        b"nati"
-    } else {
-        b"mpui"
-    };
-    let message = [b"rune-sig-v1\0", kind, &Sha512::digest(view.signed())].concat();
+    let is_native = view.containment().is_native();
+    sign_as(image, if is_native { b"nati" } else { b"mpui" }, seed);
+}
+
+/// As [`sign`], of any class.
+///
+/// # Panics
+/// Where it is no image.
+pub fn sign_as(image: &mut Vec<u8>, class: &[u8; 4], seed: u8) {
+    let view = ImageView::new(image).expect("it is an image");
+    let message = [b"rune-sig-v1\0", &class[..], &Sha512::digest(view.signed())].concat();
     let pair = KeyPair::from_seed(Seed::new([seed; 32]));
     let signature = pair.sk.sign(message, None);
     image.extend_from_slice(&*pair.pk);

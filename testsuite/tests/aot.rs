@@ -108,11 +108,7 @@ fn every_rune_gives_as_an_image_what_it_gives_at_three_places() {
             let built = image(distributed, output, containment, compiler);
             fs::write(folder.join(format!("{index}.img")), built.bytes).unwrap();
             let called = Called { output, feeds };
-            let names = ["feeds", "tensors", "CALLS"];
-            let text = names.iter().fold(samples(called), |text, name| {
-                text.replace(name, &format!("{name}{index}"))
-            });
-            header.push_str(&text);
+            header.push_str(&samples(&format!("i{index}"), called));
             let _ = writeln!(
                 header,
                 "extern const uint8_t start{index}[], end{index}[];\n\
@@ -120,7 +116,8 @@ fn every_rune_gives_as_an_image_what_it_gives_at_three_places() {
             );
             let _ = writeln!(
                 table,
-                "    {{start{index}, end{index}, feeds{index}, tensors{index}, CALLS{index}}},"
+                "    {{start{index}, end{index}, i{index}_feeds, i{index}_tensors, {}}},",
+                feeds.len()
             );
         }
         let _ = write!(

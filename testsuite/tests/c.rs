@@ -7,13 +7,20 @@
     reason = "measurements are printed, and what is skipped is said"
 )]
 
-use std::{fs, process::Command, time::Instant};
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::Instant,
+};
 
 use as_c::{CHECKED, Called, build, compile, feeds, folder, has, outcomes, run, runefiles};
+use as_rune::OperatorRune;
 use rune_abi::Import;
 use rune_c::Mode;
 use rune_codegen::{Output, Simd, report::RegionKind};
-use rune_ir::graph::DataType;
 use rune_testsuite::{
     engines::{self, Feed, Outcome},
     overlay::Overlay,
@@ -21,6 +28,7 @@ use rune_testsuite::{
 };
 
 mod as_c;
+mod as_rune;
 #[path = "../../frontend/models/tests/vectors/mod.rs"]
 mod vectors;
 
@@ -300,6 +308,14 @@ fn wasmtime(output: &Output, feed: &Feed) -> f64 {
     best
 }
 
+/// What was compared of the runes of operators.
+#[derive(Default)]
+struct Compared {
+    runes: usize,
+    calls: usize,
+    unchecked: usize,
+}
+
 /// Cases of the vectors of operators as runes: of each operator the first, and the first that keeps state.
 #[test]
 fn operators_give_as_c_what_they_give() {
@@ -307,86 +323,115 @@ fn operators_give_as_c_what_they_give() {
     if compilers.is_empty() {
         return;
     }
-    let all = all();
-    let mut runes: Vec<(String, Output, Vec<Feed>)> = Vec::new();
+    let mut cases: Vec<(String, vectors::Case)> = Vec::new();
     for operator in vectors::operators() {
-        let cases = vectors::load(&operator);
-        let stateful = cases.iter().position(|case| case.calls.len() > 1);
-        for (index, case) in cases.iter().enumerate() {
-            if all || index == 0 || Some(index) == stateful {
-                let what = format!("{operator}, {}", case.name);
-                runes.extend(
-                    operator_rune(&what, case).map(|(output, feeds)| (what, output, feeds)),
-                );
+        let of_it = vectors::load(&operator);
+        let stateful = of_it.iter().position(|case| case.calls.len() > 1);
+        for (index, case) in of_it.into_iter().enumerate() {
+            if all() || index == 0 || Some(index) == stateful {
+                cases.push((format!("{operator}, {}", case.name), case));
             }
         }
     }
-    let (mut calls, mut unchecked) = (0, 0);
-    for (turn, batch) in runes.chunks(TOGETHER).enumerate() {
-        let expected: Vec<Vec<Outcome>> = batch
-            .iter()
-            .map(|(_, output, feeds)| engines::run(output, feeds))
+    let batches: Vec<_> = cases.chunks(TOGETHER).collect();
+    let next = AtomicUsize::new(0);
+    let worker = |part: usize| {
+        let folder = folder(&format!("c-operators-{part}"));
+        let mut compared = Compared::default();
+        loop {
+            let turn = next.fetch_add(1, Ordering::Relaxed);
+            let Some(batch) = batches.get(turn) else {
+                return compared;
+            };
+            operators(batch, turn, &compilers, &folder, &mut compared);
+        }
+    };
+    // Compilers of C take nearly all of the time, one for each thread.
+    let parts = thread::available_parallelism().map_or(1, usize::from);
+    let compared = thread::scope(|scope| {
+        let worker = &worker;
+        let workers: Vec<_> = (0..parts)
+            .map(|part| scope.spawn(move || worker(part)))
             .collect();
-        let mut same = |mode: Mode, compiler: &str, flags: &[&str]| {
-            let called: Vec<Called<'_>> = batch
-                .iter()
-                .map(|(_, output, feeds)| Called { output, feeds })
-                .collect();
-            let program = build(&folder("c-operators"), &called, mode, compiler, flags);
-            let printed = run(&program, &batch[0].0);
-            assert_eq!(printed.len(), batch.len());
-            for ((what, output, _), (printed, expected)) in
-                batch.iter().zip(printed.iter().zip(&expected))
-            {
-                let found = outcomes(output, printed);
-                assert_eq!(found, *expected, "{what} {mode:?} {compiler}");
-                calls += found.len();
-            }
-        };
-        for (index, compiler) in compilers.iter().enumerate() {
-            if all || turn % compilers.len() == index {
-                same(Mode::Bounds, compiler, CHECKED);
-            }
-        }
-        // No operator leaves its memory.
-        let other = compilers[(turn + 1) % compilers.len()];
-        for mode in [Mode::Mask, Mode::None] {
-            if all || turn % 2 == usize::from(mode == Mode::None) {
-                same(mode, other, &["-O1"]);
-                unchecked += batch.len();
-            }
-        }
-    }
-    println!(
-        "{} runes of operators, {calls} calls; {unchecked} times without checks",
-        runes.len()
-    );
-    assert!(runes.len() > 60 && calls > runes.len());
+        let results = workers.into_iter().map(|w| w.join().unwrap());
+        results.fold(Compared::default(), |a, b| Compared {
+            runes: a.runes + b.runes,
+            calls: a.calls + b.calls,
+            unchecked: a.unchecked + b.unchecked,
+        })
+    });
+    let Compared {
+        runes,
+        calls,
+        unchecked,
+    } = compared;
+    println!("{runes} runes of operators, {calls} calls; {unchecked} times without checks");
+    assert!(runes > 60 && calls > runes);
 }
 
-/// A case as a rune, if it can be one: no stage has truth values, and each reads something.
-fn operator_rune(what: &str, case: &vectors::Case) -> Option<(Output, Vec<Feed>)> {
-    let graph = rune_models::import(&case.model).unwrap();
-    let mut ends = graph.inputs.iter().chain(&graph.outputs);
-    if ends.any(|id| graph.tensors[*id].ty == DataType::Bool) || graph.inputs.is_empty() {
-        return None;
-    }
-    let inputs: Vec<String> = (0..graph.inputs.len()).map(|i| format!("x{i}")).collect();
-    let outputs: Vec<String> = (0..graph.outputs.len()).map(|i| format!("m.{i}")).collect();
-    let text = format!(
-        "FROM runicos/base\nCAPABILITY RAW {}\nMODEL ./m.tflite m\nOUT SERIAL\nRUN [{}] m\nRUN [{}] serial\n",
-        inputs.join("\nCAPABILITY RAW "),
-        inputs.join(", "),
-        outputs.join(", "),
-    );
-    let world = Overlay::new(".").with("./m.tflite", case.model.clone());
-    let options = rune_codegen::Options {
-        simd: Simd::Off,
-        ..rune_codegen::Options::default()
+/// Runs the runes of a batch of cases as C and by wasmtime: as C for any processor with the checks of compilers, and
+/// without checks as C for a Cortex-M7, whose instructions are C there.
+fn operators(
+    batch: &[(String, vectors::Case)],
+    turn: usize,
+    compilers: &[&str],
+    folder: &Path,
+    compared: &mut Compared,
+) {
+    let runes: Vec<_> = batch
+        .iter()
+        .filter_map(|(what, case)| Some((what, OperatorRune::new(case)?)))
+        .collect();
+    let form = |simd, flash| {
+        let options = rune_codegen::Options {
+            simd,
+            flash,
+            ..rune_codegen::Options::default()
+        };
+        let compile = |(what, rune): &(&String, OperatorRune)| {
+            let compiled = engines::compile_text(&rune.text, &rune.world, &options);
+            let shown = engines::rendered(&compiled);
+            compiled.output.unwrap_or_else(|| panic!("{what}: {shown}"))
+        };
+        runes.iter().map(compile).collect::<Vec<Output>>()
     };
-    let compiled = engines::compile_text(&text, &world, &options);
-    let shown = engines::rendered(&compiled);
-    let output = compiled.output.unwrap_or_else(|| panic!("{what}: {shown}"));
-    let feeds = case.calls.iter().map(|call| call.inputs.clone()).collect();
-    Some((output, feeds))
+    let expected: Vec<Vec<Outcome>> = form(Simd::Off, false)
+        .iter()
+        .zip(&runes)
+        .map(|(output, (_, rune))| engines::run(output, &rune.feeds))
+        .collect();
+    let mut same = |outputs: &[Output], mode: Mode, compiler: &str, flags: &[&str]| {
+        let called: Vec<Called<'_>> = outputs
+            .iter()
+            .zip(&runes)
+            .map(|(output, (_, rune))| Called {
+                output,
+                feeds: &rune.feeds,
+            })
+            .collect();
+        let program = build(folder, &called, mode, compiler, flags);
+        let printed = run(&program, runes[0].0);
+        assert_eq!(printed.len(), runes.len());
+        for (index, (what, _)) in runes.iter().enumerate() {
+            let found = outcomes(&outputs[index], &printed[index]);
+            assert_eq!(found, expected[index], "{what} {mode:?} {compiler}");
+            compared.calls += found.len();
+        }
+    };
+    let any = form(Simd::Off, true);
+    for (index, compiler) in compilers.iter().enumerate() {
+        if all() || turn % compilers.len() == index {
+            same(&any, Mode::Bounds, compiler, CHECKED);
+        }
+    }
+    // No operator leaves its memory.
+    let other = compilers[(turn + 1) % compilers.len()];
+    let device = form(Simd::Dsp, true);
+    for mode in [Mode::Mask, Mode::None] {
+        if all() || turn % 2 == usize::from(mode == Mode::None) {
+            same(&device, mode, other, &["-O1"]);
+            compared.unchecked += runes.len();
+        }
+    }
+    compared.runes += runes.len();
 }

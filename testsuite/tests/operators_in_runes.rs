@@ -2,13 +2,11 @@
 //! wasmtime, give what the reference kernels gave, call after call and again after a reset.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use rune_ir::{eval::Data, graph::DataType};
-use rune_models::import;
-use rune_testsuite::{
-    engines::{self, Outcome},
-    overlay::Overlay,
-};
+use as_rune::OperatorRune;
+use rune_ir::eval::Data;
+use rune_testsuite::engines::{self, Outcome};
 
+mod as_rune;
 #[path = "../../frontend/models/tests/vectors/mod.rs"]
 mod vectors;
 
@@ -33,34 +31,22 @@ fn models_of_vectors_as_runes() {
     assert!(stateful > 0, "no case of several calls");
 }
 
-/// Whether the case can be a rune: no stage has truth values, and each reads something.
+/// Whether the case can be a rune, which then gives what it should.
 fn check(what: &str, case: &vectors::Case) -> bool {
-    let graph = import(&case.model).unwrap();
-    let mut ends = graph.inputs.iter().chain(&graph.outputs);
-    if ends.any(|id| graph.tensors[*id].ty == DataType::Bool) || graph.inputs.is_empty() {
+    let Some(rune) = OperatorRune::new(case) else {
         return false;
-    }
-    let inputs: Vec<String> = (0..graph.inputs.len()).map(|i| format!("x{i}")).collect();
-    let outputs: Vec<String> = (0..graph.outputs.len()).map(|i| format!("m.{i}")).collect();
-    let text = format!(
-        "FROM runicos/base\nCAPABILITY RAW {}\nMODEL ./m.tflite m\nOUT SERIAL\nRUN [{}] m\nRUN [{}] serial\n",
-        inputs.join("\nCAPABILITY RAW "),
-        inputs.join(", "),
-        outputs.join(", "),
-    );
-    let world = Overlay::new(".").with("./m.tflite", case.model.clone());
-    let feeds: Vec<engines::Feed> = case.calls.iter().map(|call| call.inputs.clone()).collect();
+    };
     for (name, options) in engines::variants() {
-        let compiled = engines::compile_text(&text, &world, &options);
+        let compiled = engines::compile_text(&rune.text, &rune.world, &options);
         let shown = engines::rendered(&compiled);
         let Some(output) = compiled.output else {
             panic!("{what}, {name}: {shown}");
         };
-        for round in engines::rounds(&output, &feeds, 2) {
+        for round in engines::rounds(&output, &rune.feeds, 2) {
             assert_eq!(round.len(), case.calls.len(), "{what}, {name}");
             for (outcome, call) in round.iter().zip(&case.calls) {
                 let actual = bytes(outcome);
-                let fault = vectors::differences(&graph, &actual, &call.outputs);
+                let fault = vectors::differences(&rune.graph, &actual, &call.outputs);
                 assert_eq!(fault, None, "{what}, {name}");
             }
         }

@@ -14,6 +14,8 @@ mod escapes;
 mod hand;
 #[path = "qemu/install.rs"]
 mod install;
+#[path = "qemu/memory.rs"]
+mod memory;
 
 use std::sync::OnceLock;
 
@@ -250,7 +252,6 @@ fn first_calls(
 ) {
     let examples = root().join("examples");
     let bytes = compiled(runefile);
-    let rune = Rune::load(bytes.clone()).unwrap();
     let flags: Vec<SourceFlag> = flags
         .iter()
         .map(|(kind, value)| SourceFlag {
@@ -262,9 +263,23 @@ fn first_calls(
             },
         })
         .collect();
-    let grant = || rune.grant(&flags, &Limits::default()).unwrap();
+    let lines = same_lines(machine, &bytes, &bytes, &flags, calls);
+    assert!(!lines.is_empty(), "{runefile}");
+}
+
+/// Runs a rune on Linux, and it or its image on the board, with so many calls at most: both give the same lines, which
+/// are returned.
+fn same_lines(
+    machine: &mut Machine,
+    rune: &[u8],
+    installed: &[u8],
+    flags: &[SourceFlag],
+    calls: Option<u64>,
+) -> String {
+    let rune = Rune::load(rune.to_vec()).unwrap();
+    let grant = rune.grant(flags, &Limits::default()).unwrap();
     let mut expected = String::new();
-    let mut instance = rune.start(grant(), Box::new(|_, _| {})).unwrap();
+    let mut instance = rune.start(grant, Box::new(|_, _| {})).unwrap();
     for _ in 0..calls.unwrap_or(u64::MAX) {
         match instance.call().unwrap() {
             Call::Output(records) => expected += &(serial::line(rune.manifest(), records) + "\n"),
@@ -275,12 +290,13 @@ fn first_calls(
             break;
         }
     }
+    let name = &rune.manifest().name;
     let mut found = String::new();
-    let inputs = rune.inputs(&flags).unwrap();
-    let ran = machine.run(&bytes, &rune, inputs, calls, |lines| found += lines);
-    assert_eq!(ran, Ok(()), "{runefile}: {:?}", machine.console());
-    assert!(!expected.is_empty());
-    assert_eq!(found, expected, "{runefile}");
+    let inputs = rune.inputs(flags).unwrap();
+    let ran = machine.run(installed, &rune, inputs, calls, |lines| found += lines);
+    assert_eq!(ran, Ok(()), "{name}: {:?}", machine.console());
+    assert_eq!(found, expected, "{name}");
+    found
 }
 
 /// The same bytes as on Linux, one rune after the other on the same board.

@@ -3,7 +3,7 @@
 //! `#! a = F32 [1.0, 2.0], b = U8 [3] => out = F32 [3.0] ± 0.01` is one call: what each capability gives, then
 //! what each output gets. `=> out nothing` is a call without output there, and `=> fault -3` one that fails.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use rune_abi::image::Containment;
 use rune_codegen::{Options, Output, Simd};
@@ -23,20 +23,12 @@ use serde_json::Value;
 #[test]
 fn every_engine_gives_what_the_case_says() {
     for path in cases("run") {
-        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let text = fs::read_to_string(&path).unwrap();
-        let checked = engines::check(&path);
-        let rendered = engines::rendered(&checked);
-        let verified = checked
-            .output
-            .unwrap_or_else(|| panic!("{name} does not check:\n{rendered}"));
-        let calls: Vec<Expected> = text
-            .lines()
-            .filter_map(|l| l.strip_prefix("#!"))
-            .map(|l| Expected::parse(l, &verified))
-            .collect();
-        assert!(!calls.is_empty(), "{name} says what to expect");
-        let feeds: Vec<Feed> = calls.iter().map(|c| c.feed.clone()).collect();
+        let Case {
+            name,
+            verified,
+            calls,
+            feeds,
+        } = Case::read(&path);
         let oracle = engines::evaluate(&verified, &feeds);
         assert_eq!(oracle.len(), calls.len(), "{name}: calls on the evaluator");
         for (i, (call, outcome)) in calls.iter().zip(&oracle).enumerate() {
@@ -85,14 +77,7 @@ fn the_emulated_board_gives_the_lines_of_linux() {
     let mut misfits = vec![];
     let mut runs = 0;
     for path in cases("run") {
-        let name = path.file_stem().unwrap().to_str().unwrap();
-        let text = fs::read_to_string(&path).unwrap();
-        let verified = engines::check(&path).output.unwrap();
-        let feeds: Vec<Feed> = text
-            .lines()
-            .filter_map(|l| l.strip_prefix("#!"))
-            .map(|l| Expected::parse(l, &verified).feed)
-            .collect();
+        let Case { name, feeds, .. } = Case::read(&path);
         let mut done: Vec<Vec<u8>> = vec![];
         for (variant, options) in engines::variants() {
             let output = engines::compile(&path, &options).output.unwrap();
@@ -111,7 +96,7 @@ fn the_emulated_board_gives_the_lines_of_linux() {
             if let Err(why) = &ran
                 && board.look(0).is_err()
             {
-                misfits.push((name.to_owned(), variant, why.clone()));
+                misfits.push((name.clone(), variant, why.clone()));
                 continue;
             }
             assert_eq!((lines, ran), linux, "{name} {variant}");
@@ -136,14 +121,7 @@ fn images_on_the_emulated_board_give_the_lines_of_linux() {
     };
     let mut containments = Containment::ALL.into_iter().cycle();
     for path in cases("run") {
-        let name = path.file_stem().unwrap().to_str().unwrap();
-        let text = fs::read_to_string(&path).unwrap();
-        let verified = engines::check(&path).output.unwrap();
-        let feeds: Vec<Feed> = text
-            .lines()
-            .filter_map(|l| l.strip_prefix("#!"))
-            .map(|l| Expected::parse(l, &verified).feed)
-            .collect();
+        let Case { name, feeds, .. } = Case::read(&path);
         let options = Options {
             simd: Simd::Off,
             ..Options::default()
@@ -209,6 +187,38 @@ impl Source for Ones {
     fn read(&mut self, out: &mut [u8], _: std::time::Instant) -> Result<Read, SourceError> {
         out.fill(0xff);
         Ok(Read::Sample)
+    }
+}
+
+/// A Runefile, and the calls that it says what to expect of.
+struct Case {
+    name: String,
+    verified: Verified,
+    calls: Vec<Expected>,
+    feeds: Vec<Feed>,
+}
+
+impl Case {
+    fn read(path: &Path) -> Self {
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let text = fs::read_to_string(path).unwrap();
+        let checked = engines::check(path);
+        let rendered = engines::rendered(&checked);
+        let verified = checked
+            .output
+            .unwrap_or_else(|| panic!("{name} does not check:\n{rendered}"));
+        let calls: Vec<Expected> = text
+            .lines()
+            .filter_map(|l| l.strip_prefix("#!"))
+            .map(|l| Expected::parse(l, &verified))
+            .collect();
+        assert!(!calls.is_empty(), "{name} says what to expect");
+        Self {
+            name,
+            verified,
+            feeds: calls.iter().map(|call| call.feed.clone()).collect(),
+            calls,
+        }
     }
 }
 

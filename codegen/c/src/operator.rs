@@ -119,9 +119,7 @@ fn infix(ty: Ty, rest: &str) -> Option<(Form, String)> {
         "extend32_s" => cast("(uint64_t)(int64_t)(int32_t)$0"),
         "convert_i32_s" => cast(&format!("({})(int32_t)$0", ty.c())),
         "convert_i64_s" => cast(&format!("({})(int64_t)$0", ty.c())),
-        "convert_i32_u" | "convert_i64_u" | "demote_f64" | "promote_f32" => {
-            cast(&format!("({})$0", ty.c()))
-        }
+        "convert_i32_u" | "convert_i64_u" | "demote_f64" => cast(&format!("({})$0", ty.c())),
         _ => None,
     }
 }

@@ -150,7 +150,7 @@ impl Code {
 
 #[cfg(test)]
 mod tests {
-    use rune_ir::arena::Arena;
+    use rune_ir::arena::{Arena, Id};
     use wasm_encoder::{Function, Instruction, MemArg, ValType};
 
     use crate::nest::{Address, Affine, Buffer, Builder, Expr, Links, Load, Place, Role, Store};
@@ -164,10 +164,10 @@ mod tests {
         }
     }
 
-    #[test]
-    fn code_is_placed_as_if_it_were_written_for_these_addresses() {
+    /// A function that reads one buffer and writes another.
+    fn builder() -> (Builder, [Id<Buffer>; 2]) {
         let mut buffers: Arena<Buffer> = Arena::default();
-        let [x, y] = ["x", "y"].map(|name| {
+        let both @ [x, y] = ["x", "y"].map(|name| {
             buffers.push(Buffer {
                 name: name.to_owned(),
                 bytes: 1024,
@@ -176,10 +176,19 @@ mod tests {
                 initial: None,
             })
         });
-        let at = |buffer, offset: Affine| Address { buffer, offset };
         let mut f = Builder::new("test");
         f.operand(Role::Read, "x", x);
         f.operand(Role::Write, "y", y);
+        (f, both)
+    }
+
+    fn at(buffer: Id<Buffer>, offset: Affine) -> Address {
+        Address { buffer, offset }
+    }
+
+    #[test]
+    fn code_is_placed_as_if_it_were_written_for_these_addresses() {
+        let (mut f, [x, y]) = builder();
         f.fill(at(y, 4.into()), 1, 8);
         // Behind the begin of the buffer only once the variable part is added, as where a window has padding.
         let i = f.index("i", Expr::Load(Load::U8, at(x, 7.into())));
@@ -240,20 +249,7 @@ mod tests {
 
     #[test]
     fn code_reads_the_memory_a_buffer_lies_in() {
-        let mut buffers: Arena<Buffer> = Arena::default();
-        let [x, y] = ["x", "y"].map(|name| {
-            buffers.push(Buffer {
-                name: name.to_owned(),
-                bytes: 1024,
-                align: 16,
-                data: None,
-                initial: None,
-            })
-        });
-        let at = |buffer, offset: Affine| Address { buffer, offset };
-        let mut f = Builder::new("test");
-        f.operand(Role::Read, "x", x);
-        f.operand(Role::Write, "y", y);
+        let (mut f, [x, y]) = builder();
         f.copy(at(y, 4.into()), at(x, 12.into()), 8);
         f.store(
             Store::Whole,

@@ -8,6 +8,8 @@ mod compiler;
 mod elf;
 mod rune;
 mod stack;
+#[cfg(test)]
+mod tests;
 mod unit;
 
 use std::fmt;

@@ -80,7 +80,7 @@ pub(crate) fn translate(
 }
 
 /// The unit around the rune.
-fn text(resets: bool, aligns: bool, reads_first: bool) -> String {
+pub(crate) fn text(resets: bool, aligns: bool, reads_first: bool) -> String {
     let mut out = String::from(HEAD);
     out.push_str(if aligns { ALIGNING } else { PLAIN });
     let ask = |out: &mut String, number: u8| {

@@ -104,16 +104,13 @@ pub(crate) struct Called<'a> {
     pub(crate) feeds: &'a [Feed],
 }
 
-/// The text of C for what a rune is called with: `feeds`, `tensors` for each output, and how many `CALLS`.
-pub(crate) fn samples(rune: Called<'_>) -> String {
-    let mut out = format!("#define CALLS {}\n", rune.feeds.len());
-    let tensors = rune.output.manifest.outputs.iter();
-    out.push_str("static const unsigned tensors[] = {");
-    for output in tensors {
+/// The text of C for what a rune of a name is called with: its `feeds`, and `tensors` for each output.
+pub(crate) fn samples(name: &str, rune: Called<'_>) -> String {
+    let mut out = format!("static const unsigned {name}_tensors[] = {{");
+    for output in &rune.output.manifest.outputs {
         let _ = write!(out, "{}, ", output.tensors.len());
     }
-    out.push_str("0};\n");
-    out.push_str("static const uint8_t feeds[] = {");
+    let _ = write!(out, "0}};\nstatic const uint8_t {name}_feeds[] = {{");
     for byte in rune.feeds.iter().flatten().flatten() {
         let _ = write!(out, "{byte},");
     }
@@ -131,7 +128,8 @@ pub(crate) fn build(
 ) -> PathBuf {
     let put = |file: &str, text: &str| fs::write(folder.join(file), text).unwrap();
     put("record.h", include_str!("record.h"));
-    let mut main = String::from("#include <stdio.h>\n");
+    // What calls them is one file, as compilers take long to read the headers of the C library.
+    let mut main = include_str!("run.c").to_owned();
     let mut calls = String::new();
     let mut sources = vec!["main.c".to_owned()];
     for (index, rune) in runes.iter().enumerate() {
@@ -147,24 +145,28 @@ pub(crate) fn build(
         let c = rune_c::emit(&rune.output.wasm, &options).unwrap();
         put(&format!("{name}.c"), &c.source);
         put(&format!("{name}.h"), &c.header);
-        let mut samples = samples(*rune);
-        for import in ["read", "write", "fault", "mark", "log"] {
-            if c.header.contains(&format!("(*{import})")) {
-                let _ = writeln!(samples, "#define HAS_{} 1", import.to_uppercase());
-            }
-        }
-        put(&format!("{name}_feeds.h"), &samples);
-        let run = include_str!("run.c").replace("NAME", &name);
-        let run = run.replace("UPPER", &name.to_uppercase());
-        put(&format!("{name}_run.c"), &run);
-        let _ = writeln!(main, "int {name}_run(void);");
-        let _ = writeln!(calls, "    puts(\"rune\");\n    {name}_run();");
-        sources.extend([format!("{name}.c"), format!("{name}_run.c")]);
+        let imports = ["read", "write", "fault"].into_iter();
+        let imports = imports.filter(|import| c.header.contains(&format!("(*{import})")));
+        let imports: Vec<String> = imports
+            .map(|import| format!("c.{import} = on_{import};"))
+            .collect();
+        let _ = writeln!(
+            main,
+            "\n#include \"{name}.h\"\n{}RUN({name}, {}_MEMORY_BYTES, {}, {})",
+            samples(&name, *rune),
+            name.to_uppercase(),
+            rune.feeds.len(),
+            imports.join(" ")
+        );
+        let _ = writeln!(calls, "    {name}_run();");
+        sources.push(format!("{name}.c"));
     }
-    put(
-        "main.c",
-        &format!("{main}int main(void) {{\n{calls}    return 0;\n}}\n"),
+    // Not every rune asks for everything.
+    let _ = write!(
+        main,
+        "\nint main(void) {{\n    (void)on_read, (void)on_write, (void)on_fault, (void)print_record;\n{calls}    return 0;\n}}\n"
     );
+    put("main.c", &main);
     let done = Command::new(compiler)
         .args([
             "-std=c99",

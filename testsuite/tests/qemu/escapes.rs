@@ -10,12 +10,11 @@ use rune_abi::{
 use rune_install::Phase;
 use rune_link::{Reply, Request, Run};
 use rune_saga::Failure;
-use rune_testsuite::{qemu::Machine, skip};
+use rune_testsuite::qemu::Machine;
 
 use super::{
-    firmware,
-    hand::{self, BLOCK, Hand, sign},
-    install::{Flash, SLOT, slot},
+    hand::{BLOCK, Hand, sign},
+    install::{Flash, SLOT, firmware_for_images, slot},
     status,
 };
 
@@ -227,13 +226,9 @@ fn tries(places: &Places) -> Vec<(&'static str, String, Then)> {
 
 #[test]
 fn no_image_gets_out() {
-    let test = "no_image_gets_out";
-    let Some(firmware) = firmware(test) else {
+    let Some(firmware) = firmware_for_images("no_image_gets_out") else {
         return;
     };
-    if let Some(why) = hand::missing() {
-        return skip(test, why);
-    }
     let flash = Flash::new();
     let mut machine = flash.boot(firmware);
     let good = witness().signed();
@@ -295,13 +290,9 @@ fn no_image_gets_out() {
 
 #[test]
 fn what_traps_is_named_by_its_function() {
-    let test = "what_traps_is_named_by_its_function";
-    let Some(firmware) = firmware(test) else {
+    let Some(firmware) = firmware_for_images("what_traps_is_named_by_its_function") else {
         return;
     };
-    if let Some(why) = hand::missing() {
-        return skip(test, why);
-    }
     let flash = Flash::new();
     let mut machine = flash.boot(firmware);
     // The prefix of every call is shorter than 32 bytes.
@@ -322,13 +313,9 @@ fn what_traps_is_named_by_its_function() {
 /// The same bytes in three slots, and three blocks of RAM.
 #[test]
 fn an_image_runs_wherever_it_lies() {
-    let test = "an_image_runs_wherever_it_lies";
-    let Some(firmware) = firmware(test) else {
+    let Some(firmware) = firmware_for_images("an_image_runs_wherever_it_lies") else {
         return;
     };
-    if let Some(why) = hand::missing() {
-        return skip(test, why);
-    }
     let good = witness().signed();
     let (mut slots, mut blocks) = (vec![], vec![]);
     for others in 0..3 {
@@ -354,13 +341,9 @@ fn an_image_runs_wherever_it_lies() {
 
 #[test]
 fn images_that_are_not_right_are_refused() {
-    let test = "images_that_are_not_right_are_refused";
-    let Some(firmware) = firmware(test) else {
+    let Some(firmware) = firmware_for_images("images_that_are_not_right_are_refused") else {
         return;
     };
-    if let Some(why) = hand::missing() {
-        return skip(test, why);
-    }
     let flash = Flash::new();
     let mut machine = flash.boot(firmware);
     let call = "movs r0, #1\nsvc #0";

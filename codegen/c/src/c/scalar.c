@@ -170,6 +170,12 @@ R_INLINE uint32_t r_i32_ctz(uint32_t a) {
 #endif
 }
 
+//: r_f64_promote_f32
+/* No cast in place: clang warns where what is promoted is compared with a number that no float is. */
+R_INLINE double r_f64_promote_f32(float a) {
+    return (double)a;
+}
+
 //: r_f32_abs
 R_INLINE float r_f32_abs(float a) {
 #if R_GNU

@@ -73,8 +73,8 @@ fn runs(program: &str) -> bool {
     done.is_ok_and(|done| done.status.success())
 }
 
-/// Compiles sources of a folder with these flags, puts a start and a C library to them, and gives the program.
-pub(crate) fn build(folder: &Path, cross: &Cross, sources: &[String], flags: &[&str]) -> PathBuf {
+/// Puts a start and a C library into a folder.
+fn equip(folder: &Path) {
     let put = |name: &str, text: &str| fs::write(folder.join(name), text).unwrap();
     put("metal.h", include_str!("metal.h"));
     put("start.c", include_str!("start.c"));
@@ -86,6 +86,11 @@ pub(crate) fn build(folder: &Path, cross: &Cross, sources: &[String], flags: &[&
     for header in HEADERS {
         put(header, "#include \"metal.h\"\n");
     }
+}
+
+/// Compiles sources of a folder with these flags, puts a start and a C library to them, and gives the program.
+pub(crate) fn build(folder: &Path, cross: &Cross, sources: &[String], flags: &[&str]) -> PathBuf {
+    equip(folder);
     let mut objects = Vec::new();
     let ours = ["start.c", "support.c"];
     let theirs = sources.iter().map(|source| (source.as_str(), flags));
@@ -102,6 +107,17 @@ pub(crate) fn build(folder: &Path, cross: &Cross, sources: &[String], flags: &[&
     command.args(["-T", "layout.ld", "--gc-sections", "-o", "program.elf"]);
     must(command.args(&objects).current_dir(folder));
     folder.join("program.elf")
+}
+
+/// The assembly that becomes of a source of a folder with these flags.
+pub(crate) fn assembly(folder: &Path, cross: &Cross, source: &str, flags: &[&str]) -> String {
+    equip(folder);
+    let assembly = format!("{source}.s");
+    let mut command = Command::new(&cross.program);
+    command.args(&cross.flags).args(FLAGS).args(flags);
+    command.args(["-S", source, "-o", &assembly]);
+    must(command.current_dir(folder));
+    fs::read_to_string(folder.join(assembly)).unwrap()
 }
 
 /// Runs a program on the board; what it prints.

@@ -38,6 +38,15 @@ const MODULES: &[(&str, &str)] = &[
           (i32.store8 (i32.const 100) (local.get 1)) (i32.store8 (local.get 0) (i32.const 1))))"#,
     ),
     (
+        "warnings",
+        r#"(module
+        ;; A number that no float is.
+        (func (export "promoted") (param f32) (result i32)
+          (i32.or
+            (f64.eq (f64.const 0x1.a594f3a83c562p-996) (f64.promote_f32 (local.get 0)))
+            (f64.ne (f64.promote_f32 (local.get 0)) (f64.const 0x1.a594f3a83c562p-996)))))"#,
+    ),
+    (
         "control",
         r#"(module
         (func (export "table") (param i32) (result i32)
