@@ -19,9 +19,7 @@ impl Signer {
     /// Whether it has signed a message.
     pub fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         let signature = Signature::new(*signature);
-        PublicKey::new(self.0)
-            .verify(message, &signature)
-            .is_ok()
+        PublicKey::new(self.0).verify(message, &signature).is_ok()
     }
 
     /// Its bytes.
