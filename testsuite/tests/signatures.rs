@@ -40,6 +40,7 @@ fn image(containment: Containment) -> Vec<u8> {
         containment,
         imports: vec![],
         resets: false,
+        first_read: None,
         block_bytes: 64,
         memory: (0, 64),
         stack_bytes: 256,

@@ -6,9 +6,9 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 use clap_complete::Shell;
 use rune_terminal::Console;
 
-use crate::cmd::{keygen, keys, print, sign, verify};
+use crate::cmd::{keygen, keys, print, sign, targets, verify};
 
-/// Makes keys, and signs and verifies what devices run.
+/// Finds devices, deploys runes to them and proves what arrived; makes keys, signs and verifies.
 #[derive(Debug, Parser)]
 #[command(
     name = "hmr",
@@ -35,6 +35,9 @@ enum Command {
     /// The keys that a device holds
     #[command(subcommand, after_help = keys::EXAMPLES)]
     Keys(keys::Keys),
+    /// Devices: find them, deploy runes to them, see how they do
+    #[command(subcommand, after_help = targets::EXAMPLES)]
+    Targets(targets::Targets),
     /// Write the completions of a shell
     Completions {
         /// The shell
@@ -65,6 +68,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Sign(args) => sign::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Keys(args) => keys::run(&args),
+        Command::Targets(args) => targets::run(&args),
         Command::Completions { shell } => print(&rune_terminal::completions::<Cli>(shell)),
     };
     match done {

@@ -1,5 +1,10 @@
-//! Hammer, the program `hmr`: keys, and signatures of runes and images.
+//! Hammer, the program `hmr`: keys, signatures of runes and images, and the devices that run them. How a device is reached
+//! is in [`link`], what it can be asked in [`client`], what is done with it in [`deploy`], and how it is found in [`find`].
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod client;
 mod cmd;
+pub mod deploy;
+pub mod find;
+pub mod link;

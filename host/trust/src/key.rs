@@ -178,8 +178,8 @@ impl SecretKey {
         &self.id
     }
 
-    /// The signature of bytes.
-    pub(crate) fn raw(&self, message: &[u8]) -> [u8; 64] {
+    /// The signature of bytes, which say themselves what they are for.
+    pub fn raw(&self, message: &[u8]) -> [u8; 64] {
         *ed25519_compact::SecretKey::new(self.secret).sign(message, None)
     }
 

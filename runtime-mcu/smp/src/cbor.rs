@@ -9,13 +9,16 @@ const NESTING: u32 = 8;
 
 /// A map with names as keys, read whole once. Of a name that comes twice the first value counts.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Map<'b> {
+pub struct Fields<'b> {
     body: &'b [u8],
 }
 
-impl<'b> Map<'b> {
+impl<'b> Fields<'b> {
     /// The map of a packet, with nothing behind it. A request without arguments may have none at all.
-    pub(crate) fn new(body: &'b [u8]) -> Result<Self, Unreadable> {
+    ///
+    /// # Errors
+    /// It is no map with names, or something is behind it.
+    pub fn new(body: &'b [u8]) -> Result<Self, Unreadable> {
         let map = Self { body };
         let end = map.walk(|_, _| false)?;
         (end == body.len()).then_some(map).ok_or(Unreadable)
@@ -42,7 +45,7 @@ impl<'b> Map<'b> {
     }
 
     /// A decoder in front of the value of a name; of null it is as if the name were not there.
-    fn find(self, wanted: &str) -> Option<Decoder<'b>> {
+    pub fn at(self, wanted: &str) -> Option<Decoder<'b>> {
         let mut found = None;
         let walked = self.walk(|name, decoder| {
             let is_right = name == wanted;
@@ -56,41 +59,62 @@ impl<'b> Map<'b> {
     }
 
     /// A text that must be there.
-    pub(crate) fn text(self, name: &str) -> Result<&'b str, Unreadable> {
+    ///
+    /// # Errors
+    /// It is something else, or not there.
+    pub fn text(self, name: &str) -> Result<&'b str, Unreadable> {
         self.optional_text(name)?.ok_or(Unreadable)
     }
 
     /// A text.
-    pub(crate) fn optional_text(self, name: &str) -> Result<Option<&'b str>, Unreadable> {
-        let found = self.find(name);
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn optional_text(self, name: &str) -> Result<Option<&'b str>, Unreadable> {
+        let found = self.at(name);
         Ok(found.map(|mut value| value.str()).transpose()?)
     }
 
     /// Bytes that must be there.
-    pub(crate) fn bytes(self, name: &str) -> Result<&'b [u8], Unreadable> {
+    ///
+    /// # Errors
+    /// It is something else, or not there.
+    pub fn bytes(self, name: &str) -> Result<&'b [u8], Unreadable> {
         self.optional_bytes(name)?.ok_or(Unreadable)
     }
 
     /// Bytes.
-    pub(crate) fn optional_bytes(self, name: &str) -> Result<Option<&'b [u8]>, Unreadable> {
-        let found = self.find(name);
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn optional_bytes(self, name: &str) -> Result<Option<&'b [u8]>, Unreadable> {
+        let found = self.at(name);
         Ok(found.map(|mut value| value.bytes()).transpose()?)
     }
 
     /// A number that must be there.
-    pub(crate) fn number(self, name: &str) -> Result<u32, Unreadable> {
+    ///
+    /// # Errors
+    /// It is something else, or not there.
+    pub fn number(self, name: &str) -> Result<u32, Unreadable> {
         self.optional_number(name)?.ok_or(Unreadable)
     }
 
     /// A number.
-    pub(crate) fn optional_number(self, name: &str) -> Result<Option<u32>, Unreadable> {
-        let found = self.find(name);
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn optional_number(self, name: &str) -> Result<Option<u32>, Unreadable> {
+        let found = self.at(name);
         Ok(found.map(|mut value| value.u32()).transpose()?)
     }
 
     /// A truth, or a number in its stead; false where there is none.
-    pub(crate) fn flag(self, name: &str) -> Result<bool, Unreadable> {
-        let Some(mut value) = self.find(name) else {
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn flag(self, name: &str) -> Result<bool, Unreadable> {
+        let Some(mut value) = self.at(name) else {
             return Ok(false);
         };
         if value.datatype()? == Type::Bool {
@@ -158,7 +182,7 @@ mod tests {
 
     fn names(body: &[u8]) -> Result<std::vec::Vec<&str>, Unreadable> {
         let mut names = std::vec![];
-        let map = Map::new(body)?;
+        let map = Fields::new(body)?;
         map.walk(|name, _| {
             names.push(name);
             false
@@ -171,7 +195,7 @@ mod tests {
         // {"t": "x", "b": h'01', "n": 300, "f": true, "g": 1, "z": null, "t": "y"}
         let body =
             b"\xa7\x61t\x61x\x61b\x41\x01\x61n\x19\x01\x2c\x61f\xf5\x61g\x01\x61z\xf6\x61t\x61y";
-        let map = Map::new(body).unwrap();
+        let map = Fields::new(body).unwrap();
         assert_eq!((map.text("t"), map.bytes("b")), (Ok("x"), Ok(&[1][..])));
         assert_eq!(
             (map.number("n"), map.flag("f"), map.flag("g")),

@@ -33,8 +33,8 @@ mod request;
 pub mod serial;
 mod server;
 
+pub use cbor::Fields;
 pub use device::Device;
-
 pub use header::{HEADER_BYTES, Header, Op, Version, group};
 pub use reply::{Code, GroupCode, GroupDetails, ImageState, Reply, TooSmall};
 pub use request::{

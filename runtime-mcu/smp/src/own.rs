@@ -4,7 +4,7 @@ use rune_install::Phase;
 
 use crate::{
     Digest, Unreadable,
-    cbor::Map,
+    cbor::Fields,
     device::{About, Act, Lock, RuneState},
     group,
     reply::Reply,
@@ -115,7 +115,7 @@ impl<'p> Own<'p> {
     pub(crate) fn decode(
         is_write: bool,
         command: u8,
-        map: Map<'p>,
+        map: Fields<'p>,
     ) -> Result<Option<Self>, Unreadable> {
         let digest = |name| -> Result<Option<Digest>, Unreadable> {
             let bytes = map.optional_bytes(name)?;

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::{Header, Op, cbor::Map, group, own::Own};
+use crate::{Header, Op, cbor::Fields, group, own::Own};
 
 /// A SHA-256.
 pub type Digest = [u8; 32];
@@ -179,7 +179,7 @@ impl<'p> Request<'p> {
         };
         let (group, command) = (header.group, header.command);
         if group == crate::own::GROUP {
-            return Ok(Own::decode(is_write, command, Map::new(body)?)?.map(Self::Own));
+            return Ok(Own::decode(is_write, command, Fields::new(body)?)?.map(Self::Own));
         }
         if group > group::OWN {
             return Ok(Some(Self::Other {
@@ -189,7 +189,7 @@ impl<'p> Request<'p> {
                 body,
             }));
         }
-        let map = Map::new(body)?;
+        let map = Fields::new(body)?;
         Ok(Some(match (group, command, is_write) {
             // Clients ask for it in both ways.
             (group::OS, 0, _) => Self::Echo(map.text("d")?),

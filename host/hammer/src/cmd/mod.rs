@@ -3,6 +3,7 @@
 pub(crate) mod keygen;
 pub(crate) mod keys;
 pub(crate) mod sign;
+pub(crate) mod targets;
 pub(crate) mod verify;
 
 use std::io::{self, Write};

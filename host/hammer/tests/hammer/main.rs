@@ -4,8 +4,12 @@
     reason = "a test that cannot go on fails where it stands"
 )]
 
+mod faults;
 mod keys;
 mod minisign;
 mod refusals;
 mod signing;
+#[allow(dead_code, reason = "the other tests of this device use the rest")]
+#[path = "../../../../runtime-mcu/smp/tests/sim/mod.rs"]
+mod sim;
 mod support;

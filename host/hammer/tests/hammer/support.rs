@@ -79,6 +79,7 @@ pub(crate) fn image(containment: Containment) -> Vec<u8> {
         containment,
         imports: vec![],
         resets: false,
+        first_read: None,
         block_bytes: 4096,
         memory: (64, 2048),
         stack_bytes: 512,

@@ -32,6 +32,7 @@ fn image(rune: &[u8]) -> Vec<u8> {
         containment: Containment::Mpu,
         imports: vec![],
         resets: false,
+        first_read: None,
         block_bytes: 4096,
         memory: (64, 2048),
         stack_bytes: 512,
