@@ -256,7 +256,7 @@ fn conform(clients: &Clients, address: &Address, board: &str, slots: u64) {
         statistics["noise"]["starts"].as_u64().unwrap() >= 1,
         "{statistics}"
     );
-    assert!(smpmgr(&["statistics", "group-data", "rune"]).contains("starts"));
+    assert!(smpmgr(&["statistics", "get", "rune"]).contains("starts"));
     let groups = read(&["enum", "list-groups"]);
     assert!(groups.to_string().contains("64"), "{groups}");
 

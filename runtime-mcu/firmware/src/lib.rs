@@ -48,7 +48,7 @@ mod tests;
 
 pub use chip::{Chip, Shown};
 pub use lending::{InPlace, Lending, LendingError};
-pub use links::{Links, Port, Received, Serial};
+pub use links::{Links, Port, RECEIVED_BYTES, Received, Serial};
 pub use pdm::{BitOrder, Decimator};
 pub use radio::{Hci, HciError, Packets, Radio};
 pub use runes::Runes;

@@ -2,7 +2,7 @@
 
 use rune_core::{Text, Unit, check};
 use rune_install::{Entry, Name};
-use rune_link::{Digest, PAYLOAD_BYTES};
+use rune_link::Digest;
 use rune_smp::{
     Code, Device,
     device::{
@@ -11,7 +11,7 @@ use rune_smp::{
 };
 
 use crate::{
-    Chip, Runes,
+    Chip, RECEIVED_BYTES, Runes,
     installs::{Why, named},
     runes::Running,
 };
@@ -29,11 +29,11 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
     // Its buffers are on the stack only while it does.
     #[inline(never)]
     pub(crate) fn manage(&mut self) {
-        let mut packet = [0; PAYLOAD_BYTES];
+        let mut packet = [0; RECEIVED_BYTES];
         let Some(bytes) = self.node().server.packet(&mut packet) else {
             return;
         };
-        let mut out = [0; PAYLOAD_BYTES];
+        let mut out = [0; RECEIVED_BYTES];
         let mut smp = core::mem::take(&mut self.smp.0);
         let lock = self.node().chip.lock();
         let entries = self.node().installs.entries();
@@ -82,7 +82,7 @@ fn bad_state(why: Why) -> (Refusal, Why) {
 }
 
 impl<C: Chip, const SLOTS: usize> Device for Managed<'_, C, SLOTS> {
-    const PACKET_BYTES: u32 = PAYLOAD_BYTES as u32;
+    const PACKET_BYTES: u32 = RECEIVED_BYTES as u32;
     const PACKETS: u32 = 1;
 
     fn about(&self) -> About<'_> {

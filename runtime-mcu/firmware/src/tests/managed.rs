@@ -63,7 +63,7 @@ impl Bench {
         self.fake.0.borrow_mut().to.extend(lines);
         self.runes.turn();
         let from = core::mem::take(&mut self.fake.0.borrow_mut().from);
-        let mut decoder = serial::Decoder::<1028>::new();
+        let mut decoder = serial::Decoder::<1476>::new();
         let mut replies: Vec<Vec<u8>> = vec![];
         for byte in from {
             if let Some(packet) = decoder.take(byte) {
