@@ -43,7 +43,7 @@ mod serial_nor;
 mod server;
 #[cfg(test)]
 mod sim;
-#[cfg(all(test, feature = "smp"))]
+#[cfg(test)]
 mod tests;
 
 pub use chip::{Chip, Shown};

@@ -16,6 +16,9 @@ use crate::{
     runes::Running,
 };
 
+/// A unit of a board's scheduler.
+type UnitOf<C> = Unit<<C as Chip>::Engine, fn() -> u64>;
+
 /// The runes of a board, while one packet is answered.
 struct Managed<'r, C: Chip, const SLOTS: usize> {
     runes: &'r mut Runes<C, SLOTS>,
@@ -65,7 +68,7 @@ impl<C: Chip, const SLOTS: usize> Managed<'_, C, SLOTS> {
         })
     }
 
-    fn running(&self) -> impl Iterator<Item = (&Running, &Unit<C::Engine, fn() -> u64>)> + Clone {
+    fn running(&self) -> impl Iterator<Item = (&Running, &UnitOf<C>)> + Clone {
         let running = self.runes.running.iter().flatten();
         running.filter_map(|running| Some((running, self.runes.scheduler.unit(running.id)?)))
     }
@@ -74,11 +77,6 @@ impl<C: Chip, const SLOTS: usize> Managed<'_, C, SLOTS> {
         let place = Name::new(name).and_then(|name| self.runes.place_of(&name));
         place.ok_or_else(|| (Refusal::Code(Code::NoEntry), Text::of("no such rune runs")))
     }
-}
-
-/// What was refused in the words of a host's request.
-fn bad_state(why: Why) -> (Refusal, Why) {
-    (Refusal::Code(Code::BadState), why)
 }
 
 impl<C: Chip, const SLOTS: usize> Device for Managed<'_, C, SLOTS> {
@@ -143,7 +141,7 @@ impl<C: Chip, const SLOTS: usize> Device for Managed<'_, C, SLOTS> {
         // One that was confirmed before is recalled.
         self.begin(sha256, bytes, false)?;
         let tried = self.runes.try_out(*sha256);
-        let place = self.told(tried.map_err(bad_state))?;
+        let place = self.told(tried.map_err(|why| (Refusal::Code(Code::BadState), why)))?;
         if let Some(Some(running)) = self.runes.running.get_mut(place) {
             running.is_to_stay |= confirm;
         }
@@ -213,7 +211,7 @@ impl<C: Chip, const SLOTS: usize> Device for Managed<'_, C, SLOTS> {
                         self.runes.remove(name)
                     }
                 })
-                .map_err(bad_state),
+                .map_err(|why| (Refusal::Code(Code::BadState), why)),
             Act::Start | Act::Stop | Act::Call => self.place_of(name).map(|place| {
                 if let Some(Some(running)) = self.runes.running.get_mut(place) {
                     if act == Act::Call {
