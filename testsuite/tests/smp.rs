@@ -25,6 +25,7 @@ use std::{
 use clients::{Address, Clients, Said};
 use ed25519_compact::{KeyPair, Seed};
 use rune_codegen::{Options, Simd};
+use rune_link::{Install, Request};
 use rune_runtime::{
     Compiler, Runtime,
     serve::{Manage, Server},
@@ -551,4 +552,55 @@ fn a_locked_folder_refuses_stock_clients_and_what_is_forged() {
             .any(|line| line.contains("locked"))
     );
     drop(another);
+}
+
+#[test]
+fn a_locked_board_refuses_stock_clients_and_what_is_forged() {
+    const TEST: &str = "a_locked_board_refuses_stock_clients_and_what_is_forged";
+    let Some(clients) = Clients::find(TEST) else {
+        return;
+    };
+    if let Some(why) = missing() {
+        return skip(TEST, &why);
+    }
+    let own = KeyPair::from_seed(Seed::new([1; 32]));
+    let firmware = Firmware::build_locked(&hex(&own.pk[..])).unwrap();
+    let boot = |ip: &str, mac: u8, flash: Option<&Path>| {
+        let network =
+            format!("user,model=lan9118,mac=52:54:00:12:34:{mac:02x},hostfwd=udp:{ip}:1337-:1337");
+        let boot = Boot {
+            flash,
+            more: &["-nic", &network],
+            ..Boot::default()
+        };
+        let machine = Machine::boot(&firmware, &boot).unwrap();
+        machine.wait_for_line("ethernet: 10.0.2.15", 0).unwrap();
+        machine
+    };
+    let [ip, other] = [address(), address()];
+    let others = {
+        let _another = boot(&other, 0x57, None);
+        lock(clients, &Address::Udp(other.clone()))
+    };
+    let folder = Folder::new();
+    let flash = folder.0.join("flash");
+    let mut machine = boot(&ip, 0x56, Some(&flash));
+    let udp = Address::Udp(ip.clone());
+    let (device, nonce) = lock(clients, &udp);
+    refuse(clients, &ip, &others);
+    // Its other protocol is no way around that.
+    for request in [Request::Reset, Request::Install(Install::Remove("noise"))] {
+        let refused = machine.request(&request).unwrap_err();
+        assert!(refused.contains("locked"), "{refused}");
+    }
+    // What was signed before a start is nothing after it, and what was tried runs on.
+    let stop = packet(64, 7, &map(&[]));
+    let before = signed(&own, &device, &nonce, 100, &stop);
+    let reset = packet(0, 5, &map(&[]));
+    assert_eq!(ask(&ip, &signed(&own, &device, &nonce, 3, &reset)), b"\xa0");
+    machine.wait_for_start(2).unwrap();
+    let (same, next) = lock(clients, &udp);
+    assert!(same == device && next != nonce);
+    assert_eq!(ask(&ip, &before), DENIED);
+    assert_eq!(images(clients, &udp)[0].2, "1.0.0");
 }

@@ -34,6 +34,13 @@ impl Links {
             asker: Asker::Serial,
         }
     }
+
+    /// That of Ethernet; zeros where there is no controller.
+    #[cfg(feature = "locked")]
+    pub(crate) fn hardware_address(&self) -> [u8; 6] {
+        let ethernet = self.ethernet.as_ref();
+        ethernet.map_or([0; 6], |ethernet| ethernet.hardware_address())
+    }
 }
 
 impl rune_firmware::Links for Links {

@@ -43,6 +43,8 @@ mod serial_nor;
 mod server;
 #[cfg(test)]
 mod sim;
+#[cfg(feature = "smp")]
+mod starts;
 #[cfg(test)]
 mod tests;
 
@@ -54,6 +56,8 @@ pub use radio::{Hci, HciError, Packets, Radio};
 pub use runes::Runes;
 pub use sensors::{WHOLE, whole};
 pub use serial_nor::{Bus, BusTimeout, Lines, Part, SerialNor, SerialNorError};
+#[cfg(feature = "smp")]
+pub use starts::count_start;
 
 /// Runes that run at once.
 pub const PLACES: usize = 4;

@@ -102,8 +102,8 @@ impl<C: Chip, const SLOTS: usize> Device for Managed<'_, C, SLOTS> {
         self.lock
     }
 
-    fn vouches(&self, key: &[u8; 32], parts: &[&[u8]], signature: &[u8; 64]) -> bool {
-        C::vouches(key, parts, signature)
+    fn vouches(&mut self, key: &[u8; 32], parts: &[&[u8]], signature: &[u8; 64]) -> bool {
+        self.runes.node().chip.vouches(key, parts, signature)
     }
 
     fn reset(&mut self, _: bool) -> Result<(), Refusal> {

@@ -96,6 +96,14 @@ impl<C: Chip> Server<C> {
                 );
                 continue;
             };
+            #[cfg(feature = "smp")]
+            if chip.lock().is_some() && !matches!(request, Request::About | Request::Status) {
+                self.reply(
+                    number,
+                    Reply::Refused("the board is locked: it takes what is signed, over SMP"),
+                );
+                continue;
+            }
             match command(&request) {
                 Some(Ok(command)) => self.command = Some((number, command)),
                 Some(Err(why)) => self.reply(number, Reply::Refused(why.as_str())),

@@ -149,6 +149,12 @@ impl Ethernet {
         singleton!(: Ethernet = network)
     }
 
+    /// That of the controller.
+    #[cfg(feature = "locked")]
+    pub(crate) fn hardware_address(&self) -> [u8; 6] {
+        self.chip.address().0
+    }
+
     /// One turn. False where the controller does not work any more, and cannot be started anew.
     pub(crate) fn poll(&mut self) -> bool {
         let now = now();
