@@ -36,6 +36,8 @@ fn front_and_back_meet_only_in_ir() {
                 "rune-core",
                 "rune-install",
                 "rune-link",
+                "rune-saga",
+                "rune-smp",
             ],
         ),
         ("rune-install", &[]),
@@ -71,6 +73,7 @@ fn front_and_back_meet_only_in_ir() {
                 "rune-exporters",
                 "rune-install",
                 "rune-saga",
+                "rune-smp",
                 "runec",
             ],
         ),
@@ -79,6 +82,7 @@ fn front_and_back_meet_only_in_ir() {
             &["rune-abi", "rune-exporters", "rune-runtime", "rune-saga"],
         ),
         ("rune-saga", &["rune-abi"]),
+        ("rune-smp", &["rune-abi", "rune-install"]),
         ("rune-exporters", &["rune-saga"]),
     ]);
     for (folder, manifest) in manifests() {
