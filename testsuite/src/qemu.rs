@@ -129,6 +129,14 @@ impl Firmware {
         Self::make(&BOARD, features, None)
     }
 
+    /// As [`build`](Self::build), of a board that obeys whom this key is of, 64 hexadecimal digits.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn build_locked(key: &str) -> Result<Self, String> {
+        Self::make_with(&BOARD, &["locked"], None, Some(key))
+    }
+
     /// As [`build`](Self::build), for this address on Ethernet, see `RUNE_ETHERNET` in the book.
     ///
     /// # Errors
@@ -146,6 +154,15 @@ impl Firmware {
     }
 
     fn make(board: &Board, features: &[&str], address: Option<&str>) -> Result<Self, String> {
+        Self::make_with(board, features, address, None)
+    }
+
+    fn make_with(
+        board: &Board,
+        features: &[&str],
+        address: Option<&str>,
+        key: Option<&str>,
+    ) -> Result<Self, String> {
         let rust = toolchain().ok_or_else(|| missing().unwrap_or_default())?;
         let folder = root().join(board.folder);
         // The same features again must find the file that they made.
@@ -162,6 +179,7 @@ impl Firmware {
             .args(["--locked", "--features", &features.join(",")])
             .args(["--config", &short_paths()])
             .env("RUNE_ETHERNET", address.unwrap_or_default())
+            .envs(key.map(|key| ("RUNE_SMP_KEY", key)))
             .status();
         match built {
             Ok(status) if status.success() => Ok(Self {

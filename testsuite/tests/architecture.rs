@@ -36,6 +36,8 @@ fn front_and_back_meet_only_in_ir() {
                 "rune-core",
                 "rune-install",
                 "rune-link",
+                "rune-saga",
+                "rune-smp",
             ],
         ),
         ("rune-install", &[]),
@@ -74,6 +76,7 @@ fn front_and_back_meet_only_in_ir() {
                 "rune-install",
                 "rune-registry",
                 "rune-saga",
+                "rune-smp",
                 "rune-terminal",
                 "rune-trust",
                 "runec",
@@ -85,12 +88,19 @@ fn front_and_back_meet_only_in_ir() {
         ),
         (
             "rune-hammer",
-            &["rune-abi", "rune-core", "rune-terminal", "rune-trust"],
+            &[
+                "rune-abi",
+                "rune-core",
+                "rune-smp",
+                "rune-terminal",
+                "rune-trust",
+            ],
         ),
         ("rune-registry", &[]),
         ("rune-terminal", &[]),
         ("rune-trust", &["rune-abi", "rune-terminal"]),
         ("rune-saga", &["rune-abi"]),
+        ("rune-smp", &["rune-abi", "rune-install"]),
         ("rune-exporters", &["rune-saga"]),
     ]);
     for (folder, manifest) in manifests() {

@@ -39,6 +39,8 @@ use simple_dns::{CLASS, Name, Packet, QCLASS, QTYPE, Question, TYPE, rdata::RDat
 const BOARD: Mac = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
 /// And the name that follows from it.
 const NAME: &str = "mps2-an500-123456";
+/// The service that devices announce.
+const SERVICE: &str = "_mcumgr._udp.local";
 /// The test on the wire.
 const US: Mac = [2, 0, 0, 0, 0, 1];
 const OUR: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 1);
@@ -490,7 +492,7 @@ fn described(data: &[u8]) -> (String, u16, Ipv4Addr, Vec<(String, Option<String>
     let (mut name, mut port, mut address, mut text) = (None, None, None, vec![]);
     for record in packet.answers.iter().chain(&packet.additional_records) {
         match &record.rdata {
-            RData::PTR(ptr) if record.name.to_string() == "_rune._udp.local" => {
+            RData::PTR(ptr) if record.name.to_string() == SERVICE => {
                 name = Some(ptr.0.to_string());
             }
             RData::SRV(srv) => {
@@ -523,17 +525,17 @@ fn a_board_with_a_static_address_is_found() {
         assert_eq!(datagram.from, (ADDRESS, 5353));
         assert_eq!(datagram.hops, 255);
         let (name, port, address, text) = described(&datagram.data);
-        assert_eq!(name, format!("{NAME}._rune._udp.local"));
-        assert_eq!((port, address), (UDP_PORT, ADDRESS));
+        assert_eq!(name, format!("{NAME}.{SERVICE}"));
+        assert_eq!((port, address), (rune_smp::UDP_PORT, ADDRESS));
         let text: Vec<String> = text
             .into_iter()
             .map(|(k, v)| format!("{k}={}", v.unwrap()))
             .collect();
-        let (abi, protocol) = (rune_abi::ABI_VERSION, rune_link::PROTOCOL);
+        let abi = rune_abi::ABI_VERSION;
         let expected = [
             format!("abi={abi}"),
             "board=mps2-an500".into(),
-            format!("protocol={protocol}"),
+            "mode=open".into(),
             "txtvers=1".into(),
         ];
         assert_eq!(text, expected);
@@ -564,7 +566,7 @@ fn a_board_with_a_static_address_is_found() {
     while wire.next(Duration::from_millis(1)).is_some() {}
     // Asked in the group, and by one who speaks plain DNS.
     let group = [1, 0, 0x5E, 0, 0, 0xFB];
-    let service = question("_rune._udp.local", TYPE::PTR);
+    let service = question(SERVICE, TYPE::PTR);
     wire.send_udp(group, (OUR, 5353), (GROUP, 5353), &service);
     let answer = wire.wait_for_udp(5353);
     to_group(&answer);
@@ -741,11 +743,7 @@ fn any_frame_is_survived() {
         ethernet(
             group,
             IPV4,
-            &udp(
-                (OUR, 5353),
-                (GROUP, 5353),
-                &question("_rune._udp.local", TYPE::PTR),
-            ),
+            &udp((OUR, 5353), (GROUP, 5353), &question(SERVICE, TYPE::PTR)),
         ),
         ethernet([1, 0, 0x5E, 0, 0, 1], IPV4, &igmp),
         ethernet(BOARD, IPV4, &ping),

@@ -72,6 +72,9 @@ const NOWHERE: usize = 0x9000_0000;
 /// The board.
 pub(crate) struct Board {
     pub(crate) watchdog: Watchdog,
+    /// Where the flash did not count this start, nobody may change anything.
+    #[cfg(feature = "locked")]
+    pub(crate) lock: Option<rune_smp::device::Lock>,
 }
 
 impl Chip for Board {
@@ -124,6 +127,19 @@ impl Chip for Board {
 
     fn reset(&mut self) -> ! {
         SCB::sys_reset()
+    }
+
+    #[cfg(feature = "locked")]
+    fn lock(&self) -> Option<rune_smp::device::Lock> {
+        Some(self.lock.unwrap_or(rune_smp::device::Lock {
+            device: [0; 16],
+            nonce: [0; 16],
+        }))
+    }
+
+    #[cfg(feature = "locked")]
+    fn vouches(&self, key: &[u8; 32], parts: &[&[u8]], signature: &[u8; 64]) -> bool {
+        self.lock.is_some() && crate::lock::vouches(key, parts, signature)
     }
 
     #[cfg(feature = "crash")]

@@ -1,7 +1,7 @@
 //! Where requests come from, and where their replies go: the serial port, and Ethernet where it is built in.
 
-use rune_firmware::{Received, Serial};
-use rune_link::{PAYLOAD_BYTES, frame::Broken};
+use rune_firmware::{RECEIVED_BYTES, Received, Serial};
+use rune_link::frame::Broken;
 
 #[cfg(feature = "ethernet")]
 use crate::ethernet::Ethernet;
@@ -34,6 +34,13 @@ impl Links {
             asker: Asker::Serial,
         }
     }
+
+    /// That of Ethernet; zeros where there is no controller.
+    #[cfg(feature = "locked")]
+    pub(crate) fn hardware_address(&self) -> [u8; 6] {
+        let ethernet = self.ethernet.as_ref();
+        ethernet.map_or([0; 6], |ethernet| ethernet.hardware_address())
+    }
 }
 
 impl rune_firmware::Links for Links {
@@ -46,7 +53,7 @@ impl rune_firmware::Links for Links {
     }
 
     /// Who asked last waits where another asks too.
-    fn receive(&mut self, payload: &mut [u8; PAYLOAD_BYTES]) -> Option<Result<Received, Broken>> {
+    fn receive(&mut self, payload: &mut [u8; RECEIVED_BYTES]) -> Option<Result<Received, Broken>> {
         #[cfg(feature = "ethernet")]
         if matches!(self.asker, Asker::Serial)
             && let Some(received) = self.ethernet.as_mut().and_then(|e| e.receive(payload))

@@ -12,6 +12,8 @@ mod clock;
 mod ethernet;
 mod guard;
 mod links;
+#[cfg(feature = "locked")]
+mod lock;
 mod memory;
 mod nor;
 mod uart;
@@ -63,10 +65,15 @@ fn main() -> ! {
     wake_regularly(&mut cortex.SYST);
     // SAFETY: it is called once, as the board starts once.
     let flash = unsafe { Flash::take() };
+    let links = Links::start();
+    #[cfg(feature = "locked")]
+    let (mut flash, address) = (flash, links.hardware_address());
     let board = Board {
         watchdog: Watchdog::start(),
+        #[cfg(feature = "locked")]
+        lock: lock::start(&mut flash, address),
     };
-    let mut runes = Runes::new(board, Links::start(), flash, board::MAP, reason);
+    let mut runes = Runes::new(board, links, flash, board::MAP, reason);
     runes.boot();
     loop {
         runes.turn();

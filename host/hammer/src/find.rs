@@ -85,7 +85,7 @@ pub fn search(search: &Search) -> Result<Vec<Target>, String> {
     for (name, address, about) in asked {
         // A port at which nobody answers is no device; one that announces itself is.
         let id = match (&about, name) {
-            (Some(about), _) => id(about, &address),
+            (Some(about), name) => id(about, name, &address),
             (None, Some(name)) => name,
             (None, None) => continue,
         };
@@ -105,17 +105,19 @@ pub fn search(search: &Search) -> Result<Vec<Target>, String> {
     Ok(targets.into_values().collect())
 }
 
-/// What a device is called: the id of a locked one, its own name, or where it is.
-fn id(about: &About, address: &Address) -> String {
-    match &about.lock {
-        Some((lock, _)) => lock
+/// What a device is called: the id of a locked one, its own name, what it announces, or where it is.
+fn id(about: &About, announced: Option<String>, address: &Address) -> String {
+    if let Some((lock, _)) = &about.lock {
+        return lock
             .device
             .iter()
             .map(|byte| format!("{byte:02x}"))
-            .collect(),
-        None if about.name == about.board => address.to_string(),
-        None => about.name.clone(),
+            .collect();
     }
+    let own = Some(&about.name).filter(|name| **name != about.board);
+    own.cloned()
+        .or(announced)
+        .unwrap_or_else(|| address.to_string())
 }
 
 /// What a device at an address says of itself.

@@ -1,12 +1,12 @@
-//! How a board is found on its network: it answers multicast DNS (RFC 6762) for the service `_rune._udp.local`
-//! (RFC 6763). `no_std`, no allocator, bounded.
+//! How a device is found on its network: it answers multicast DNS (RFC 6762) for the service `_mcumgr._udp.local`
+//! (RFC 6763), which is SMP's, and its subtype `_rune`. `no_std`, no allocator, bounded.
 //!
 //! | name | type | says |
 //! |---|---|---|
-//! | `_services._dns-sd._udp.local` | PTR | that there is `_rune._udp.local` |
-//! | `_rune._udp.local` | PTR | the board's `NAME._rune._udp.local` |
-//! | `NAME._rune._udp.local` | SRV | the port of requests, and `NAME.local` |
-//! | `NAME._rune._udp.local` | TXT | `txtvers=1`, `board`, `abi`, `protocol` |
+//! | `_services._dns-sd._udp.local` | PTR | that there is `_mcumgr._udp.local` |
+//! | `_mcumgr._udp.local`, `_rune._sub._mcumgr._udp.local` | PTR | the device's `NAME._mcumgr._udp.local` |
+//! | `NAME._mcumgr._udp.local` | SRV | the port of SMP, and `NAME.local` |
+//! | `NAME._mcumgr._udp.local` | TXT | `txtvers=1`, `board`, `abi`, `mode`, which is `open` or `locked` |
 //! | `NAME.local` | A | the address |
 //!
 //! Who asks for the service gets all of the board in one reply. `NAME` must be the board's alone, as with digits of its
@@ -61,9 +61,9 @@ pub struct Subject<'a> {
     pub board: Label<'a>,
     /// Version of the contract with runes that it keeps.
     pub abi: u16,
-    /// Version of the protocol of requests.
-    pub protocol: u16,
-    /// The UDP port of requests.
+    /// Whether requests must be signed: `open` or `locked`.
+    pub mode: Label<'a>,
+    /// The UDP port of SMP.
     pub port: u16,
     /// Of IPv4.
     pub address: [u8; 4],

@@ -5,9 +5,13 @@
 pub(crate) enum Name {
     Local,
     Udp,
-    /// `_rune._udp.local`
+    /// `_mcumgr._udp.local`
     Service,
-    /// `NAME._rune._udp.local`
+    /// `_sub._mcumgr._udp.local`
+    Sub,
+    /// `_rune._sub._mcumgr._udp.local`
+    Runes,
+    /// `NAME._mcumgr._udp.local`
     Instance,
     DnsSd,
     /// `_services._dns-sd._udp.local`
@@ -17,17 +21,25 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    pub(crate) const COUNT: usize = 7;
+    pub(crate) const COUNT: usize = 9;
 
     /// Those that somebody may ask for.
-    const ASKED: [Self; 4] = [Self::Service, Self::Instance, Self::Services, Self::Host];
+    const ASKED: [Self; 5] = [
+        Self::Service,
+        Self::Runes,
+        Self::Instance,
+        Self::Services,
+        Self::Host,
+    ];
 
     /// Its first label; `name` is the board's.
     pub(crate) const fn label(self, name: &str) -> &str {
         match self {
             Self::Local => "local",
             Self::Udp => "_udp",
-            Self::Service => "_rune",
+            Self::Service => "_mcumgr",
+            Self::Sub => "_sub",
+            Self::Runes => "_rune",
             Self::DnsSd => "_dns-sd",
             Self::Services => "_services",
             Self::Instance | Self::Host => name,
@@ -40,7 +52,8 @@ impl Name {
             Self::Local => None,
             Self::Udp | Self::Host => Some(Self::Local),
             Self::Service | Self::DnsSd => Some(Self::Udp),
-            Self::Instance => Some(Self::Service),
+            Self::Instance | Self::Sub => Some(Self::Service),
+            Self::Runes => Some(Self::Sub),
             Self::Services => Some(Self::DnsSd),
         }
     }

@@ -9,6 +9,8 @@ pub(crate) enum Record {
     Services,
     /// The PTR of the service.
     Service,
+    /// The PTR of those of the service that run runes.
+    Runes,
     /// SRV.
     Port,
     /// TXT.
@@ -18,8 +20,9 @@ pub(crate) enum Record {
 }
 
 impl Record {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Service,
+        Self::Runes,
         Self::Services,
         Self::Port,
         Self::Text,
@@ -30,6 +33,7 @@ impl Record {
         match self {
             Self::Services => Name::Services,
             Self::Service => Name::Service,
+            Self::Runes => Name::Runes,
             Self::Port | Self::Text => Name::Instance,
             Self::Address => Name::Host,
         }
@@ -38,7 +42,7 @@ impl Record {
     /// Its number in messages.
     pub(crate) const fn kind(self) -> u16 {
         match self {
-            Self::Services | Self::Service => 12,
+            Self::Services | Self::Service | Self::Runes => 12,
             Self::Port => 33,
             Self::Text => 16,
             Self::Address => 1,
@@ -48,14 +52,14 @@ impl Record {
     /// How long it is valid, in seconds: what names a host for a short time, as its address may change.
     pub(crate) const fn seconds(self) -> u32 {
         match self {
-            Self::Services | Self::Service | Self::Text => 4500,
+            Self::Services | Self::Service | Self::Runes | Self::Text => 4500,
             Self::Port | Self::Address => 120,
         }
     }
 
     /// Whether nobody else has one of this name and kind.
     pub(crate) const fn is_unique(self) -> bool {
-        !matches!(self, Self::Services | Self::Service)
+        !matches!(self, Self::Services | Self::Service | Self::Runes)
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn write<'b>(
     into: &'b mut [u8],
 ) -> Option<&'b [u8]> {
     let mut more = Records::default();
-    if answers.has(Record::Service) {
+    if answers.has(Record::Service) || answers.has(Record::Runes) {
         for record in [Record::Port, Record::Text, Record::Address] {
             more.add(record);
         }
@@ -138,7 +138,7 @@ impl Writer<'_, '_> {
         self.put(&record.seconds().min(most).to_be_bytes())?;
         self.sized::<2>(|w| match record {
             Record::Services => w.name(Name::Service),
-            Record::Service => w.name(Name::Instance),
+            Record::Service | Record::Runes => w.name(Name::Instance),
             Record::Port => {
                 // Priority and weight.
                 w.put(&[0; 4])?;
@@ -153,7 +153,7 @@ impl Writer<'_, '_> {
                 w.text(format_args!("txtvers=1"))?;
                 w.text(format_args!("board={}", subject.board.as_str()))?;
                 w.text(format_args!("abi={}", subject.abi))?;
-                w.text(format_args!("protocol={}", subject.protocol))
+                w.text(format_args!("mode={}", subject.mode.as_str()))
             }
             Record::Address => w.put(&subject.address),
         })

@@ -11,8 +11,9 @@ use simple_dns::{
     rdata::RData,
 };
 
-const SERVICE: &str = "_rune._udp.local";
-const INSTANCE: &str = "board-1._rune._udp.local";
+const SERVICE: &str = "_mcumgr._udp.local";
+const RUNES: &str = "_rune._sub._mcumgr._udp.local";
+const INSTANCE: &str = "board-1._mcumgr._udp.local";
 const HOST: &str = "board-1.local";
 const SERVICES: &str = "_services._dns-sd._udp.local";
 /// A port that is not that of multicast DNS.
@@ -23,7 +24,7 @@ fn subject() -> Subject<'static> {
         name: Label::new("board-1").unwrap(),
         board: Label::new("mps2-an500").unwrap(),
         abi: 7,
-        protocol: 3,
+        mode: Label::new("open").unwrap(),
         port: 1234,
         address: [192, 168, 7, 2],
     }
@@ -99,12 +100,16 @@ fn service() -> Said {
     row(SERVICE, TYPE::PTR, INSTANCE, false, 4500)
 }
 
+fn runes() -> Said {
+    row(RUNES, TYPE::PTR, INSTANCE, false, 4500)
+}
+
 fn port() -> Said {
     row(INSTANCE, TYPE::SRV, "board-1.local:1234 0 0", true, 120)
 }
 
 fn text() -> Said {
-    let text = "abi=7 board=mps2-an500 protocol=3 txtvers=1";
+    let text = "abi=7 board=mps2-an500 mode=open txtvers=1";
     row(INSTANCE, TYPE::TXT, text, true, 4500)
 }
 
@@ -120,6 +125,12 @@ fn each_question_has_its_records() {
             SERVICE,
             kind(TYPE::PTR),
             vec![service()],
+            vec![port(), text(), address()],
+        ),
+        (
+            RUNES,
+            kind(TYPE::PTR),
+            vec![runes()],
             vec![port(), text(), address()],
         ),
         (
@@ -273,7 +284,14 @@ fn all_are_told_the_same_once_a_second() {
     let told = responder.announce(&subject, 10_000, &mut into).unwrap();
     assert_eq!(told.to, To::Group);
     let packet = Packet::parse(told.bytes).unwrap();
-    let everything = [self::service(), services(), port(), text(), address()];
+    let everything = [
+        self::service(),
+        runes(),
+        services(),
+        port(),
+        text(),
+        address(),
+    ];
     assert_eq!(all(&packet.answers), everything);
     assert!(packet.additional_records.is_empty());
     let again = responder.answer(&subject, &host, PORT, 10_500, &mut into);
@@ -287,7 +305,7 @@ fn the_longest_names_have_room() {
         name: Label::new(&long).unwrap(),
         board: Label::new(&long).unwrap(),
         abi: u16::MAX,
-        protocol: u16::MAX,
+        mode: Label::new(&long).unwrap(),
         port: u16::MAX,
         address: [255; 4],
     };

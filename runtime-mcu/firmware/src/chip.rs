@@ -88,7 +88,8 @@ pub trait Chip: 'static {
     /// Starts the board anew.
     fn reset(&mut self) -> !;
 
-    /// Whose signatures it asks for before anything is changed over SMP; `None` while it is open.
+    /// Whose signatures it asks for before anything is changed; `None` while it is open. A board that is locked refuses by
+    /// the other protocol whatever could change something.
     #[cfg(feature = "smp")]
     fn lock(&self) -> Option<Lock> {
         None
@@ -96,7 +97,7 @@ pub trait Chip: 'static {
 
     /// Whether it has this key, and the key has signed these parts, one behind the other.
     #[cfg(feature = "smp")]
-    fn vouches(_key: &[u8; 32], _parts: &[&[u8]], _signature: &[u8; 64]) -> bool {
+    fn vouches(&self, _key: &[u8; 32], _parts: &[&[u8]], _signature: &[u8; 64]) -> bool {
         false
     }
 

@@ -43,17 +43,21 @@ mod serial_nor;
 mod server;
 #[cfg(test)]
 mod sim;
-#[cfg(all(test, feature = "smp"))]
+#[cfg(feature = "smp")]
+mod starts;
+#[cfg(test)]
 mod tests;
 
 pub use chip::{Chip, Shown};
 pub use lending::{InPlace, Lending, LendingError};
-pub use links::{Links, Port, Received, Serial};
+pub use links::{Links, Port, RECEIVED_BYTES, Received, Serial};
 pub use pdm::{BitOrder, Decimator};
 pub use radio::{Hci, HciError, Packets, Radio};
 pub use runes::Runes;
 pub use sensors::{WHOLE, whole};
 pub use serial_nor::{Bus, BusTimeout, Lines, Part, SerialNor, SerialNorError};
+#[cfg(feature = "smp")]
+pub use starts::count_start;
 
 /// Runes that run at once.
 pub const PLACES: usize = 4;

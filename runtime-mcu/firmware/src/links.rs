@@ -4,6 +4,14 @@ use rune_link::{Decoder, Frame, PAYLOAD_BYTES, frame::Broken};
 #[cfg(feature = "smp")]
 use rune_smp::serial;
 
+/// Most bytes of what comes at once: a packet in a datagram that Ethernet does not cut, as clients send them whatever they
+/// are told.
+pub const RECEIVED_BYTES: usize = if cfg!(feature = "smp") {
+    1472
+} else {
+    PAYLOAD_BYTES
+};
+
 /// What came from a host, with its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
@@ -22,7 +30,7 @@ pub trait Links {
     }
 
     /// The payload of the next frame, or the next packet, of any link.
-    fn receive(&mut self, payload: &mut [u8; PAYLOAD_BYTES]) -> Option<Result<Received, Broken>>;
+    fn receive(&mut self, payload: &mut [u8; RECEIVED_BYTES]) -> Option<Result<Received, Broken>>;
 
     /// Sends a payload, or a packet, to who asked last: what was asked in.
     fn reply(&mut self, payload: &[u8]);
@@ -45,7 +53,7 @@ pub trait Port {
 
 /// Bytes of a packet, and of its length and checksum.
 #[cfg(feature = "smp")]
-const PACKET: usize = PAYLOAD_BYTES + 4;
+const PACKET: usize = RECEIVED_BYTES + 4;
 
 /// A port, on which frames and the lines of packets come one after the other, and text that is neither.
 pub struct Serial<P> {
@@ -73,7 +81,7 @@ impl<P: Port> Serial<P> {
 }
 
 impl<P: Port> Links for Serial<P> {
-    fn receive(&mut self, payload: &mut [u8; PAYLOAD_BYTES]) -> Option<Result<Received, Broken>> {
+    fn receive(&mut self, payload: &mut [u8; RECEIVED_BYTES]) -> Option<Result<Received, Broken>> {
         while let Some(byte) = self.port.receive() {
             #[cfg(feature = "smp")]
             if byte == 0 {

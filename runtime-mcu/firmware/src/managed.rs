@@ -2,7 +2,7 @@
 
 use rune_core::{Text, Unit, check};
 use rune_install::{Entry, Name};
-use rune_link::{Digest, PAYLOAD_BYTES};
+use rune_link::Digest;
 use rune_smp::{
     Code, Device,
     device::{
@@ -11,10 +11,13 @@ use rune_smp::{
 };
 
 use crate::{
-    Chip, Runes,
+    Chip, RECEIVED_BYTES, Runes,
     installs::{Why, named},
     runes::Running,
 };
+
+/// A unit of a board's scheduler.
+type UnitOf<C> = Unit<<C as Chip>::Engine, fn() -> u64>;
 
 /// The runes of a board, while one packet is answered.
 struct Managed<'r, C: Chip, const SLOTS: usize> {
@@ -29,11 +32,11 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
     // Its buffers are on the stack only while it does.
     #[inline(never)]
     pub(crate) fn manage(&mut self) {
-        let mut packet = [0; PAYLOAD_BYTES];
+        let mut packet = [0; RECEIVED_BYTES];
         let Some(bytes) = self.node().server.packet(&mut packet) else {
             return;
         };
-        let mut out = [0; PAYLOAD_BYTES];
+        let mut out = [0; RECEIVED_BYTES];
         let mut smp = core::mem::take(&mut self.smp.0);
         let lock = self.node().chip.lock();
         let entries = self.node().installs.entries();
@@ -65,7 +68,7 @@ impl<C: Chip, const SLOTS: usize> Managed<'_, C, SLOTS> {
         })
     }
 
-    fn running(&self) -> impl Iterator<Item = (&Running, &Unit<C::Engine, fn() -> u64>)> + Clone {
+    fn running(&self) -> impl Iterator<Item = (&Running, &UnitOf<C>)> + Clone {
         let running = self.runes.running.iter().flatten();
         running.filter_map(|running| Some((running, self.runes.scheduler.unit(running.id)?)))
     }
@@ -76,13 +79,8 @@ impl<C: Chip, const SLOTS: usize> Managed<'_, C, SLOTS> {
     }
 }
 
-/// What was refused in the words of a host's request.
-fn bad_state(why: Why) -> (Refusal, Why) {
-    (Refusal::Code(Code::BadState), why)
-}
-
 impl<C: Chip, const SLOTS: usize> Device for Managed<'_, C, SLOTS> {
-    const PACKET_BYTES: u32 = PAYLOAD_BYTES as u32;
+    const PACKET_BYTES: u32 = RECEIVED_BYTES as u32;
     const PACKETS: u32 = 1;
 
     fn about(&self) -> About<'_> {
@@ -104,8 +102,8 @@ impl<C: Chip, const SLOTS: usize> Device for Managed<'_, C, SLOTS> {
         self.lock
     }
 
-    fn vouches(&self, key: &[u8; 32], parts: &[&[u8]], signature: &[u8; 64]) -> bool {
-        C::vouches(key, parts, signature)
+    fn vouches(&mut self, key: &[u8; 32], parts: &[&[u8]], signature: &[u8; 64]) -> bool {
+        self.runes.node().chip.vouches(key, parts, signature)
     }
 
     fn reset(&mut self, _: bool) -> Result<(), Refusal> {
@@ -143,7 +141,7 @@ impl<C: Chip, const SLOTS: usize> Device for Managed<'_, C, SLOTS> {
         // One that was confirmed before is recalled.
         self.begin(sha256, bytes, false)?;
         let tried = self.runes.try_out(*sha256);
-        let place = self.told(tried.map_err(bad_state))?;
+        let place = self.told(tried.map_err(|why| (Refusal::Code(Code::BadState), why)))?;
         if let Some(Some(running)) = self.runes.running.get_mut(place) {
             running.is_to_stay |= confirm;
         }
@@ -213,7 +211,7 @@ impl<C: Chip, const SLOTS: usize> Device for Managed<'_, C, SLOTS> {
                         self.runes.remove(name)
                     }
                 })
-                .map_err(bad_state),
+                .map_err(|why| (Refusal::Code(Code::BadState), why)),
             Act::Start | Act::Stop | Act::Call => self.place_of(name).map(|place| {
                 if let Some(Some(running)) = self.runes.running.get_mut(place) {
                     if act == Act::Call {

@@ -20,6 +20,10 @@ use crate::{
 const HEALTHY_AFTER: Duration = Duration::from_secs(10);
 
 /// A rune that has a place.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "none of them follows from the others"
+)]
 pub(crate) struct Running {
     pub(crate) id: Id,
     pub(crate) name: Name,

@@ -8,7 +8,7 @@ use rune_link::{
 };
 
 use crate::{
-    Chip, Links, PLACES, Received,
+    Chip, Links, PLACES, RECEIVED_BYTES, Received,
     exchange::Exchange,
     installs::{Installs, Why, named},
     sensors::Said,
@@ -35,7 +35,7 @@ pub(crate) struct Server<C: Chip> {
     command: Option<(u8, Command)>,
     /// A packet of SMP, and its bytes; it is answered where the scheduler is at hand, and nothing else before.
     #[cfg(feature = "smp")]
-    packet: ([u8; PAYLOAD_BYTES], Option<usize>),
+    packet: ([u8; RECEIVED_BYTES], Option<usize>),
     /// For tests of what comes of that.
     stands_still: bool,
 }
@@ -49,7 +49,7 @@ impl<C: Chip> Server<C> {
             reason,
             command: None,
             #[cfg(feature = "smp")]
-            packet: ([0; PAYLOAD_BYTES], None),
+            packet: ([0; RECEIVED_BYTES], None),
             stands_still: false,
         }
     }
@@ -68,7 +68,7 @@ impl<C: Chip> Server<C> {
         }
         let goes_on = self.links.poll();
         for _ in 0..REQUESTS {
-            let mut payload = [0; PAYLOAD_BYTES];
+            let mut payload = [0; RECEIVED_BYTES];
             if self.command.is_some() {
                 break;
             }
@@ -96,6 +96,14 @@ impl<C: Chip> Server<C> {
                 );
                 continue;
             };
+            #[cfg(feature = "smp")]
+            if chip.lock().is_some() && !matches!(request, Request::About | Request::Status) {
+                self.reply(
+                    number,
+                    Reply::Refused("the board is locked: it takes what is signed, over SMP"),
+                );
+                continue;
+            }
             match command(&request) {
                 Some(Ok(command)) => self.command = Some((number, command)),
                 Some(Err(why)) => self.reply(number, Reply::Refused(why.as_str())),
@@ -116,7 +124,7 @@ impl<C: Chip> Server<C> {
 
     /// Takes the packet that came out; gives its bytes. What is sent next is its answer.
     #[cfg(feature = "smp")]
-    pub(crate) fn packet(&mut self, into: &mut [u8; PAYLOAD_BYTES]) -> Option<usize> {
+    pub(crate) fn packet(&mut self, into: &mut [u8; RECEIVED_BYTES]) -> Option<usize> {
         let bytes = self.packet.1.take()?;
         *into = self.packet.0;
         Some(bytes)

@@ -3,6 +3,7 @@
 #[path = "../../core/tests/runes/mod.rs"]
 mod runes;
 
+#[cfg(feature = "smp")]
 mod managed;
 
 use std::{

@@ -225,7 +225,7 @@ pub trait Device {
     fn lock(&self) -> Option<Lock>;
 
     /// Whether it has this key, and the key has signed these parts, one behind the other.
-    fn vouches(&self, key: &[u8; 32], parts: &[&[u8]], signature: &[u8; 64]) -> bool;
+    fn vouches(&mut self, key: &[u8; 32], parts: &[&[u8]], signature: &[u8; 64]) -> bool;
 
     /// Whether it can be started anew, which is done once the reply has gone.
     ///

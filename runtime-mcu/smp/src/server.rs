@@ -123,7 +123,7 @@ impl Server {
     fn opened<'p>(
         &mut self,
         signed: &Signed<'p>,
-        device: &impl Device,
+        device: &mut impl Device,
     ) -> Result<(Header, &'p [u8]), Code> {
         // An open device has no keys that it could ask.
         let lock = device.lock().ok_or(Code::BadState)?;

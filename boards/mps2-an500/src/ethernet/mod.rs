@@ -12,8 +12,8 @@ use cortex_m::{peripheral::NVIC, singleton};
 use rune_abi::ABI_VERSION;
 use rune_core::Text;
 use rune_discovery::{GROUP, HOP_LIMIT, Label, PORT, REPLY_BYTES, Responder, Subject, To};
-use rune_firmware::{Chip as _, Received};
-use rune_link::{FRAME_BYTES, PAYLOAD_BYTES, PROTOCOL, UDP_PORT, frame::Broken};
+use rune_firmware::{Chip as _, RECEIVED_BYTES, Received};
+use rune_link::{FRAME_BYTES, UDP_PORT, frame::Broken};
 use smoltcp::{
     iface::{
         Config, Interface, MulticastError, PollIngressSingleResult, SocketHandle, SocketSet,
@@ -35,7 +35,7 @@ use crate::{board::Board, chip::Interrupt, clock, uart::say};
 /// Most frames that are taken in one turn.
 const FRAMES: usize = 16;
 /// Packets of SMP for which there is room: each is answered before its sender sends the next.
-const PACKETS: usize = 4;
+const PACKETS: usize = 2;
 /// Most questions that are answered in one.
 const QUESTIONS: usize = 4;
 /// How often the link is looked at.
@@ -111,8 +111,8 @@ impl Ethernet {
         );
         requests.bind(UDP_PORT).expect("the port is one");
         let mut packets = udp::Socket::new(
-            buffer!(PACKETS, PACKETS * PAYLOAD_BYTES),
-            buffer!(PACKETS, PACKETS * PAYLOAD_BYTES),
+            buffer!(PACKETS, PACKETS * RECEIVED_BYTES),
+            buffer!(PACKETS, PACKETS * RECEIVED_BYTES),
         );
         packets.bind(rune_smp::UDP_PORT).expect("the port is one");
         let mut questions = udp::Socket::new(
@@ -147,6 +147,12 @@ impl Ethernet {
         // SAFETY: its handler touches one register of the controller, which is written at the end of each turn.
         unsafe { NVIC::unmask(Interrupt::Ethernet) };
         singleton!(: Ethernet = network)
+    }
+
+    /// That of the controller.
+    #[cfg(feature = "locked")]
+    pub(crate) fn hardware_address(&self) -> [u8; 6] {
+        self.chip.address().0
     }
 
     /// One turn. False where the controller does not work any more, and cannot be started anew.
@@ -318,7 +324,7 @@ impl Ethernet {
     /// The payload of the next request, or the next packet.
     pub(crate) fn receive(
         &mut self,
-        payload: &mut [u8; PAYLOAD_BYTES],
+        payload: &mut [u8; RECEIVED_BYTES],
     ) -> Option<Result<Received, Broken>> {
         let own = self.interface.ipv4_addr()?;
         let (handle, requests) = &mut self.requests;
@@ -362,14 +368,21 @@ impl Ethernet {
     }
 }
 
+/// Whether requests must be signed.
+const MODE: &str = if cfg!(feature = "locked") {
+    "locked"
+} else {
+    "open"
+};
+
 /// What is said of the board; `None` where it has no address.
 fn subject<'a>(name: &'a Text<32>, interface: &Interface) -> Option<Subject<'a>> {
     Some(Subject {
         name: Label::new(name.as_str())?,
         board: const { Label::new(Board::NAME).expect("it is short") },
         abi: ABI_VERSION,
-        protocol: PROTOCOL,
-        port: UDP_PORT,
+        mode: const { Label::new(MODE).expect("it is short") },
+        port: rune_smp::UDP_PORT,
         address: interface.ipv4_addr()?.octets(),
     })
 }

@@ -5,7 +5,7 @@
 
 use cortex_m::singleton;
 use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
-use rune_link::{Decoder, FRAME_BYTES, Frame, PAYLOAD_BYTES, frame::Broken};
+use rune_link::{Decoder, FRAME_BYTES, Frame, frame::Broken};
 use smoltcp::{
     socket::udp,
     time::{Duration, Instant},
@@ -51,7 +51,7 @@ impl Requests {
         socket: &mut udp::Socket<'_>,
         own: IpAddress,
         now: Instant,
-        payload: &mut [u8; PAYLOAD_BYTES],
+        payload: &mut [u8],
     ) -> Option<Result<usize, Broken>> {
         const CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
         // The socket has room for few, so this ends.
@@ -96,7 +96,7 @@ impl Requests {
 }
 
 /// The payload of the frame that a datagram is; gives its bytes.
-fn only_frame(datagram: &[u8], payload: &mut [u8; PAYLOAD_BYTES]) -> Result<usize, Broken> {
+fn only_frame(datagram: &[u8], payload: &mut [u8]) -> Result<usize, Broken> {
     let mut decoder = Decoder::new();
     let mut found = None;
     for &byte in datagram {

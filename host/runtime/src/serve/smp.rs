@@ -444,7 +444,7 @@ impl Device for Node<'_> {
         self.managed.lock
     }
 
-    fn vouches(&self, key: &[u8; 32], parts: &[&[u8]], signature: &[u8; 64]) -> bool {
+    fn vouches(&mut self, key: &[u8; 32], parts: &[&[u8]], signature: &[u8; 64]) -> bool {
         let mut keys = self.managed.keys.iter();
         keys.any(|known| known.bytes() == key && known.verifies(&parts.concat(), signature))
     }

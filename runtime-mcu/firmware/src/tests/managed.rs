@@ -22,7 +22,7 @@ enum Value<'a> {
 /// A map of CBOR.
 fn map(items: &[Item<'_>]) -> Vec<u8> {
     fn head(bytes: &mut Vec<u8>, kind: u8, value: u16) {
-        bytes.push(kind << 5 | 25);
+        bytes.push((kind << 5) + 25);
         bytes.extend(value.to_be_bytes());
     }
     let mut bytes = vec![];
@@ -63,7 +63,7 @@ impl Bench {
         self.fake.0.borrow_mut().to.extend(lines);
         self.runes.turn();
         let from = core::mem::take(&mut self.fake.0.borrow_mut().from);
-        let mut decoder = serial::Decoder::<1028>::new();
+        let mut decoder = serial::Decoder::<1476>::new();
         let mut replies: Vec<Vec<u8>> = vec![];
         for byte in from {
             if let Some(packet) = decoder.take(byte) {
@@ -79,7 +79,7 @@ impl Bench {
     /// Sends a rune in two parts, and asks for its trial; gives its digest.
     fn cast(&mut self, rune: &[u8], confirm: bool) -> [u8; 32] {
         let digest: [u8; 32] = Sha256::digest(rune).into();
-        let half = rune.len() / 2 & !3;
+        let half = rune.len() / 8 * 4;
         let first = [
             ("off", Value::Number(0)),
             ("len", Value::Number(rune.len() as u16)),

@@ -243,7 +243,7 @@ impl Device for Bench {
         self.lock.map(|(lock, _)| lock)
     }
 
-    fn vouches(&self, key: &[u8; 32], parts: &[&[u8]], signature: &[u8; 64]) -> bool {
+    fn vouches(&mut self, key: &[u8; 32], parts: &[&[u8]], signature: &[u8; 64]) -> bool {
         let is_known = self.lock.is_some_and(|(_, known)| known == *key);
         let signature = Signature::new(*signature);
         is_known
