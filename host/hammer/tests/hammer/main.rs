@@ -4,6 +4,7 @@
     reason = "a test that cannot go on fails where it stands"
 )]
 
+mod devices;
 mod faults;
 mod keys;
 mod minisign;
