@@ -156,16 +156,16 @@ fn a_locked_device_obeys_its_key_alone() {
     rune(&folder, 1);
     let listed = done(&folder, &[&["targets", "ls"], &to[..]].concat());
     assert!(listed.contains("locked"), "{listed}");
-    let cast = |more: &[&str]| [&["targets", "cast", "noise1.rune"], &to[..], more].concat();
+    let cast = ["targets", "cast", "noise1.rune", to[0], to[1]];
     for more in [&[][..], &["--key", "other.key"]] {
-        let (status, _, said) = hmr(&folder, &cast(more));
+        let (status, _, said) = hmr(&folder, &[&cast[..], more].concat());
         assert_eq!(status, 1, "{said}");
         assert!(
             said.contains("uploading: it is locked, and wants that signed by a key it has"),
             "{said}"
         );
     }
-    let cast = done(&folder, &cast(&["--key", "ours.key"]));
+    let cast = done(&folder, &[&cast[..], &["--key", "ours.key"]].concat());
     assert!(cast.contains("Rune noise is healthy after"), "{cast}");
 }
 

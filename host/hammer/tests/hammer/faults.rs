@@ -53,7 +53,7 @@ fn identify(file: &[u8]) -> Option<Identity> {
     Some(Identity {
         name: Name::new(manifest.name)?,
         version: [version.major, version.minor, version.patch],
-        counter: manifest.counter,
+        counter: manifest.security_counter,
     })
 }
 
