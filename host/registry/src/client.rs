@@ -154,7 +154,8 @@ impl Client {
         if store.has(content) {
             return Ok(());
         }
-        let mut tries = 0;
+        // The most that was there: what is lost again and again is no progress.
+        let (mut tries, mut most) = (0, 0);
         loop {
             let before = file.seek(SeekFrom::End(0)).map_err(fault)?;
             if before > content.size {
@@ -164,11 +165,13 @@ impl Client {
             if before == content.size {
                 break;
             }
+            most = most.max(before);
             match self.part(reference, content, before, &mut file, progress) {
                 Ok(()) => {}
                 Err(error @ Error::Network { .. }) => {
                     let after = file.seek(SeekFrom::End(0)).map_err(fault)?;
-                    tries = if after > before { 0 } else { tries + 1 };
+                    tries = if after > most { 0 } else { tries + 1 };
+                    most = most.max(after);
                     if tries == TRIES {
                         return Err(error);
                     }

@@ -404,7 +404,7 @@ pub(crate) fn options() -> Options {
 
 /// Bytes that no rule makes shorter.
 pub(crate) fn noise(count: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed | 1;
+    let mut state = 2 * seed + 1;
     let mut next = || {
         state ^= state << 13;
         state ^= state >> 7;
