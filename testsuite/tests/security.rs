@@ -13,7 +13,9 @@ fn every_claim_names_a_test() {
         let (file, name) = word.split_once("::").unwrap();
         let text = fs::read_to_string(root().join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
         let start = format!("fn {name}() {{");
-        let place = text.find(&start).unwrap_or_else(|| panic!("{file} has no {name}"));
+        let place = text
+            .find(&start)
+            .unwrap_or_else(|| panic!("{file} has no {name}"));
         assert!(
             text[..place].trim_end().ends_with("#[test]"),
             "{file}: {name} is no test"

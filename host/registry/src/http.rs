@@ -150,8 +150,11 @@ impl Server {
             )),
             403 => {
                 let message = message(answer.body_mut());
-                let what = format!("whoever this is may not do that. {message}");
-                Err(self.refused(what.trim_end()))
+                let what = match message.as_str() {
+                    "" => "whoever this is may not do that".to_owned(),
+                    message => format!("whoever this is may not do that ({message})"),
+                };
+                Err(self.refused(&what))
             }
             _ => Ok(answer),
         }
@@ -228,9 +231,9 @@ impl Server {
     pub(crate) fn lost(&self, error: &dyn std::fmt::Display) -> Error {
         let what = error.to_string();
         let host = self.host.clone();
-        if what.contains("UnknownIssuer") {
+        if what.contains("invalid peer certificate") {
             let what = format!(
-                "its certificate is by nobody who is trusted here ({what}); --ca-file names a file with who is"
+                "its certificate is not one that is trusted here ({what}); --ca-file names a file with who vouches for it"
             );
             return Error::Network { host, what };
         }
