@@ -321,17 +321,17 @@ impl Server {
         }
         Ok(bytes)
     }
+}
 
-    /// That an answer is not the one that was asked for.
-    pub(crate) fn unexpected(&self, answer: &mut Response<Body>, what: &str) -> Error {
-        match answer.status().as_u16() {
-            404 => Error::NotFound(what.to_owned()),
-            status => Error::Status {
-                what: what.to_owned(),
-                status,
-                message: message(answer.body_mut()),
-            },
-        }
+/// That an answer is not the one that was asked for.
+pub(crate) fn unexpected(answer: &mut Response<Body>, what: &str) -> Error {
+    match answer.status().as_u16() {
+        404 => Error::NotFound(what.to_owned()),
+        status => Error::Status {
+            what: what.to_owned(),
+            status,
+            message: message(answer.body_mut()),
+        },
     }
 }
 
@@ -392,9 +392,12 @@ fn trusted(ca: Option<&Path>) -> Result<Vec<Certificate<'static>>, Error> {
         .map_err(|error| Error::file(&path, error))?;
     let items = parse_pem(&pem).filter_map(Result::ok);
     let all: Vec<_> = items
-        .filter_map(|item| match item {
-            PemItem::Certificate(certificate) => Some(certificate),
-            _ => None,
+        .filter_map(|item| {
+            if let PemItem::Certificate(certificate) = item {
+                Some(certificate)
+            } else {
+                None
+            }
         })
         .collect();
     if all.is_empty() {
@@ -412,9 +415,8 @@ fn is_certificate(error: &io::Error) -> bool {
 }
 
 fn challenge(headers: &HeaderMap) -> Option<Challenge> {
-    let all = headers.get_all(header::WWW_AUTHENTICATE).into_iter();
-    all.filter_map(|value| Challenge::parse(value.to_str().ok()?))
-        .next()
+    let mut all = headers.get_all(header::WWW_AUTHENTICATE).into_iter();
+    all.find_map(|value| Challenge::parse(value.to_str().ok()?))
 }
 
 /// Reads the rest of a short answer, so that its connection can be used again.

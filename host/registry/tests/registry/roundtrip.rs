@@ -112,7 +112,9 @@ fn many_may_write_at_once() {
             })
         })
         .collect();
-    threads.into_iter().for_each(|t| t.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
     assert_eq!(store.names().unwrap().len(), 8);
     assert_eq!(blobs(&store).len(), 2);
 }
