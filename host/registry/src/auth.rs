@@ -231,6 +231,32 @@ mod tests {
         }
     }
 
+    /// Whatever a registry says: no panic, and an end.
+    #[test]
+    fn any_header_is_read_or_not() {
+        let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = move |below: usize| {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            (seed % below as u64) as usize
+        };
+        let words = [
+            "Bearer", "basic", " ", "realm", "=", "\"", ",", "scope", "x", "é", "\\",
+        ];
+        let (mut read, mut none) = (0, 0);
+        for _ in 0..50_000 {
+            let header: String = (0..random(14))
+                .map(|_| words[random(words.len())])
+                .collect();
+            match Challenge::parse(&header) {
+                Some(_) => read += 1,
+                None => none += 1,
+            }
+        }
+        assert!(read > 100 && none > 100, "{read} read, {none} not");
+    }
+
     #[test]
     fn entries_of_docker_are_read() {
         let entry = |text: &str| Credentials::of_entry(&serde_json::from_str(text).unwrap());

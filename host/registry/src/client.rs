@@ -12,7 +12,7 @@ pub use crate::http::Options;
 use crate::{
     Artifact, Descriptor, Digest, Error, Index, Manifest, Named, Platform, Reference, Store,
     artifact::{missing, of_platform},
-    http::{Ask, Content, Server},
+    http::{Ask, Content, Server, unexpected},
     manifest::{MOST_BYTES, to_bytes},
     media,
 };
@@ -72,9 +72,7 @@ impl Client {
             sent: None,
         })?;
         if answer.status().as_u16() != 200 {
-            return Err(self
-                .server
-                .unexpected(&mut answer, &format!("`{reference}`")));
+            return Err(unexpected(&mut answer, &format!("`{reference}`")));
         }
         let header = |name: &str| answer.headers().get(name).and_then(|v| v.to_str().ok());
         let said: Option<Digest> =
@@ -154,7 +152,8 @@ impl Client {
         if store.has(content) {
             return Ok(());
         }
-        let mut tries = 0;
+        // The most that was there: what is lost again and again is no progress.
+        let (mut tries, mut most) = (0, 0);
         loop {
             let before = file.seek(SeekFrom::End(0)).map_err(fault)?;
             if before > content.size {
@@ -164,11 +163,13 @@ impl Client {
             if before == content.size {
                 break;
             }
+            most = most.max(before);
             match self.part(reference, content, before, &mut file, progress) {
                 Ok(()) => {}
                 Err(error @ Error::Network { .. }) => {
                     let after = file.seek(SeekFrom::End(0)).map_err(fault)?;
-                    tries = if after > before { 0 } else { tries + 1 };
+                    tries = if after > most { 0 } else { tries + 1 };
+                    most = most.max(after);
                     if tries == TRIES {
                         return Err(error);
                     }
@@ -221,9 +222,7 @@ impl Client {
                 return Err(Error::Network { host, what });
             }
             _ => {
-                return Err(self
-                    .server
-                    .unexpected(&mut answer, &format!("content {digest}")));
+                return Err(unexpected(&mut answer, &format!("content {digest}")));
             }
         };
         // One byte more than there may be shows that there are too many.
@@ -364,7 +363,7 @@ impl Client {
             .get("location")
             .and_then(|v| v.to_str().ok());
         let Some(location) = location.filter(|_| answer.status().as_u16() == 202) else {
-            return Err(self.server.unexpected(&mut answer, &what));
+            return Err(unexpected(&mut answer, &what));
         };
         let sign = if location.contains('?') { '&' } else { '?' };
         let location = format!("{location}{sign}digest={digest}");
@@ -380,7 +379,7 @@ impl Client {
         if answer.status().as_u16() == 201 {
             Ok(())
         } else {
-            Err(self.server.unexpected(&mut answer, &what))
+            Err(unexpected(&mut answer, &what))
         }
     }
 
@@ -406,7 +405,7 @@ impl Client {
             Ok(())
         } else {
             let what = format!("the manifest of `{reference}`");
-            Err(self.server.unexpected(&mut answer, &what))
+            Err(unexpected(&mut answer, &what))
         }
     }
 
@@ -432,7 +431,7 @@ impl Client {
             })?;
             if answer.status().as_u16() != 200 {
                 let what = format!("repository `{}/{}`", reference.host(), reference.name());
-                return Err(self.server.unexpected(&mut answer, &what));
+                return Err(unexpected(&mut answer, &what));
             }
             let link = answer.headers().get("link").and_then(|v| v.to_str().ok());
             let next = link.and_then(next).map(str::to_owned);
@@ -525,9 +524,7 @@ impl Client {
             sent: None,
         })?;
         if answer.status().as_u16() != 200 {
-            return Err(self
-                .server
-                .unexpected(&mut answer, &format!("content {digest}")));
+            return Err(unexpected(&mut answer, &format!("content {digest}")));
         }
         let bytes = self
             .server

@@ -150,8 +150,11 @@ impl Server {
             )),
             403 => {
                 let message = message(answer.body_mut());
-                let what = format!("whoever this is may not do that. {message}");
-                Err(self.refused(what.trim_end()))
+                let what = match message.as_str() {
+                    "" => "whoever this is may not do that".to_owned(),
+                    message => format!("whoever this is may not do that ({message})"),
+                };
+                Err(self.refused(&what))
             }
             _ => Ok(answer),
         }
@@ -228,9 +231,9 @@ impl Server {
     pub(crate) fn lost(&self, error: &dyn std::fmt::Display) -> Error {
         let what = error.to_string();
         let host = self.host.clone();
-        if what.contains("UnknownIssuer") {
+        if what.contains("invalid peer certificate") {
             let what = format!(
-                "its certificate is by nobody who is trusted here ({what}); --ca-file names a file with who is"
+                "its certificate is not one that is trusted here ({what}); --ca-file names a file with who vouches for it"
             );
             return Error::Network { host, what };
         }
@@ -318,17 +321,17 @@ impl Server {
         }
         Ok(bytes)
     }
+}
 
-    /// That an answer is not the one that was asked for.
-    pub(crate) fn unexpected(&self, answer: &mut Response<Body>, what: &str) -> Error {
-        match answer.status().as_u16() {
-            404 => Error::NotFound(what.to_owned()),
-            status => Error::Status {
-                what: what.to_owned(),
-                status,
-                message: message(answer.body_mut()),
-            },
-        }
+/// That an answer is not the one that was asked for.
+pub(crate) fn unexpected(answer: &mut Response<Body>, what: &str) -> Error {
+    match answer.status().as_u16() {
+        404 => Error::NotFound(what.to_owned()),
+        status => Error::Status {
+            what: what.to_owned(),
+            status,
+            message: message(answer.body_mut()),
+        },
     }
 }
 
@@ -389,9 +392,12 @@ fn trusted(ca: Option<&Path>) -> Result<Vec<Certificate<'static>>, Error> {
         .map_err(|error| Error::file(&path, error))?;
     let items = parse_pem(&pem).filter_map(Result::ok);
     let all: Vec<_> = items
-        .filter_map(|item| match item {
-            PemItem::Certificate(certificate) => Some(certificate),
-            _ => None,
+        .filter_map(|item| {
+            if let PemItem::Certificate(certificate) = item {
+                Some(certificate)
+            } else {
+                None
+            }
         })
         .collect();
     if all.is_empty() {
@@ -409,9 +415,8 @@ fn is_certificate(error: &io::Error) -> bool {
 }
 
 fn challenge(headers: &HeaderMap) -> Option<Challenge> {
-    let all = headers.get_all(header::WWW_AUTHENTICATE).into_iter();
-    all.filter_map(|value| Challenge::parse(value.to_str().ok()?))
-        .next()
+    let mut all = headers.get_all(header::WWW_AUTHENTICATE).into_iter();
+    all.find_map(|value| Challenge::parse(value.to_str().ok()?))
 }
 
 /// Reads the rest of a short answer, so that its connection can be used again.

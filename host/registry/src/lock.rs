@@ -46,7 +46,7 @@ impl Lock {
         let file: File1 = toml::from_str(text).map_err(|error| {
             let start = error.span().map_or(0, |span| span.start.min(text.len()));
             let before = text.as_bytes().get(..start).unwrap_or_default();
-            let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+            let line = before.split(|b| *b == b'\n').count();
             LockError(format!("line {line}: {}", error.message().trim_end()))
         })?;
         if file.version != 1 {

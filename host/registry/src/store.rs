@@ -80,9 +80,12 @@ impl Store {
     /// Content, whose digest is checked.
     pub fn read(&self, content: &Descriptor) -> Result<Vec<u8>, Error> {
         let path = self.path(content.digest);
-        let mut file = File::open(&path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => Error::NotInStore(content.digest.to_string()),
-            _ => Error::file(&path, error),
+        let mut file = File::open(&path).map_err(|error| {
+            if error.kind() == ErrorKind::NotFound {
+                Error::NotInStore(content.digest.to_string())
+            } else {
+                Error::file(&path, error)
+            }
         })?;
         let mut bytes = vec![];
         let most = content.size.saturating_add(1);

@@ -10,9 +10,9 @@ use std::{
 };
 
 use rune_ir::env::Layer;
-use rune_registry::{Digest, Error, Lock, Platform, Reference, Store};
+use rune_registry::{Digest, Error, Lock, Platform, Reference, SourceFile, Store};
 
-use crate::{source, world::World, write};
+use crate::{source::Sources, world::World, write};
 
 /// What is done about an artifact that is not at hand, and about a tag.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,26 +83,36 @@ impl Fetched {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.set(reference, digest);
         drop(used);
-        let read = || -> Result<_, Error> {
-            let manifest = store.manifest(digest, &Platform::wasm())?;
-            manifest.sources(&store)
-        };
+        let shown = format!("{}@{}", reference.short_name(), &digest.hex()[..12]);
+        let sources = world.memo().artifact(digest, || {
+            let files = self.files(reference, digest, &store)?;
+            Sources::of_files(files).map_err(|what| format!("{shown} {what}"))
+        })?;
+        Ok(sources.layer(&shown, &digest.to_string(), world.clone()))
+    }
+
+    /// The sources of an artifact, fetched if it is not at hand.
+    fn files(
+        &self,
+        reference: &Reference,
+        digest: Digest,
+        store: &Store,
+    ) -> Result<Vec<SourceFile>, String> {
+        let exact = reference.with_digest(digest);
+        let read = || store.manifest(digest, &Platform::wasm())?.sources(store);
         let files = match read() {
             Err(Error::NotInStore(_)) if self.mode != Mode::AtHand => {
-                fetch(&reference.with_digest(digest))?;
+                fetch(&exact)?;
                 read()
             }
             read => read,
         };
-        let files = files.map_err(|error| match error {
+        files.map_err(|error| match error {
             Error::NotInStore(_) => {
-                let exact = reference.with_digest(digest);
                 format!("it is not in the store; `rune pull {exact}` fetches it")
             }
             error => error.to_string(),
-        })?;
-        let shown = format!("{}@{}", reference.short_name(), &digest.hex()[..12]);
-        source::of_files(files, &shown, &digest.to_string(), world.clone())
+        })
     }
 
     /// What a reference stands for.

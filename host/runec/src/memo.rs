@@ -24,7 +24,7 @@ use rune_ir::{
 use rune_models::ImportError;
 use rune_runefile::{Format, Lines, Tree};
 
-use crate::model;
+use crate::{model, source::Sources};
 
 /// Imported models, read blocks, what blocks answered, and the bytes of files. Clones share all of it, and
 /// threads may.
@@ -49,6 +49,7 @@ struct Shared {
     buffers: Mutex<BTreeMap<PathBuf, Arc<[u8]>>>,
     models: Mutex<Cache<Digest, Model>>,
     blocks: Mutex<Cache<Digest, ReadBlock>>,
+    artifacts: Mutex<Cache<rune_registry::Digest, Sources>>,
     runs: Mutex<Cache<u64, Vec<(Run, Answer)>>>,
     engine: Wasmi,
     counts: Counters,
@@ -284,6 +285,20 @@ impl Memo {
         let loaded = model::load(bytes);
         lock(&self.shared.models).insert(digest, loaded.clone(), bytes.len());
         loaded
+    }
+
+    /// The sources of an artifact of a registry: `read` is asked for them once.
+    pub(crate) fn artifact<E>(
+        &self,
+        digest: rune_registry::Digest,
+        read: impl FnOnce() -> Result<Sources, E>,
+    ) -> Result<Sources, E> {
+        if let Some(known) = lock(&self.shared.artifacts).get(&digest) {
+            return Ok(known.clone());
+        }
+        let sources = read()?;
+        lock(&self.shared.artifacts).insert(digest, sources.clone(), sources.weight());
+        Ok(sources)
     }
 
     /// Reads a block.

@@ -253,12 +253,12 @@ pub fn open(bytes: &[u8], rune: &str, id: &str, catalogue: World) -> Result<Laye
         ));
     };
     let layers = decode(content).map_err(|what| damaged(&format!("in its sources, {what}")))?;
-    Ok(archive(layers, rune, id, catalogue))
+    Ok(archive(layers.into(), rune, id, catalogue))
 }
 
-fn archive(layers: Vec<Stored>, rune: &str, id: &str, catalogue: World) -> Layer {
+fn archive(layers: Arc<[Stored]>, rune: &str, id: &str, catalogue: World) -> Layer {
     let archive = Archive {
-        layers: layers.into(),
+        layers,
         index: 0,
         rune: (rune.to_owned(), id.to_owned()),
         catalogue,
@@ -266,43 +266,57 @@ fn archive(layers: Vec<Stored>, rune: &str, id: &str, catalogue: World) -> Layer
     archive.layer_at(0)
 }
 
-/// The layer that files are which were taken out of a rune, shown and told from others as above.
-///
-/// # Errors
-/// One sentence, where they are not all of a rune.
-pub fn of_files(
-    files: Vec<SourceFile>,
-    rune: &str,
-    id: &str,
-    catalogue: World,
-) -> Result<Layer, String> {
-    if files.is_empty() {
-        return Err(format!(
-            "{rune} carries no sources; build it with `runec build --with-source` before it is pushed"
-        ));
-    }
-    let mut layers = vec![];
-    for file in files {
-        let bytes = file.bytes.into();
-        match file.kind {
-            // They come by rising layer, each layer's Runefile first.
-            SourceKind::Runefile if file.layer == layers.len() => {
-                layers.push(Stored::new(&file.path, bytes));
-            }
-            SourceKind::Block if file.layer + 1 == layers.len() => {
-                layers[file.layer].blocks.insert(file.path, bytes);
-            }
-            SourceKind::File if file.layer + 1 == layers.len() => {
-                layers[file.layer].files.insert(file.path, bytes);
-            }
-            SourceKind::Runefile | SourceKind::Block | SourceKind::File => {
-                return Err(format!(
-                    "{rune} is damaged: a layer has no Runefile, or two"
-                ));
+/// What a rune was built from.
+#[derive(Clone, Debug)]
+pub struct Sources(Arc<[Stored]>);
+
+impl Sources {
+    /// Those that are in files which were taken out of a rune.
+    ///
+    /// # Errors
+    /// Half a sentence, where they are not all of a rune.
+    pub fn of_files(files: Vec<SourceFile>) -> Result<Self, String> {
+        if files.is_empty() {
+            return Err(
+                "carries no sources; build it with `runec build --with-source` before it is pushed"
+                    .to_owned(),
+            );
+        }
+        let mut layers: Vec<Stored> = vec![];
+        for file in files {
+            let bytes = file.bytes.into();
+            match file.kind {
+                // They come by rising layer, each layer's Runefile first.
+                SourceKind::Runefile if file.layer == layers.len() => {
+                    layers.push(Stored::new(&file.path, bytes));
+                }
+                SourceKind::Block if file.layer + 1 == layers.len() => {
+                    layers[file.layer].blocks.insert(file.path, bytes);
+                }
+                SourceKind::File if file.layer + 1 == layers.len() => {
+                    layers[file.layer].files.insert(file.path, bytes);
+                }
+                SourceKind::Runefile | SourceKind::Block | SourceKind::File => {
+                    return Err("is damaged: a layer has no Runefile, or two".to_owned());
+                }
             }
         }
+        Ok(Self(layers.into()))
     }
-    Ok(archive(layers, rune, id, catalogue))
+
+    /// Bytes of all of them.
+    pub(crate) fn weight(&self) -> usize {
+        let of = |files: &Files| files.values().map(|bytes| bytes.len()).sum::<usize>();
+        let layers = self.0.iter();
+        layers
+            .map(|layer| layer.runefile.len() + of(&layer.files) + of(&layer.blocks))
+            .sum()
+    }
+
+    /// The layer that they are, shown as of `rune`, and `id` telling it from others.
+    pub fn layer(&self, rune: &str, id: &str, catalogue: World) -> Layer {
+        archive(self.0.clone(), rune, id, catalogue)
+    }
 }
 
 /// Takes the sources out of a rune: the rune without them, and each. `None`: it carries none.
@@ -569,7 +583,8 @@ mod tests {
         let (rest, files) = take_out(&module).unwrap().unwrap();
         assert_eq!(rest, b"\0asm\x01\0\0\0\0\x05\x04name");
         assert_eq!(take_out(&rest), Ok(None));
-        let layer = of_files(files.clone(), "x", "y", World::new("")).unwrap();
+        let sources = Sources::of_files(files.clone()).unwrap();
+        let layer = sources.layer("x", "y", World::new(""));
         assert_eq!(*layer.bytes, *b"FROM ../base");
         assert_eq!(*layer.env.file("labels.txt").unwrap(), *b"a\nb");
         assert!(layer.env.folder_block("./gain", false).unwrap().is_ok());
@@ -577,7 +592,7 @@ mod tests {
         assert_eq!(*base.bytes, *b"FROM runicos/base");
         // Of what is missing or doubled no rune is made.
         for bad in [&files[1..], &[&files[..1], &files[..]].concat(), &[]] {
-            assert!(of_files(bad.to_vec(), "x", "y", World::new("")).is_err());
+            assert!(Sources::of_files(bad.to_vec()).is_err());
         }
         for length in 0..module.len() {
             let is_whole = length == 8 || length == 15;

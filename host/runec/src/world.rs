@@ -49,6 +49,11 @@ impl World {
         Self { fetched, ..self }
     }
 
+    /// What it knows already.
+    pub(crate) fn memo(&self) -> &Memo {
+        &self.memo
+    }
+
     /// What it has of registries.
     pub fn of_registries(&self) -> &Fetched {
         &self.fetched

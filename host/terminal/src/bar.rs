@@ -24,11 +24,7 @@ impl Bar {
         if !self.is_shown {
             return;
         }
-        let percent = if all == 0 {
-            100
-        } else {
-            done.min(all) * 100 / all
-        };
+        let percent = (done.min(all) * 100).checked_div(all).unwrap_or(100);
         let is_same = self.now.as_ref().is_some_and(|(before, _)| before == what);
         if is_same
             && self

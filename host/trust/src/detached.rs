@@ -10,7 +10,7 @@ use crate::{PublicKey, SecretKey, Signer};
 
 /// Most bytes of a file with a signature: two comments and less than 200 digits.
 const MOST_BYTES: usize = 1 << 14;
-/// A signature of the digest of a file, by BLAKE2b.
+/// A signature of the digest of a file, by `BLAKE2b`.
 const OF_DIGEST: &[u8; 2] = b"ED";
 /// A signature of a file itself, as minisign made them once.
 const OF_FILE: &[u8; 2] = b"Ed";

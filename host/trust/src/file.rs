@@ -90,12 +90,15 @@ impl Password {
     /// # Errors
     /// Where there is no terminal; `otherwise` says what to do then.
     pub fn ask(question: &str, otherwise: &str) -> Result<Vec<u8>, Failure> {
-        password::ask(question).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => Failure::usage(format_args!(
-                "there is no terminal to ask for a password; {otherwise}"
-            )),
-            ErrorKind::Interrupted => Failure::usage("no password was given"),
-            _ => Failure::usage(format_args!("no password can be read: {error}")),
+        password::ask(question).map_err(|error| {
+            if error.kind() == ErrorKind::NotFound {
+                let what = "there is no terminal to ask for a password";
+                Failure::usage(format_args!("{what}; {otherwise}"))
+            } else if error.kind() == ErrorKind::Interrupted {
+                Failure::usage("no password was given")
+            } else {
+                Failure::usage(format_args!("no password can be read: {error}"))
+            }
         })
     }
 }

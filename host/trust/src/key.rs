@@ -12,7 +12,7 @@ use crate::Signer;
 const ALGORITHM: &[u8; 2] = b"Ed";
 /// How a secret key is encrypted: by scrypt.
 const SCRYPT: &[u8; 2] = b"Sc";
-/// What its checksum is: BLAKE2b.
+/// What its checksum is: `BLAKE2b`.
 const CHECKSUM: &[u8; 2] = b"B2";
 /// Bytes of a secret key: three algorithms, salt, two limits, and what may be encrypted.
 const SECRET_BYTES: usize = 6 + 32 + 16 + HIDDEN_BYTES;
@@ -391,7 +391,7 @@ fn costs(work: u64, memory: u64) -> (u8, u32) {
         (log(work / (R * 4)), 1)
     } else {
         let log_n = log(memory / (R * 128));
-        let most = (work / 4 >> log_n).min(0x3fff_ffff);
+        let most = ((work / 4) >> log_n).min(0x3fff_ffff);
         (log_n, ((most / R) as u32).max(1))
     }
 }

@@ -100,5 +100,5 @@ fn a_registry_cannot_send_us_anywhere() {
     server.set(Fault::Forbidden);
     let error = both(&server, &store, None).unwrap_err();
     assert!(matches!(error, Error::Refused { .. }), "{error}");
-    assert!(error.to_string().contains("DENIED: no"), "{error}");
+    assert!(error.to_string().contains("(DENIED: no)"), "{error}");
 }

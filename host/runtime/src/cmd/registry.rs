@@ -1,6 +1,9 @@
 //! `rune push`, `pull`, `tag` and `ls`: runes in registries.
 
-use std::{fmt::Display, path::PathBuf};
+use std::{
+    fmt::Display,
+    path::{Path, PathBuf},
+};
 
 use rune_abi::image::ImageView;
 use rune_registry::{
@@ -75,12 +78,9 @@ Examples:
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Push {
-    /// A rune, and images of it for processors
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
-    /// Where to: HOST/NAME:TAG
-    #[arg(value_name = "REFERENCE")]
-    reference: Reference,
+    /// A rune, and images of it for processors; then where to: HOST/NAME:TAG
+    #[arg(required = true, value_name = "FILE... REFERENCE")]
+    words: Vec<String>,
     /// The same rune, built with its sources, which go along
     #[arg(long, value_name = "FILE.rune")]
     source: Option<PathBuf>,
@@ -151,9 +151,9 @@ pub(crate) struct Ls {
 }
 
 /// A rune and its images, checked, as one artifact.
-fn pack(args: &Push) -> Result<Artifact, Failure> {
+fn pack(files: &[String], source: Option<&Path>) -> Result<Artifact, Failure> {
     let mut artifact = Artifact::default();
-    for path in &args.files {
+    for path in files.iter().map(Path::new) {
         let refused =
             |what: &dyn Display| Failure::rune(format_args!("{}: {what}", path.display()));
         let bytes = file::whole(path)?;
@@ -188,7 +188,7 @@ fn pack(args: &Push) -> Result<Artifact, Failure> {
         let what = "there is no rune among the files, which the images are of";
         return Err(Failure::usage(what));
     }
-    if let Some(path) = &args.source {
+    if let Some(path) = source {
         let refused =
             |what: &dyn Display| Failure::rune(format_args!("{}: {what}", path.display()));
         let bytes = file::whole(path)?;
@@ -236,7 +236,16 @@ fn show(bar: &mut Bar, Progress { content, done }: Progress<'_>) {
 }
 
 pub(crate) fn push(args: &Push) -> Result<(), Failure> {
-    if args.reference.digest().is_some() {
+    let (reference, files) = match args.words.split_last() {
+        Some((reference, files)) if !files.is_empty() => (reference, files),
+        _ => {
+            return Err(Failure::usage(
+                "it takes a file, and where to push it: HOST/NAME:TAG",
+            ));
+        }
+    };
+    let reference: Reference = reference.parse().map_err(Failure::usage)?;
+    if reference.digest().is_some() {
         return Err(Failure::usage(
             "a rune is pushed under a tag; its digest follows from it",
         ));
@@ -245,27 +254,27 @@ pub(crate) fn push(args: &Push) -> Result<(), Failure> {
     let key = key
         .map(|path| file::secret(path, &args.password))
         .transpose()?;
-    let artifact = pack(args)?;
+    let artifact = pack(files, args.source.as_deref())?;
     let store = Store::of_user().map_err(fault)?;
     let root = artifact.put(&store).map_err(fault)?;
-    let mut client = args.talk.to(&args.reference)?;
+    let mut client = args.talk.to(&reference)?;
     let mut bar = Bar::new(args.quiet);
     client
-        .push(&args.reference, &root, &store, &mut |p| show(&mut bar, p))
+        .push(&reference, &root, &store, &mut |p| show(&mut bar, p))
         .map_err(fault)?;
     if let Some(key) = key {
         let bytes = store.read(&root).map_err(fault)?;
-        let comment = format!("{} {}", args.reference, root.digest);
+        let comment = format!("{} {}", reference, root.digest);
         let signature = Detached::sign(&key, &bytes, &comment).to_text();
         client
-            .attach(&args.reference, &root, &signature, &store)
+            .attach(&reference, &root, &signature, &store)
             .map_err(fault)?;
     }
     store
-        .name(&args.reference.to_string(), root.clone())
+        .name(&reference.to_string(), root.clone())
         .map_err(fault)?;
     drop(bar);
-    print(&format!("{}\n", args.reference.with_digest(root.digest)))
+    print(&format!("{}\n", reference.with_digest(root.digest)))
 }
 
 pub(crate) fn pull(args: &Pull) -> Result<(), Failure> {

@@ -60,7 +60,7 @@ fn mistakes_are_shown_in_the_layer() {
     let runefile = place.text("top/Runefile");
     place.put(
         "top/Runefile",
-        format!("{runefile}SET nothing --max 2\nSET numbers --samples 5\n"),
+        format!("{runefile}SET nothing --max 2\nSET numbers --samples 0\n"),
     );
     let said = place.fails(1, &["build", "top"]);
     assert!(said.contains("`nothing`"), "{said}");
@@ -82,7 +82,7 @@ fn the_lock_file_says_what_a_tag_stands_for() {
     let other = Place::new("locked-other");
     other.put(
         "base/Runefile",
-        BASE.replace("--samples 4", "--samples 4 --min -2"),
+        BASE.replace("RAND numbers", "RAND numbers --min -2"),
     );
     other.put("base/names.txt", "p\nq\nr\ns\n");
     other.done(&["build", "base", "--with-source", "-o", "base.rune"]);

@@ -97,7 +97,12 @@ fn mistakes_say_what_to_do() {
         (&["ls", &reference], 2, "without a tag"),
         (&["tag", &reference, "a/b"], 2, "a tag is up to 128"),
         (&["pull", "127.0.0.1:1/x:1"], 2, "127.0.0.1:1: "),
-        (&["push", &reference], 2, "REFERENCE"),
+        (&["push", &reference], 2, "a file, and where to"),
+        (
+            &["push", "base.rune", &format!("{reference}@sha256:12")],
+            2,
+            "its digest is not one",
+        ),
     ] {
         let said = place.fails(status, args);
         assert!(said.contains(says), "{args:?}: {said}");
@@ -105,7 +110,7 @@ fn mistakes_say_what_to_do() {
     server.set(Fault::Forbidden);
     let said = place.fails(2, &["push", "base.rune", &reference]);
     assert!(
-        said.contains("docker login") && said.contains("DENIED"),
+        said.contains("may not do that; `docker login 127.0.0.1:"),
         "{said}"
     );
     // A file that was there stays as it was if what is pulled is not right.

@@ -85,7 +85,7 @@ pub(crate) const BASE: &str = "\
 FROM runicos/base
 LABEL name=base version=1.2.3
 RESOURCE ./names.txt names
-CAPABILITY RAND numbers --samples 4
+CAPABILITY<F32[4]> RAND numbers
 PROC_BLOCK runicos/most-confident-indices best
 PROC_BLOCK runicos/label label --labels $names
 OUT SERIAL
