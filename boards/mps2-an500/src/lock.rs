@@ -63,6 +63,8 @@ pub(crate) fn vouches(key: &[u8; 32], parts: &[&[u8]], signature: &[u8; 64]) -> 
     let Ok(mut state) = PublicKey::new(*key).verify_incremental(&signature) else {
         return false;
     };
-    parts.iter().for_each(|part| state.absorb(part));
+    for part in parts {
+        state.absorb(part);
+    }
     *key == KEY && state.verify().is_ok()
 }

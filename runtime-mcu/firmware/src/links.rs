@@ -5,7 +5,7 @@ use rune_link::{Decoder, Frame, PAYLOAD_BYTES, frame::Broken};
 use rune_smp::serial;
 
 /// Most bytes of what comes at once: a packet in a datagram that Ethernet does not cut, as clients send them whatever they
-/// are told.
+/// are told. On a port it is as long as a payload at most.
 pub const RECEIVED_BYTES: usize = if cfg!(feature = "smp") {
     1472
 } else {
@@ -53,7 +53,7 @@ pub trait Port {
 
 /// Bytes of a packet, and of its length and checksum.
 #[cfg(feature = "smp")]
-const PACKET: usize = RECEIVED_BYTES + 4;
+const PACKET: usize = PAYLOAD_BYTES + 4;
 
 /// A port, on which frames and the lines of packets come one after the other, and text that is neither.
 pub struct Serial<P> {

@@ -2,7 +2,7 @@
 
 use rune_core::{Text, Unit, check};
 use rune_install::{Entry, Name};
-use rune_link::Digest;
+use rune_link::{Digest, PAYLOAD_BYTES};
 use rune_smp::{
     Code, Device,
     device::{
@@ -80,7 +80,7 @@ impl<C: Chip, const SLOTS: usize> Managed<'_, C, SLOTS> {
 }
 
 impl<C: Chip, const SLOTS: usize> Device for Managed<'_, C, SLOTS> {
-    const PACKET_BYTES: u32 = RECEIVED_BYTES as u32;
+    const PACKET_BYTES: u32 = PAYLOAD_BYTES as u32;
     const PACKETS: u32 = 1;
 
     fn about(&self) -> About<'_> {

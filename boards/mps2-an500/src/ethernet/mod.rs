@@ -34,8 +34,6 @@ use crate::{board::Board, chip::Interrupt, clock, uart::say};
 
 /// Most frames that are taken in one turn.
 const FRAMES: usize = 16;
-/// Packets of SMP for which there is room: each is answered before its sender sends the next.
-const PACKETS: usize = 2;
 /// Most questions that are answered in one.
 const QUESTIONS: usize = 4;
 /// How often the link is looked at.
@@ -44,8 +42,8 @@ const LOOK: Duration = Duration::from_millis(200);
 const ANNOUNCEMENTS: u8 = 2;
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Requests that wait, and replies.
-const REQUESTS: usize = 4;
+/// Requests that wait.
+const REQUESTS: usize = 3;
 /// Bytes of a question, and how many of them wait.
 const QUESTION_BYTES: usize = 1472;
 
@@ -107,13 +105,11 @@ impl Ethernet {
         let mut sockets = SocketSet::new(&mut storage[..]);
         let mut requests = udp::Socket::new(
             buffer!(REQUESTS, REQUESTS * FRAME_BYTES),
-            buffer!(REQUESTS, REQUESTS * FRAME_BYTES),
+            buffer!(1, FRAME_BYTES),
         );
         requests.bind(UDP_PORT).expect("the port is one");
-        let mut packets = udp::Socket::new(
-            buffer!(PACKETS, PACKETS * RECEIVED_BYTES),
-            buffer!(PACKETS, PACKETS * RECEIVED_BYTES),
-        );
+        // Its clients ask for one thing at a time.
+        let mut packets = udp::Socket::new(buffer!(1, RECEIVED_BYTES), buffer!(1, RECEIVED_BYTES));
         packets.bind(rune_smp::UDP_PORT).expect("the port is one");
         let mut questions = udp::Socket::new(
             buffer!(QUESTIONS, 2 * QUESTION_BYTES),
