@@ -334,9 +334,12 @@ fn rounding_calls_no_library() {
     let engine = machine::engine();
     let numbers = [0.0, -0.0, 0.5, -0.5, 1.5, 2.5, -2.5, 1e30, f64::INFINITY];
     let numbers = |_: &str, ty| {
-        let bits = |x: &f64| match ty {
-            Ty::F32 => u128::from((*x as f32).to_bits()),
-            _ => u128::from(x.to_bits()),
+        let bits = |x: &f64| {
+            if ty == Ty::F32 {
+                u128::from((*x as f32).to_bits())
+            } else {
+                u128::from(x.to_bits())
+            }
         };
         numbers.iter().map(bits).collect()
     };
