@@ -323,17 +323,18 @@ fn operators_give_as_c_what_they_give() {
     if compilers.is_empty() {
         return;
     }
-    let mut cases: Vec<(String, vectors::Case)> = Vec::new();
+    let mut runes: Vec<(String, OperatorRune)> = Vec::new();
     for operator in vectors::operators() {
         let of_it = vectors::load(&operator);
         let stateful = of_it.iter().position(|case| case.calls.len() > 1);
-        for (index, case) in of_it.into_iter().enumerate() {
+        for (index, case) in of_it.iter().enumerate() {
             if all() || index == 0 || Some(index) == stateful {
-                cases.push((format!("{operator}, {}", case.name), case));
+                let what = format!("{operator}, {}", case.name);
+                runes.extend(OperatorRune::new(case).map(|rune| (what, rune)));
             }
         }
     }
-    let batches: Vec<_> = cases.chunks(TOGETHER).collect();
+    let batches: Vec<_> = runes.chunks(TOGETHER).collect();
     let next = AtomicUsize::new(0);
     let worker = |part: usize| {
         let folder = folder(&format!("c-operators-{part}"));
@@ -369,26 +370,22 @@ fn operators_give_as_c_what_they_give() {
     assert!(runes > 60 && calls > runes);
 }
 
-/// Runs the runes of a batch of cases as C and by wasmtime: as C for any processor with the checks of compilers, and
+/// Runs a batch of runes as C and by wasmtime: as C for any processor with the checks of compilers, and
 /// without checks as C for a Cortex-M7, whose instructions are C there.
 fn operators(
-    batch: &[(String, vectors::Case)],
+    runes: &[(String, OperatorRune)],
     turn: usize,
     compilers: &[&str],
     folder: &Path,
     compared: &mut Compared,
 ) {
-    let runes: Vec<_> = batch
-        .iter()
-        .filter_map(|(what, case)| Some((what, OperatorRune::new(case)?)))
-        .collect();
     let form = |simd, flash| {
         let options = rune_codegen::Options {
             simd,
             flash,
             ..rune_codegen::Options::default()
         };
-        let compile = |(what, rune): &(&String, OperatorRune)| {
+        let compile = |(what, rune): &(String, OperatorRune)| {
             let compiled = engines::compile_text(&rune.text, &rune.world, &options);
             let shown = engines::rendered(&compiled);
             compiled.output.unwrap_or_else(|| panic!("{what}: {shown}"))
@@ -397,20 +394,20 @@ fn operators(
     };
     let expected: Vec<Vec<Outcome>> = form(Simd::Off, false)
         .iter()
-        .zip(&runes)
+        .zip(runes)
         .map(|(output, (_, rune))| engines::run(output, &rune.feeds))
         .collect();
     let mut same = |outputs: &[Output], mode: Mode, compiler: &str, flags: &[&str]| {
         let called: Vec<Called<'_>> = outputs
             .iter()
-            .zip(&runes)
+            .zip(runes)
             .map(|(output, (_, rune))| Called {
                 output,
                 feeds: &rune.feeds,
             })
             .collect();
         let program = build(folder, &called, mode, compiler, flags);
-        let printed = run(&program, runes[0].0);
+        let printed = run(&program, &runes[0].0);
         assert_eq!(printed.len(), runes.len());
         for (index, (what, _)) in runes.iter().enumerate() {
             let found = outcomes(&outputs[index], &printed[index]);

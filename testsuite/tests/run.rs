@@ -2,6 +2,7 @@
 //!
 //! `#! a = F32 [1.0, 2.0], b = U8 [3] => out = F32 [3.0] ± 0.01` is one call: what each capability gives, then
 //! what each output gets. `=> out nothing` is a call without output there, and `=> fault -3` one that fails.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::{fs, path::Path};
 

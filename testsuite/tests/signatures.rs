@@ -1,4 +1,5 @@
 //! Who vouches for an image whose code is itself the sandbox: signatures as they are made, and as devices verify them.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use ed25519_compact::{KeyPair, Seed};
 use rune_abi::{

@@ -245,8 +245,9 @@ R_INLINE double r_f64_max(double a, double b) {
 }
 
 //: R_ROUNDS
-/* Whether the machine rounds in one instruction: of Cortex-M those with doubles, which have FPv5. */
-#if R_GNU && (defined(__SSE4_1__) || defined(__aarch64__) || \
+/* Whether the machine rounds in one instruction: of Cortex-M those with doubles, which have FPv5. For x86 GCC has code that
+   seldom runs call a library instead, as it is shorter. */
+#if R_GNU && ((defined(__SSE4_1__) && defined(__clang__)) || defined(__aarch64__) || \
     (defined(__ARM_FP) && defined(__ARM_ARCH_PROFILE) && (__ARM_FP & 8) && __ARM_ARCH_PROFILE == 'M'))
 #define R_ROUNDS 1
 #else

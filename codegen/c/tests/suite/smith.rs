@@ -106,13 +106,15 @@ fn values(random: &mut Random, ty: Ty) -> Vec<u128> {
 
 /// The bytes of all code of a module.
 fn code_bytes(wasm: &[u8]) -> u32 {
+    let code = |payload| {
+        if let Payload::CodeSectionStart { size, .. } = payload {
+            size
+        } else {
+            0
+        }
+    };
     let payloads = Parser::new(0).parse_all(wasm);
-    payloads
-        .map(|payload| match payload.unwrap() {
-            Payload::CodeSectionStart { size, .. } => size,
-            _ => 0,
-        })
-        .sum()
+    payloads.map(|payload| code(payload.unwrap())).sum()
 }
 
 /// The module of a seed, if it is one that a rune may be and has something to compare.

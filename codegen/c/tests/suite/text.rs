@@ -316,3 +316,42 @@ fn firmware_can_have_it() {
         eprintln!("skipped: no compiler for microcontrollers is here");
     }
 }
+
+/// Also where compilers prefer a call to a longer instruction: programs are linked without a library of mathematics.
+#[test]
+fn rounding_calls_no_library() {
+    let mut wat = "(module\n".to_owned();
+    for ty in ["f32", "f64"] {
+        for rounds in ["nearest", "floor", "ceil", "trunc"] {
+            writeln!(
+                wat,
+                "(func (export \"{ty}_{rounds}\") (param {ty}) (result {ty}) ({ty}.{rounds} (local.get 0)))"
+            )
+            .unwrap();
+        }
+    }
+    let wasm = wat::parse_str(wat + ")").unwrap();
+    let engine = machine::engine();
+    let numbers = [0.0, -0.0, 0.5, -0.5, 1.5, 2.5, -2.5, 1e30, f64::INFINITY];
+    let numbers = |_: &str, ty| {
+        let bits = |x: &f64| {
+            if ty == Ty::F32 {
+                u128::from((*x as f32).to_bits())
+            } else {
+                u128::from(x.to_bits())
+            }
+        };
+        numbers.iter().map(bits).collect()
+    };
+    let case = Case::new(&engine, "rounding", wasm, |_| Loose::Exact, numbers);
+    let expected = case.expected(&engine);
+    for compiler in native::compilers() {
+        let small = native::Compiler {
+            flags: &["-Os", "-march=native"],
+            ..compiler
+        };
+        let folder = native::folder("rounding");
+        let found = native::run(&folder, std::slice::from_ref(&case), Mode::Bounds, small);
+        assert_eq!(found[0], expected, "{small:?}");
+    }
+}
