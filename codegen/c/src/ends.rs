@@ -73,6 +73,10 @@ fn first(module: &Module<'_>, body: &FunctionBody<'_>) -> Result<Option<(First, 
 }
 
 /// The call of an import after which the body neither asks for more, nor touches memory, nor traps, nor goes back.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the rest may trap or touch memory"
+)]
 fn last(module: &Module<'_>, body: &FunctionBody<'_>) -> Result<Option<u64>, Error> {
     // What is open, and whether it is a loop.
     let mut open = vec![false];
@@ -95,40 +99,36 @@ fn last(module: &Module<'_>, body: &FunctionBody<'_>) -> Result<Option<u64>, Err
 }
 
 /// Whether an operator changes nothing but locals and where the function goes on.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the rest may trap or touch memory"
-)]
 fn is_quiet(operator: &Operator<'_>) -> bool {
-    match operator {
+    matches!(
+        operator,
         Operator::Nop
-        | Operator::Else
-        | Operator::Br { .. }
-        | Operator::BrIf { .. }
-        | Operator::BrTable { .. }
-        | Operator::Return
-        | Operator::Drop
-        | Operator::Select
-        | Operator::LocalGet { .. }
-        | Operator::LocalSet { .. }
-        | Operator::LocalTee { .. }
-        | Operator::I32Const { .. }
-        | Operator::I32Eqz
-        | Operator::I32Eq
-        | Operator::I32Ne
-        | Operator::I32LtS
-        | Operator::I32LtU
-        | Operator::I32GtS
-        | Operator::I32GtU
-        | Operator::I32LeS
-        | Operator::I32LeU
-        | Operator::I32GeS
-        | Operator::I32GeU
-        | Operator::I32Add
-        | Operator::I32Sub
-        | Operator::I32And
-        | Operator::I32Or
-        | Operator::I32Xor => true,
-        _ => false,
-    }
+            | Operator::Else
+            | Operator::Br { .. }
+            | Operator::BrIf { .. }
+            | Operator::BrTable { .. }
+            | Operator::Return
+            | Operator::Drop
+            | Operator::Select
+            | Operator::LocalGet { .. }
+            | Operator::LocalSet { .. }
+            | Operator::LocalTee { .. }
+            | Operator::I32Const { .. }
+            | Operator::I32Eqz
+            | Operator::I32Eq
+            | Operator::I32Ne
+            | Operator::I32LtS
+            | Operator::I32LtU
+            | Operator::I32GtS
+            | Operator::I32GtU
+            | Operator::I32LeS
+            | Operator::I32LeU
+            | Operator::I32GeS
+            | Operator::I32GeU
+            | Operator::I32Add
+            | Operator::I32Sub
+            | Operator::I32And
+            | Operator::I32Or
+            | Operator::I32Xor
+    )
 }

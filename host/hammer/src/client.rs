@@ -545,10 +545,10 @@ impl<L: Link> Client<L> {
             sequence: self.sequence,
             command,
         };
-        let plain = packet(&header, &Body::of(body))?;
+        let plain = packet(header, &Body::of(body))?;
         let (header, packet, signed) = match &mut self.signing {
             Some(signing) if is_signed => {
-                let (header, packet) = signing.sign(&header, &plain)?;
+                let (header, packet) = signing.sign(header, &plain)?;
                 (header, packet, Some(signing.sequence))
             }
             _ => (header, plain, None),
@@ -556,7 +556,7 @@ impl<L: Link> Client<L> {
         let mut wait = self.patience.first;
         for attempt in 0..self.patience.tries {
             self.link.send(&packet)?;
-            let answered = self.answer(&header, wait)?;
+            let answered = self.answer(header, wait)?;
             wait = (wait * 2).min(Duration::from_secs(2));
             let Some(body) = answered else {
                 continue;
@@ -580,7 +580,7 @@ impl<L: Link> Client<L> {
     }
 
     /// The map of the answer to a request, where it comes in time.
-    fn answer(&mut self, asked: &Header, wait: Duration) -> Result<Option<Vec<u8>>, Error> {
+    fn answer(&mut self, asked: Header, wait: Duration) -> Result<Option<Vec<u8>>, Error> {
         let until = self.link.now() + wait;
         loop {
             let left = until.saturating_sub(self.link.now());
@@ -615,7 +615,7 @@ impl<L: Link> Client<L> {
 
 impl Signing {
     /// The request around a packet, which says that this key wants it.
-    fn sign(&mut self, inner: &Header, frame: &[u8]) -> Result<(Header, Vec<u8>), Error> {
+    fn sign(&mut self, inner: Header, frame: &[u8]) -> Result<(Header, Vec<u8>), Error> {
         self.sequence += 1;
         let parts = [
             &own::DOMAIN[..],
@@ -637,9 +637,9 @@ impl Signing {
             group: own::GROUP,
             command: own::command::SIGNED,
             op: Op::Write,
-            ..*inner
+            ..inner
         };
-        let packet = packet(&header, &body)?;
+        let packet = packet(header, &body)?;
         Ok((header, packet))
     }
 }
@@ -694,7 +694,7 @@ impl Body {
     }
 }
 
-fn packet(header: &Header, body: &[u8]) -> Result<Vec<u8>, Error> {
+fn packet(header: Header, body: &[u8]) -> Result<Vec<u8>, Error> {
     let length =
         u16::try_from(body.len()).map_err(|_| Error::Answer("no room for so long a packet"))?;
     Ok([&header.encode(length)[..], body].concat())

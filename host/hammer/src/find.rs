@@ -11,6 +11,7 @@ use mdns_sd::{ResolvedService, ServiceDaemon, ServiceEvent};
 
 use crate::{
     client::{About, Client, Patience},
+    hex,
     link::{Address, ports},
 };
 
@@ -108,11 +109,7 @@ pub fn search(search: &Search) -> Result<Vec<Target>, String> {
 /// What a device is called: the id of a locked one, its own name, what it announces, or where it is.
 fn id(about: &About, announced: Option<String>, address: &Address) -> String {
     if let Some((lock, _)) = &about.lock {
-        return lock
-            .device
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        return hex(&lock.device);
     }
     let own = Some(&about.name).filter(|name| **name != about.board);
     own.cloned()

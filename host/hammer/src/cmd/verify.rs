@@ -37,6 +37,10 @@ pub(crate) struct Args {
     target: Option<Target>,
     /// The signature is in a file of its own, as minisign writes it: FILE.minisig, or the one named here
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    #[allow(
+        clippy::option_option,
+        reason = "so clap has a flag whose value may be left out"
+    )]
     detached: Option<Option<PathBuf>>,
     /// Print what was found as JSON
     #[arg(long)]

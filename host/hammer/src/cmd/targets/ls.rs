@@ -4,7 +4,7 @@ use rune_terminal::Failure;
 use serde_json::{Value, json};
 
 use super::Which;
-use crate::{cmd::print, find::Target};
+use crate::{cmd::print, find::Target, link::Address};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -40,11 +40,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
     let mut rows = vec![["Target", "Type", "Name", "Available", "Mode"].map(str::to_owned)];
     for target in &found {
-        let kinds: Vec<&str> = target
-            .addresses
-            .iter()
-            .map(|address| address.kind())
-            .collect();
+        let kinds: Vec<&str> = target.addresses.iter().map(Address::kind).collect();
         let available = if target.about.is_some() {
             "True"
         } else {

@@ -6,7 +6,7 @@ use rune_terminal::Failure;
 use serde_json::{Map, Value, json};
 
 use super::{Which, connect, each, ls::table, told};
-use crate::{client::RuneState, cmd::print, find::Target};
+use crate::{client::RuneState, cmd::print, find::Target, hex};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -104,18 +104,13 @@ fn version(rune: &RuneState) -> Option<String> {
 }
 
 fn object(rune: &RuneState, counters: &[(String, u64)]) -> Value {
-    let hash: String = rune
-        .sha256
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
     let counters: Map<String, Value> = counters
         .iter()
         .map(|(name, value)| (name.clone(), (*value).into()))
         .collect();
     json!({
         "name": rune.name,
-        "sha256": hash,
+        "sha256": hex(&rune.sha256),
         "version": version(rune),
         "state": rune.state,
         "doing": rune.doing,
