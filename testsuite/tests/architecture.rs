@@ -97,6 +97,7 @@ fn front_and_back_meet_only_in_ir() {
             ],
         ),
         ("rune-registry", &[]),
+        ("rune-smp", &[]),
         ("rune-terminal", &[]),
         ("rune-trust", &["rune-abi", "rune-terminal"]),
         ("rune-saga", &["rune-abi"]),

@@ -232,6 +232,7 @@ impl Artifact {
     }
 
     /// A signature of a manifest, and what the manifest is.
+    #[cfg(feature = "http")]
     pub(crate) fn put_signature(
         store: &Store,
         subject: &Descriptor,

@@ -2,7 +2,9 @@
 
 use std::{
     fs::{self, OpenOptions},
-    io::{ErrorKind, Read, Seek, SeekFrom, Write},
+    io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
+    os::unix::fs::MetadataExt,
+    path::Path,
 };
 
 use rustix::fs::{FlockOperation, flock};
@@ -141,16 +143,11 @@ impl Client {
         }
         let path = store.partial(content.digest)?;
         let fault = |error| Error::file(&path, error);
-        let options = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(&path);
-        let mut file = options.map_err(fault)?;
         // Two that fetch the same would write into each other.
-        flock(&file, FlockOperation::LockExclusive).map_err(|e| fault(e.into()))?;
+        let mut file = locked(&path).map_err(fault)?;
         if store.has(content) {
-            return Ok(());
+            // What was opened may be a new file beside what another has just put in.
+            return fs::remove_file(&path).map_err(fault);
         }
         // The most that was there: what is lost again and again is no progress.
         let (mut tries, mut most) = (0, 0);
@@ -182,8 +179,10 @@ impl Client {
                 }
             }
         }
+        // Nobody else has the file until it is in the store.
+        let taken = store.take(&path, content.digest);
         drop(file);
-        store.take(&path, content.digest)
+        taken
     }
 
     /// Fetches what is missing behind so many bytes, or as much of it as comes.
@@ -535,6 +534,20 @@ impl Client {
             return Err(Error::Digest { wanted, found });
         }
         Ok(String::from_utf8(bytes).ok())
+    }
+}
+
+/// Opens a file, or makes it, that nobody else has locked; waits for who has.
+fn locked(path: &Path) -> io::Result<fs::File> {
+    loop {
+        let mut options = OpenOptions::new();
+        let file = options.read(true).append(true).create(true).open(path)?;
+        flock(&file, FlockOperation::LockExclusive)?;
+        // Who had it may have moved it away or removed it.
+        let now = fs::metadata(path).map(|meta| meta.ino());
+        if now.is_ok_and(|now| file.metadata().is_ok_and(|own| own.ino() == now)) {
+            return Ok(file);
+        }
     }
 }
 

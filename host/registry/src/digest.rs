@@ -20,6 +20,7 @@ impl Digest {
     }
 
     /// The digest that a hash has come to.
+    #[cfg(feature = "http")]
     pub(crate) fn finish(hash: Sha256) -> Self {
         Self(hash.finalize().into())
     }

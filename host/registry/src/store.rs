@@ -9,6 +9,7 @@ use std::{
 };
 
 use rustix::fs::{FlockOperation, flock};
+#[cfg(feature = "http")]
 use sha2::{Digest as _, Sha256};
 
 use crate::{

@@ -136,7 +136,7 @@ pub(crate) fn without_yaml(name: &str) -> &str {
 pub fn is_runefile(name: &str) -> bool {
     let name = without_yaml(name);
     // Names of lock files end so.
-    if name.ends_with(".lock") {
+    if Path::new(name).extension().is_some_and(|end| end == "lock") {
         return false;
     }
     let rest = name

@@ -107,11 +107,12 @@ impl Fetched {
             }
             read => read,
         };
-        files.map_err(|error| match error {
-            Error::NotInStore(_) => {
+        files.map_err(|error| {
+            if matches!(error, Error::NotInStore(_)) {
                 format!("it is not in the store; `rune pull {exact}` fetches it")
+            } else {
+                error.to_string()
             }
-            error => error.to_string(),
         })
     }
 

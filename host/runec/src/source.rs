@@ -319,21 +319,25 @@ impl Sources {
     }
 }
 
+/// A rune without its sources, and each of them.
+pub type TakenOut = (Vec<u8>, Vec<SourceFile>);
+
 /// Takes the sources out of a rune: the rune without them, and each. `None`: it carries none.
 ///
 /// # Errors
 /// One sentence, where it is no whole module or its sources are damaged.
-pub fn take_out(module: &[u8]) -> Result<Option<(Vec<u8>, Vec<SourceFile>)>, String> {
+pub fn take_out(module: &[u8]) -> Result<Option<TakenOut>, String> {
     let cut = || "it is no whole module".to_owned();
     let mut reader = Reader(module);
     let mut rest = reader.bytes(8).ok_or_else(cut)?.to_vec();
     let mut content = None;
     while !reader.0.is_empty() {
         let before = reader.0;
-        let section = reader.section().ok_or_else(cut)?;
-        match section {
-            Some(sources) if content.is_none() => content = Some(sources),
-            Some(_) | None => rest.extend(&before[..before.len() - reader.0.len()]),
+        let (has_sources, section) = reader.section().ok_or_else(cut)?;
+        if has_sources && content.is_none() {
+            content = Some(section);
+        } else {
+            rest.extend(&before[..before.len() - reader.0.len()]);
         }
     }
     let Some(content) = content else {
@@ -471,17 +475,17 @@ impl<'a> Reader<'a> {
         Some(files)
     }
 
-    /// One section of a module, and if it has sources, those; `None`: it is cut off.
-    fn section(&mut self) -> Option<Option<&'a [u8]>> {
+    /// Whether the next section of a module has sources, and its content; `None`: it is cut off.
+    fn section(&mut self) -> Option<(bool, &'a [u8])> {
         let id = self.bytes(1)?;
         let size = self.leb()?;
         let mut section = Reader(self.bytes(size as usize)?);
         if id != [0] {
-            return Some(None);
+            return Some((false, section.0));
         }
         let length = section.leb()?;
         let name = section.bytes(length as usize)?;
-        Some((name == section::SOURCE.as_bytes()).then_some(section.0))
+        Some((name == section::SOURCE.as_bytes(), section.0))
     }
 
     /// A number in LEB128 of at most 32 bits.
@@ -505,7 +509,8 @@ fn sources_of(module: &[u8]) -> Option<Vec<&[u8]>> {
     reader.bytes(8)?;
     let mut found = Vec::new();
     while !reader.0.is_empty() {
-        found.extend(reader.section()?);
+        let (has_sources, section) = reader.section()?;
+        found.extend(has_sources.then_some(section));
     }
     Some(found)
 }

@@ -1,6 +1,6 @@
 //! `hmr verify`: whether somebody who is trusted signed a file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rune_abi::image::{ImageView, Target};
 use rune_terminal::Failure;
@@ -19,6 +19,9 @@ Examples:
   hmr verify gesture.img --key lab.pub --class native --target cortex-m7
   hmr verify model.tflite --key release.pub --detached   reads model.tflite.minisig";
 
+/// Where a signature is that is in no file that is named.
+const BESIDE: &str = "FILE.minisig";
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A rune or an image; with --detached any file
@@ -36,12 +39,17 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TARGET", value_parser = target, conflicts_with = "detached")]
     target: Option<Target>,
     /// The signature is in a file of its own, as minisign writes it: FILE.minisig, or the one named here
+<<<<<<< HEAD
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     #[allow(
         clippy::option_option,
         reason = "so clap has a flag whose value may be left out"
     )]
     detached: Option<Option<PathBuf>>,
+=======
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = BESIDE)]
+    detached: Option<PathBuf>,
+>>>>>>> 9e7cdae284c2915ebf06adc2fdbeff321e65fcb6
     /// Print what was found as JSON
     #[arg(long)]
     json: bool,
@@ -71,7 +79,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
     let bytes = file::whole(&args.file)?;
     match &args.detached {
-        Some(path) => detached(args, path.as_ref(), &bytes, keys, &ring),
+        Some(path) => detached(args, path, &bytes, keys, &ring),
         None => inside(args, &bytes, &ring),
     }
 }
@@ -117,13 +125,17 @@ fn inside(args: &Args, bytes: &[u8], ring: &KeyRing) -> Result<(), Failure> {
 
 fn detached(
     args: &Args,
-    path: Option<&PathBuf>,
+    path: &Path,
     bytes: &[u8],
     mut keys: Vec<PublicKey>,
     ring: &KeyRing,
 ) -> Result<(), Failure> {
     let shown = args.file.display();
-    let path = path.cloned().unwrap_or_else(|| sign::beside(&args.file));
+    let path = if path.as_os_str() == BESIDE {
+        sign::beside(&args.file)
+    } else {
+        path.to_owned()
+    };
     let text = file::text(&path)?;
     let signature = Detached::parse(&text)
         .map_err(|e| Failure::refused(format_args!("{}: {e}", path.display())))?;

@@ -225,6 +225,33 @@ fn a_later_try_goes_on_too() {
 }
 
 #[test]
+fn several_may_fetch_the_same_at_once() {
+    let folder = folder("together");
+    let server = Server::start(Fault::None);
+    let digest = push(
+        &server,
+        &Store::at(folder.join("a")),
+        "x:1",
+        &artifact(false),
+    )
+    .unwrap();
+    server.set(Fault::Cut(30_000));
+    let theirs = Store::at(folder.join("b"));
+    let threads: Vec<_> = (0..6)
+        .map(|_| {
+            let (store, reference) = (theirs.clone(), server.reference("x:1"));
+            thread::spawn(move || pull(&reference, &Platform::wasm(), &store).unwrap())
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    let manifest = theirs.manifest(digest, &Platform::wasm()).unwrap();
+    assert_eq!(manifest.sources(&theirs).unwrap(), artifact(false).sources);
+    assert_eq!(fs::read_dir(folder.join("b/partial")).unwrap().count(), 0);
+}
+
+#[test]
 fn what_is_there_is_not_sent_again() {
     let folder = folder("there");
     let store = Store::at(&folder);
