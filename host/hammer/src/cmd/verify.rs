@@ -39,17 +39,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TARGET", value_parser = target, conflicts_with = "detached")]
     target: Option<Target>,
     /// The signature is in a file of its own, as minisign writes it: FILE.minisig, or the one named here
-<<<<<<< HEAD
-    #[arg(long, value_name = "FILE", num_args = 0..=1)]
-    #[allow(
-        clippy::option_option,
-        reason = "so clap has a flag whose value may be left out"
-    )]
-    detached: Option<Option<PathBuf>>,
-=======
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = BESIDE)]
     detached: Option<PathBuf>,
->>>>>>> 9e7cdae284c2915ebf06adc2fdbeff321e65fcb6
     /// Print what was found as JSON
     #[arg(long)]
     json: bool,
