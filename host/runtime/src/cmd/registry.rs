@@ -136,7 +136,8 @@ pub(crate) struct Tag {
     #[arg(value_name = "REFERENCE")]
     reference: Reference,
     /// The other tag
-    tag: String,
+    #[arg(value_name = "TAG")]
+    another: String,
     #[command(flatten)]
     talk: Talk,
 }
@@ -301,7 +302,7 @@ pub(crate) fn pull(args: &Pull) -> Result<(), Failure> {
     let mut bar = Bar::new(args.quiet);
     let manifest = client
         .pull(&args.reference, &resolved, &platform, &store, &mut |p| {
-            show(&mut bar, p)
+            show(&mut bar, p);
         })
         .map_err(fault)?;
     drop(bar);
@@ -345,36 +346,34 @@ fn signed(
 }
 
 pub(crate) fn tag(args: &Tag) -> Result<(), Failure> {
-    let tag = args.reference.with_tag(&args.tag).map_err(Failure::usage)?;
+    let tag = args
+        .reference
+        .with_tag(&args.another)
+        .map_err(Failure::usage)?;
     let mut client = args.talk.to(&args.reference)?;
     let found = client.tag(&args.reference, &tag).map_err(fault)?;
     print(&format!("{tag}@{}\n", found.digest))
 }
 
 pub(crate) fn ls(args: &Ls) -> Result<(), Failure> {
-    let lines: Vec<String> = match &args.repository {
-        Some(repository) => {
-            if !repository.is_bare() {
-                let what = "tags are listed of a repository: HOST/NAME, without a tag or a digest";
-                return Err(Failure::usage(what));
-            }
-            let tags = args.talk.to(repository)?.tags(repository).map_err(fault)?;
-            // Signatures are beside what they are of, and not for people.
-            let is_shown = |tag: &String| !(tag.starts_with("sha256-") && tag.len() == 71);
-            tags.into_iter().filter(is_shown).collect()
+    let lines: Vec<String> = if let Some(repository) = &args.repository {
+        if !repository.is_bare() {
+            let what = "tags are listed of a repository: HOST/NAME, without a tag or a digest";
+            return Err(Failure::usage(what));
         }
-        None => {
-            let store = Store::of_user().map_err(fault)?;
-            let names = store.names().map_err(fault)?.into_iter();
-            names
-                .map(|(name, entry)| format!("{} {}", entry.digest, name.escape_debug()))
-                .collect()
-        }
+        let tags = args.talk.to(repository)?.tags(repository).map_err(fault)?;
+        // Signatures are beside what they are of, and not for people.
+        let is_shown = |tag: &String| !(tag.starts_with("sha256-") && tag.len() == 71);
+        tags.into_iter().filter(is_shown).collect()
+    } else {
+        let store = Store::of_user().map_err(fault)?;
+        let names = store.names().map_err(fault)?.into_iter();
+        names
+            .map(|(name, entry)| format!("{} {}", entry.digest, name.escape_debug()))
+            .collect()
     };
-    print(
-        &lines
-            .iter()
-            .map(|line| format!("{line}\n"))
-            .collect::<String>(),
-    )
+    let text = lines
+        .into_iter()
+        .fold(String::new(), |text, line| text + &line + "\n");
+    print(&text)
 }
