@@ -43,6 +43,11 @@ impl Refused {
         self.group.is_none() && self.code == 5
     }
 
+    /// Whether what has arrived is not what was announced.
+    fn is_damage(&self) -> bool {
+        (self.group, self.code) == (Some(group::IMAGE), 24)
+    }
+
     /// Whether another state than the one that was thought of explains it.
     fn is_of_state(&self) -> bool {
         self.group.is_none() && matches!(self.code, 3 | 5 | 6)
@@ -408,6 +413,7 @@ impl<L: Link> Client<L> {
         let (first, then) = (room(AROUND + SIGNATURE), room(AROUND));
         let length = u32::try_from(file.len()).map_err(|_| Error::Answer("no room for 4 GB"))?;
         let (mut at, mut stuck) = (0, 0);
+        let mut is_whole = false;
         loop {
             let most = if at == 0 { first } else { then };
             let data = &file[at..file.len().min(at + most)];
@@ -427,18 +433,27 @@ impl<L: Link> Client<L> {
                 {
                     self.begin(length, sha256, false, &[])?
                 }
+                // Some of it was there before, and not as it was sent: it is sent whole, once.
+                // So where what announced it came changed, which the device has to forget.
+                Err(Error::Refused(refused))
+                    if !is_whole && (refused.is_damage() || at == 0 && refused.is_of_state()) =>
+                {
+                    if !refused.is_damage() {
+                        self.forget()?;
+                    }
+                    is_whole = true;
+                    (at, stuck) = (0, 0);
+                    continue;
+                }
                 Err(error) => return Err(error),
             };
             let map = fields(&body)?;
             let next = match map.optional_number("off") {
                 Ok(Some(next)) => next as usize,
-                // A signed request that was done, and whose answer was lost.
-                _ if body.len() <= 1 => at,
-                _ => return Err(Error::Answer("no offset")),
+                // A signed request that was done, and whose answer was lost; or it came changed.
+                _ => at,
             };
-            if next > file.len() {
-                return Err(Error::Answer("an offset behind the end of the file"));
-            }
+            let next = if next > file.len() { at } else { next };
             stuck = if next > at { 0 } else { stuck + 1 };
             if stuck > STUCK {
                 return Err(Error::Answer("no progress"));
@@ -449,6 +464,11 @@ impl<L: Link> Client<L> {
                 return Ok(());
             }
         }
+    }
+
+    /// Gives up what was uploaded and is not tried.
+    fn forget(&mut self) -> Result<(), Error> {
+        self.write(group::IMAGE, 5, |_| {}).map(drop)
     }
 
     /// The first part of an upload, which says what it is.

@@ -92,7 +92,9 @@ pub(crate) fn image(containment: Containment) -> Vec<u8> {
     };
     image.encode(|parts| {
         let mut hash = Sha256::new();
-        parts.iter().for_each(|part| hash.update(part));
+        for part in parts {
+            hash.update(part);
+        }
         hash.finalize().into()
     })
 }

@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     reason = "a test that cannot go on fails where it stands"
 )]
+#![allow(clippy::print_stderr, reason = "what is skipped is said")]
 
 mod docker;
 mod layers;

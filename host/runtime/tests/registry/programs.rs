@@ -45,7 +45,9 @@ fn image(rune: &[u8]) -> Vec<u8> {
     };
     image.encode(|parts| {
         let mut hash = Sha256::new();
-        parts.iter().for_each(|part| hash.update(part));
+        for part in parts {
+            hash.update(part);
+        }
         hash.finalize().into()
     })
 }
