@@ -72,6 +72,7 @@ fn front_and_back_meet_only_in_ir() {
                 "rune-abi",
                 "rune-adapt",
                 "rune-core",
+                "rune-discovery",
                 "rune-exporters",
                 "rune-install",
                 "rune-registry",

@@ -28,7 +28,7 @@ sink = \"discard\"
 ";
 
 /// A device at an address that no other test has.
-struct Device {
+pub(crate) struct Device {
     server: Arc<Server>,
     address: String,
     said: Arc<Mutex<Vec<String>>>,
@@ -36,11 +36,16 @@ struct Device {
 
 impl Device {
     fn new(folder: &Path, number: u32, keys: &[&str]) -> Self {
-        let served = folder.join(format!("device-{number}"));
-        fs::create_dir(&served).unwrap();
-        fs::write(served.join("policy.toml"), POLICY).unwrap();
         let id = process::id();
         let address = format!("127.{}.{}.{number}", 10 + (id >> 8) % 90, id & 0xFF);
+        Self::at(folder, &address, keys)
+    }
+
+    /// One at an address of this machine.
+    pub(crate) fn at(folder: &Path, address: &str, keys: &[&str]) -> Self {
+        let served = folder.join(format!("device-{address}"));
+        fs::create_dir(&served).unwrap();
+        fs::write(served.join("policy.toml"), POLICY).unwrap();
         let runtime = Runtime::new(Compiler::InProcess, None).unwrap();
         let said = Arc::new(Mutex::new(vec![]));
         let heard = said.clone();
@@ -49,14 +54,14 @@ impl Device {
         });
         let server = Server::start(&served, None, runtime, say).unwrap();
         let manage = Manage {
-            udp: Some(address.clone()),
+            udp: Some(address.to_owned()),
             serial: None,
             keys: keys.iter().map(|key| key.parse().unwrap()).collect(),
         };
         server.manage(&manage).unwrap();
         Self {
             server,
-            address,
+            address: address.to_owned(),
             said,
         }
     }

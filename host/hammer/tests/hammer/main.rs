@@ -6,6 +6,7 @@
 #![allow(clippy::print_stderr, reason = "what is skipped or went wrong is said")]
 
 mod devices;
+mod discovery;
 mod faults;
 mod keys;
 mod minisign;

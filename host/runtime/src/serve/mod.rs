@@ -5,6 +5,7 @@
 //! none of its own. A rune that fails is started anew, later each time; one that the policy refuses waits until
 //! it is started by hand. Installed runes are in the folder's [`Store`](crate::store::Store) and run beside them.
 
+mod announce;
 mod clients;
 mod control;
 mod http;

@@ -28,7 +28,7 @@ use rustix::{
     termios::{OptionalActions, isatty, tcgetattr, tcsetattr},
 };
 
-use super::{Phase, Request, ServeError, Server, installs::BUSY};
+use super::{Phase, Request, ServeError, Server, announce::Announcer, installs::BUSY};
 use crate::{
     Limits, Rune, Signer, hex,
     store::{Entry, Phase as State, Refused, StoreError, Upload},
@@ -94,9 +94,11 @@ impl Server {
             let socket = bind(address).map_err(wrong)?;
             socket.set_read_timeout(Some(PAUSE)).map_err(wrong)?;
             let bound = socket.local_addr().map_err(wrong)?;
+            let over = managed.clone();
             let managed = managed.clone();
             spawn("smp-udp", move || managed.datagrams(&socket)).map_err(wrong)?;
             self.say(3, "", &format!("SMP is at {bound}, {mode}"));
+            self.announce(bound, mode, over)?;
             if lock.is_none() && !bound.ip().is_loopback() {
                 let text = "whoever reaches the SMP port may change what runs: give it keys with --smp-key";
                 self.say(2, "", text);
@@ -108,6 +110,42 @@ impl Server {
             let (managed, path_of) = (managed.clone(), path.clone());
             spawn("smp-serial", move || managed.lines(&path_of, port)).map_err(wrong)?;
             self.say(3, "", &format!("SMP is at {}, {mode}", path.display()));
+        }
+        Ok(())
+    }
+}
+
+impl Server {
+    /// Lets it be found on networks. Where that cannot be, it is said and goes on: whoever knows the address gets through.
+    fn announce(
+        self: &Arc<Self>,
+        bound: SocketAddr,
+        mode: &'static str,
+        managed: Arc<Managed>,
+    ) -> Result<(), ServeError> {
+        let SocketAddr::V4(at) = bound else {
+            return Ok(());
+        };
+        if at.ip().is_loopback() {
+            return Ok(());
+        }
+        let id = hex(&id(&self.folder.join(ID))?);
+        let host = rustix::system::uname();
+        let host = host.nodename().to_string_lossy().into_owned();
+        // A name has at most 63 bytes, and points between names.
+        let host: String = host
+            .split('.')
+            .next()
+            .unwrap_or("")
+            .chars()
+            .take(40)
+            .collect();
+        let name = format!("{host}-{}", &id[..6]);
+        let announced = Announcer::new(name.clone(), mode, at)
+            .and_then(|announcer| spawn("smp-mdns", move || announcer.run(|| managed.is_over())));
+        match announced {
+            Ok(()) => self.say(3, "", &format!("it is found on networks as `{name}`")),
+            Err(error) => self.say(2, "", &format!("it is not found on networks: {error}")),
         }
         Ok(())
     }
