@@ -333,7 +333,7 @@ fn raw(name: &[u8]) -> Vec<u8> {
 
 #[test]
 fn pointers_lead_backwards_or_nowhere() {
-    let whole = raw(b"\x05_rune\x04_udp\x05local\0");
+    let whole = raw(b"\x07_mcumgr\x04_udp\x05local\0");
     assert!(answer(&whole, PORT).is_some());
     let nowhere: [&[u8]; 8] = [
         // To itself, forwards, to each other, out of the message.
@@ -360,7 +360,7 @@ fn pointers_lead_backwards_or_nowhere() {
             message.extend([2, 0xC0 | (target >> 8) as u8, target as u8, 0, 0, 12, 0, 1]);
             target = at + 1;
         }
-        message.extend(b"\x05_rune");
+        message.extend(b"\x07_mcumgr");
         message.extend([0xC0 | (target >> 8) as u8, target as u8, 0, 12, 0, 1]);
         let questions = 1 + pointers as u16;
         message[4..6].copy_from_slice(&questions.to_be_bytes());
