@@ -170,23 +170,6 @@ pub struct RuneState {
     pub error: String,
 }
 
-/// What a slot holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Slot {
-    /// SHA-256 of the file.
-    pub sha256: Digest,
-    /// The number of the image.
-    pub image: u32,
-    /// The slot of the image.
-    pub slot: u32,
-    /// It runs.
-    pub active: bool,
-    /// It stays.
-    pub confirmed: bool,
-    /// It may run.
-    pub bootable: bool,
-}
-
 /// Who signs requests to a locked device.
 struct Signing {
     key: SecretKey,
@@ -342,15 +325,6 @@ impl<L: Link> Client<L> {
             }
         }
         Ok(all)
-    }
-
-    /// What its slots hold.
-    ///
-    /// # Errors
-    /// It does not answer.
-    pub fn slots(&mut self) -> Result<Vec<Slot>, Error> {
-        let body = self.read(group::IMAGE, 0, |_| {})?;
-        slots(&body)
     }
 
     /// The counters of a rune, or of all of them together.
@@ -757,39 +731,4 @@ fn group_error(value: &mut Decoder<'_>) -> Option<(u16, u32)> {
         }
     }
     Some((group?, code?))
-}
-
-fn slots(body: &[u8]) -> Result<Vec<Slot>, Error> {
-    const NONE: Error = Error::Answer("no list of slots");
-    let mut list = fields(body)?.at("images").ok_or(NONE)?;
-    let count = list.array().ok().flatten().ok_or(NONE)?;
-    let mut all = vec![];
-    for _ in 0..count {
-        let names = list.map().ok().flatten().ok_or(NONE)?;
-        let mut slot = Slot {
-            sha256: [0; 32],
-            image: 0,
-            slot: 0,
-            active: false,
-            confirmed: false,
-            bootable: false,
-        };
-        for _ in 0..names {
-            let name = list.str().map_err(|_| NONE)?;
-            let read = match name {
-                "hash" => list.bytes().map(|bytes| {
-                    slot.sha256 = bytes.try_into().unwrap_or_default();
-                }),
-                "image" => list.u32().map(|number| slot.image = number),
-                "slot" => list.u32().map(|number| slot.slot = number),
-                "active" => list.bool().map(|flag| slot.active = flag),
-                "confirmed" => list.bool().map(|flag| slot.confirmed = flag),
-                "bootable" => list.bool().map(|flag| slot.bootable = flag),
-                _ => list.skip(),
-            };
-            read.map_err(|_| NONE)?;
-        }
-        all.push(slot);
-    }
-    Ok(all)
 }

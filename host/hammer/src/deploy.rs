@@ -20,7 +20,6 @@ pub struct Package {
     /// Its capabilities, by their kinds, each once.
     pub kinds: Vec<&'static str>,
     memory_bytes: u32,
-    is_image: bool,
 }
 
 impl Package {
@@ -39,25 +38,13 @@ impl Package {
         kinds.sort_unstable();
         kinds.dedup();
         let (name, memory_bytes) = (manifest.name.to_owned(), checked.memory_bytes());
-        let is_image = checked.image().is_some();
         Ok(Self {
             sha256: Sha256::digest(&bytes).into(),
             bytes,
             name,
             kinds,
             memory_bytes,
-            is_image,
         })
-    }
-
-    /// SHA-256 of its bytes: what a device knows it by.
-    pub fn sha256(&self) -> &Digest {
-        &self.sha256
-    }
-
-    /// Whether it is machine code.
-    pub fn is_image(&self) -> bool {
-        self.is_image
     }
 }
 

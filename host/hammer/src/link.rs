@@ -26,7 +26,9 @@ pub trait Link {
     fn now(&self) -> Duration;
 
     /// Waits.
-    fn pause(&mut self, time: Duration);
+    fn pause(&mut self, time: Duration) {
+        std::thread::sleep(time);
+    }
 
     /// Most bytes of a packet that is sent.
     fn packet_bytes(&self) -> usize;

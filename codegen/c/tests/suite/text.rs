@@ -355,3 +355,65 @@ fn rounding_calls_no_library() {
         assert_eq!(found[0], expected, "{small:?}");
     }
 }
+
+/// The text of a module's `_call` whose requests at its ends have names of their own, and the first one.
+fn ends(call: &str, more: &str) -> (String, Option<rune_c::First>) {
+    let text = format!(
+        r#"(module (import "runicos" "read" (func $read (param i32 i32 i32) (result i32)))
+        (import "runicos" "write" (func $write (param i32 i32) (result i32))) (memory (export "memory") 1)
+        (func $call (export "_call") (result i32) {call}) {more})"#
+    );
+    let options = Options {
+        host: rune_c::Host::Unit,
+        ends_of: Some("_call"),
+        ..Options::default()
+    };
+    let output = rune_c::emit(&wat::parse_str(text).unwrap(), &options).unwrap();
+    (output.source, output.first)
+}
+
+const READ: &str = "(drop (call $read (i32.const 2) (i32.const 64) (i32.const 4)))";
+const WRITE: &str = "(if (result i32) (call $write (i32.const 0) (i32.const 8)) (then i32.const -1) (else i32.const 0))";
+
+#[test]
+fn the_ends_of_a_call_have_names_of_their_own() {
+    let (source, first) = ends(&format!("{READ} {WRITE}"), "");
+    assert!(
+        source.contains("r_host_first_read(c, 2u, 64u, 4u)"),
+        "{source}"
+    );
+    assert!(source.contains("r_host_last_write(c, 0u, 8u)"), "{source}");
+    let first = first.unwrap();
+    assert_eq!(
+        (&*first.import, &*first.arguments),
+        ("read", &[2, 64, 4][..])
+    );
+}
+
+/// What changes memory after a record, may go back to it, or may call it otherwise, leaves it where it is.
+#[test]
+fn a_request_that_is_at_no_end_has_its_plain_name() {
+    let store = "(i32.store (i32.const 8) (i32.const 1))";
+    let written = format!("(drop (call $write (i32.const 0) (i32.const 8))) {store} i32.const 0");
+    let in_loop = "(loop $l (drop (call $write (i32.const 0) (i32.const 8))) (br_if $l (i32.const 0))) i32.const 0";
+    for call in [&*written, in_loop] {
+        let (source, first) = ends(call, "");
+        assert!(
+            source.contains("r_host_write(c") && first.is_none(),
+            "{source}"
+        );
+    }
+    let (source, first) = ends(&format!("{store} {READ} {WRITE}"), "");
+    assert!(
+        source.contains("r_host_read(c") && first.is_none(),
+        "{source}"
+    );
+    // Another function calls it too.
+    let other = r#"(func (export "_reset") (drop (call $call)))"#;
+    let (source, first) = ends(&format!("{READ} {WRITE}"), other);
+    assert!(
+        source.contains("r_host_read(c") && source.contains("r_host_write(c"),
+        "{source}"
+    );
+    assert!(first.is_none());
+}

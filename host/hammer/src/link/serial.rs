@@ -142,10 +142,6 @@ impl Link for Serial {
         self.begun.elapsed()
     }
 
-    fn pause(&mut self, time: Duration) {
-        std::thread::sleep(time);
-    }
-
     fn packet_bytes(&self) -> usize {
         PACKET
     }

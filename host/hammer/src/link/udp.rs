@@ -101,10 +101,6 @@ impl Link for Udp {
         self.begun.elapsed()
     }
 
-    fn pause(&mut self, time: Duration) {
-        std::thread::sleep(time);
-    }
-
     fn packet_bytes(&self) -> usize {
         DATAGRAM
     }
