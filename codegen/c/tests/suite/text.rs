@@ -394,7 +394,8 @@ fn the_ends_of_a_call_have_names_of_their_own() {
 #[test]
 fn a_request_that_is_at_no_end_has_its_plain_name() {
     let store = "(i32.store (i32.const 8) (i32.const 1))";
-    let written = format!("(drop (call $write (i32.const 0) (i32.const 8))) {store} i32.const 0");
+    let written =
+        format!("{store} (drop (call $write (i32.const 0) (i32.const 8))) {store} i32.const 0");
     let in_loop = "(loop $l (drop (call $write (i32.const 0) (i32.const 8))) (br_if $l (i32.const 0))) i32.const 0";
     for call in [&*written, in_loop] {
         let (source, first) = ends(call, "");
