@@ -196,7 +196,7 @@ impl Shape {
             || !self.geometry.is_clipped()
             || context.value(node, 1)?.chunks_exact(4).all(is_finite);
         if self.groups == 1 && dsp::serves(context, node) {
-            return dsp::kernel(self, context, node, (name, activation), &element, &of);
+            return dsp::kernel(self, context, node, name, &element, &of);
         }
         if vector && self.groups == 1 && finite {
             let schedule = if direct::serves(self, context.tensor(node, 0).ty) {
@@ -223,6 +223,7 @@ impl Shape {
             clipped: self.geometry.is_clipped(),
             vector,
             dsp: false,
+            beside: None,
         };
         let arithmetic = linear::arithmetic(context, node, activation, &channels)?;
         let runs = self.runs(arithmetic.unit());

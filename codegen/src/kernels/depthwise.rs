@@ -75,6 +75,7 @@ pub(super) fn depthwise_conv_2d(
             clipped: geometry.is_clipped(),
             vector,
             dsp: false,
+            beside: None,
         };
         let arithmetic = linear::arithmetic(context, node, activation, &constants)?;
         let lanes = linear::lanes(vector);

@@ -48,6 +48,7 @@ pub(super) fn kernel(
         clipped: false,
         vector: true,
         dsp: false,
+        beside: None,
     };
     let arithmetic = linear::arithmetic(context, node, activation, &channels)?;
     let steps = geometry.rows.taps * geometry.columns.taps * shape.depth;

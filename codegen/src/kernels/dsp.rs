@@ -5,7 +5,8 @@
 //! alike, so that nothing has to be put in order. The elements under all taps of a window are widened once, for all
 //! output channels, into words that are neighbours; of weights, which stay bytes, each word is used for two positions.
 //! 2 positions by 2 channels are four sums, four words of elements, two of weights, and two pointers: with where the loop
-//! ends, that is what 14 registers hold. A single position, as in a fully connected operator, takes 4 channels at a time
+//! ends, that is what 14 registers hold. The weights of a channel lie behind its constants, so that the loop over channels
+//! has one pointer for both: with two it ran out of registers, which was 7 % of the example of gestures in an image. A single position, as in a fully connected operator, takes 4 channels at a time
 //! and its elements from where they are.
 //!
 //! Instructions of the inner loop of a full tile for each product, moves between registers and the stack not counted:
@@ -24,6 +25,7 @@ use super::{
     border::{self, Rows},
     conv::Shape,
     geometry::Geometry,
+    integer::Integer,
     linear::{self, Arithmetic, Channels, Order},
 };
 use crate::{
@@ -39,6 +41,10 @@ const CHANNELS: [u32; 2] = [2, 4];
 const ROUND: u32 = 8;
 /// Words of elements that are widened one after the other without a loop.
 const STRAIGHT: u32 = 8;
+
+/// Most bytes of a channel's weights that lie beside its constants: with one pointer all channels of a block are
+/// reached, at most 4095 bytes from it.
+const BESIDE_BYTES: u32 = 960;
 
 /// Taps of a depthwise convolution that are written one after the other.
 const MOST_TAPS: u32 = 4;
@@ -60,7 +66,7 @@ pub(super) fn kernel(
     shape: &Shape,
     context: &mut Context,
     node: &Node,
-    (name, activation): (&str, Activation),
+    name: &str,
     element: &dyn Fn(usize, usize) -> usize,
     of: &dyn Fn(usize) -> usize,
 ) -> Result<Kernel, String> {
@@ -75,27 +81,43 @@ pub(super) fn kernel(
     let taps = rows.taps * columns.taps;
     let is_direct = positions == 1 && taps == 1 && depth.is_multiple_of(4);
     let order: Order = (0..outputs as usize).map(Some).collect();
+    let value = context.value(node, 1)?;
+    let beside = |channel: usize| {
+        let mut bytes: Vec<u8> = (0..depth as usize)
+            .map(|i| value[element(channel, i)])
+            .collect();
+        // What fills up the last word multiplies to zero.
+        bytes.resize(words as usize * 4, 0);
+        bytes
+    };
     let channels = Channels {
         order: &order,
         of,
         clipped: false,
         vector: false,
         dsp: true,
+        beside: (words * 4 <= BESIDE_BYTES).then_some(&beside),
     };
-    let arithmetic = linear::arithmetic(context, node, activation, &channels)?;
-    let count = u64::from(outputs) * u64::from(words * 4);
-    let weights = linear::pack_weights(context, node, count, |emit| {
-        for block in order.chunks(across as usize) {
-            for word in 0..words {
-                for channel in block {
-                    for i in word * 4..word * 4 + 4 {
-                        let inside = (i < depth).then_some(i as usize);
-                        emit(channel.zip(inside).map(|(c, i)| element(c, i)));
+    let bias = linear::bias(context, node)?;
+    let arithmetic = Integer::new(context, node, bias, &channels)?;
+    let weights = if arithmetic.beside(&0.into()).is_some() {
+        None
+    } else {
+        let count = u64::from(outputs) * u64::from(words * 4);
+        let packed = linear::pack_weights(context, node, count, |emit| {
+            for block in order.chunks(across as usize) {
+                for word in 0..words {
+                    for channel in block {
+                        for i in word * 4..word * 4 + 4 {
+                            let inside = (i < depth).then_some(i as usize);
+                            emit(channel.zip(inside).map(|(c, i)| element(c, i)));
+                        }
                     }
                 }
             }
-        }
-    })?;
+        })?;
+        Some(packed)
+    };
     let zero = quant::affine(context.tensor(node, 0))?.1 as u8;
     let image = Rows::new(context, node, geometry, zero)?;
     let (_, to) = context.output(node);
@@ -116,13 +138,15 @@ pub(super) fn kernel(
             f.operand(Role::Write, name, buffer);
         }
     }
-    f.operand(Role::Read, "w", weights);
+    if let Some(weights) = weights {
+        f.operand(Role::Read, "w", weights);
+    }
     arithmetic.declare(&mut f);
     f.operand(Role::Write, "y", to);
     let schedule = Schedule {
         shape,
         image: &image,
-        arithmetic: &*arithmetic,
+        arithmetic: &arithmetic,
         weights,
         y: View::new(
             to,
@@ -175,9 +199,9 @@ struct Run {
 struct Schedule<'a> {
     shape: &'a Shape,
     image: &'a Rows,
-    arithmetic: &'a dyn Arithmetic,
-    /// In the order block, word, channel.
-    weights: BufferId,
+    arithmetic: &'a Integer,
+    /// In the order block, word, channel, where they are not beside the constants of their channels.
+    weights: Option<BufferId>,
     /// [batch, position, channel].
     y: View,
     /// Words of bytes of a position's elements, and of a channel's weights.
@@ -296,9 +320,12 @@ impl Schedule<'_> {
                 })
                 .collect();
             for (c, sums) in (0..).zip(&sums) {
-                let weights = Address {
-                    buffer: self.weights,
-                    offset: channel * (self.words * 4) + word * (channels * 4) + c * 4,
+                let weights = match (self.weights, self.arithmetic.beside(&(channel + c))) {
+                    (Some(buffer), _) => Address {
+                        buffer,
+                        offset: channel * (self.words * 4) + word * (channels * 4) + c * 4,
+                    },
+                    (None, beside) => moved(&beside.expect("weights are somewhere"), word, 4),
                 };
                 let w = halves_of(f, "w", &weights).map(|half| f.value("w", half));
                 for half in 0..2 {
@@ -374,6 +401,7 @@ pub(super) fn depthwise(
         clipped: false,
         vector: false,
         dsp: true,
+        beside: None,
     };
     let arithmetic = linear::arithmetic(context, node, activation, &constants)?;
     let value = context.value(node, 1)?;

@@ -52,6 +52,7 @@ pub(super) fn kernel(
         clipped: false,
         vector: true,
         dsp: false,
+        beside: None,
     };
     let arithmetic = linear::arithmetic(context, node, activation, &channels)?;
     let taps = geometry.rows.taps * geometry.columns.taps;

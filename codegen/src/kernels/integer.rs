@@ -27,8 +27,10 @@ pub(super) struct Integer {
     params: LinearParams,
     /// The factor of all channels, if they have the same.
     common: Option<Factor>,
-    /// For each vector the fields of [`Self::fields`], each with one i32 per lane.
+    /// For each vector the fields of [`Self::fields`], each with one i32 per lane, and what lies beside them.
     table: Option<BufferId>,
+    /// Bytes beside the fields of each vector.
+    beside: u32,
     has_bias: bool,
     /// What the factors in the table consist of.
     parts: Parts,
@@ -100,18 +102,29 @@ impl Integer {
             fields
         };
         let count = fields(0).len();
+        let beside = channels.beside.filter(|_| count > 0);
+        debug_assert!(
+            beside.is_none() || !channels.vector,
+            "one channel in a vector"
+        );
+        let mut beside_bytes = 0;
         let table = (count > 0).then(|| {
             let mut bytes = Vec::new();
             for lanes in channels
                 .order
                 .chunks(linear::lanes(channels.vector) as usize)
             {
-                let lanes = lanes
+                let values = lanes
                     .iter()
                     .map(|c| c.map_or(vec![0; count], fields))
                     .collect::<Vec<_>>();
                 for field in 0..count {
-                    bytes.extend(lanes.iter().flat_map(|lane| lane[field].to_le_bytes()));
+                    bytes.extend(values.iter().flat_map(|lane| lane[field].to_le_bytes()));
+                }
+                if let (Some(beside), &[Some(channel)]) = (beside, lanes) {
+                    let more = beside(channel);
+                    beside_bytes = more.len() as u32;
+                    bytes.extend(more);
                 }
             }
             context.constant("channels", bytes)
@@ -127,6 +140,7 @@ impl Integer {
             params,
             common,
             table,
+            beside: beside_bytes,
             has_bias,
             parts,
             rescale,
@@ -145,10 +159,22 @@ impl Integer {
 
     /// Field `field` of a vector's channels.
     fn field(&self, vector: &Affine, field: u32) -> Expr {
-        let buffer = self.table.expect("a field is in the table");
+        let at = self.at(vector, field).expect("a field is in the table");
+        Expr::Load(Load::Whole(self.ty), at)
+    }
+
+    /// What lies beside the constants of a channel, of equally many bytes for each; `None` where nothing does.
+    pub(super) fn beside(&self, channel: &Affine) -> Option<Address> {
+        let at = self.at(channel, self.fields());
+        at.filter(|_| self.beside > 0)
+    }
+
+    /// Where field `field` of a vector is, or behind the last.
+    fn at(&self, vector: &Affine, field: u32) -> Option<Address> {
         let bytes = 4 * self.lanes();
-        let offset = vector * (self.fields() * bytes) + field * bytes;
-        Expr::Load(Load::Whole(self.ty), Address { buffer, offset })
+        let offset = vector * (self.fields() * bytes + self.beside) + field * bytes;
+        let buffer = self.table?;
+        Some(Address { buffer, offset })
     }
 
     fn factor(&self, vector: &Affine) -> FactorExprs {

@@ -72,6 +72,8 @@ pub(super) struct Channels<'a> {
     pub(super) vector: bool,
     /// Whether the high half of a product of two words is as cheap as the product.
     pub(super) dsp: bool,
+    /// Bytes of a channel that are to lie behind its constants, its weights; of accumulators that are no vectors.
+    pub(super) beside: Option<&'a dyn Fn(usize) -> Vec<u8>>,
 }
 
 /// The lanes of an accumulator that is a vector.
@@ -82,6 +84,14 @@ pub(super) fn lanes(vector: bool) -> u32 {
     if vector { LANES } else { 1 }
 }
 
+/// The bias of a node, if it has one.
+pub(super) fn bias<'a>(context: &Context<'a>, node: &Node) -> Result<Option<&'a [u8]>, String> {
+    match node.inputs.get(2) {
+        Some(Some(_)) => context.value(node, 2).map(Some),
+        _ => Ok(None),
+    }
+}
+
 /// The arithmetic of a node, with the constants of its channels packed.
 pub(super) fn arithmetic(
     context: &mut Context,
@@ -89,10 +99,7 @@ pub(super) fn arithmetic(
     activation: Activation,
     channels: &Channels,
 ) -> Result<Box<dyn Arithmetic>, String> {
-    let bias = match node.inputs.get(2) {
-        Some(Some(_)) => Some(context.value(node, 2)?),
-        _ => None,
-    };
+    let bias = bias(context, node)?;
     Ok(if context.tensor(node, 0).ty == DataType::F32 {
         let seen = context.seen[node.outputs[0]];
         Box::new(Float::new(context, bias, activation, channels, seen))

@@ -63,6 +63,7 @@ pub(super) fn depthwise(
             clipped: false,
             vector: true,
             dsp: false,
+            beside: None,
         },
     )?;
     let count = u64::from(blocks * CHANNELS * taps);
