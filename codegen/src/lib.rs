@@ -49,7 +49,7 @@ impl Level {
 }
 
 /// What to compile to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// How hard to optimise.
     pub level: Level,

@@ -48,8 +48,8 @@ pub struct Checked {
     pub layers: Vec<Layer>,
     /// What each stage's file turned out to be, and what followed; `None` where no stage could be read.
     pub stages: Option<Stages>,
-    /// The rune, where it was compiled to see that it fits its devices.
-    pub output: Option<Box<Output>>,
+    /// The rune, where it was compiled to see that it fits its devices, and how.
+    pub output: Option<Box<(Options, Output)>>,
 }
 
 impl Checked {
@@ -128,12 +128,12 @@ pub fn compile(
     generate(analyse(&request), options)
 }
 
-/// Compiles what has been checked, with the options it was to fit its devices with, if it was.
+/// Compiles what has been checked; what was compiled with these options to see that it fits is not compiled again.
 pub fn generate(mut checked: Checked, options: &Options) -> Compilation<Output> {
     let fitted = checked.output.take();
     let compiled = checked.verified().map(|verified| match fitted {
-        Some(output) => Ok(*output),
-        None => build(verified, options),
+        Some(fitted) if fitted.0 == *options => Ok(fitted.1),
+        _ => build(verified, options),
     });
     let mut diagnostics = checked.diagnostics;
     let output = compiled.and_then(|result| result.map_err(|found| diagnostics.push(*found)).ok());
@@ -161,7 +161,7 @@ fn fit(
     analysis: &check::Analysis,
     request: &Request<'_>,
     found: &mut Vec<Diagnostic>,
-) -> Option<Box<Output>> {
+) -> Option<Box<(Options, Output)>> {
     let targets = Target::all(&analysis.pipeline, request.device);
     found.extend(device::interface(analysis, &targets));
     let options = request.fit.as_ref()?;
@@ -172,7 +172,7 @@ fn fit(
     match build(verified, options) {
         Ok(output) => {
             found.extend(device::size(&analysis.pipeline, &output, &targets));
-            Some(Box::new(output))
+            Some(Box::new((options.clone(), output)))
         }
         Err(fault) => {
             found.push(*fault);

@@ -15,6 +15,7 @@ pub mod inspect;
 mod interface;
 pub mod lock;
 pub mod lsp;
+pub mod machine;
 pub mod memo;
 mod model;
 mod parallel;

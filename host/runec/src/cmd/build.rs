@@ -17,6 +17,7 @@ use crate::{
     device,
     driver::{self, Request},
     lock::Mode,
+    machine::{self, Machine},
     report::{Reporter, Style},
     source::Recorder,
     write,
@@ -126,7 +127,11 @@ pub(crate) fn run(args: &Args, color: Color) -> u8 {
 /// A sentence on what was built, nothing where the Runefile has errors; or one sentence on what cannot be read
 /// or written.
 fn build(args: &Args, reporter: &mut Reporter<'_>) -> Result<Option<String>, String> {
-    let machine = aot::Machine::new(args.device, args.aot)?;
+    let machine = match (args.device, args.aot) {
+        (Some(device), Some(containment)) => Some(Machine::new(device, containment)?),
+        (None, Some(_)) => return Err("--aot needs --for and a microcontroller".to_owned()),
+        (_, None) => None,
+    };
     let mut input = cmd::open(&args.path)?;
     let fetched = input.world.of_registries().clone().with_mode(match args {
         Args { locked: true, .. } => Mode::Locked,
@@ -147,14 +152,8 @@ fn build(args: &Args, reporter: &mut Reporter<'_>) -> Result<Option<String>, Str
         text: args.emit.contains(&Emit::Ir),
         ..Options::default()
     };
-    // C is made of a form of its own, with constants apart, which must fit the device where nothing else is asked for.
-    let is_m7 = args.device.and_then(|image| image.cpu.as_deref()) == Some("cortex-m7");
-    let c_options = Options {
-        flash: true,
-        // It has no vectors of 128 bits.
-        simd: if is_m7 { Simd::Dsp } else { options.simd },
-        ..options.clone()
-    };
+    // C is made of a form of its own, which must fit the device where nothing else is asked for.
+    let c_options = machine::form(args.device, &options);
     let wants = |kind: Emit| args.emit.contains(&kind);
     let main = if wants(Emit::C) && !wants(Emit::Wasm) {
         &c_options
@@ -220,7 +219,7 @@ fn build(args: &Args, reporter: &mut Reporter<'_>) -> Result<Option<String>, Str
         said.extend(for_c.map(|output| c::summary(&rune, &output)));
     }
     if let (Some(machine), Some((rune_form, c_form))) = (machine, forms) {
-        said.push(machine.write(&rune, &rune_form, &c_form)?);
+        said.push(aot::write(&machine, &rune, &rune_form, &c_form)?);
     }
     Ok(Some(said.join("\n")))
 }
