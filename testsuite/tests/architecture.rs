@@ -91,10 +91,13 @@ fn front_and_back_meet_only_in_ir() {
             "rune-hammer",
             &[
                 "rune-abi",
+                "rune-catalogue",
                 "rune-core",
+                "rune-registry",
                 "rune-smp",
                 "rune-terminal",
                 "rune-trust",
+                "runec",
             ],
         ),
         ("rune-registry", &[]),

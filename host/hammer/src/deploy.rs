@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A file that a device may take.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Package {
     bytes: Vec<u8>,
     sha256: Digest,
@@ -45,6 +45,11 @@ impl Package {
             kinds,
             memory_bytes,
         })
+    }
+
+    /// The bytes that a device gets.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 }
 

@@ -28,6 +28,8 @@ Examples:
   hmr targets ls
   hmr targets cast -t mps2-an500-123456 gesture.rune
   hmr targets cast --all --dry-run gesture.rune
+  hmr targets cast -t mps2 examples/gesture          built for the device
+  hmr targets cast -t mps2 ghcr.io/acme/gesture:1.2
   hmr targets status --udp 192.168.7.2
   hmr targets logs -t mps2 gesture --follow";
 

@@ -5,12 +5,16 @@
 )]
 #![allow(clippy::print_stderr, reason = "what is skipped or went wrong is said")]
 
+mod casting;
 mod devices;
 mod discovery;
 mod faults;
 mod keys;
 mod minisign;
 mod refusals;
+#[allow(dead_code, reason = "the tests of the client use the rest")]
+#[path = "../../../registry/tests/registry/support.rs"]
+mod registry;
 mod signing;
 #[allow(dead_code, reason = "the other tests of this device use the rest")]
 #[path = "../../../../runtime-mcu/smp/tests/sim/mod.rs"]

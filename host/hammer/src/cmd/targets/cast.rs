@@ -1,20 +1,19 @@
 //! `hmr targets cast`: a rune goes to devices.
 
 use std::{
-    path::PathBuf,
     sync::{Mutex, PoisonError},
     thread,
     time::Duration,
 };
 
 use rune_terminal::{Bar, Failure};
-use rune_trust::file;
 
 use super::{Signature, Which, all, told};
 use crate::{
     cmd::print,
-    deploy::{Failed, Outcome, Package, Step, Wish, cast},
+    deploy::{Failed, Outcome, Step, Wish, cast},
     find::Target,
+    source::{Form, Packages, Source, Talk},
 };
 
 #[derive(Debug, clap::Args)]
@@ -23,8 +22,14 @@ pub(crate) struct Args {
     which: Which,
     #[command(flatten)]
     signature: Signature,
-    /// A rune, or an image of one
-    rune: PathBuf,
+    /// A rune, an image of one, a Runefile or a folder with one, or where a registry has one: HOST/NAME:TAG
+    rune: String,
+    /// What devices are given of a Runefile or of what a registry has: `rune`, which they interpret, or machine code
+    /// contained by `mpu`, `bounds` or `mask`; otherwise `mpu` where a device takes it, and else `rune`
+    #[arg(long, value_name = "FORM", value_parser = Form::named)]
+    form: Option<Form>,
+    #[command(flatten)]
+    talk: Talk,
     /// Leave it on trial: the device goes back by itself if it fails, and `hmr targets rollback` ends it
     #[arg(long)]
     trial: bool,
@@ -43,11 +48,11 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let bytes = file::whole(&args.rune)?;
-    let shown = args.rune.display();
-    let package = Package::new(bytes)
-        .map_err(|why| Failure::usage(format_args!("{shown}: it is no rune: {why}")))?;
+    // What is wrong with a file is said before devices are looked for.
+    let source = Source::open(&args.rune)?;
     let targets = args.which.targets()?;
+    let boards = targets.iter().map(board);
+    let packages = Packages::new(&source, boards, args.form, &args.talk)?;
     let wish = Wish {
         anew: args.anew,
         trial: args.trial,
@@ -70,7 +75,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
                     let Some(target) = target else {
                         break;
                     };
-                    if let Err(failure) = deploy(args, &package, &wish, target, &output) {
+                    if let Err(failure) = deploy(args, &packages, &wish, target, &output) {
                         lock(&failures).push(failure);
                     }
                 }
@@ -83,6 +88,11 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let output = output.into_inner().unwrap_or_else(PoisonError::into_inner);
     drop(output.bar);
     all(failures.into_iter().chain(output.failed))
+}
+
+/// The board of a device that answered.
+fn board(target: &Target) -> &str {
+    &target.name
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -112,14 +122,16 @@ impl Lines {
 
 fn deploy(
     args: &Args,
-    package: &Package,
+    packages: &Packages,
     wish: &Wish,
     target: &Target,
     output: &Mutex<Lines>,
 ) -> Result<(), Failure> {
     let line = |text: &str| lock(output).line(target, text);
-    let path = args.rune.display();
-    line(&format!("Deploying {path} to target {}", target.id));
+    let package = packages
+        .of(board(target))
+        .ok_or_else(|| Failure::refused(format_args!("{}: there is no rune for it", target.id)))?;
+    line(&format!("Deploying {} to target {}", args.rune, target.id));
     let mut client = args.signature.client(target)?;
     let outcome = cast(&mut client, package, wish, |step| match step {
         Step::Provider(about) => {
