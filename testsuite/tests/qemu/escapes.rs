@@ -5,7 +5,7 @@ use std::fs;
 
 use rune_abi::{
     Import,
-    image::{Containment, service},
+    image::{Containment, FirstRead, LAST_ADDRESS_BITS, service},
 };
 use rune_install::Phase;
 use rune_link::{Reply, Request, Run};
@@ -286,6 +286,121 @@ fn no_image_gets_out() {
     let starts = machine.console();
     assert_eq!(starts.iter().filter(|line| *line == "ready").count(), 1);
     println!("{} tries, and the witness is where it was", tries.len());
+}
+
+/// What is read before a call and written after it, in place of two calls of the host, is looked at as those are.
+#[test]
+fn the_ends_of_a_call_are_no_way_out() {
+    let Some(firmware) = firmware_for_images("the_ends_of_a_call_are_no_way_out") else {
+        return;
+    };
+    let mut machine = Flash::new().boot(firmware);
+    let place = machine.install(&witness().signed()).unwrap();
+    let other = witnessed(&mut machine, place, 3);
+    let record = "movs r1, #0x40\nmovs r2, #12\nmovs r3, #1\nmovs r4, #3\nadd r5, r0, #0xC0\nstm r5, {r1, r2, r3, r4}";
+    let ends = |output: u32, at: u32| {
+        let last = (output + 1) << LAST_ADDRESS_BITS | at;
+        let call = format!("{record}\nldr r1, ={last:#x}\nmovs r0, #1\nsvc #0");
+        Hand {
+            reads: 4,
+            writes: 3,
+            ..Hand::new("ends", &call)
+        }
+    };
+    let begins = |capability: u32, at: u32, bytes: u32| Hand {
+        reads: 4,
+        first_read: Some(FirstRead {
+            capability,
+            at,
+            bytes,
+        }),
+        ..Hand::new("ends", "movs r0, #1\nmovs r1, #0\nsvc #0")
+    };
+    let none = Hand {
+        reads: 0,
+        writes: 0,
+        ..ends(0, 0xC0)
+    };
+    let most = (1 << LAST_ADDRESS_BITS) - 1;
+    let contract = || Killed(Failure::Contract);
+    let cases = [
+        ("a record as it should be", ends(0, 0xC0), Nothing),
+        ("a record without the import for it", none, OTHER),
+        (
+            "a record of an output there is none of",
+            ends(1, 0xC0),
+            contract(),
+        ),
+        (
+            "a record of the last output there may be",
+            ends(14, 0xC0),
+            contract(),
+        ),
+        ("a record behind its memory", ends(0, BLOCK), contract()),
+        (
+            "a record half behind its memory",
+            ends(0, BLOCK - 8),
+            contract(),
+        ),
+        ("a record as far as can be said", ends(0, most), contract()),
+        ("a sample as it should be", begins(0, 0x40, 4), Nothing),
+        (
+            "a sample at the end of its memory",
+            begins(0, BLOCK - 4, 4),
+            Nothing,
+        ),
+        (
+            "a sample of a capability there is none of",
+            begins(1, 0x40, 4),
+            contract(),
+        ),
+        (
+            "a sample of the last one there may be",
+            begins(u32::MAX, 0x40, 4),
+            contract(),
+        ),
+        (
+            "a sample behind its memory",
+            begins(0, BLOCK, 4),
+            contract(),
+        ),
+        (
+            "a sample half behind its memory",
+            begins(0, BLOCK - 2, 4),
+            contract(),
+        ),
+        (
+            "a sample before its memory",
+            begins(0, u32::MAX - 3, 4),
+            contract(),
+        ),
+        ("a sample of another length", begins(0, 0x40, 8), contract()),
+        (
+            "a sample of all bytes there are",
+            begins(0, 0x40, u32::MAX),
+            contract(),
+        ),
+    ];
+    for (number, (what, image, then)) in (10u32..).zip(cases) {
+        let before = sums(&mut machine);
+        let own = machine
+            .install(&image.signed())
+            .unwrap_or_else(|why| panic!("{what}: {why}"));
+        let samples: Vec<Vec<u8>> = (0..image.reads.min(1)).map(|_| vec![1, 2, 3, 4]).collect();
+        let lines = machine.call(own, &samples);
+        let unit = machine.look(own).unwrap();
+        let failed: u32 = unit.failures.iter().sum();
+        match then {
+            Nothing => assert_eq!((unit.well, failed), (1, 0), "{what}: {unit:?} {lines:?}"),
+            Killed(failure) => {
+                let counted = unit.failures[failure as usize];
+                assert_eq!((unit.well, failed, counted), (0, 1, 1), "{what}: {unit:?}");
+            }
+        }
+        machine.remove("ends").unwrap();
+        assert_eq!(sums(&mut machine), before, "{what}");
+        assert_eq!(witnessed(&mut machine, place, number), other, "{what}");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use object::{Object, ObjectSection};
 use rune_abi::{
     ABI_VERSION, Capability, CapabilityKind, Dim, ElementType, Feed, Import, Manifest, Output,
     OutputKind, TensorType, Version, WasmFeatures,
-    image::{Containment, Image, Target},
+    image::{Containment, FirstRead, Image, Target},
 };
 use rune_testsuite::engines;
 use sha2::{Digest, Sha256};
@@ -71,6 +71,8 @@ pub(crate) struct Hand {
     pub(crate) reads: u32,
     /// What it writes, if anything: so many words.
     pub(crate) writes: u32,
+    /// What is read before each call, as its header says.
+    pub(crate) first_read: Option<FirstRead>,
     /// Before the code: 32 bytes are constants.
     pub(crate) constants: [u8; 32],
     pub(crate) code: String,
@@ -91,6 +93,7 @@ impl Hand {
             containment: Containment::Mpu,
             reads: 0,
             writes: 0,
+            first_read: None,
             constants: [0; 32],
             code: format!("cmp r1, #1\nbeq 99f\nmovs r0, #0\nsvc #0\n99:\n{call}\n"),
             functions: vec![(0, "call".to_owned())],
@@ -143,7 +146,7 @@ impl Hand {
             containment: self.containment,
             imports,
             resets: false,
-            first_read: None,
+            first_read: self.first_read,
             block_bytes: BLOCK,
             memory: (0, BLOCK),
             stack_bytes: STACK,
