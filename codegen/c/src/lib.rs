@@ -46,9 +46,9 @@ pub enum Host {
     /// The context points at memory and at each function.
     #[default]
     Context,
-    /// What includes the translation unit defines the functions before: `r_host_NAME(c, ...)` for each import, and
-    /// `r_host_trap(c, why)`. Memory begins `NAME_MEMORY_AT` bytes after the context, in one block with it, so that one
-    /// register addresses both. Only for memory whose size is fixed.
+    /// What includes the translation unit defines the functions before: `r_host_NAME(c, ...)` for each import,
+    /// `r_host_trap(c, why)`, and `r_host_memory(c)`, where memory is. That begins `NAME_MEMORY_AT` bytes after the context,
+    /// in one block with it. Only for memory whose size is fixed.
     Unit,
 }
 

@@ -468,14 +468,11 @@ impl Unit<'_> {
         }
         out.push_str("};\n");
         let (memory, leave) = match layout.host {
-            Host::Context => ("(c)->memory".to_owned(), "(c)->trap((c)->host, why)"),
-            Host::Unit => (
-                format!("((uint8_t *)(c) + {upper}_MEMORY_AT)"),
-                "r_host_trap(c, why)",
-            ),
+            Host::Context => ("(c)->memory", "(c)->trap((c)->host, why)"),
+            Host::Unit => ("r_host_memory(c)", "r_host_trap(c, why)"),
         };
         let memory = match layout.align {
-            1 => memory,
+            1 => memory.to_owned(),
             align => format!("R_ASSUME_ALIGNED({memory}, {align})"),
         };
         let _ = writeln!(

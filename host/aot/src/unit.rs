@@ -144,6 +144,7 @@ pub(crate) fn text(resets: bool, aligns: bool, reads_first: bool) -> String {
          sizeof(ends) + RUNE_MEMORY_AT, R_BYTES, sizeof(ends) + RUNE_MEMORY_AT + RUNE_MEMORY_BYTES}};\n\n\
          __attribute__((used, noinline)) static uint64_t rune_operation(ends *block, uint32_t operation, uint32_t answer) {{\n    \
          rune_context *c = (rune_context *)(block + 1);\n    \
+         block->memory = (uint8_t *)c + RUNE_MEMORY_AT;\n    \
          switch (operation) {{\n",
         service::TRAP
     );
@@ -178,9 +179,11 @@ const HEAD: &str = "/* A rune as an image: what it asks for, and its entry. */\n
     #define FLOATS \\\n    \
     \"d0\", \"d1\", \"d2\", \"d3\", \"d4\", \"d5\", \"d6\", \"d7\", \\\n    \
     \"d8\", \"d9\", \"d10\", \"d11\", \"d12\", \"d13\", \"d14\", \"d15\"\n\n\
-    /* What the block begins with: what is passed at the ends of a call. Memory behind it is aligned to 16 bytes. */\n\
-    typedef struct {\n    uint32_t answer, last, unused[2];\n} ends;\n\n\
-    #define ENDS(c) ((ends *)(c) - 1)\n\n";
+    /* What the block begins with: what is passed at the ends of a call, and where memory is. Memory behind it is aligned to\n   \
+    16 bytes. Its address is loaded: with one that is added up from the context, clang 19 has a register less in loops. */\n\
+    typedef struct {\n    uint32_t answer, last;\n    uint8_t *memory;\n    uint32_t unused;\n} ends;\n\n\
+    #define ENDS(c) ((ends *)(c) - 1)\n\
+    #define r_host_memory(c) (ENDS(c)->memory)\n\n";
 
 /// After a call of the host all registers are lost but the stack pointer and the answer: the compiler keeps what lives.
 const PLAIN: &str = "#define SVC(number) \"svc \" number\n\
