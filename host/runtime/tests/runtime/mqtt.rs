@@ -97,10 +97,29 @@ fn packet(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
     Some((first, body))
 }
 
+/// Whether nothing comes for a while.
+fn is_quiet(stream: &TcpStream) -> bool {
+    let wait = |time| stream.set_read_timeout(time).is_ok();
+    let came = wait(Some(Duration::from_millis(200))) && stream.peek(&mut [0]).is_ok();
+    wait(None) && !came
+}
+
+/// Acknowledges messages, the last first.
+fn acknowledge(stream: &mut TcpStream, owed: &mut Vec<[u8; 2]>) -> Option<()> {
+    for id in owed.drain(..).rev() {
+        stream.write_all(&[0x40, 2, id[0], id[1]]).ok()?;
+    }
+    Some(())
+}
+
 fn serve(mut stream: TcpStream, does: Does, seen: &Mutex<Seen>) -> Option<()> {
     let mut owed = vec![];
     let mut taken = 0;
     loop {
+        // A client that had to wait for its processor sends less at once.
+        if !owed.is_empty() && is_quiet(&stream) {
+            acknowledge(&mut stream, &mut owed)?;
+        }
         let (first, body) = packet(&mut stream)?;
         match first >> 4 {
             1 => {
@@ -149,9 +168,7 @@ fn serve(mut stream: TcpStream, does: Does, seen: &Mutex<Seen>) -> Option<()> {
                     Does::Reverse(n) => {
                         owed.push([body[end], body[end + 1]]);
                         if taken == 1 || owed.len() == n {
-                            for id in owed.drain(..).rev() {
-                                stream.write_all(&[0x40, 2, id[0], id[1]]).ok()?;
-                            }
+                            acknowledge(&mut stream, &mut owed)?;
                         }
                     }
                     Does::Work
