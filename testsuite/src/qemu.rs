@@ -190,6 +190,16 @@ impl Firmware {
         }
     }
 
+    /// One that was built before.
+    pub fn at(elf: PathBuf) -> Self {
+        Self { elf }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.elf
+    }
+
     /// Where something of a name lies in memory.
     pub fn symbol(&self, name: &str) -> Option<u32> {
         let bytes = fs::read(&self.elf).ok()?;
@@ -302,6 +312,8 @@ impl fmt::Display for Sizes {
 pub struct Boot<'a> {
     /// A file that keeps what is in the slots; without it they are gone with the board.
     pub flash: Option<&'a Path>,
+    /// A folder that is not there yet, for what the board needs while it runs; otherwise one for temporary files.
+    pub folder: Option<&'a Path>,
     /// An instruction takes 2 to the power of this nanoseconds: 1 is about what the Portenta's 480 MHz give.
     pub shift: u8,
     /// Prints what the board says on standard error too.
@@ -340,7 +352,10 @@ impl Machine {
     pub fn boot(firmware: &Firmware, boot: &Boot<'_>) -> Result<Self, String> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = env::temp_dir().join(format!("rune-qemu-{}-{count}", std::process::id()));
+        let folder = boot.folder.map_or_else(
+            || env::temp_dir().join(format!("rune-qemu-{}-{count}", std::process::id())),
+            Path::to_owned,
+        );
         let made = fs::DirBuilder::new().mode(0o700).create(&folder);
         made.map_err(|e| format!("{}: {e}", folder.display()))?;
         let socket = folder.join("link");
