@@ -17,7 +17,7 @@ use rune_hammer::{
     link::Address,
 };
 
-pub use player::Tape;
+pub use player::{Datagrams, Tape};
 
 use crate::{
     qemu::{Boot, Firmware, Machine},
@@ -260,7 +260,8 @@ impl Fleet {
             let mut machine = Machine::boot(firmware, &boot)?;
             let failed = |e| format!("board {number} has no serial port: {e}");
             let mut terminal = Terminal::new().map_err(failed)?;
-            let link = player::Datagrams::to(board_address(number)).map_err(failed)?;
+            let link = Datagrams::to((board_address(number), rune_link::UDP_PORT).into())
+                .map_err(failed)?;
             let serial = machine.talk_over(Box::new(link));
             if let Some(master) = terminal.master() {
                 let port = plan.folder.join(format!("board-{number}.serial"));

@@ -4,14 +4,14 @@
 use std::{
     fs,
     io::{self, Read, Write},
-    net::{Ipv4Addr, UdpSocket},
+    net::{Ipv4Addr, SocketAddr, UdpSocket},
     path::Path,
     thread,
     time::Duration,
 };
 
 use rune_adapt::{Axes, MotionFormat, MotionSource, Source, Unit};
-use rune_link::{DATA_BYTES, Digest, FRAME_BYTES, Play, Played, Reply, Request, UDP_PORT};
+use rune_link::{DATA_BYTES, Digest, FRAME_BYTES, Play, Played, Reply, Request};
 
 use crate::qemu::Machine;
 
@@ -166,16 +166,21 @@ fn feed(machine: &mut Machine, place: u8, tape: &Tape, state: &mut Playing) -> R
 }
 
 /// Frames of the board's protocol in datagrams. What is not answered within a second is sent again.
-pub(super) struct Datagrams {
+#[derive(Debug)]
+pub struct Datagrams {
     socket: UdpSocket,
     sent: Vec<u8>,
     received: io::Cursor<Vec<u8>>,
 }
 
 impl Datagrams {
-    pub(super) fn to(board: Ipv4Addr) -> io::Result<Self> {
+    /// To a board whose port [`rune_link::UDP_PORT`] is there.
+    ///
+    /// # Errors
+    /// The system gives no socket.
+    pub fn to(board: SocketAddr) -> io::Result<Self> {
         let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-        socket.connect((board, UDP_PORT))?;
+        socket.connect(board)?;
         socket.set_read_timeout(Some(Duration::from_secs(1)))?;
         Ok(Self {
             socket,

@@ -291,7 +291,7 @@ fn start(
         let mut bar = Bar::new(false);
         let all = u64::from(devices) + u64::from(boards);
         let fleet = Fleet::start(&plan, |ready| {
-            bar.show("Starting devices", ready as u64, all)
+            bar.show("Starting devices", ready as u64, all);
         });
         // Where nobody waits any more the process ends.
         let _ = send.send(fleet);

@@ -11,6 +11,7 @@ mod faults;
 mod keys;
 mod minisign;
 mod refusals;
+mod schedule;
 mod signing;
 #[allow(dead_code, reason = "the other tests of this device use the rest")]
 #[path = "../../../../runtime-mcu/smp/tests/sim/mod.rs"]
