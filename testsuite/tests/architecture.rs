@@ -92,6 +92,7 @@ fn front_and_back_meet_only_in_ir() {
             &[
                 "rune-abi",
                 "rune-core",
+                "rune-exporters",
                 "rune-smp",
                 "rune-terminal",
                 "rune-trust",

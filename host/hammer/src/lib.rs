@@ -1,5 +1,6 @@
 //! Hammer, the program `hmr`: keys, signatures of runes and images, and the devices that run them. How a device is reached
-//! is in [`link`], what it can be asked in [`client`], what is done with it in [`deploy`], and how it is found in [`find`].
+//! is in [`link`], what it can be asked in [`client`], what is done with it in [`deploy`], and how it is found in [`find`];
+//! what is known of many is in [`monitor`].
 #![forbid(unsafe_code)]
 
 pub mod cli;
@@ -8,6 +9,7 @@ mod cmd;
 pub mod deploy;
 pub mod find;
 pub mod link;
+pub mod monitor;
 
 /// Bytes as hexadecimal digits.
 fn hex(bytes: &[u8]) -> String {

@@ -1,4 +1,4 @@
-//! What is set on a device by hand: its name, its WiFi, and whom it obeys.
+//! What is set on a device by hand: its name, its wireless network, and whom it obeys.
 //!
 //! A setting is written, and counts once it is committed or saved, all that was written before at once. Only the name is
 //! read: nobody learns the rest from a device.
@@ -96,7 +96,10 @@ impl Settings {
                 }
                 self.wifi_key = Short::new(value).ok_or(WRONG)?;
             }
-            _ => *self.key(name)? = Some(value.try_into().map_err(|_| WRONG)?),
+            _ => {
+                let key = self.key(name)?;
+                *key = Some(value.try_into().map_err(|_| WRONG)?);
+            }
         }
         Ok(())
     }

@@ -30,12 +30,12 @@ sink = \"discard\"
 /// A device at an address that no other test has.
 pub(crate) struct Device {
     server: Arc<Server>,
-    address: String,
+    pub(crate) address: String,
     said: Arc<Mutex<Vec<String>>>,
 }
 
 impl Device {
-    fn new(folder: &Path, number: u32, keys: &[&str]) -> Self {
+    pub(crate) fn new(folder: &Path, number: u32, keys: &[&str]) -> Self {
         let id = process::id();
         let address = format!("127.{}.{}.{number}", 10 + (id >> 8) % 90, id & 0xFF);
         Self::at(folder, &address, keys)
@@ -77,7 +77,7 @@ impl Drop for Device {
 }
 
 /// A rune that reads noise; of version 3, one that fails at its first call.
-fn rune(folder: &Path, version: u32) -> PathBuf {
+pub(crate) fn rune(folder: &Path, version: u32) -> PathBuf {
     let runefile = folder.join(format!("{version}.Runefile"));
     let text = format!(
         "FROM runicos/base\nLABEL name=noise version={version}.0.0\nCAPABILITY<F32[4]> RAND noise\n\

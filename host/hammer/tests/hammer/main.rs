@@ -10,6 +10,7 @@ mod discovery;
 mod faults;
 mod keys;
 mod minisign;
+mod monitor;
 mod refusals;
 mod schedule;
 mod signing;
