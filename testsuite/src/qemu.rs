@@ -167,6 +167,7 @@ impl Firmware {
         let folder = root().join(board.folder);
         // The same features again must find the file that they made.
         let name = [&["board"], features].concat().join("-");
+        let name = name + if key.is_some() { "-keyed" } else { "" };
         let name = name
             + &address.map_or(String::new(), |a| {
                 format!("-{}", a.replace(['/', ','], "_"))

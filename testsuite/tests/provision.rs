@@ -1,5 +1,5 @@
-//! `hmr targets provision` against `rune serve`, over a pseudo terminal and over a network: what is set stays, secrets are
-//! never read, and the first key locks the device.
+//! `hmr targets provision` against `rune serve`, over a pseudo terminal and over a network, and against the emulated board:
+//! what is set stays, secrets are never read, and the first key locks the device.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::{
@@ -21,7 +21,9 @@ use rune_runtime::{
 use rune_smp::settings::name;
 use rune_testsuite::{
     pages,
-    terminal::{Carrier, Terminal},
+    qemu::{Boot, Firmware, Machine, missing},
+    skip,
+    terminal::{Carrier, Nobody, Terminal},
 };
 
 /// `hmr` in a folder: exit status, and what it printed and said.
@@ -120,7 +122,7 @@ fn the_first_key_comes_over_a_serial_port_and_locks_the_device_for_good() {
     let folder = folder("serial");
     let device = Device::start(&folder, 1);
     let set = ["targets", "provision", "--serial", &device.port];
-    let with = |more: &[&str]| [&set[..], more].concat();
+    let with = |more| both(&set, more);
     let all = [
         &["--name", "kitchen", "--owner", "ours.pub", "--ssid", "ours"][..],
         &["--wifi-key-file", "wifi.txt"],
@@ -148,7 +150,7 @@ fn the_first_key_comes_over_a_serial_port_and_locks_the_device_for_good() {
 
     // Nobody else sets anything, also after another start.
     drop(device);
-    let device = Device::start(&folder, 1);
+    let device = Device::start(&folder, 4);
     assert_eq!(device.client().name().unwrap(), "kitchen");
     for key in [&[][..], &["--key", "other.key"]] {
         for (to, at) in [("--serial", &device.port), ("--udp", &device.address)] {
@@ -191,6 +193,64 @@ fn the_first_key_comes_over_a_serial_port_and_locks_the_device_for_good() {
         "{kept}"
     );
     assert_eq!(kept.matches("ed25519:").count(), 2, "{kept}");
+}
+
+/// The emulated board keeps what is set in its flash.
+#[test]
+fn a_board_that_is_open_is_locked_by_its_first_key() {
+    const TEST: &str = "a_board_that_is_open_is_locked_by_its_first_key";
+    if let Some(why) = missing() {
+        return skip(TEST, &why);
+    }
+    let folder = folder("board");
+    let firmware = Firmware::build(&["locked"]).unwrap();
+    let flash = folder.join("flash");
+    let boot = || {
+        let boot = Boot {
+            flash: Some(&flash),
+            shift: 1,
+            more: &["-nic", "user,model=lan9118"],
+            ..Boot::default()
+        };
+        let mut machine = Machine::boot(&firmware, &boot).unwrap();
+        let mut terminal = Terminal::new().unwrap();
+        let link = machine.talk_over(Box::new(Nobody));
+        let carrier = Carrier::new(link, terminal.master().unwrap());
+        (machine, carrier, terminal)
+    };
+    let (machine, carrier, terminal) = boot();
+    let port = terminal.path.display().to_string();
+    let list = |port: &str| done(&folder, &["targets", "ls", "--serial", port]);
+    assert!(list(&port).contains("open"), "{}", list(&port));
+    let set = ["targets", "provision", "--serial", &port];
+    let all = ["--name", "kitchen", "--owner", "ours.pub"];
+    let said = done(&folder, &both(&set, &all));
+    assert!(said.contains("it is locked, and obeys ed25519:"), "{said}");
+    let wifi = ["--ssid", "ours", "--wifi-key-file", "wifi.txt"];
+    let said = refused(&folder, &both(&set, &wifi));
+    assert!(
+        said.contains("it is locked, and wants that signed"),
+        "{said}"
+    );
+    done(&folder, &[&set[..], &wifi, &["--key", "ours.key"]].concat());
+    // It is in the flash, and outlives the power.
+    drop((carrier, machine));
+    let kept = fs::read(&flash).unwrap();
+    let has = |text: &[u8]| kept.windows(text.len()).any(|window| window == text);
+    assert!(has(b"kitchen") && has(b"correct horse"));
+    let (_machine, _carrier, terminal) = boot();
+    let port = terminal.path.display().to_string();
+    assert!(list(&port).contains("locked"), "{}", list(&port));
+    let rename = ["targets", "provision", "--serial", &port, "--name", "hall"];
+    let said = refused(&folder, &both(&rename, &["--key", "other.key"]));
+    assert!(
+        said.contains("it is locked, and wants that signed"),
+        "{said}"
+    );
+    done(&folder, &both(&rename, &["--key", "ours.key"]));
+    let link = Address::Serial(terminal.path.clone()).open().unwrap();
+    let mut client = Client::new(link, 9, Patience::default());
+    assert_eq!(client.name().unwrap(), "hall");
 }
 
 #[test]
@@ -236,7 +296,7 @@ fn what_cannot_be_set_is_said_and_a_damaged_file_locks_everybody_out() {
     let folder = folder("wrong");
     let device = Device::start(&folder, 3);
     let set = ["targets", "provision", "--serial", &device.port];
-    let with = |more: &[&str]| [&set[..], more].concat();
+    let with = |more| both(&set, more);
     let said = refused(&folder, &with(&["--name", "a.b"]));
     assert!(
         said.contains("rune/name: it does not take this value"),
@@ -277,6 +337,11 @@ fn what_cannot_be_set_is_said_and_a_damaged_file_locks_everybody_out() {
         assert!(why.contains("device-settings"), "{why}");
         server.stop();
     }
+}
+
+/// Arguments, and more of them.
+fn both<'a>(some: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+    [some, more].concat()
 }
 
 /// `hmr` in a session of its own, which has no terminal.

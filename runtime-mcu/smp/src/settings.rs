@@ -104,6 +104,50 @@ impl Settings {
         Ok(())
     }
 
+    /// Bytes of [`to_bytes`](Self::to_bytes).
+    pub const BYTES: usize = 41 + 33 + 64 + KEYS * 33;
+
+    /// For memory that keeps them: each with its length before it and zeros behind it.
+    pub fn to_bytes(&self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        let mut rest = &mut bytes[..];
+        let mut put = |value: &[u8], room: usize| {
+            let (own, others) = core::mem::take(&mut rest).split_at_mut(room + 1);
+            own[0] = value.len() as u8;
+            own[1..=value.len()].copy_from_slice(value);
+            rest = others;
+        };
+        put(self.name.as_bytes(), 40);
+        put(self.wifi_ssid.as_bytes(), 32);
+        put(self.wifi_key.as_bytes(), 63);
+        for key in &self.keys {
+            put(key.as_ref().map_or(&[], |key| &key[..]), 32);
+        }
+        bytes
+    }
+
+    /// What was kept so; `None` of what never was.
+    pub fn from_bytes(bytes: &[u8; Self::BYTES]) -> Option<Self> {
+        let mut rest = &bytes[..];
+        let mut take = |room: usize| {
+            let (own, others) = rest.split_at_checked(room + 1)?;
+            rest = others;
+            own.get(1..)?.get(..usize::from(own[0]))
+        };
+        let mut settings = Self::NONE;
+        let [name, ssid, key] = [take(40)?, take(32)?, take(63)?];
+        settings.set(name::NAME, name).ok()?;
+        settings.set(name::WIFI_SSID, ssid).ok()?;
+        settings.set(name::WIFI_KEY, key).ok()?;
+        for key in &mut settings.keys {
+            *key = match take(32)? {
+                [] => None,
+                bytes => Some(bytes.try_into().ok()?),
+            };
+        }
+        Some(settings)
+    }
+
     /// Removes one.
     ///
     /// # Errors
@@ -252,6 +296,13 @@ mod tests {
             assert_eq!(settings.remove(name), Err(SettingFault::Unknown));
         }
         assert_eq!(settings, before);
+        let mut bytes = settings.to_bytes();
+        assert_eq!(Settings::from_bytes(&bytes), Some(settings));
+        for wrong in 0..=255 {
+            bytes[41] = wrong;
+            let read = Settings::from_bytes(&bytes);
+            assert_eq!(read.is_some(), wrong <= 32, "a length of {wrong}");
+        }
         assert_eq!(settings.remove(name::WIFI_KEY), Ok(()));
         assert_eq!(settings.remove("rune/keys/3"), Ok(()));
         assert_eq!(settings.wifi_key.as_bytes(), b"");
