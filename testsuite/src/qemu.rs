@@ -50,7 +50,7 @@ pub const ETHERNET_BYTES: u64 = 608 << 10;
 pub const BOARD: Board = Board {
     folder: "boards/mps2-an500",
     program: "rune-mps2-an500",
-    lints: &["", "crash", "simd", "ethernet"],
+    lints: &["", "crash", "simd", "ethernet", "locked"],
     bounds: &[
         (&[], PLAIN_BYTES),
         (&["simd"], SIMD_BYTES),

@@ -218,7 +218,8 @@ fn the_gesture_rune_goes_over_udp_and_serial_as_the_page_shows() {
         if command.contains("--serial") {
             script += "hmr targets rm -t mps2 gesture 2>removed.txt\n";
         }
-        script += &format!("{command} | sed \"s:$dir:\\$RUNE_FLEET:\" > {index}.txt\n");
+        script += &[command, " | sed \"s:$dir:\\$RUNE_FLEET:\" > "].concat();
+        script += &[&index.to_string(), ".txt\n"].concat();
     }
     // And it does what it is for.
     script += "hmr targets logs -t mps2 gesture | grep -m 1 Ring > ring.txt\n";

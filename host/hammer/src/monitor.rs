@@ -1,4 +1,4 @@
-//! What is known of many devices, as metrics: OpenMetrics, or the older text format of Prometheus.
+//! What is known of many devices, as metrics: `OpenMetrics`, or the older text format of Prometheus.
 
 use std::{
     collections::BTreeMap,

@@ -56,7 +56,7 @@ pub(crate) enum Targets {
     /// Set what a device is called, which network it joins and whom it obeys
     #[command(after_help = provision::EXAMPLES)]
     Provision(provision::Args),
-    /// Answer with what devices and their runes do, as OpenMetrics
+    /// Answer with what devices and their runes do, as metrics for Prometheus
     #[command(after_help = monitor::EXAMPLES)]
     Monitor(monitor::Args),
 }

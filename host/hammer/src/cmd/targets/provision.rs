@@ -18,7 +18,7 @@ told nothing but with that key, `--key`.
 
 Examples:
   hmr targets provision --serial /dev/ttyACM0 --name kitchen --owner release.pub
-  hmr targets provision --serial /dev/ttyACM0 --ssid 'our network'
+  hmr targets provision --serial /dev/ttyACM0 --ssid home
   hmr targets provision -t kitchen --name hall --key release.key
   hmr targets provision -t kitchen --owner next.pub --owner-number 1 --key release.key";
 
