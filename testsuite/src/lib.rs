@@ -6,12 +6,14 @@ pub mod costs;
 pub mod device;
 pub mod engines;
 pub mod examples;
+pub mod fleet;
 pub mod memory;
 pub mod overlay;
 pub mod pages;
 pub mod play;
 pub mod qemu;
 pub mod random;
+pub mod terminal;
 
 use std::path::{Path, PathBuf};
 

@@ -50,7 +50,7 @@ pub const ETHERNET_BYTES: u64 = 608 << 10;
 pub const BOARD: Board = Board {
     folder: "boards/mps2-an500",
     program: "rune-mps2-an500",
-    lints: &["", "crash", "simd", "ethernet"],
+    lints: &["", "crash", "simd", "ethernet", "locked"],
     bounds: &[
         (&[], PLAIN_BYTES),
         (&["simd"], SIMD_BYTES),
@@ -167,6 +167,7 @@ impl Firmware {
         let folder = root().join(board.folder);
         // The same features again must find the file that they made.
         let name = [&["board"], features].concat().join("-");
+        let name = name + if key.is_some() { "-keyed" } else { "" };
         let name = name
             + &address.map_or(String::new(), |a| {
                 format!("-{}", a.replace(['/', ','], "_"))
@@ -188,6 +189,16 @@ impl Firmware {
             Ok(_) => Err(format!("{} does not compile", board.folder)),
             Err(error) => Err(format!("cargo cannot be run: {error}")),
         }
+    }
+
+    /// One that was built before.
+    pub fn at(elf: PathBuf) -> Self {
+        Self { elf }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.elf
     }
 
     /// Where something of a name lies in memory.
@@ -302,6 +313,8 @@ impl fmt::Display for Sizes {
 pub struct Boot<'a> {
     /// A file that keeps what is in the slots; without it they are gone with the board.
     pub flash: Option<&'a Path>,
+    /// A folder that is not there yet, for what the board needs while it runs; otherwise one for temporary files.
+    pub folder: Option<&'a Path>,
     /// An instruction takes 2 to the power of this nanoseconds: 1 is about what the Portenta's 480 MHz give.
     pub shift: u8,
     /// Prints what the board says on standard error too.
@@ -340,7 +353,10 @@ impl Machine {
     pub fn boot(firmware: &Firmware, boot: &Boot<'_>) -> Result<Self, String> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = env::temp_dir().join(format!("rune-qemu-{}-{count}", std::process::id()));
+        let folder = boot.folder.map_or_else(
+            || env::temp_dir().join(format!("rune-qemu-{}-{count}", std::process::id())),
+            Path::to_owned,
+        );
         let made = fs::DirBuilder::new().mode(0o700).create(&folder);
         made.map_err(|e| format!("{}: {e}", folder.display()))?;
         let socket = folder.join("link");

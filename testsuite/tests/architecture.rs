@@ -93,6 +93,7 @@ fn front_and_back_meet_only_in_ir() {
                 "rune-abi",
                 "rune-catalogue",
                 "rune-core",
+                "rune-exporters",
                 "rune-registry",
                 "rune-smp",
                 "rune-terminal",

@@ -31,7 +31,7 @@ fn every_claim_names_a_test() {
 #[test]
 fn the_commands_that_pages_show_exist() {
     let mut count = 0;
-    for name in ["security.md", "registry.md"] {
+    for name in ["security.md", "registry.md", "deploying.md", "fleet.md"] {
         let page = fs::read_to_string(root().join("docs/book").join(name)).unwrap();
         for command in pages::commands(&page, "hmr") {
             let parsed = rune_hammer::cli::parse(command.iter().map(Into::into));

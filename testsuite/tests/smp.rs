@@ -4,8 +4,6 @@
 
 #[path = "smp/clients.rs"]
 mod clients;
-#[path = "smp/terminal.rs"]
-mod terminal;
 
 use std::{
     env,
@@ -34,10 +32,10 @@ use rune_testsuite::{
     engines,
     qemu::{Boot, Firmware, Machine, missing},
     skip,
+    terminal::{Carrier, Nobody, Terminal},
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use terminal::{Carrier, Nobody, Terminal};
 
 /// A folder of a test, which goes with it.
 struct Folder(PathBuf);
@@ -315,8 +313,8 @@ fn a_served_folder_is_managed_over_a_terminal() {
     let Some(clients) = Clients::find("a_served_folder_is_managed_over_a_terminal") else {
         return;
     };
-    let (mut own, mut theirs) = (Terminal::new(), Terminal::new());
-    let _carrier = Carrier::new(own.master(), theirs.master());
+    let (mut own, mut theirs) = (Terminal::new().unwrap(), Terminal::new().unwrap());
+    let _carrier = Carrier::new(own.master().unwrap(), theirs.master().unwrap());
     let _served = Served::new(&Manage {
         serial: Some(own.path.clone()),
         ..Manage::default()
@@ -341,9 +339,9 @@ fn a_board_is_managed_over_its_serial_port() {
         return;
     };
     let mut machine = Machine::boot(firmware, &Boot::default()).unwrap();
-    let mut terminal = Terminal::new();
+    let mut terminal = Terminal::new().unwrap();
     let link = machine.talk_over(Box::new(Nobody));
-    let _carrier = Carrier::new(link, terminal.master());
+    let _carrier = Carrier::new(link, terminal.master().unwrap());
     conform(
         clients,
         &Address::Serial(terminal.path.clone()),

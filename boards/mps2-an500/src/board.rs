@@ -74,7 +74,7 @@ pub(crate) struct Board {
     pub(crate) watchdog: Watchdog,
     /// Where the flash did not count this start, nobody may change anything.
     #[cfg(feature = "locked")]
-    pub(crate) lock: Option<rune_smp::device::Lock>,
+    pub(crate) lock: Option<crate::lock::Lock>,
 }
 
 impl Chip for Board {
@@ -131,15 +131,34 @@ impl Chip for Board {
 
     #[cfg(feature = "locked")]
     fn lock(&self) -> Option<rune_smp::device::Lock> {
-        Some(self.lock.unwrap_or(rune_smp::device::Lock {
+        let nobody = rune_smp::device::Lock {
             device: [0; 16],
             nonce: [0; 16],
-        }))
+        };
+        self.lock
+            .as_ref()
+            .map_or(Some(nobody), crate::lock::Lock::closed)
     }
 
     #[cfg(feature = "locked")]
     fn vouches(&self, key: &[u8; 32], parts: &[&[u8]], signature: &[u8; 64]) -> bool {
-        self.lock.is_some() && crate::lock::vouches(key, parts, signature)
+        let lock = self.lock.as_ref();
+        lock.is_some_and(|lock| lock.vouches(key, parts, signature))
+    }
+
+    #[cfg(feature = "locked")]
+    fn settings(&self) -> Option<rune_smp::settings::Settings> {
+        self.lock.as_ref().map(crate::lock::Lock::settings)
+    }
+
+    #[cfg(feature = "locked")]
+    fn keep(
+        &mut self,
+        flash: &mut Flash,
+        settings: &rune_smp::settings::Settings,
+    ) -> Result<(), &'static str> {
+        let lock = self.lock.as_mut().ok_or("the flash does not work")?;
+        lock.keep(flash, settings)
     }
 
     #[cfg(feature = "crash")]

@@ -85,6 +85,10 @@ impl rune_firmware::Links for Links {
         }
     }
 
+    fn is_near(&self) -> bool {
+        matches!(self.asker, Asker::Serial)
+    }
+
     fn lost(&self) -> u32 {
         self.serial.lost()
     }

@@ -1,12 +1,14 @@
-//! Whom the board obeys: the key that `RUNE_SMP_KEY` names at build, 64 hexadecimal digits. Without one it does not
-//! compile.
+//! Whom the board obeys: whoever has the key that `RUNE_SMP_KEY` names at build, 64 hexadecimal digits, or one that was set
+//! by SMP and is on the flash. Without any it is open, until the first one is set.
 //!
 //! The board has no source of random numbers, so the nonce of a start is made of its number, which the flash counts: no two
 //! starts have the same, and whoever asks for something asks for the nonce before.
 
+use core::sync::atomic::{AtomicBool, Ordering};
+
 use ed25519_compact::{PublicKey, Signature};
-use rune_firmware::count_start;
-use rune_smp::device::Lock;
+use rune_firmware::{count_start, keep_settings, settings};
+use rune_smp::{device, settings::Settings};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -14,9 +16,9 @@ use crate::{
     nor::{Flash, SECTOR},
 };
 
-const KEY: [u8; 32] = match option_env!("RUNE_SMP_KEY") {
-    Some(text) => read(text.as_bytes()),
-    None => panic!("RUNE_SMP_KEY: a locked board needs the key of whom it obeys"),
+const KEY: Option<[u8; 32]> = match option_env!("RUNE_SMP_KEY") {
+    Some(text) => Some(read(text.as_bytes())),
+    None => None,
 };
 
 const fn read(text: &[u8]) -> [u8; 32] {
@@ -35,11 +37,25 @@ const fn read(text: &[u8]) -> [u8; 32] {
     key
 }
 
-/// Where starts are counted: behind the areas.
+/// Where starts are counted, behind the areas, and what is set, behind that.
 const STARTS: u32 = MAP.areas[1] + MAP.area;
+const SETTINGS: [u32; 2] = [STARTS + 2 * SECTOR as u32, STARTS + 3 * SECTOR as u32];
 
-/// The lock of this start, of a board with this hardware address; `None` where the flash does not work, and the board obeys
-/// nobody.
+/// What the board says of itself on its network: until the start it obeys nobody.
+static IS_CLOSED: AtomicBool = AtomicBool::new(true);
+
+/// Whether the board wants requests signed.
+pub(crate) fn is_closed() -> bool {
+    IS_CLOSED.load(Ordering::Relaxed)
+}
+
+/// Whom the board obeys since this start.
+pub(crate) struct Lock {
+    start: device::Lock,
+    settings: Settings,
+}
+
+/// Of a board with this hardware address; `None` where the flash does not work, and the board obeys nobody.
 pub(crate) fn start(flash: &mut Flash, address: [u8; 6]) -> Option<Lock> {
     let sectors = [STARTS, STARTS + SECTOR as u32];
     let number = count_start(flash, sectors).ok()?;
@@ -51,20 +67,53 @@ pub(crate) fn start(flash: &mut Flash, address: [u8; 6]) -> Option<Lock> {
             .finalize();
         core::array::from_fn(|at| digest[at])
     };
-    Some(Lock {
-        device: part(b"mps2-an500 device", &[]),
-        nonce: part(b"mps2-an500 start", &number.to_be_bytes()),
-    })
+    let lock = Lock {
+        start: device::Lock {
+            device: part(b"mps2-an500 device", &[]),
+            nonce: part(b"mps2-an500 start", &number.to_be_bytes()),
+        },
+        settings: settings(flash, SETTINGS).ok()?,
+    };
+    lock.tell();
+    Some(lock)
 }
 
-/// Whether the key is the board's, and has signed these parts.
-pub(crate) fn vouches(key: &[u8; 32], parts: &[&[u8]], signature: &[u8; 64]) -> bool {
-    let signature = Signature::new(*signature);
-    let Ok(mut state) = PublicKey::new(*key).verify_incremental(&signature) else {
-        return false;
-    };
-    for part in parts {
-        state.absorb(part);
+impl Lock {
+    fn keys(&self) -> impl Iterator<Item = &[u8; 32]> {
+        KEY.iter().chain(self.settings.keys.iter().flatten())
     }
-    *key == KEY && state.verify().is_ok()
+
+    /// What signed requests are for; `None` while it is open.
+    pub(crate) fn closed(&self) -> Option<device::Lock> {
+        self.keys().next().map(|_| self.start)
+    }
+
+    fn tell(&self) {
+        IS_CLOSED.store(self.closed().is_some(), Ordering::Relaxed);
+    }
+
+    /// What is set.
+    pub(crate) fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    /// Keeps what is set.
+    pub(crate) fn keep(&mut self, flash: &mut Flash, set: &Settings) -> Result<(), &'static str> {
+        keep_settings(flash, SETTINGS, set).map_err(|_| "the flash does not work")?;
+        self.settings = *set;
+        self.tell();
+        Ok(())
+    }
+
+    /// Whether the key is one of the board's, and has signed these parts.
+    pub(crate) fn vouches(&self, key: &[u8; 32], parts: &[&[u8]], signature: &[u8; 64]) -> bool {
+        let signature = Signature::new(*signature);
+        let Ok(mut state) = PublicKey::new(*key).verify_incremental(&signature) else {
+            return false;
+        };
+        for part in parts {
+            state.absorb(part);
+        }
+        self.keys().any(|own| own == key) && state.verify().is_ok()
+    }
 }

@@ -51,7 +51,15 @@ enum Command {
 /// What clap says of wrong usage.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<(), String> {
     match Cli::try_parse_from(args) {
-        Err(error) if error.kind() == ErrorKind::MissingRequiredArgument => Ok(()),
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::MissingRequiredArgument
+                    | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+            ) =>
+        {
+            Ok(())
+        }
         Err(error) if error.use_stderr() => Err(error.to_string()),
         Ok(_) | Err(_) => Ok(()),
     }

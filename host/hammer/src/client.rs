@@ -3,7 +3,7 @@
 use std::{fmt, io, time::Duration};
 
 use minicbor::{Decoder, Encoder, data::Type};
-use rune_smp::{Digest, Fields, Header, Op, Version, device::Lock, group, own};
+use rune_smp::{Digest, Fields, Header, Op, Version, device::Lock, group, own, settings};
 use rune_trust::SecretKey;
 
 use crate::link::Link;
@@ -72,6 +72,10 @@ impl fmt::Display for Refused {
             (Some(group::IMAGE), 24) => "what arrived is not what was sent",
             (Some(group::IMAGE), 27) => "it has a newer one",
             (Some(group::IMAGE), 30) => "it is too large for its slots",
+            (Some(group::SETTINGS), 1) => "it does not take this value",
+            (Some(group::SETTINGS), 3) => "it has no such setting",
+            (Some(group::SETTINGS), 4) => "it does not say that",
+            (Some(group::SETTINGS), 6 | 7) => "it does not take that",
             (Some(group::IMAGE), 32) => {
                 "it was rolled back too often; `--anew` lets it be tried again"
             }
@@ -80,7 +84,7 @@ impl fmt::Display for Refused {
         f.write_str(text)?;
         if !matches!(
             (self.group, self.code),
-            (None, 2..=11) | (Some(group::IMAGE), _)
+            (None, 2..=11) | (Some(group::IMAGE | group::SETTINGS), _)
         ) {
             write!(f, " with code {}", self.code)?;
         }
@@ -493,6 +497,47 @@ impl<L: Link> Client<L> {
         .map(drop)
     }
 
+    /// The name that somebody has given it; empty where nobody has.
+    ///
+    /// # Errors
+    /// It does not answer, or keeps no settings.
+    pub fn name(&mut self) -> Result<String, Error> {
+        let body = self.read(group::SETTINGS, 0, |map| {
+            map.text("name", settings::name::NAME);
+        })?;
+        let value = fields(&body)?.optional_bytes("val").ok().flatten();
+        let value = value.ok_or(Error::Answer("no value"))?;
+        Ok(String::from_utf8_lossy(value).into_owned())
+    }
+
+    /// Writes a setting, which counts once it is [committed](Self::commit).
+    ///
+    /// # Errors
+    /// It does not answer, or refuses.
+    pub fn setting(&mut self, name: &str, value: &[u8]) -> Result<(), Error> {
+        self.write(group::SETTINGS, 0, |map| {
+            map.text("name", name).bytes("val", value);
+        })
+        .map(drop)
+    }
+
+    /// Lets all settings count that were written.
+    ///
+    /// # Errors
+    /// It does not answer, or refuses.
+    pub fn commit(&mut self) -> Result<(), Error> {
+        match self.write(group::SETTINGS, 2, |_| {}) {
+            // Its first key was set, its answer got lost, and it was asked again: it is locked now.
+            Err(Error::Refused(refused)) if refused.is_denied() && self.signing.is_none() => {
+                match self.about()?.lock {
+                    Some(_) => Ok(()),
+                    None => Err(Error::Refused(refused)),
+                }
+            }
+            done => done.map(drop),
+        }
+    }
+
     /// Starts the device anew.
     ///
     /// # Errors
@@ -565,7 +610,9 @@ impl<L: Link> Client<L> {
             {
                 return Ok(vec![]);
             }
-            if group == group::IMAGE || group == own::GROUP && command != own::command::WHY {
+            if matches!(group, group::IMAGE | group::SETTINGS)
+                || group == own::GROUP && command != own::command::WHY
+            {
                 refused.why = self.why();
             }
             return Err(Error::Refused(refused));

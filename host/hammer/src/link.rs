@@ -74,6 +74,14 @@ impl Address {
         }
     }
 
+    /// Whether only who is near the device has it, and not a network.
+    pub fn is_near(&self) -> bool {
+        match self {
+            Self::Serial(_) => true,
+            Self::Udp(_) => false,
+        }
+    }
+
     /// Opens the way.
     ///
     /// # Errors

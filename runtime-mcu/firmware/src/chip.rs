@@ -7,7 +7,7 @@ use rune_abi::CapabilityView;
 use rune_core::{Engine, Policy, Source, SourceError, Table};
 use rune_link::Crash;
 #[cfg(feature = "smp")]
-use rune_smp::device::Lock;
+use rune_smp::{device::Lock, settings::Settings};
 
 use crate::{InPlace, Links};
 
@@ -99,6 +99,21 @@ pub trait Chip: 'static {
     #[cfg(feature = "smp")]
     fn vouches(&self, _key: &[u8; 32], _parts: &[&[u8]], _signature: &[u8; 64]) -> bool {
         false
+    }
+
+    /// What is set on it; `None` where it keeps no settings.
+    #[cfg(feature = "smp")]
+    fn settings(&self) -> Option<Settings> {
+        None
+    }
+
+    /// Keeps what is set, on its flash beside slots and areas, and goes by it from now on.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    #[cfg(feature = "smp")]
+    fn keep(&mut self, _flash: &mut Self::Flash, _: &Settings) -> Result<(), &'static str> {
+        Err("this board keeps no settings")
     }
 
     /// Fails as asked, and does not return. It does for [`Crash::Links`], which is not the board's.

@@ -29,6 +29,8 @@ mod chip;
 mod exchange;
 pub mod fault;
 mod installs;
+#[cfg(feature = "smp")]
+mod kept;
 mod lending;
 mod links;
 #[cfg(feature = "smp")]
@@ -49,6 +51,8 @@ mod starts;
 mod tests;
 
 pub use chip::{Chip, Shown};
+#[cfg(feature = "smp")]
+pub use kept::{keep_settings, settings};
 pub use lending::{InPlace, Lending, LendingError};
 pub use links::{Links, Port, RECEIVED_BYTES, Received, Serial};
 pub use pdm::{BitOrder, Decimator};

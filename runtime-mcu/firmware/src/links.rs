@@ -35,6 +35,11 @@ pub trait Links {
     /// Sends a payload, or a packet, to who asked last: what was asked in.
     fn reply(&mut self, payload: &[u8]);
 
+    /// Whether who asked last is near, at a port or a radio of the board, and not on a network.
+    fn is_near(&self) -> bool {
+        true
+    }
+
     /// Bytes from hosts that were lost since the start, because nobody read them in time.
     fn lost(&self) -> u32;
 }

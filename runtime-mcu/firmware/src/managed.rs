@@ -8,11 +8,13 @@ use rune_smp::{
     device::{
         About, Act, Counters, Doing, ERROR_BYTES, ImageFault, Lock, Part, Refusal, RuneState,
     },
+    settings::Settings,
 };
 
 use crate::{
     Chip, RECEIVED_BYTES, Runes,
     installs::{Why, named},
+    node::Node,
     runes::Running,
 };
 
@@ -24,6 +26,8 @@ struct Managed<'r, C: Chip, const SLOTS: usize> {
     runes: &'r mut Runes<C, SLOTS>,
     entries: [Entry; SLOTS],
     lock: Option<Lock>,
+    settings: Option<Settings>,
+    is_near: bool,
     slot_bytes: u32,
 }
 
@@ -39,12 +43,16 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
         let mut out = [0; RECEIVED_BYTES];
         let mut smp = core::mem::take(&mut self.smp.0);
         let lock = self.node().chip.lock();
+        let settings = self.node().chip.settings();
+        let is_near = self.node().server.is_near();
         let entries = self.node().installs.entries();
         let slot_bytes = self.node().installs.most();
         let mut managed = Managed {
             runes: self,
             entries,
             lock,
+            settings,
+            is_near,
             slot_bytes,
         };
         let answer = smp.handle(&packet[..bytes], &mut managed, &mut out);
@@ -104,6 +112,30 @@ impl<C: Chip, const SLOTS: usize> Device for Managed<'_, C, SLOTS> {
 
     fn vouches(&mut self, key: &[u8; 32], parts: &[&[u8]], signature: &[u8; 64]) -> bool {
         self.runes.node().chip.vouches(key, parts, signature)
+    }
+
+    fn settings(&self) -> Option<Settings> {
+        self.settings
+    }
+
+    fn keep(&mut self, settings: &Settings) -> Result<(), Refusal> {
+        let Node { installs, chip, .. } = self.runes.node();
+        let flash = installs.flash().ok_or("the flash cannot be used");
+        let kept = flash.and_then(|flash| chip.keep(flash, settings));
+        self.told(kept.map_err(|why| (Refusal::Code(Code::Unknown), Text::of(why))))?;
+        let chip = &mut self.runes.node().chip;
+        let was_locked = self.lock.is_some();
+        (self.settings, self.lock) = (chip.settings(), chip.lock());
+        if !was_locked && self.lock.is_some() {
+            chip.say(format_args!(
+                "its first key was set: it is locked from now on"
+            ));
+        }
+        Ok(())
+    }
+
+    fn is_near(&self) -> bool {
+        self.is_near
     }
 
     fn reset(&mut self, _: bool) -> Result<(), Refusal> {

@@ -130,6 +130,12 @@ impl<C: Chip> Server<C> {
         Some(bytes)
     }
 
+    /// Whether who sent the packet is near.
+    #[cfg(feature = "smp")]
+    pub(crate) fn is_near(&self) -> bool {
+        self.links.is_near()
+    }
+
     /// Answers the packet.
     #[cfg(feature = "smp")]
     pub(crate) fn answer_packet(&mut self, packet: &[u8]) {

@@ -2,7 +2,10 @@
 
 use rune_install::{Entry, Name};
 
-use crate::{Code, Digest, GroupCode, group};
+use crate::{
+    Code, Digest, GroupCode, group,
+    settings::{SettingFault, Settings},
+};
 
 /// What is wrong with an image, or with what is to be done with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,6 +68,8 @@ pub enum Refusal {
     Code(Code),
     /// An image is concerned.
     Image(ImageFault),
+    /// A setting is concerned.
+    Setting(SettingFault),
 }
 
 impl From<rune_install::Refused> for Refusal {
@@ -226,6 +231,24 @@ pub trait Device {
 
     /// Whether it has this key, and the key has signed these parts, one behind the other.
     fn vouches(&mut self, key: &[u8; 32], parts: &[&[u8]], signature: &[u8; 64]) -> bool;
+
+    /// What is set on it; `None` where it keeps no settings.
+    fn settings(&self) -> Option<Settings> {
+        None
+    }
+
+    /// Keeps what is set, whenever the power is cut, and goes by it from now on.
+    ///
+    /// # Errors
+    /// Where it cannot; what was set before counts.
+    fn keep(&mut self, _: &Settings) -> Result<(), Refusal> {
+        Err(Refusal::Code(Code::NotSupported))
+    }
+
+    /// Whether the packet that is answered came over a link that only who is near it has, and not over a network.
+    fn is_near(&self) -> bool {
+        false
+    }
 
     /// Whether it can be started anew, which is done once the reply has gone.
     ///

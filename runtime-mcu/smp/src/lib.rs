@@ -32,6 +32,7 @@ mod reply;
 mod request;
 pub mod serial;
 mod server;
+pub mod settings;
 
 pub use cbor::Fields;
 pub use device::Device;

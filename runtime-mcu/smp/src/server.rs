@@ -3,16 +3,18 @@
 use rune_install::{Entry, Phase};
 
 use crate::{
-    Code, Digest, GroupDetails, HEADER_BYTES, Header, Reply, Request, SetState, Upload,
+    Code, Digest, GroupDetails, HEADER_BYTES, Header, Reply, Request, SetState, Setting, Upload,
+    WriteSetting,
     device::{Act, Device, ERROR_BYTES, ImageFault, Refusal},
     group,
     images::{Images, current, holding},
     own::{self, Own, Signed},
     reply::TEXT_ROOM,
+    settings::{Kind, SettingFault, Settings, Short, name},
 };
 
 /// The groups of commands.
-const GROUPS: [GroupDetails<'static>; 5] = [
+const GROUPS: [GroupDetails<'static>; 6] = [
     GroupDetails {
         group: group::OS,
         name: "os mgmt",
@@ -27,6 +29,11 @@ const GROUPS: [GroupDetails<'static>; 5] = [
         group: group::STATISTICS,
         name: "stat mgmt",
         commands: 2,
+    },
+    GroupDetails {
+        group: group::SETTINGS,
+        name: "settings mgmt",
+        commands: 6,
     },
     GroupDetails {
         group: group::ENUMERATION,
@@ -55,6 +62,10 @@ pub struct Server {
     announced: Option<(Digest, u32)>,
     /// The upload that is to be newer than what is there.
     newer: Option<Digest>,
+    /// What was set and not committed.
+    staged: Option<Settings>,
+    /// Why something was last refused, where the device does not know it.
+    why: Option<&'static str>,
 }
 
 /// What is sent back, and done after that.
@@ -84,6 +95,8 @@ impl Server {
             sequence: 0,
             announced: None,
             newer: None,
+            staged: None,
+            why: None,
         }
     }
 
@@ -146,6 +159,9 @@ impl Server {
         device: &mut impl Device,
         reply: Reply<'o>,
     ) -> Option<Answer<'o>> {
+        if !matches!(request, Request::Own(Own::Why)) {
+            self.why = None;
+        }
         if trust == Trust::Bare && request.changes() && !self.was_announced(request, device) {
             return only(reply.error(Code::AccessDenied));
         }
@@ -207,13 +223,31 @@ impl Server {
             },
             Request::GroupDetails => reply.group_details(GROUPS),
             Request::Own(own) => self.own(own, device, reply),
-            Request::ReadSetting(_)
-            | Request::WriteSetting(_)
-            | Request::DeleteSetting(_)
-            | Request::CommitSettings
-            | Request::LoadSettings
-            | Request::SaveSettings
-            | Request::UploadFile(_)
+            Request::ReadSetting(setting) => {
+                let read = read(setting, device);
+                match self.told(read) {
+                    Ok(name) => reply.setting(name.as_bytes()),
+                    Err(refusal) => refuse(reply, refusal),
+                }
+            }
+            Request::WriteSetting(set) => {
+                let set = self.write_setting(set, trust, device);
+                done(reply, self.told(set))
+            }
+            Request::DeleteSetting(name) => {
+                let removed = self.remove_setting(name, device);
+                done(reply, self.told(removed))
+            }
+            // Nothing is saved that does not count.
+            Request::CommitSettings | Request::SaveSettings => {
+                let kept = self.commit_settings(device);
+                done(reply, self.told(kept))
+            }
+            Request::LoadSettings => {
+                self.staged = None;
+                done(reply, kept(device).map(drop))
+            }
+            Request::UploadFile(_)
             | Request::DownloadFile(_)
             | Request::FileStatus(_)
             | Request::CloseFile
@@ -283,6 +317,58 @@ impl Server {
         Ok((next, Some(true)))
     }
 
+    /// What is set, with what is written and not committed.
+    fn staged(&self, device: &impl Device) -> Result<Settings, Refusal> {
+        let kept = kept(device)?;
+        Ok(self.staged.unwrap_or(kept))
+    }
+
+    fn write_setting(
+        &mut self,
+        set: &WriteSetting<'_>,
+        trust: Trust,
+        device: &impl Device,
+    ) -> Result<(), Refusal> {
+        let mut staged = self.staged(device)?;
+        let fault = match Kind::of(set.name) {
+            Kind::Secret if !device.is_near() => Err(SettingFault::Seen),
+            Kind::Key if trust == Trust::Open && !device.is_near() => Err(SettingFault::Unowned),
+            Kind::Plain | Kind::Key | Kind::Secret => staged.set(set.name, set.value),
+        };
+        fault.map_err(Refusal::Setting)?;
+        self.staged = Some(staged);
+        Ok(())
+    }
+
+    fn remove_setting(&mut self, name: &str, device: &impl Device) -> Result<(), Refusal> {
+        let mut staged = self.staged(device)?;
+        staged.remove(name).map_err(Refusal::Setting)?;
+        self.staged = Some(staged);
+        Ok(())
+    }
+
+    /// What was written counts from now on.
+    fn commit_settings(&mut self, device: &mut impl Device) -> Result<(), Refusal> {
+        let (kept, staged) = (kept(device)?, self.staged(device)?);
+        let has_key = |settings: &Settings| settings.keys.iter().any(Option::is_some);
+        if has_key(&kept) && !has_key(&staged) {
+            return Err(Refusal::Setting(SettingFault::LastKey));
+        }
+        if staged != kept {
+            device.keep(&staged)?;
+        }
+        self.staged = None;
+        Ok(())
+    }
+
+    /// Keeps why a setting was refused.
+    fn told<T>(&mut self, result: Result<T, Refusal>) -> Result<T, Refusal> {
+        if let Err(Refusal::Setting(fault)) = &result {
+            self.why = Some(fault.why());
+        }
+        result
+    }
+
     /// Gives up an upload that is no newer than what is there, where that was asked for.
     fn not_older(&mut self, sha256: &Digest, device: &mut impl Device) -> Result<(), Refusal> {
         if self.newer.take_if(|of| of == sha256).is_none() {
@@ -346,7 +432,7 @@ impl Server {
                     Err(refusal) => refuse(reply, refusal),
                 }
             }
-            Own::Why => reply.why(device.why()),
+            Own::Why => reply.why(self.why.unwrap_or_else(|| device.why())),
             Own::Act { name, act, sha256 } => {
                 // Whoever names what it is about, and asks twice, is not to reach the one behind it.
                 let is_gone = sha256.is_some_and(|sha256| {
@@ -389,6 +475,7 @@ fn refuse(reply: Reply<'_>, refusal: Refusal) -> &[u8] {
     match refusal {
         Refusal::Code(code) => reply.error(code),
         Refusal::Image(fault) => reply.group_error(fault.code()),
+        Refusal::Setting(fault) => reply.group_error(fault.code()),
     }
 }
 
@@ -403,6 +490,29 @@ fn done(reply: Reply<'_>, result: Result<(), Refusal>) -> &[u8] {
 fn receiving(device: &impl Device) -> Option<&Entry> {
     let mut entries = device.entries().iter();
     entries.find(|entry| entry.phase == Phase::Receiving)
+}
+
+fn kept(device: &impl Device) -> Result<Settings, Refusal> {
+    device.settings().ok_or(Refusal::Code(Code::NotSupported))
+}
+
+/// The value of a setting that may be read, which is the name.
+fn read(setting: &Setting<'_>, device: &impl Device) -> Result<Short<40>, Refusal> {
+    let kept = kept(device)?;
+    let fault = match setting.name {
+        name::NAME => {
+            let is_short = |most| kept.name.as_bytes().len() <= most as usize;
+            return if setting.most.is_none_or(is_short) {
+                Ok(kept.name)
+            } else {
+                Err(Refusal::Code(Code::MessageSize))
+            };
+        }
+        name::WIFI_SSID | name::WIFI_KEY => SettingFault::WriteOnly,
+        other if other.starts_with(name::KEYS) => SettingFault::WriteOnly,
+        _ => SettingFault::Unknown,
+    };
+    Err(Refusal::Setting(fault))
 }
 
 /// Where a file goes, by its first bytes: a rune to the slots.

@@ -9,6 +9,7 @@ use rune_smp::{
     device::{ImageFault, Lock},
     group,
     own::{DOMAIN, GROUP, command},
+    settings::{SettingFault, Settings, name},
 };
 use sim::{Bench, Value, ask, code, offset, packet, rune, send, set, sha256, upload};
 
@@ -604,4 +605,143 @@ fn no_packet_without_a_signature_changes_a_locked_device() {
     }
     assert!(*bench.pool() == before && bench.resets == 0 && bench.running.is_empty());
     assert_eq!(offset(&ask(&mut server, &mut bench, &right)), 200);
+}
+
+fn setting(name: &str, value: &[u8]) -> Vec<u8> {
+    packet(
+        Op::Write,
+        group::SETTINGS,
+        0,
+        &[
+            ("name", Value::Text(name.to_owned())),
+            ("val", Value::Bytes(value.to_vec())),
+        ],
+    )
+}
+
+fn no_setting(name: &str) -> Vec<u8> {
+    let name = Value::Text(name.to_owned());
+    packet(Op::Write, group::SETTINGS, 1, &[("name", name)])
+}
+
+fn commit() -> Vec<u8> {
+    packet(Op::Write, group::SETTINGS, 2, &[])
+}
+
+fn setting_fault(fault: SettingFault) -> u16 {
+    100 + fault.code().number
+}
+
+#[test]
+fn settings_count_once_they_are_committed_and_only_the_name_is_read() {
+    let (mut server, mut bench) = (Server::new(), Bench::new());
+    let set = [
+        (name::NAME, &b"kitchen"[..]),
+        (name::WIFI_SSID, b"ours"),
+        (name::WIFI_KEY, b"correct horse"),
+    ];
+    for (name, value) in set {
+        let asked = ask(&mut server, &mut bench, &setting(name, value));
+        assert_eq!(code(&asked), 0, "{name}");
+    }
+    assert_eq!(bench.settings, Some(Settings::NONE));
+    // What was loaded again forgets them.
+    let load = packet(Op::Write, group::SETTINGS, 3, &[]);
+    let loads = packet(Op::Read, group::SETTINGS, 3, &[]);
+    assert_eq!(code(&ask(&mut server, &mut bench, &loads)), 0);
+    assert_eq!(code(&ask(&mut server, &mut bench, &commit())), 0);
+    assert_eq!(bench.settings, Some(Settings::NONE));
+    for (name, value) in set {
+        ask(&mut server, &mut bench, &setting(name, value));
+    }
+    // To save is to commit.
+    assert_eq!(code(&ask(&mut server, &mut bench, &load)), 0);
+    let kept = bench.settings.unwrap();
+    assert_eq!(kept.name.as_bytes(), b"kitchen");
+    assert_eq!(kept.wifi_key.as_bytes(), b"correct horse");
+
+    let read = |name: &str| {
+        let name = Value::Text(name.to_owned());
+        packet(Op::Read, group::SETTINGS, 0, &[("name", name)])
+    };
+    let named = ask(&mut server, &mut bench, &read(name::NAME));
+    assert!(named.windows(7).any(|w| w == b"kitchen"), "{named:?}");
+    for name in [name::WIFI_SSID, name::WIFI_KEY, "rune/keys/0"] {
+        let refused = ask(&mut server, &mut bench, &read(name));
+        assert_eq!(code(&refused), setting_fault(SettingFault::WriteOnly));
+    }
+    for value in [&b"a b"[..], &[b'a'; 60]] {
+        let wrong = ask(&mut server, &mut bench, &setting(name::NAME, value));
+        assert_eq!(code(&wrong), setting_fault(SettingFault::Value));
+    }
+    let unknown = ask(&mut server, &mut bench, &setting("bt/name", b"x"));
+    assert_eq!(code(&unknown), setting_fault(SettingFault::Unknown));
+    // A device that keeps none says so.
+    bench.settings = None;
+    for request in [setting(name::NAME, b"a"), read(name::NAME), commit()] {
+        let refused = ask(&mut server, &mut bench, &request);
+        assert_eq!(code(&refused), Code::NotSupported.number());
+    }
+}
+
+#[test]
+fn the_first_key_is_taken_from_who_is_near_and_locks_the_device() {
+    let (mut server, mut bench) = (Server::new(), Bench::new());
+    let first = setting("rune/keys/0", &key(1).pk[..]);
+    bench.is_near = false;
+    // Over a network anybody could be first, and see a secret; the name is none.
+    for (request, fault) in [
+        (&first, SettingFault::Unowned),
+        (
+            &setting(name::WIFI_KEY, b"correct horse"),
+            SettingFault::Seen,
+        ),
+    ] {
+        let refused = ask(&mut server, &mut bench, request);
+        assert_eq!(code(&refused), setting_fault(fault));
+        let why = ask(
+            &mut server,
+            &mut bench,
+            &packet(Op::Read, GROUP, command::WHY, &[]),
+        );
+        let text = String::from_utf8_lossy(&why).into_owned();
+        assert!(text.contains("serial port or Bluetooth"), "{text}");
+    }
+    let plain = setting(name::NAME, b"kitchen");
+    assert_eq!(code(&ask(&mut server, &mut bench, &plain)), 0);
+    bench.is_near = true;
+    assert_eq!(code(&ask(&mut server, &mut bench, &first)), 0);
+    assert_eq!(code(&ask(&mut server, &mut bench, &commit())), 0);
+    let lock = bench.lock.unwrap().0;
+    // From now on nobody changes anything without it, wherever they are.
+    for request in [&plain, &first, &commit(), &no_setting("rune/keys/0")] {
+        assert_eq!(code(&ask(&mut server, &mut bench, request)), DENIED);
+    }
+    let mut sequence = 0;
+    let mut owned = |server: &mut Server, bench: &mut Bench, request: &[u8]| {
+        sequence += 1;
+        code(&ask(
+            server,
+            bench,
+            &signed(&key(1), &lock, sequence, request),
+        ))
+    };
+    // The last key stays; the next one may come over a network, a secret may not.
+    let removed = no_setting("rune/keys/0");
+    assert_eq!(owned(&mut server, &mut bench, &removed), 0);
+    assert_eq!(
+        owned(&mut server, &mut bench, &commit()),
+        setting_fault(SettingFault::LastKey)
+    );
+    bench.is_near = false;
+    let second = setting("rune/keys/1", &key(2).pk[..]);
+    assert_eq!(owned(&mut server, &mut bench, &second), 0);
+    let secret = setting(name::WIFI_KEY, b"correct horse");
+    assert_eq!(
+        owned(&mut server, &mut bench, &secret),
+        setting_fault(SettingFault::Seen)
+    );
+    assert_eq!(owned(&mut server, &mut bench, &commit()), 0);
+    let keys = bench.settings.unwrap().keys;
+    assert_eq!(keys, [None, Some(*key(2).pk), None, None]);
 }

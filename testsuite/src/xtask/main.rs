@@ -1,5 +1,5 @@
 //! The project's own tools: `cargo xtask ci | bless | blocks [--check] [NAME...] | editors [--bless] | qemu RUNE ... |
-//! miri [FILTER...]`.
+//! fleet ... | miri [FILTER...]`.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -8,6 +8,7 @@
 
 mod blocks;
 mod editors;
+mod fleet;
 mod qemu;
 
 use std::{
@@ -33,6 +34,8 @@ Commands:
                     what this needs from outside, npm's packages above all, is not part of ci
   qemu [--simd] RUNE [--accel FILE] [--rand SEED] ... [-n CALLS]
                     run a rune on the emulated board mps2-an500, with the flags of `rune run`
+  fleet [-n DEVICES] [--boards BOARDS] [-- COMMAND ...]
+                    boards and Linux devices in a private network, and a shell there in which `hmr` finds them
   miri [FILTER...]  test the unsafe code that boards share under Miri; this needs `rustup toolchain install nightly
                     --component miri,rust-src` and minutes, and is not part of ci";
 
@@ -46,10 +49,18 @@ fn main() -> ExitCode {
     {
         Some("runec") => return runec::cli::main(env::args_os()),
         Some("rune") => return rune_runtime::cli::main(),
+        Some("hmr") => return rune_hammer::cli::main(env::args_os()),
         _ => {}
     }
     let args: Vec<String> = env::args().skip(1).collect();
-    let result = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    if let ["fleet", args @ ..] = &args[..] {
+        return fleet::run(args).unwrap_or_else(|what| {
+            eprintln!("error: {what}");
+            ExitCode::FAILURE
+        });
+    }
+    let result = match args[..] {
         ["help"] | [.., "--help" | "-h"] => {
             println!("{HELP}");
             Ok(())
@@ -165,7 +176,7 @@ fn in_firmware(folder: &str, args: &[&str]) -> Result<(), String> {
 }
 
 /// What tests work with beside what Rust brings: a program of each, and the package of Debian it comes from.
-const PACKAGES: [(&str, &str); 9] = [
+const PACKAGES: [(&str, &str); 11] = [
     ("nvim", "neovim"),
     ("promtool", "prometheus"),
     ("mosquitto", "mosquitto"),
@@ -175,6 +186,8 @@ const PACKAGES: [(&str, &str); 9] = [
     ("minisign", "minisign"),
     ("docker-registry", "docker-registry"),
     ("skopeo", "skopeo"),
+    ("avahi-browse", "avahi-utils"),
+    ("avahi-daemon", "avahi-daemon"),
 ];
 
 /// Installs the firmware's target, and the programs of others that tests drive, on a machine of CI that has rustup and

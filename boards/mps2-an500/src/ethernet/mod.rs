@@ -365,11 +365,14 @@ impl Ethernet {
 }
 
 /// Whether requests must be signed.
-const MODE: &str = if cfg!(feature = "locked") {
-    "locked"
-} else {
-    "open"
-};
+fn mode() -> Label<'static> {
+    const OPEN: Label<'_> = Label::new("open").expect("it is short");
+    #[cfg(feature = "locked")]
+    if crate::lock::is_closed() {
+        return const { Label::new("locked").expect("it is short") };
+    }
+    OPEN
+}
 
 /// What is said of the board; `None` where it has no address.
 fn subject<'a>(name: &'a Text<32>, interface: &Interface) -> Option<Subject<'a>> {
@@ -377,7 +380,7 @@ fn subject<'a>(name: &'a Text<32>, interface: &Interface) -> Option<Subject<'a>>
         name: Label::new(name.as_str())?,
         board: const { Label::new(Board::NAME).expect("it is short") },
         abi: ABI_VERSION,
-        mode: const { Label::new(MODE).expect("it is short") },
+        mode: mode(),
         port: rune_smp::UDP_PORT,
         address: interface.ipv4_addr()?.octets(),
     })

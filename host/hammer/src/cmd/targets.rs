@@ -4,6 +4,8 @@ mod act;
 mod cast;
 mod logs;
 mod ls;
+mod monitor;
+mod provision;
 mod status;
 
 use std::{path::PathBuf, time::Duration};
@@ -53,6 +55,12 @@ pub(crate) enum Targets {
     Stop(act::Args),
     /// Start devices anew
     Reboot(act::Reboot),
+    /// Set what a device is called, which network it joins and whom it obeys
+    #[command(after_help = provision::EXAMPLES)]
+    Provision(provision::Args),
+    /// Answer with what devices and their runes do, as metrics for Prometheus
+    #[command(after_help = monitor::EXAMPLES)]
+    Monitor(monitor::Args),
 }
 
 /// Which devices, and how they are reached.
@@ -229,5 +237,7 @@ pub(crate) fn run(targets: &Targets) -> Result<(), Failure> {
         Targets::Start(args) => act::run(args, command::START),
         Targets::Stop(args) => act::run(args, command::STOP),
         Targets::Reboot(args) => act::reboot(args),
+        Targets::Provision(args) => provision::run(args),
+        Targets::Monitor(args) => monitor::run(args),
     }
 }

@@ -3,8 +3,6 @@
 
 use std::{collections::VecDeque, io, sync::OnceLock, time::Duration};
 
-use rune_abi::ElementType;
-use rune_core::Rand;
 use rune_hammer::{
     client::{Client, Patience},
     deploy::{Outcome, Package, Wish, cast},
@@ -15,6 +13,7 @@ use rune_smp::{Device as _, Server};
 use runec::{Options, driver, world::Input};
 
 use crate::{
+    schedule::Schedule,
     sim::{Bench, sha256},
     support::folder,
 };
@@ -57,80 +56,36 @@ fn identify(file: &[u8]) -> Option<Identity> {
     })
 }
 
-/// Numbers from a seed.
-struct Dice(Rand);
-
-impl Dice {
-    fn new(seed: u64) -> Self {
-        Self(Rand::new(ElementType::I32, (0.0, 1.0), 0, seed).unwrap())
-    }
-
-    fn below(&mut self, end: u32) -> u32 {
-        let mut bytes = [0; 4];
-        self.0.fill(&mut bytes);
-        u32::from_le_bytes(bytes) % end
-    }
-
-    /// Whether something happens that does so often in a thousand times.
-    fn chance(&mut self, permille: u32) -> bool {
-        self.below(1000) < permille
-    }
-}
-
 /// A device behind such a link.
 struct Air {
-    dice: Dice,
+    schedule: Schedule,
     now: Duration,
     bench: Option<Bench>,
     server: Server,
     /// On their way, with when they arrive.
     to_device: VecDeque<(Duration, Vec<u8>)>,
     to_host: VecDeque<(Duration, Vec<u8>)>,
-    /// In a thousand packets.
-    lost: u32,
-    twice: u32,
-    changed: u32,
-    /// Milliseconds that a packet takes at most.
-    delay: u32,
-    /// When the device starts anew, which takes a while.
-    resets: Vec<Duration>,
     away_until: Duration,
-    /// From when to when no packet gets through.
-    cut: (Duration, Duration),
     called: Duration,
 }
 
 impl Air {
     fn new(seed: u64, bench: Bench) -> Self {
-        let mut dice = Dice::new(seed);
-        let ms = |n: u32| Duration::from_millis(n.into());
-        let mut resets: Vec<Duration> = (0..dice.below(3)).map(|_| ms(dice.below(2500))).collect();
-        resets.sort();
-        let cut = ms(dice.below(2000));
-        let cut = (cut, cut + ms(dice.below(2) * dice.below(3000)));
         Self {
+            schedule: Schedule::new(seed),
             now: Duration::ZERO,
             bench: Some(bench),
             server: Server::new(),
             to_device: VecDeque::new(),
             to_host: VecDeque::new(),
-            lost: dice.below(4) * 60,
-            twice: dice.below(3) * 60,
-            changed: dice.below(3) * 10,
-            delay: 1 + dice.below(4) * 100,
-            resets,
             away_until: Duration::ZERO,
-            cut,
             called: Duration::ZERO,
-            dice,
         }
     }
 
     /// Nothing goes wrong any more.
     fn calm(&mut self) {
-        (self.lost, self.twice, self.changed, self.delay) = (0, 0, 0, 1);
-        self.resets.clear();
-        self.cut = (Duration::ZERO, Duration::ZERO);
+        self.schedule.calm();
         self.away_until = Duration::ZERO;
         self.to_device.clear();
         self.to_host.clear();
@@ -140,33 +95,13 @@ impl Air {
         self.bench.as_mut().unwrap()
     }
 
-    /// When a packet that is sent now arrives, each time that it does, and as what.
-    fn fly(&mut self, packet: &[u8]) -> Vec<(Duration, Vec<u8>)> {
-        let copies = 1 + u32::from(self.dice.chance(self.twice));
-        let mut arrivals = vec![];
-        for _ in 0..copies {
-            let is_cut = (self.cut.0..self.cut.1).contains(&self.now);
-            if is_cut || self.dice.chance(self.lost) {
-                continue;
-            }
-            let mut packet = packet.to_vec();
-            if self.dice.chance(self.changed) {
-                let at = self.dice.below(packet.len() as u32) as usize;
-                packet[at] ^= 1 << self.dice.below(8);
-            }
-            let delay = self.dice.below(self.delay);
-            arrivals.push((self.now + Duration::from_millis(delay.into()), packet));
-        }
-        arrivals
-    }
-
     /// The device goes on to an instant.
     fn advance(&mut self, to: Duration) {
         const START: Duration = Duration::from_millis(400);
         const CALL: Duration = Duration::from_millis(50);
         self.now = self.now.max(to);
-        while self.resets.first().is_some_and(|at| *at <= self.now) {
-            self.away_until = self.resets.remove(0) + START;
+        while let Some(at) = self.schedule.reset(self.now) {
+            self.away_until = at + START;
             self.bench = self.bench.take().map(Bench::restart);
             self.server = Server::new();
             self.called = self.away_until;
@@ -193,10 +128,10 @@ impl Air {
             if let Some(answer) = answer {
                 let resets = answer.resets;
                 let packet = answer.packet.to_vec();
-                let replies = self.fly(&packet);
+                let replies = self.schedule.fly(self.now, &packet);
                 self.to_host.extend(replies);
                 if resets {
-                    self.resets.insert(0, self.now);
+                    self.schedule.resets.insert(0, self.now);
                 }
             }
         }
@@ -210,7 +145,7 @@ fn earliest(packets: &VecDeque<(Duration, Vec<u8>)>) -> Option<usize> {
 
 impl Link for Air {
     fn send(&mut self, packet: &[u8]) -> io::Result<()> {
-        let arrivals = self.fly(packet);
+        let arrivals = self.schedule.fly(self.now, packet);
         self.to_device.extend(arrivals);
         Ok(())
     }
@@ -280,7 +215,7 @@ fn whatever_happens_to_a_link_a_repeat_finishes_the_job() {
     for seed in 1..=SCHEDULES {
         let air = Air::new(seed, device());
         let mut client = Client::new(air, seed as u8, Patience::default());
-        reset += u64::from(!client.link().resets.is_empty());
+        reset += u64::from(!client.link().schedule.resets.is_empty());
         let outcome = cast(&mut client, &package, &WISH, |_| {});
         let air = client.link();
         air.calm();

@@ -11,10 +11,12 @@ mod discovery;
 mod faults;
 mod keys;
 mod minisign;
+mod monitor;
 mod refusals;
 #[allow(dead_code, reason = "the tests of the client use the rest")]
 #[path = "../../../registry/tests/registry/support.rs"]
 mod registry;
+mod schedule;
 mod signing;
 #[allow(dead_code, reason = "the other tests of this device use the rest")]
 #[path = "../../../../runtime-mcu/smp/tests/sim/mod.rs"]

@@ -23,11 +23,16 @@ const QUESTION: usize = 1500;
 #[derive(Debug)]
 pub(super) struct Announcer {
     socket: UdpSocket,
-    /// What it is called; no other device on its networks is.
-    name: String,
-    mode: &'static str,
     /// Where SMP is.
     at: SocketAddrV4,
+}
+
+/// What may be another thing the next time.
+#[derive(Debug)]
+pub(super) struct Said {
+    /// What it is called; no other device on its networks is.
+    pub(super) name: String,
+    pub(super) mode: &'static str,
 }
 
 impl Announcer {
@@ -35,7 +40,7 @@ impl Announcer {
     ///
     /// # Errors
     /// The port cannot be had.
-    pub(super) fn new(name: String, mode: &'static str, at: SocketAddrV4) -> io::Result<Self> {
+    pub(super) fn new(at: SocketAddrV4) -> io::Result<Self> {
         let flags = SocketFlags::CLOEXEC;
         let socket = socket_with(
             AddressFamily::INET,
@@ -54,25 +59,20 @@ impl Announcer {
         }
         socket.set_multicast_ttl_v4(HOP_LIMIT.into())?;
         socket.set_read_timeout(Some(PAUSE))?;
-        Ok(Self {
-            socket,
-            name,
-            mode,
-            at,
-        })
+        Ok(Self { socket, at })
     }
 
-    /// Says that the device is there, and answers questions, until it is to end.
-    pub(super) fn run(&self, is_over: impl Fn() -> bool) {
+    /// Says that the device is there, and answers questions, until there is nothing to say.
+    pub(super) fn run(&self, now: impl Fn() -> Option<Said>) {
         let begun = Instant::now();
         let mut responder = Responder::new();
         let (mut question, mut bytes) = ([0; QUESTION], [0; REPLY_BYTES]);
-        let mut said = 0;
-        while !is_over() {
+        let mut times = 0;
+        while let Some(said) = now() {
             let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-            if said < TIMES && begun.elapsed() >= BETWEEN * said {
-                said += 1;
-                if let Some(subject) = self.subject(ALL.into())
+            if times < TIMES && begun.elapsed() >= BETWEEN * times {
+                times += 1;
+                if let Some(subject) = self.subject(&said, ALL.into())
                     && let Some(reply) = responder.announce(&subject, ms, &mut bytes)
                 {
                     self.say(reply, ALL.into());
@@ -81,7 +81,7 @@ impl Announcer {
             let Ok((length, from)) = self.socket.recv_from(&mut question) else {
                 continue;
             };
-            if let Some(subject) = self.subject(from)
+            if let Some(subject) = self.subject(&said, from)
                 && let Some(reply) =
                     responder.answer(&subject, &question[..length], from.port(), ms, &mut bytes)
             {
@@ -91,7 +91,7 @@ impl Announcer {
     }
 
     /// What is said to somebody: the address is one that reaches them. `None` where there is none.
-    fn subject(&self, to: SocketAddr) -> Option<Subject<'_>> {
+    fn subject<'s>(&self, said: &'s Said, to: SocketAddr) -> Option<Subject<'s>> {
         let address = if self.at.ip().is_unspecified() {
             let probe = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
             probe.connect(to).ok()?;
@@ -103,10 +103,10 @@ impl Announcer {
             *self.at.ip()
         };
         Some(Subject {
-            name: Label::new(&self.name)?,
+            name: Label::new(&said.name)?,
             board: const { Label::new("linux").expect("it is short") },
             abi: rune_abi::ABI_VERSION,
-            mode: Label::new(self.mode)?,
+            mode: Label::new(said.mode)?,
             port: self.at.port(),
             address: address.octets(),
         })

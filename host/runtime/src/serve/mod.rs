@@ -11,6 +11,7 @@ mod control;
 mod http;
 mod installs;
 mod log;
+mod settings;
 mod smp;
 mod unit;
 

@@ -7,7 +7,7 @@ use std::{
     io::{self, Write as _},
     net::{SocketAddr, UdpSocket},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     thread,
     time::{Duration, Instant, SystemTime},
 };
@@ -19,6 +19,7 @@ use rune_smp::{
         About, Act, Counters, Doing, ERROR_BYTES, ImageFault, Lock, Part, Refusal, RuneState,
     },
     serial,
+    settings::Settings,
 };
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -28,7 +29,12 @@ use rustix::{
     termios::{OptionalActions, isatty, tcgetattr, tcsetattr},
 };
 
-use super::{Phase, Request, ServeError, Server, announce::Announcer, installs::BUSY};
+use super::{
+    Phase, Request, ServeError, Server,
+    announce::{Announcer, Said},
+    installs::BUSY,
+    settings::Kept,
+};
 use crate::{
     Limits, Rune, Signer, hex,
     store::{Entry, Phase as State, Refused, StoreError, Upload},
@@ -62,8 +68,11 @@ pub struct Manage {
 struct Managed {
     server: Weak<Server>,
     begun: Instant,
-    lock: Option<Lock>,
+    /// What it is told by while it is locked.
+    lock: Lock,
+    /// Those of the command line.
     keys: Vec<Signer>,
+    kept: Mutex<Kept>,
     core: Mutex<(Core, String)>,
 }
 
@@ -73,22 +82,23 @@ impl Server {
     /// # Errors
     /// Where an address or a port cannot be had.
     pub fn manage(self: &Arc<Self>, how: &Manage) -> Result<(), ServeError> {
-        let lock = if how.keys.is_empty() {
-            None
-        } else {
-            Some(Lock {
-                device: id(&self.folder.join(ID))?,
-                nonce: random().map_err(|e| ServeError::Io(self.folder.clone(), e))?,
-            })
+        if how.udp.is_none() && how.serial.is_none() {
+            return Ok(());
+        }
+        let lock = Lock {
+            device: id(&self.folder.join(ID))?,
+            nonce: random().map_err(|e| ServeError::Io(self.folder.clone(), e))?,
         };
+        let kept = Kept::read(&self.folder).map_err(|(path, error)| ServeError::Io(path, error))?;
         let managed = Arc::new(Managed {
             server: Arc::downgrade(self),
             begun: Instant::now(),
             lock,
             keys: how.keys.clone(),
+            kept: Mutex::new(kept),
             core: Mutex::new((Core::new(), String::new())),
         });
-        let mode = if lock.is_some() { "locked" } else { "open" };
+        let mode = managed.mode();
         if let Some(address) = &how.udp {
             let wrong = |e: io::Error| ServeError::Smp(address.clone(), e);
             let socket = bind(address).map_err(wrong)?;
@@ -98,8 +108,8 @@ impl Server {
             let managed = managed.clone();
             spawn("smp-udp", move || managed.datagrams(&socket)).map_err(wrong)?;
             self.say(3, "", &format!("SMP is at {bound}, {mode}"));
-            self.announce(bound, mode, over)?;
-            if lock.is_none() && !bound.ip().is_loopback() {
+            self.announce(bound, over);
+            if mode == "open" && !bound.ip().is_loopback() {
                 let text = "whoever reaches the SMP port may change what runs: give it keys with --smp-key";
                 self.say(2, "", text);
             }
@@ -117,19 +127,14 @@ impl Server {
 
 impl Server {
     /// Lets it be found on networks. Where that cannot be, it is said and goes on: whoever knows the address gets through.
-    fn announce(
-        self: &Arc<Self>,
-        bound: SocketAddr,
-        mode: &'static str,
-        managed: Arc<Managed>,
-    ) -> Result<(), ServeError> {
+    fn announce(&self, bound: SocketAddr, managed: Arc<Managed>) {
         let SocketAddr::V4(at) = bound else {
-            return Ok(());
+            return;
         };
         if at.ip().is_loopback() {
-            return Ok(());
+            return;
         }
-        let id = hex(&id(&self.folder.join(ID))?);
+        let id = hex(&managed.lock.device);
         let host = rustix::system::uname();
         let host = host.nodename().to_string_lossy().into_owned();
         // A name has at most 63 bytes, and points between names.
@@ -141,13 +146,19 @@ impl Server {
             .take(40)
             .collect();
         let name = format!("{host}-{}", &id[..6]);
-        let announced = Announcer::new(name.clone(), mode, at)
-            .and_then(|announcer| spawn("smp-mdns", move || announcer.run(|| managed.is_over())));
+        let shown = managed.name().unwrap_or_else(|| name.clone());
+        let said = move || {
+            (!managed.is_over()).then(|| Said {
+                name: managed.name().unwrap_or_else(|| name.clone()),
+                mode: managed.mode(),
+            })
+        };
+        let announced =
+            Announcer::new(at).and_then(|announcer| spawn("smp-mdns", move || announcer.run(said)));
         match announced {
-            Ok(()) => self.say(3, "", &format!("it is found on networks as `{name}`")),
+            Ok(()) => self.say(3, "", &format!("it is found on networks as `{shown}`")),
             Err(error) => self.say(2, "", &format!("it is not found on networks: {error}")),
         }
-        Ok(())
     }
 }
 
@@ -209,14 +220,40 @@ fn port(path: &Path) -> io::Result<File> {
 }
 
 impl Managed {
-    /// Answers a packet; `None` where nothing is to be sent, or the server is gone.
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What somebody has called it.
+    fn name(&self) -> Option<String> {
+        self.kept().name()
+    }
+
+    /// Whether it obeys anybody, or whoever has one of its keys.
+    fn mode(&self) -> &'static str {
+        let is_locked = !self.keys.is_empty() || self.kept().has_key();
+        if is_locked { "locked" } else { "open" }
+    }
+
+    /// Answers a packet of who is near; `None` where nothing is to be sent, or the server is gone.
     fn answer<'o>(&self, packet: &[u8], out: &'o mut [u8]) -> Option<Answer<'o>> {
+        self.answer_from(true, packet, out)
+    }
+
+    /// The same of who is near, or somewhere on a network.
+    fn answer_from<'o>(
+        &self,
+        is_near: bool,
+        packet: &[u8],
+        out: &'o mut [u8],
+    ) -> Option<Answer<'o>> {
         let server = self.server.upgrade()?;
         let mut held = self.core.lock().unwrap_or_else(PoisonError::into_inner);
         let (core, why) = &mut *held;
         let mut node = Node {
             managed: self,
             server: &server,
+            is_near,
             why,
             entries: vec![],
             runes: OnceCell::new(),
@@ -262,7 +299,7 @@ impl Managed {
                 }
             };
             // What was cut is no packet.
-            let Some(answer) = self.answer(&packet[..bytes], &mut out) else {
+            let Some(answer) = self.answer_from(false, &packet[..bytes], &mut out) else {
                 continue;
             };
             // What is lost is asked for again.
@@ -357,6 +394,8 @@ struct Served {
 struct Node<'a> {
     managed: &'a Managed,
     server: &'a Server,
+    /// Whether the packet came over a link that only who is near it has.
+    is_near: bool,
     why: &'a mut String,
     entries: Vec<Entry>,
     runes: OnceCell<Vec<Served>>,
@@ -479,12 +518,36 @@ impl Device for Node<'_> {
     }
 
     fn lock(&self) -> Option<Lock> {
-        self.managed.lock
+        (self.managed.mode() == "locked").then_some(self.managed.lock)
     }
 
     fn vouches(&mut self, key: &[u8; 32], parts: &[&[u8]], signature: &[u8; 64]) -> bool {
-        let mut keys = self.managed.keys.iter();
+        let kept = self.managed.kept();
+        let mut keys = self.managed.keys.iter().chain(kept.keys());
         keys.any(|known| known.bytes() == key && known.verifies(&parts.concat(), signature))
+    }
+
+    fn settings(&self) -> Option<Settings> {
+        Some(self.managed.kept().settings())
+    }
+
+    fn keep(&mut self, settings: &Settings) -> Result<(), Refusal> {
+        let was_locked = self.lock().is_some();
+        let kept = self.managed.kept().keep(settings);
+        if let Err(error) = kept {
+            *self.why = error;
+            return Err(Refusal::Code(Code::Unknown));
+        }
+        let text = match (was_locked, self.lock().is_some()) {
+            (false, true) => "SMP has set its first key: it is locked from now on",
+            _ => "SMP has set what it is called, which network it joins, or whom it obeys",
+        };
+        self.server.say(3, "", text);
+        Ok(())
+    }
+
+    fn is_near(&self) -> bool {
+        self.is_near
     }
 
     fn reset(&mut self, _: bool) -> Result<(), Refusal> {

@@ -777,11 +777,17 @@ impl Live {
             .start(report)
             .map_err(|e| Refusal::ForNow(e.to_string()))?;
         let manifest = rune.manifest();
-        shared.state().identity = (
+        let mut state = shared.state();
+        if state.identity.2 != rune.digest_hex() {
+            // What another one did says nothing of this one.
+            state.record.clear();
+        }
+        state.identity = (
             manifest.name.clone(),
             manifest.version.to_string(),
             rune.digest_hex(),
         );
+        drop(state);
         Ok(Self {
             instance,
             router,

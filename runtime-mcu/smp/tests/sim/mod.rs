@@ -12,6 +12,7 @@ use rune_smp::{
         About, Act, Counters, Doing, ERROR_BYTES, ImageFault, Lock, Part, Refusal, RuneState,
     },
     group,
+    settings::Settings,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -112,6 +113,10 @@ pub(crate) struct Bench {
     pub(crate) later: Vec<Digest>,
     pub(crate) resets: u32,
     pub(crate) lock: Option<(Lock, [u8; 32])>,
+    /// What is set; `None` where it keeps none.
+    pub(crate) settings: Option<Settings>,
+    /// Whether packets come over a link that only who is near has.
+    pub(crate) is_near: bool,
     /// What a file is; that of [`rune`] otherwise.
     pub(crate) identify: fn(&[u8]) -> Option<Identity>,
 }
@@ -125,6 +130,8 @@ impl Bench {
             later: vec![],
             resets: 0,
             lock: None,
+            settings: Some(Settings::NONE),
+            is_near: true,
             identify: identity,
         };
         bench.boot();
@@ -250,6 +257,25 @@ impl Device for Bench {
             && PublicKey::new(*key)
                 .verify(parts.concat(), &signature)
                 .is_ok()
+    }
+
+    fn settings(&self) -> Option<Settings> {
+        self.settings
+    }
+
+    fn keep(&mut self, settings: &Settings) -> Result<(), Refusal> {
+        self.settings = Some(*settings);
+        let device = [3; 16];
+        let lock = settings.keys.iter().flatten().next().map(|key| {
+            let nonce = [4; 16];
+            (Lock { device, nonce }, *key)
+        });
+        self.lock = lock.or(self.lock);
+        Ok(())
+    }
+
+    fn is_near(&self) -> bool {
+        self.is_near
     }
 
     fn reset(&mut self, _: bool) -> Result<(), Refusal> {
