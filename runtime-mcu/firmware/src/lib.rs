@@ -8,8 +8,8 @@
 //!
 //! Beside that there are parts that boards have and that can be tested without one: [`fault`] says why a run ended,
 //! [`mpu`] covers memory with regions of the protection unit,
-//! [`SerialNor`] drives a chip of serial flash over whatever bus it is on, [`Decimator`] makes sound of the bits of a
-//! microphone, and [`Hci`] finds packets in the bytes of a Bluetooth controller.
+//! [`SerialNor`] drives a chip of serial flash over whatever bus it is on, and [`Decimator`] makes sound of the bits of a
+//! microphone.
 //!
 //! What touches registers and fixed addresses is the board's. What is `unsafe` here concerns what a rune keeps for as long
 //! as it is there and no borrow can say: its bytes on the flash, and the table of its sensors.
@@ -36,7 +36,6 @@ mod managed;
 pub mod mpu;
 mod node;
 mod pdm;
-mod radio;
 mod runes;
 mod sensors;
 mod serial_nor;
@@ -52,7 +51,6 @@ pub use chip::{Chip, Shown};
 pub use lending::{InPlace, Lending, LendingError};
 pub use links::{Links, Port, RECEIVED_BYTES, Received, Serial};
 pub use pdm::{BitOrder, Decimator};
-pub use radio::{Hci, HciError, Packets, Radio};
 pub use runes::Runes;
 pub use sensors::{WHOLE, whole};
 pub use serial_nor::{Bus, BusTimeout, Lines, Part, SerialNor, SerialNorError};

@@ -55,8 +55,8 @@ impl Device {
         let server = Server::start(&served, None, runtime, say).unwrap();
         let manage = Manage {
             udp: Some(address.to_owned()),
-            serial: None,
             keys: keys.iter().map(|key| key.parse().unwrap()).collect(),
+            ..Manage::default()
         };
         server.manage(&manage).unwrap();
         Self {

@@ -1,4 +1,4 @@
-//! SMP, the protocol that stock clients manage devices by: over UDP and over a serial port, through the store of the folder
+//! SMP, the protocol that stock clients manage devices by: over UDP, a serial port and Bluetooth, through the store of the folder
 //! as everything that installs.
 
 use std::{
@@ -37,11 +37,11 @@ use crate::{
 /// Most bytes of a request: a datagram that no link of Ethernet cuts.
 const PACKET: usize = 1472;
 /// Most bytes of a reply: all slots of the store fit.
-const REPLY: usize = 8 << 10;
+pub(super) const REPLY: usize = 8 << 10;
 /// Most bytes of a packet and what is around it on a serial line.
 const SERIAL: usize = PACKET + 4;
 /// How long a link waits before it looks whether the server is still there, or tries again what failed.
-const PAUSE: Duration = Duration::from_millis(200);
+pub(super) const PAUSE: Duration = Duration::from_millis(200);
 /// What a serial port runs at.
 const BAUD: u32 = 115_200;
 /// The file with the id of this device.
@@ -54,12 +54,16 @@ pub struct Manage {
     pub udp: Option<String>,
     /// A serial port, or a pseudo terminal.
     pub serial: Option<PathBuf>,
+    /// A Bluetooth controller: `tcp:HOST:PORT`, or a serial port.
+    pub ble: Option<String>,
     /// Who may change something. Without any, everybody who reaches a link may.
     pub keys: Vec<Signer>,
 }
 
 /// What all links of a server share.
-struct Managed {
+pub(super) struct Managed {
+    /// Which device it is, of all that there are.
+    pub(super) id: [u8; 16],
     server: Weak<Server>,
     begun: Instant,
     lock: Option<Lock>,
@@ -73,15 +77,20 @@ impl Server {
     /// # Errors
     /// Where an address or a port cannot be had.
     pub fn manage(self: &Arc<Self>, how: &Manage) -> Result<(), ServeError> {
+        if how.udp.is_none() && how.serial.is_none() && how.ble.is_none() {
+            return Ok(());
+        }
+        let id = id(&self.folder.join(ID))?;
         let lock = if how.keys.is_empty() {
             None
         } else {
             Some(Lock {
-                device: id(&self.folder.join(ID))?,
+                device: id,
                 nonce: random().map_err(|e| ServeError::Io(self.folder.clone(), e))?,
             })
         };
         let managed = Arc::new(Managed {
+            id,
             server: Arc::downgrade(self),
             begun: Instant::now(),
             lock,
@@ -111,6 +120,9 @@ impl Server {
             spawn("smp-serial", move || managed.lines(&path_of, port)).map_err(wrong)?;
             self.say(3, "", &format!("SMP is at {}, {mode}", path.display()));
         }
+        if let Some(at) = &how.ble {
+            self.advertise(at, mode, managed)?;
+        }
         Ok(())
     }
 }
@@ -129,18 +141,8 @@ impl Server {
         if at.ip().is_loopback() {
             return Ok(());
         }
-        let id = hex(&id(&self.folder.join(ID))?);
-        let host = rustix::system::uname();
-        let host = host.nodename().to_string_lossy().into_owned();
-        // A name has at most 63 bytes, and points between names.
-        let host: String = host
-            .split('.')
-            .next()
-            .unwrap_or("")
-            .chars()
-            .take(40)
-            .collect();
-        let name = format!("{host}-{}", &id[..6]);
+        // A name has at most 63 bytes.
+        let name = managed.name(40);
         let announced = Announcer::new(name.clone(), mode, at)
             .and_then(|announcer| spawn("smp-mdns", move || announcer.run(|| managed.is_over())));
         match announced {
@@ -148,6 +150,29 @@ impl Server {
             Err(error) => self.say(2, "", &format!("it is not found on networks: {error}")),
         }
         Ok(())
+    }
+
+    /// Lets it be found by Bluetooth.
+    #[cfg(feature = "ble")]
+    fn advertise(&self, at: &str, mode: &str, managed: Arc<Managed>) -> Result<(), ServeError> {
+        let wrong = |e: io::Error| ServeError::Smp(at.to_owned(), e);
+        let line = super::ble::open(at).map_err(wrong)?;
+        let name = managed.name(rune_ble::NAME_BYTES - 7);
+        let text = format!("SMP is at the Bluetooth controller {at}, {mode}, as `{name}`");
+        self.say(3, "", &text);
+        if mode == "open" {
+            let text = "whoever is near may change what runs: give it keys with --smp-key";
+            self.say(2, "", text);
+        }
+        let at = at.to_owned();
+        let run = move || managed.centrals(&at, &name, line);
+        spawn("smp-ble", run).map_err(wrong)
+    }
+
+    #[cfg(not(feature = "ble"))]
+    fn advertise(&self, at: &str, _: &str, _: Arc<Managed>) -> Result<(), ServeError> {
+        let error = io::Error::other("it is built without the feature `ble`");
+        Err(ServeError::Smp(at.to_owned(), error))
     }
 }
 
@@ -195,7 +220,7 @@ fn bind(address: &str) -> io::Result<UdpSocket> {
     }
 }
 
-fn port(path: &Path) -> io::Result<File> {
+pub(super) fn port(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let port = openat(CWD, path, flags, Mode::empty())?;
     if !isatty(&port) {
@@ -209,8 +234,25 @@ fn port(path: &Path) -> io::Result<File> {
 }
 
 impl Managed {
+    /// What it is called on networks: as its machine, of whose name at most `most` bytes are there, and a begin of its id.
+    fn name(&self, most: usize) -> String {
+        let host = rustix::system::uname();
+        let host = host.nodename().to_string_lossy().into_owned();
+        // Points are between names.
+        let host = host.split('.').next().unwrap_or("");
+        let host = &host[..host.floor_char_boundary(most)];
+        format!("{host}-{}", &hex(&self.id)[..6])
+    }
+
+    #[cfg(feature = "ble")]
+    pub(super) fn say(&self, level: u32, text: &str) {
+        if let Some(server) = self.server.upgrade() {
+            server.say(level, "", text);
+        }
+    }
+
     /// Answers a packet; `None` where nothing is to be sent, or the server is gone.
-    fn answer<'o>(&self, packet: &[u8], out: &'o mut [u8]) -> Option<Answer<'o>> {
+    pub(super) fn answer<'o>(&self, packet: &[u8], out: &'o mut [u8]) -> Option<Answer<'o>> {
         let server = self.server.upgrade()?;
         let mut held = self.core.lock().unwrap_or_else(PoisonError::into_inner);
         let (core, why) = &mut *held;
@@ -225,12 +267,12 @@ impl Managed {
         core.handle(packet, &mut node, out)
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.server.strong_count() == 0
     }
 
     /// Starts every rune anew, as the device would after a reset.
-    fn reset(&self) {
+    pub(super) fn reset(&self) {
         let server = self.server.clone();
         // Nobody waits for it; without a thread nothing is started anew.
         let _ = spawn("smp-reset", move || {
@@ -316,7 +358,7 @@ impl Managed {
     }
 }
 
-fn is_ready(port: &File, flags: PollFlags) -> io::Result<bool> {
+pub(super) fn is_ready(port: &File, flags: PollFlags) -> io::Result<bool> {
     let patience = Timespec {
         tv_sec: 0,
         tv_nsec: PAUSE.subsec_nanos().into(),
