@@ -88,4 +88,10 @@ impl rune_firmware::Links for Links {
     fn lost(&self) -> u32 {
         self.serial.lost()
     }
+
+    #[cfg(feature = "ethernet")]
+    fn name(&self) -> &str {
+        let ethernet = self.ethernet.as_ref();
+        ethernet.map_or("", |ethernet| ethernet.name())
+    }
 }

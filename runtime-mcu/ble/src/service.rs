@@ -17,8 +17,10 @@ use trouble_host::{
     },
 };
 
+use rune_smp::fragments::{CHARACTERISTIC, SERVICE};
+
 use crate::{
-    CHARACTERISTIC, IDLE, Mailbox, Port, SERVICE,
+    IDLE, Mailbox, Port,
     transport::{Fault, Packets},
 };
 

@@ -14,7 +14,7 @@ use bt_hci::{
 };
 use embedded_io::{ErrorKind, ErrorType};
 
-use crate::{H4, H4Error};
+use crate::{H4, H4Error, guard::Guard};
 
 /// Most bytes that wait for the port: a few packets, each of which goes in whole.
 const OUT: usize = 1024;
@@ -81,6 +81,7 @@ impl From<ReadHciError<Infallible>> for Fault {
 struct Line<P> {
     port: P,
     packets: H4,
+    guard: Guard,
     read: [u8; IN],
     /// Where those bytes begin that were read and not looked at, and where they end.
     unread: [usize; 2],
@@ -105,9 +106,9 @@ impl<P: Port> Line<P> {
         Ok(())
     }
 
-    /// The next packet with the byte for its kind, if it has come.
-    fn packet(&mut self) -> Result<Option<&[u8]>, Fault> {
-        let whole = loop {
+    /// Takes bytes until a packet is whole; gives its bytes, which are in `packets`, or `None` where too few have come.
+    fn take(&mut self) -> Result<Option<usize>, Fault> {
+        loop {
             let [from, to] = &mut self.unread;
             if from == to {
                 let read = self.port.read(&mut self.read).map_err(Fault::Port)?;
@@ -120,10 +121,9 @@ impl<P: Port> Line<P> {
             let byte = self.read[*from];
             *from += 1;
             if let Some(packet) = self.packets.push(byte).map_err(Fault::Bytes)? {
-                break packet.len();
+                return Ok(Some(packet.len()));
             }
-        };
-        Ok(Some(self.packets.last(whole)))
+        }
     }
 }
 
@@ -135,6 +135,7 @@ impl<P: Port> Packets<P> {
         Self(RefCell::new(Line {
             port,
             packets: H4::new(),
+            guard: Guard::new(),
             read: [0; IN],
             unread: [0; 2],
             out: [0; OUT],
@@ -158,18 +159,23 @@ impl<P: Port> Packets<P> {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let packet = match line.packet() {
+        let whole = match line.take() {
             Ok(None) => return Poll::Pending,
-            Ok(Some(packet)) => packet,
+            Ok(Some(whole)) => whole,
             Err(fault) => return Poll::Ready(Err(fault)),
         };
-        let parsed = match packet {
-            [2, rest @ ..] => parse(PacketKind::AclData, rest),
-            [4, rest @ ..] => parse(PacketKind::Event, rest),
-            _ => Err(Fault::Packet),
-        };
         line.has_given = true;
-        Poll::Ready(parsed)
+        match line.packets.last(whole) {
+            [4, event @ ..] => Poll::Ready(parse(PacketKind::Event, event)),
+            [_, data @ ..] => match line.guard.data(data) {
+                Some(data) => Poll::Ready(parse(PacketKind::AclData, data)),
+                None => {
+                    context.waker().wake_by_ref();
+                    Poll::Pending
+                }
+            },
+            [] => Poll::Pending,
+        }
     }
 }
 

@@ -49,7 +49,7 @@ mod tests;
 
 pub use chip::{Chip, Shown};
 pub use lending::{InPlace, Lending, LendingError};
-pub use links::{Links, Port, RECEIVED_BYTES, Received, Serial};
+pub use links::{Links, NAME_BYTES, Port, RECEIVED_BYTES, Received, Serial};
 pub use pdm::{BitOrder, Decimator};
 pub use runes::Runes;
 pub use sensors::{WHOLE, whole};

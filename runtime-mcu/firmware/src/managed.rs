@@ -11,7 +11,7 @@ use rune_smp::{
 };
 
 use crate::{
-    Chip, RECEIVED_BYTES, Runes,
+    Chip, NAME_BYTES, RECEIVED_BYTES, Runes,
     installs::{Why, named},
     runes::Running,
 };
@@ -25,6 +25,7 @@ struct Managed<'r, C: Chip, const SLOTS: usize> {
     entries: [Entry; SLOTS],
     lock: Option<Lock>,
     slot_bytes: u32,
+    name: Text<NAME_BYTES>,
 }
 
 impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
@@ -41,11 +42,13 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
         let lock = self.node().chip.lock();
         let entries = self.node().installs.entries();
         let slot_bytes = self.node().installs.most();
+        let name = Text::of(self.node().server.name());
         let mut managed = Managed {
             runes: self,
             entries,
             lock,
             slot_bytes,
+            name,
         };
         let answer = smp.handle(&packet[..bytes], &mut managed, &mut out);
         self.smp.0 = smp;
@@ -85,6 +88,7 @@ impl<C: Chip, const SLOTS: usize> Device for Managed<'_, C, SLOTS> {
 
     fn about(&self) -> About<'_> {
         About {
+            name: self.name.as_str(),
             board: C::NAME,
             version: env!("CARGO_PKG_VERSION"),
             abi: rune_abi::ABI_VERSION.into(),

@@ -1,6 +1,6 @@
 """A client made of smpclient: an upload that is cut and goes on, and requests of the group of our own.
 
-python client.py (udp ADDRESS | serial PATH) FILE
+python client.py (udp ADDRESS | serial PATH | ble CONTROLLER,ADDRESS) FILE
 """
 
 import asyncio
@@ -28,6 +28,7 @@ class AboutResponse(message.ReadResponse):
     _COMMAND_ID = 0
     abi: int
     mode: str
+    name: str = ""
     board: str
     slots: int
     up_ms: int
@@ -49,6 +50,11 @@ def client(kind, address):
         from smpclient.transport.udp import SMPUDPTransport
 
         return SMPClient(SMPUDPTransport(), address, timeout_s=20)
+    if kind == "ble":
+        from smpclient.transport.bumble import SMPBumbleTransport
+
+        controller, address = address.split(",")
+        return SMPClient(SMPBumbleTransport(hci=f"tcp-client:{controller}"), address, timeout_s=20)
     from smpclient.transport.serial import SMPSerialTransport
 
     return SMPClient(SMPSerialTransport(), address, timeout_s=20)
@@ -88,4 +94,5 @@ async def main(kind, address, path):
     print(json.dumps(told))
 
 
-asyncio.run(main(*sys.argv[1:]))
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

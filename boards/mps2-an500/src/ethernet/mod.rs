@@ -145,6 +145,11 @@ impl Ethernet {
         singleton!(: Ethernet = network)
     }
 
+    /// What it is called there.
+    pub(crate) fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
     /// That of the controller.
     #[cfg(feature = "locked")]
     pub(crate) fn hardware_address(&self) -> [u8; 6] {

@@ -69,6 +69,8 @@ pub(super) struct Managed {
     lock: Option<Lock>,
     keys: Vec<Signer>,
     core: Mutex<(Core, String)>,
+    /// What it is called.
+    name: String,
 }
 
 impl Server {
@@ -96,6 +98,8 @@ impl Server {
             lock,
             keys: how.keys.clone(),
             core: Mutex::new((Core::new(), String::new())),
+            // A name has at most 63 bytes.
+            name: name(&id, 40),
         });
         let mode = if lock.is_some() { "locked" } else { "open" };
         if let Some(address) = &how.udp {
@@ -141,8 +145,7 @@ impl Server {
         if at.ip().is_loopback() {
             return Ok(());
         }
-        // A name has at most 63 bytes.
-        let name = managed.name(40);
+        let name = managed.name.clone();
         let announced = Announcer::new(name.clone(), mode, at)
             .and_then(|announcer| spawn("smp-mdns", move || announcer.run(|| managed.is_over())));
         match announced {
@@ -157,7 +160,7 @@ impl Server {
     fn advertise(&self, at: &str, mode: &str, managed: Arc<Managed>) -> Result<(), ServeError> {
         let wrong = |e: io::Error| ServeError::Smp(at.to_owned(), e);
         let line = super::ble::open(at).map_err(wrong)?;
-        let name = managed.name(rune_ble::NAME_BYTES - 7);
+        let name = name(&managed.id, rune_ble::NAME_BYTES - 7);
         let text = format!("SMP is at the Bluetooth controller {at}, {mode}, as `{name}`");
         self.say(3, "", &text);
         if mode == "open" {
@@ -209,6 +212,16 @@ fn id(path: &Path) -> Result<[u8; 16], ServeError> {
     }
 }
 
+/// What a device is called: as its machine, of whose name at most `most` bytes are there, and the begin of its id.
+fn name(id: &[u8; 16], most: usize) -> String {
+    let host = rustix::system::uname();
+    let host = host.nodename().to_string_lossy().into_owned();
+    // Points are between names.
+    let host = host.split('.').next().unwrap_or("");
+    let host = &host[..host.floor_char_boundary(most)];
+    format!("{host}-{}", &hex(id)[..6])
+}
+
 /// The socket of an address, which may leave the port out.
 fn bind(address: &str) -> io::Result<UdpSocket> {
     match UdpSocket::bind(address) {
@@ -234,16 +247,6 @@ pub(super) fn port(path: &Path) -> io::Result<File> {
 }
 
 impl Managed {
-    /// What it is called on networks: as its machine, of whose name at most `most` bytes are there, and a begin of its id.
-    fn name(&self, most: usize) -> String {
-        let host = rustix::system::uname();
-        let host = host.nodename().to_string_lossy().into_owned();
-        // Points are between names.
-        let host = host.split('.').next().unwrap_or("");
-        let host = &host[..host.floor_char_boundary(most)];
-        format!("{host}-{}", &hex(&self.id)[..6])
-    }
-
     #[cfg(feature = "ble")]
     pub(super) fn say(&self, level: u32, text: &str) {
         if let Some(server) = self.server.upgrade() {
@@ -504,6 +507,7 @@ impl Device for Node<'_> {
     fn about(&self) -> About<'_> {
         let up = self.managed.begun.elapsed().as_millis();
         About {
+            name: &self.managed.name,
             board: "linux",
             version: env!("CARGO_PKG_VERSION"),
             abi: rune_abi::ABI_VERSION.into(),
