@@ -42,14 +42,16 @@ type Heard = Pin<Box<dyn Stream<Item = ValueNotification> + Send>>;
 
 /// A device that is near, and connected for as long as this is there.
 pub struct Ble {
-    runtime: Runtime,
     peripheral: Peripheral,
     smp: Characteristic,
-    heard: Heard,
+    /// There until this goes.
+    heard: Option<Heard>,
     pieces: Box<Assembler<REPLY>>,
     /// Most bytes of a piece.
     piece: usize,
     begun: Instant,
+    /// The last to go.
+    runtime: Runtime,
 }
 
 fn failed(error: btleplug::Error) -> io::Error {
@@ -186,13 +188,13 @@ impl Ble {
         })?;
         let piece = usize::from(peripheral.mtu().saturating_sub(ATT_HEADER).max(1));
         Ok(Self {
-            runtime,
             peripheral,
             smp,
-            heard,
+            heard: Some(heard),
             pieces: Box::new(Assembler::new()),
             piece,
             begun: Instant::now(),
+            runtime,
         })
     }
 
@@ -224,7 +226,7 @@ impl Link for Ble {
         let until = Instant::now() + within;
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            let heard = &mut self.heard;
+            let heard = self.heard.as_mut().ok_or(io::ErrorKind::NotConnected)?;
             let next = async { timeout(left, heard.next()).await };
             let piece = match self.runtime.block_on(next) {
                 Err(_) => return Ok(None),
@@ -250,6 +252,10 @@ impl Link for Ble {
 
 impl Drop for Ble {
     fn drop(&mut self) {
+        // What listens wants to say that it does no more.
+        let entered = self.runtime.enter();
+        self.heard = None;
+        drop(entered);
         // The next one finds it only when it is free.
         let _ = self
             .runtime
