@@ -24,6 +24,7 @@ mod mailbox;
 mod service;
 mod transport;
 
+pub use embedded_io::ErrorKind;
 pub use h4::{H4, H4Error, PACKET_BYTES};
 pub use mailbox::Mailbox;
 pub use service::{Identity, NAME_BYTES, Stopped, serve};

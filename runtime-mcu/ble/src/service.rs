@@ -233,7 +233,11 @@ async fn send<const N: usize>(
 }
 
 fn when(is_so: bool) -> Poll<()> {
-    if is_so { Poll::Ready(()) } else { Poll::Pending }
+    if is_so {
+        Poll::Ready(())
+    } else {
+        Poll::Pending
+    }
 }
 
 /// Is over when so much time has passed since.

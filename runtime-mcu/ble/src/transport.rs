@@ -52,7 +52,10 @@ impl fmt::Display for Fault {
         match self {
             Self::Port(kind) => write!(f, "its line is gone: {kind:?}"),
             Self::Bytes(H4Error::Kind(kind)) => {
-                write!(f, "it sends packets of a kind {kind:#04x} that does not exist")
+                write!(
+                    f,
+                    "it sends packets of a kind {kind:#04x} that does not exist"
+                )
             }
             Self::Bytes(H4Error::Long(bytes)) => write!(f, "it sends a packet of {bytes} bytes"),
             Self::Packet => f.write_str("it sends a packet that has no meaning"),

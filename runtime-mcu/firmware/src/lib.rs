@@ -34,6 +34,8 @@ mod links;
 #[cfg(feature = "smp")]
 mod managed;
 pub mod mpu;
+#[cfg(feature = "ble")]
+mod near;
 mod node;
 mod pdm;
 mod runes;
@@ -50,6 +52,8 @@ mod tests;
 pub use chip::{Chip, Shown};
 pub use lending::{InPlace, Lending, LendingError};
 pub use links::{Links, NAME_BYTES, Port, RECEIVED_BYTES, Received, Serial};
+#[cfg(feature = "ble")]
+pub use near::Near;
 pub use pdm::{BitOrder, Decimator};
 pub use runes::Runes;
 pub use sensors::{WHOLE, whole};

@@ -4,6 +4,10 @@ use std::fs;
 
 use ed25519_compact::{KeyPair, Seed};
 use rune_runtime::serve::Manage;
+use rune_testsuite::{
+    qemu::{Boot, Firmware, Machine, missing},
+    skip,
+};
 use serde_json::json;
 
 use crate::{
@@ -57,7 +61,12 @@ fn what_a_central_does_wrong_leaves_the_service_up() {
     );
     upload(clients, &address, "linux", 33, &file);
     assert!(
-        !served.said.lock().unwrap().iter().any(|line| line.contains("SMP over")),
+        !served
+            .said
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|line| line.contains("SMP over")),
         "{:?}",
         served.said.lock().unwrap()
     );
@@ -77,4 +86,30 @@ fn a_locked_folder_refuses_a_central() {
         told,
         json!({"mode": "locked", "echo": "here", "upload": 11, "test": 11, "erase": 11, "stop": 11, "images": []})
     );
+}
+
+#[test]
+fn a_board_is_managed_over_bluetooth() {
+    const TEST: &str = "a_board_is_managed_over_bluetooth";
+    let Some(clients) = Clients::find(TEST) else {
+        return;
+    };
+    if let Some(why) = missing() {
+        return skip(TEST, &why);
+    }
+    let firmware = Firmware::build(&["ble"]).unwrap();
+    let air = Air::new(&clients.python(), 2);
+    let (host, port) = air.controllers[0].split_once(':').unwrap();
+    let line = format!("socket,id=hci,host={host},port={port}");
+    let boot = Boot {
+        more: &["-nic", "none", "-chardev", &line, "-serial", "chardev:hci"],
+        ..Boot::default()
+    };
+    let _machine = Machine::boot(&firmware, &boot).unwrap();
+    let address = Address::Ble {
+        controller: air.controllers[1].clone(),
+        address: air::address(b"an500\0"),
+    };
+    let folder = Folder::new();
+    upload(clients, &address, "mps2-an500", 7, &rune(&folder, 1));
 }

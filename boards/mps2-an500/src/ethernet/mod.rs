@@ -151,7 +151,7 @@ impl Ethernet {
     }
 
     /// That of the controller.
-    #[cfg(feature = "locked")]
+    #[cfg(any(feature = "ble", feature = "locked"))]
     pub(crate) fn hardware_address(&self) -> [u8; 6] {
         self.chip.address().0
     }

@@ -112,8 +112,7 @@ impl Which {
 
     /// The devices that are meant, each of which answers.
     fn targets(&self) -> Result<Vec<Target>, Failure> {
-        let is_named =
-            !self.udp.is_empty() || !self.serial.is_empty() || !self.ble.is_empty();
+        let is_named = !self.udp.is_empty() || !self.serial.is_empty() || !self.ble.is_empty();
         if self.target.is_empty() && !self.all && !is_named {
             return Err(Failure::usage(
                 "which device? `-t ID`, or `--all`; `hmr targets ls` lists them",

@@ -69,10 +69,7 @@ async fn within<T>(
 ) -> io::Result<T> {
     match timeout(time, does).await {
         Ok(done) => done.map_err(failed),
-        Err(_) => Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            "it takes too long",
-        )),
+        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "it takes too long")),
     }
 }
 

@@ -84,7 +84,11 @@ fn near(folder: &Path, keys: &[&str], udp: Option<&str>) -> Option<(Device, Bus,
             return None;
         }
     };
-    if Command::new("dbus-daemon").arg("--version").output().is_err() {
+    if Command::new("dbus-daemon")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
         eprintln!("skipped: there is no dbus-daemon; `apt install dbus`");
         return None;
     }
@@ -124,7 +128,9 @@ fn a_device_that_is_near_is_found_and_gets_a_rune() {
     rune(&folder, 1);
     // Whatever else is on this machine's networks is there too.
     let listed = done(&folder, &bus, &["targets", "ls", "--timeout", "3"]);
-    let own = rows(&listed).into_iter().find(|row| row[0] == device.name());
+    let own = rows(&listed)
+        .into_iter()
+        .find(|row| row[0] == device.name());
     assert_eq!(
         own.unwrap()[1..],
         ["BLE", "linux", "True", "open"],
