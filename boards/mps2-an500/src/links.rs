@@ -145,8 +145,8 @@ impl rune_firmware::Links for Links {
     }
 
     #[cfg(feature = "ethernet")]
-    fn name(&self) -> &str {
+    fn name(&self) -> Option<&str> {
         let ethernet = self.ethernet.as_ref();
-        ethernet.map_or("", |ethernet| ethernet.name())
+        ethernet.map(|ethernet| ethernet.name())
     }
 }

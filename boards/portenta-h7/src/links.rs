@@ -97,7 +97,7 @@ impl rune_firmware::Links for Links {
         self.usb.lost()
     }
 
-    fn name(&self) -> &str {
-        self.name
+    fn name(&self) -> Option<&str> {
+        Some(self.name)
     }
 }

@@ -31,4 +31,4 @@ pub use service::{Identity, NAME_BYTES, Stopped, serve};
 pub use transport::Port;
 
 /// How long a central may be silent.
-pub const IDLE: core::time::Duration = core::time::Duration::from_secs(60);
+pub const IDLE: core::time::Duration = core::time::Duration::from_mins(1);

@@ -12,8 +12,8 @@ use trouble_host::{
     gatt::{GattConnection, GattConnectionEvent, GattEvent},
     peripheral::Peripheral,
     prelude::{
-        AdStructure, Advertisement, AttributeServer, BR_EDR_NOT_SUPPORTED, DefaultPacketPool,
-        LE_GENERAL_DISCOVERABLE, Uuid,
+        AdStructure, Advertisement, AdvertisementParameters, AttributeServer, BR_EDR_NOT_SUPPORTED,
+        DefaultPacketPool, LE_GENERAL_DISCOVERABLE, Uuid,
     },
 };
 
@@ -155,7 +155,9 @@ async fn advertise<'s, C: Controller>(
         adv_data: &first[..first_bytes],
         scan_data: &second[..second_bytes],
     };
-    let advertiser = peripheral.advertise(&Default::default(), data).await?;
+    let advertiser = peripheral
+        .advertise(&AdvertisementParameters::default(), data)
+        .await?;
     Ok(advertiser.accept().await?)
 }
 

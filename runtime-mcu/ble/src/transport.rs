@@ -170,13 +170,13 @@ impl<P: Port> Packets<P> {
         line.has_given = true;
         match line.packets.last(whole) {
             [4, event @ ..] => Poll::Ready(parse(PacketKind::Event, event)),
-            [_, data @ ..] => match line.guard.data(data) {
-                Some(data) => Poll::Ready(parse(PacketKind::AclData, data)),
-                None => {
-                    context.waker().wake_by_ref();
-                    Poll::Pending
+            [_, data @ ..] => {
+                if let Some(data) = line.guard.data(data) {
+                    return Poll::Ready(parse(PacketKind::AclData, data));
                 }
-            },
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
             [] => Poll::Pending,
         }
     }

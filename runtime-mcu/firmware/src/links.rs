@@ -38,10 +38,10 @@ pub trait Links {
     /// Bytes from hosts that were lost since the start, because nobody read them in time.
     fn lost(&self) -> u32;
 
-    /// What the board is called on its networks, where no other one has that name, in at most [`NAME_BYTES`] bytes; empty
-    /// where it has no such name.
-    fn name(&self) -> &str {
-        ""
+    /// What the board is called on its networks, where no other one has that name, in at most [`NAME_BYTES`] bytes;
+    /// `None` where it has no such name.
+    fn name(&self) -> Option<&str> {
+        None
     }
 }
 

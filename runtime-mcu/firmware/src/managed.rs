@@ -42,7 +42,7 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
         let lock = self.node().chip.lock();
         let entries = self.node().installs.entries();
         let slot_bytes = self.node().installs.most();
-        let name = Text::of(self.node().server.name());
+        let name = self.node().server.name().map_or_else(Text::new, Text::of);
         let mut managed = Managed {
             runes: self,
             entries,

@@ -56,7 +56,7 @@ impl<C: Chip> Server<C> {
 
     /// What the board is called on its networks.
     #[cfg(feature = "smp")]
-    pub(crate) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> Option<&str> {
         self.links.name()
     }
 

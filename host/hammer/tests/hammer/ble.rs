@@ -1,4 +1,4 @@
-//! `hmr` over Bluetooth Low Energy without radios: a bus of the test's own, on it what BlueZ would have there, below that a
+//! `hmr` over Bluetooth Low Energy without radios: a bus of the test's own, on it what `BlueZ` would have there, below that a
 //! virtual controller that hears the one of a device.
 
 use std::{

@@ -48,13 +48,17 @@ struct Line<'f> {
 
 /// What an error of the system is called where there is no system.
 fn kind(error: &io::Error) -> ErrorKind {
-    match error.kind() {
-        io::ErrorKind::ConnectionReset => ErrorKind::ConnectionReset,
-        io::ErrorKind::ConnectionAborted => ErrorKind::ConnectionAborted,
-        io::ErrorKind::BrokenPipe => ErrorKind::BrokenPipe,
-        io::ErrorKind::TimedOut => ErrorKind::TimedOut,
-        _ => ErrorKind::Other,
-    }
+    let known = [
+        (io::ErrorKind::ConnectionReset, ErrorKind::ConnectionReset),
+        (
+            io::ErrorKind::ConnectionAborted,
+            ErrorKind::ConnectionAborted,
+        ),
+        (io::ErrorKind::BrokenPipe, ErrorKind::BrokenPipe),
+        (io::ErrorKind::TimedOut, ErrorKind::TimedOut),
+    ];
+    let kind = known.iter().find(|(kind, _)| *kind == error.kind());
+    kind.map_or(ErrorKind::Other, |(_, kind)| *kind)
 }
 
 /// That nothing can be done now is no error.

@@ -111,7 +111,7 @@ impl Server {
             let managed = managed.clone();
             spawn("smp-udp", move || managed.datagrams(&socket)).map_err(wrong)?;
             self.say(3, "", &format!("SMP is at {bound}, {mode}"));
-            self.announce(bound, mode, over)?;
+            self.announce(bound, mode, over);
             if lock.is_none() && !bound.ip().is_loopback() {
                 let text = "whoever reaches the SMP port may change what runs: give it keys with --smp-key";
                 self.say(2, "", text);
@@ -133,17 +133,12 @@ impl Server {
 
 impl Server {
     /// Lets it be found on networks. Where that cannot be, it is said and goes on: whoever knows the address gets through.
-    fn announce(
-        self: &Arc<Self>,
-        bound: SocketAddr,
-        mode: &'static str,
-        managed: Arc<Managed>,
-    ) -> Result<(), ServeError> {
+    fn announce(self: &Arc<Self>, bound: SocketAddr, mode: &'static str, managed: Arc<Managed>) {
         let SocketAddr::V4(at) = bound else {
-            return Ok(());
+            return;
         };
         if at.ip().is_loopback() {
-            return Ok(());
+            return;
         }
         let name = managed.name.clone();
         let announced = Announcer::new(name.clone(), mode, at)
@@ -152,7 +147,6 @@ impl Server {
             Ok(()) => self.say(3, "", &format!("it is found on networks as `{name}`")),
             Err(error) => self.say(2, "", &format!("it is not found on networks: {error}")),
         }
-        Ok(())
     }
 
     /// Lets it be found by Bluetooth.
