@@ -40,9 +40,10 @@ pub struct Board {
     pub bounds: &'static [(&'static [&'static str], u64)],
 }
 
-/// Most bytes of flash of the firmware of the board that QEMU has: plain, with SIMD, with Ethernet.
+/// Most bytes of flash of the firmware of the board that QEMU has: plain, with SIMD, with Bluetooth, with Ethernet.
 const PLAIN_BYTES: u64 = 512 << 10;
 const SIMD_BYTES: u64 = 832 << 10;
+const BLE_BYTES: u64 = 640 << 10;
 /// See [`BOARD`].
 pub const ETHERNET_BYTES: u64 = 608 << 10;
 
@@ -50,10 +51,11 @@ pub const ETHERNET_BYTES: u64 = 608 << 10;
 pub const BOARD: Board = Board {
     folder: "boards/mps2-an500",
     program: "rune-mps2-an500",
-    lints: &["", "crash", "simd", "ethernet", "locked"],
+    lints: &["", "crash", "simd", "ethernet", "locked", "ble"],
     bounds: &[
         (&[], PLAIN_BYTES),
         (&["simd"], SIMD_BYTES),
+        (&["ble"], BLE_BYTES),
         (&["ethernet"], ETHERNET_BYTES),
     ],
 };
@@ -65,8 +67,12 @@ pub const BOARDS: [Board; 2] = [
         folder: "boards/portenta-h7",
         program: "rune-portenta-h7",
         lints: &["", "crash", "simd", "bluetooth"],
-        // With all that ships it is as large as its slot at most.
-        bounds: &[(&[], 640 << 10), (&["simd", "bluetooth"], 768 << 10)],
+        // It is as large as its slot at most, in which SIMD and Bluetooth have no room together.
+        bounds: &[
+            (&[], 640 << 10),
+            (&["simd", "smp"], 768 << 10),
+            (&["bluetooth"], 704 << 10),
+        ],
     },
 ];
 

@@ -26,6 +26,7 @@ fn front_and_back_meet_only_in_ir() {
         ("rune-abi", &[][..]),
         ("rune-catalogue", &[]),
         ("rune-adapt", &["rune-abi"]),
+        ("rune-ble", &["rune-smp"]),
         ("rune-core", &["rune-abi", "rune-adapt", "rune-saga"]),
         ("rune-discovery", &[]),
         (
@@ -33,6 +34,7 @@ fn front_and_back_meet_only_in_ir() {
             &[
                 "rune-abi",
                 "rune-adapt",
+                "rune-ble",
                 "rune-core",
                 "rune-install",
                 "rune-link",
@@ -71,6 +73,7 @@ fn front_and_back_meet_only_in_ir() {
             &[
                 "rune-abi",
                 "rune-adapt",
+                "rune-ble",
                 "rune-core",
                 "rune-discovery",
                 "rune-exporters",
@@ -335,12 +338,16 @@ fn manifests() -> Vec<(String, Table)> {
         .collect()
 }
 
-/// The names in a table of dependencies, sorted.
+/// The names in a table of dependencies, also those of some systems alone, sorted.
 fn names(manifest: &Table, table: &str) -> Vec<String> {
-    let mut names: Vec<String> = manifest
-        .get(table)
-        .and_then(Value::as_table)
-        .map_or_else(Vec::new, |t| t.keys().cloned().collect());
+    let systems = manifest.get("target").and_then(Value::as_table);
+    let systems = systems.into_iter().flat_map(Table::values);
+    let tables = systems.filter_map(|system| system.get(table));
+    let mut names: Vec<String> = tables
+        .chain(manifest.get(table))
+        .filter_map(Value::as_table)
+        .flat_map(|table| table.keys().cloned())
+        .collect();
     names.sort();
     names
 }

@@ -2,6 +2,10 @@
 //! the board's serial port. Where the clients cannot be had, or the board not be run, the tests say that they are skipped.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "smp/air.rs"]
+mod air;
+#[path = "smp/ble.rs"]
+mod ble;
 #[path = "smp/clients.rs"]
 mod clients;
 
@@ -175,6 +179,22 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// What our script of smpclient does to an open device without runes: an upload that is cut goes on where it was.
+fn upload(clients: &Clients, address: &Address, board: &str, slots: u64, file: &Path) {
+    let told = clients.script("client.py", address, file);
+    let size = fs::metadata(file).unwrap().len();
+    assert_eq!(told["echo"], "over there");
+    assert!(told["cut"].as_u64().unwrap() >= size / 2 && told["cut"].as_u64().unwrap() < size);
+    assert_eq!(told["resumed"], told["cut"]);
+    assert_eq!(told["uploaded"], size);
+    assert_eq!(told["about"], json!(["open", board, slots]));
+    let digest = hex(&digest(file));
+    assert_eq!(
+        told["images"],
+        json!([[1, 1, "1.0.0", digest, true, false]])
+    );
+}
+
 /// Everything that a client may do to an open device.
 fn conform(clients: &Clients, address: &Address, board: &str, slots: u64) {
     let folder = Folder::new();
@@ -206,15 +226,7 @@ fn conform(clients: &Clients, address: &Address, board: &str, slots: u64) {
     );
     assert_eq!(images(clients, address), []);
 
-    // An upload that is cut goes on where it was.
-    let told = clients.smpclient(address, &one);
-    let size = fs::metadata(&one).unwrap().len();
-    assert_eq!(told["echo"], "over there");
-    assert!(told["cut"].as_u64().unwrap() >= size / 2 && told["cut"].as_u64().unwrap() < size);
-    assert_eq!(told["resumed"], told["cut"]);
-    assert_eq!(told["uploaded"], size);
-    assert_eq!(told["about"], json!(["open", board, slots]));
-    assert_eq!(told["images"], json!([[1, 1, "1.0.0", first, true, false]]));
+    upload(clients, address, board, slots, &one);
 
     // Tried, and confirmed.
     smpmgr(&["image", "state-write", &first]);

@@ -34,6 +34,8 @@ impl Peripheral {
 pub(crate) const TIMER0: Peripheral = Peripheral(0x4000_0000);
 pub(crate) const UART0: Peripheral = Peripheral(0x4000_4000);
 pub(crate) const UART1: Peripheral = Peripheral(0x4000_5000);
+#[cfg(feature = "ble")]
+pub(crate) const UART2: Peripheral = Peripheral(0x4000_6000);
 pub(crate) const WATCHDOG: Peripheral = Peripheral(0x4000_8000);
 #[cfg(feature = "ethernet")]
 pub(crate) const ETHERNET: Peripheral = Peripheral(0xA000_0000);
@@ -47,6 +49,9 @@ pub(crate) const HERTZ: u32 = 25_000_000;
 pub(crate) enum Interrupt {
     /// UART1 has received a byte.
     Uart1Receive = 2,
+    /// UART2 has received a byte.
+    #[cfg(feature = "ble")]
+    Uart2Receive = 4,
     /// The Ethernet controller has received a frame.
     #[cfg(feature = "ethernet")]
     Ethernet = 13,
@@ -55,6 +60,8 @@ pub(crate) enum Interrupt {
 /// Those that are used.
 pub(crate) const INTERRUPTS: &[Interrupt] = &[
     Interrupt::Uart1Receive,
+    #[cfg(feature = "ble")]
+    Interrupt::Uart2Receive,
     #[cfg(feature = "ethernet")]
     Interrupt::Ethernet,
 ];

@@ -1,6 +1,8 @@
-//! Where requests come from, and where their replies go: the serial port, and Ethernet where it is built in.
+//! Where requests come from, and where their replies go: the serial port, and Ethernet and Bluetooth where they are built in.
 
-use rune_firmware::{RECEIVED_BYTES, Received, Serial};
+#[cfg(feature = "ble")]
+use rune_firmware::Near;
+use rune_firmware::{Links as _, RECEIVED_BYTES, Received, Serial};
 use rune_link::frame::Broken;
 
 #[cfg(feature = "ethernet")]
@@ -8,18 +10,31 @@ use crate::ethernet::Ethernet;
 use crate::uart::Link;
 
 /// A link.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Asker {
     Serial,
     #[cfg(feature = "ethernet")]
     Ethernet,
+    #[cfg(feature = "ble")]
+    Near,
 }
+
+/// All of them.
+const ASKERS: &[Asker] = &[
+    Asker::Serial,
+    #[cfg(feature = "ethernet")]
+    Asker::Ethernet,
+    #[cfg(feature = "ble")]
+    Asker::Near,
+];
 
 /// The links of the board.
 pub(crate) struct Links {
     serial: Serial<Link>,
     #[cfg(feature = "ethernet")]
     ethernet: Option<&'static mut Ethernet>,
+    #[cfg(feature = "ble")]
+    near: Near,
     /// Who asked last.
     asker: Asker,
 }
@@ -27,10 +42,24 @@ pub(crate) struct Links {
 impl Links {
     /// Starts all of them. To be called once.
     pub(crate) fn start() -> Self {
+        #[cfg(feature = "ethernet")]
+        let ethernet = Ethernet::start();
+        #[cfg(all(feature = "ble", feature = "ethernet"))]
+        let (name, address) = ethernet
+            .as_ref()
+            .map_or((NAME, ADDRESS), |e| (leak(e.name()), e.hardware_address()));
+        #[cfg(all(feature = "ble", not(feature = "ethernet")))]
+        let (name, address) = (NAME, ADDRESS);
         Self {
             serial: Serial::new(Link::start()),
             #[cfg(feature = "ethernet")]
-            ethernet: Ethernet::start(),
+            ethernet,
+            #[cfg(feature = "ble")]
+            near: Near::start(
+                crate::uart::Controller::start(),
+                rune_ble::Identity { name, address },
+                crate::clock::now_ns,
+            ),
             asker: Asker::Serial,
         }
     }
@@ -41,10 +70,41 @@ impl Links {
         let ethernet = self.ethernet.as_ref();
         ethernet.map_or([0; 6], |ethernet| ethernet.hardware_address())
     }
+
+    /// What has come from one of them.
+    fn receive_from(
+        &mut self,
+        asker: Asker,
+        payload: &mut [u8; RECEIVED_BYTES],
+    ) -> Option<Result<Received, Broken>> {
+        match asker {
+            Asker::Serial => self.serial.receive(payload),
+            #[cfg(feature = "ethernet")]
+            Asker::Ethernet => self.ethernet.as_mut()?.receive(payload),
+            #[cfg(feature = "ble")]
+            Asker::Near => self.near.receive(payload).map(Ok),
+        }
+    }
+}
+
+/// What a board without Ethernet is called on the air, and its address there.
+#[cfg(feature = "ble")]
+const NAME: &str = "mps2-an500";
+#[cfg(feature = "ble")]
+const ADDRESS: [u8; 6] = *b"an500\0";
+
+/// A name that stays. To be called once.
+#[cfg(all(feature = "ble", feature = "ethernet"))]
+fn leak(name: &str) -> &'static str {
+    alloc::boxed::Box::leak(alloc::boxed::Box::from(name))
 }
 
 impl rune_firmware::Links for Links {
     fn poll(&mut self) -> bool {
+        #[cfg(feature = "ble")]
+        if let Some(stopped) = self.near.poll() {
+            crate::uart::say!("bluetooth: {stopped}");
+        }
         #[cfg(feature = "ethernet")]
         if let Some(ethernet) = &mut self.ethernet {
             return ethernet.poll();
@@ -54,21 +114,14 @@ impl rune_firmware::Links for Links {
 
     /// Who asked last waits where another asks too.
     fn receive(&mut self, payload: &mut [u8; RECEIVED_BYTES]) -> Option<Result<Received, Broken>> {
-        #[cfg(feature = "ethernet")]
-        if matches!(self.asker, Asker::Serial)
-            && let Some(received) = self.ethernet.as_mut().and_then(|e| e.receive(payload))
-        {
-            self.asker = Asker::Ethernet;
-            return Some(received);
-        }
-        if let Some(received) = self.serial.receive(payload) {
-            self.asker = Asker::Serial;
-            return Some(received);
-        }
-        #[cfg(feature = "ethernet")]
-        if let Some(received) = self.ethernet.as_mut().and_then(|e| e.receive(payload)) {
-            self.asker = Asker::Ethernet;
-            return Some(received);
+        let last = ASKERS.iter().position(|asker| *asker == self.asker);
+        let behind = last.map_or(0, |last| last + 1);
+        for at in 0..ASKERS.len() {
+            let asker = ASKERS[(behind + at) % ASKERS.len()];
+            if let Some(received) = self.receive_from(asker, payload) {
+                self.asker = asker;
+                return Some(received);
+            }
         }
         None
     }
@@ -82,6 +135,8 @@ impl rune_firmware::Links for Links {
                     ethernet.reply(payload);
                 }
             }
+            #[cfg(feature = "ble")]
+            Asker::Near => self.near.reply(payload),
         }
     }
 
@@ -91,5 +146,11 @@ impl rune_firmware::Links for Links {
 
     fn lost(&self) -> u32 {
         self.serial.lost()
+    }
+
+    #[cfg(feature = "ethernet")]
+    fn name(&self) -> Option<&str> {
+        let ethernet = self.ethernet.as_ref();
+        ethernet.map(|ethernet| ethernet.name())
     }
 }

@@ -1,9 +1,12 @@
 //! `RunicOS` on `mps2-an500`, the Cortex-M7 that QEMU has: the board's part of it, and `main`.
 //!
 //! UART0 is a console for people, UART1 takes requests, see `rune_link`, and so does Ethernet with the feature
-//! `ethernet`. Runes are installed in the PSRAM, which stands for a chip of flash.
+//! `ethernet`; with the feature `ble` a Bluetooth controller is at UART2. Runes are installed in the PSRAM, which stands for a chip of flash.
 #![no_std]
 #![no_main]
+
+#[cfg(all(feature = "ble", feature = "ethernet"))]
+extern crate alloc;
 
 mod board;
 mod chip;
@@ -101,6 +104,11 @@ extern "C" fn rune_tick() -> u64 {
 unsafe fn DefaultHandler(number: i16) {
     if number == Interrupt::Uart1Receive as i16 {
         uart::take_received();
+        return;
+    }
+    #[cfg(feature = "ble")]
+    if number == Interrupt::Uart2Receive as i16 {
+        uart::take_from_controller();
         return;
     }
     #[cfg(feature = "ethernet")]

@@ -1,4 +1,5 @@
-//! The CMSDK's serial ports: UART0 is the console, UART1 the link, whose bytes an interrupt puts into a ring.
+//! The CMSDK's serial ports: UART0 is the console, UART1 the link, whose bytes an interrupt puts into a ring, and UART2, in
+//! the same way, that of a Bluetooth controller.
 
 use core::{cell::RefCell, fmt};
 
@@ -86,10 +87,41 @@ struct Received {
     lost: u32,
 }
 
-static RECEIVED_BYTES: Mutex<RefCell<Received>> = Mutex::new(RefCell::new(Received {
-    ring: Deque::new(),
-    lost: 0,
-}));
+/// What a port has received.
+struct Inbox(Mutex<RefCell<Received>>);
+
+impl Inbox {
+    const fn new() -> Self {
+        Self(Mutex::new(RefCell::new(Received {
+            ring: Deque::new(),
+            lost: 0,
+        })))
+    }
+
+    fn pop(&self) -> Option<u8> {
+        critical_section::with(|cs| self.0.borrow_ref_mut(cs).ring.pop_front())
+    }
+
+    /// Takes what the port has; in its handler.
+    fn take(&self, port: &Uart) {
+        const RECEIVE_PENDING: u32 = 1 << 1;
+        critical_section::with(|cs| {
+            let mut received = self.0.borrow_ref_mut(cs);
+            let Received { ring, lost } = &mut *received;
+            port.interrupts.write(RECEIVE_PENDING);
+            while port.state.read() & RECEIVED != 0 {
+                let byte = port.data.read() as u8;
+                *lost += u32::from(ring.push_back(byte).is_err());
+            }
+            if port.state.read() & RECEIVE_OVERRUN != 0 {
+                port.state.write(RECEIVE_OVERRUN);
+                *lost += 1;
+            }
+        });
+    }
+}
+
+static FROM_LINK: Inbox = Inbox::new();
 
 /// The port of the protocol.
 pub(crate) struct Link(());
@@ -105,7 +137,7 @@ impl Link {
 
 impl Port for Link {
     fn receive(&mut self) -> Option<u8> {
-        critical_section::with(|cs| RECEIVED_BYTES.borrow_ref_mut(cs).ring.pop_front())
+        FROM_LINK.pop()
     }
 
     fn send(&mut self, bytes: &[u8]) {
@@ -113,24 +145,55 @@ impl Port for Link {
     }
 
     fn lost(&self) -> u32 {
-        critical_section::with(|cs| RECEIVED_BYTES.borrow_ref(cs).lost)
+        critical_section::with(|cs| FROM_LINK.0.borrow_ref(cs).lost)
     }
 }
 
 /// The handler of [`Interrupt::Uart1Receive`].
 pub(crate) fn take_received() {
-    const RECEIVE_PENDING: u32 = 1 << 1;
-    critical_section::with(|cs| {
-        let mut received = RECEIVED_BYTES.borrow_ref_mut(cs);
-        let Received { ring, lost } = &mut *received;
-        LINK.interrupts.write(RECEIVE_PENDING);
-        while LINK.state.read() & RECEIVED != 0 {
-            let byte = LINK.data.read() as u8;
-            *lost += u32::from(ring.push_back(byte).is_err());
+    FROM_LINK.take(&LINK);
+}
+
+#[cfg(feature = "ble")]
+static CONTROLLER: Uart = Uart::new(chip::UART2);
+#[cfg(feature = "ble")]
+static FROM_CONTROLLER: Inbox = Inbox::new();
+
+/// The port of a Bluetooth controller.
+#[cfg(feature = "ble")]
+pub(crate) struct Controller(());
+
+#[cfg(feature = "ble")]
+impl Controller {
+    pub(crate) fn start() -> Self {
+        CONTROLLER.start(ENABLE | RECEIVE_INTERRUPT);
+        // SAFETY: its handler shares only the ring, which is locked.
+        unsafe { NVIC::unmask(Interrupt::Uart2Receive) };
+        Self(())
+    }
+}
+
+#[cfg(feature = "ble")]
+impl rune_ble::Port for Controller {
+    fn read(&mut self, into: &mut [u8]) -> Result<usize, rune_ble::ErrorKind> {
+        let mut read = 0;
+        while let Some(place) = into.get_mut(read)
+            && let Some(byte) = FROM_CONTROLLER.pop()
+        {
+            *place = byte;
+            read += 1;
         }
-        if LINK.state.read() & RECEIVE_OVERRUN != 0 {
-            LINK.state.write(RECEIVE_OVERRUN);
-            *lost += 1;
-        }
-    });
+        Ok(read)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, rune_ble::ErrorKind> {
+        CONTROLLER.send(bytes);
+        Ok(bytes.len())
+    }
+}
+
+/// The handler of [`Interrupt::Uart2Receive`].
+#[cfg(feature = "ble")]
+pub(crate) fn take_from_controller() {
+    FROM_CONTROLLER.take(&CONTROLLER);
 }

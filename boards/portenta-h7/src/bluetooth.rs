@@ -1,7 +1,7 @@
-//! The Bluetooth controller of the Murata 1DX, on UART7: its packets, and whether it answers.
+//! The Bluetooth controller of the Murata 1DX, on UART7: bytes of H4 both ways.
 //!
-//! That is all there is: the controller wants a patch before it is of use, which has a licence of its own, and no host
-//! runs here. See `docs/book/portenta.md`.
+//! The host above is that of `rune_ble`. The controller wants a patch before all of it is of use, which has a licence of its
+//! own and is not given here. See `docs/book/portenta.md`.
 
 use embassy_executor::{SendSpawner, Spawner};
 use embassy_stm32::{
@@ -14,7 +14,7 @@ use embassy_stm32::{
 };
 use embassy_sync::{blocking_mutex::raw::CriticalSectionRawMutex, pipe::Pipe};
 use embedded_io_async::{Read, Write};
-use rune_firmware::{Hci, HciError, Packets, Radio};
+use rune_ble::{ErrorKind, Port};
 use static_cell::StaticCell;
 
 bind_interrupts!(struct Interrupts {
@@ -29,10 +29,6 @@ type Bytes = Pipe<CriticalSectionRawMutex, PIPE>;
 static FROM_CONTROLLER: Bytes = Bytes::new();
 static TO_CONTROLLER: Bytes = Bytes::new();
 
-/// The command of HCI that resets the controller, and the event that says it is done, up to its status.
-const RESET: [u8; 4] = [1, 0x03, 0x0C, 0];
-const RESET_DONE: [u8; 6] = [4, 0x0E, 4, 1, 0x03, 0x0C];
-
 /// Pins (micropython, `ports/stm32/boards/ARDUINO_PORTENTA_H7/{mpconfigboard.h,pins.csv}`: `MICROPY_HW_UART7_*`,
 /// `BT_REG_ON`).
 pub(crate) struct Pins {
@@ -44,13 +40,11 @@ pub(crate) struct Pins {
     pub(crate) power: Peri<'static, p::PJ12>,
 }
 
-/// The controller.
-pub(crate) struct Bluetooth {
-    hci: Hci,
-}
+/// The port of the controller.
+pub(crate) struct Bluetooth(());
 
 impl Bluetooth {
-    /// Turns it on and asks it to reset itself; [`answered`](Self::answered) says when it did.
+    /// Turns it on; what is sent waits until it can listen.
     ///
     /// # Errors
     /// Where the clocks do not give 115,200 bits a second.
@@ -79,50 +73,17 @@ impl Bluetooth {
         )?;
         let (tx, rx) = uart.split();
         spawner.spawn(run(tx, rx, power).expect("it is spawned once"));
-        let mut bluetooth = Self { hci: Hci::new() };
-        // There is room for the first packet.
-        let _ = bluetooth.send(&RESET);
-        Ok(bluetooth)
-    }
-
-    /// Whether the controller has answered since this was asked last, with its status; 0 is good.
-    pub(crate) fn answered(&mut self) -> Option<u8> {
-        let mut packet = [0; 260];
-        let count = self.receive(&mut packet).ok().flatten()?;
-        let status = packet[..count].strip_prefix(&RESET_DONE)?;
-        status.first().copied()
+        Ok(Self(()))
     }
 }
 
-impl Radio for Bluetooth {
-    type Error = HciError;
-
-    const PACKETS: Packets = Packets::Hci;
-
-    fn receive(&mut self, into: &mut [u8]) -> Result<Option<usize>, HciError> {
-        let mut byte = [0];
-        while FROM_CONTROLLER.try_read(&mut byte).is_ok() {
-            if let Some(packet) = self.hci.push(byte[0])? {
-                let place = into.get_mut(..packet.len());
-                let place = place.ok_or(HciError::Long(packet.len()))?;
-                place.copy_from_slice(packet);
-                return Ok(Some(packet.len()));
-            }
-        }
-        Ok(None)
+impl Port for Bluetooth {
+    fn read(&mut self, into: &mut [u8]) -> Result<usize, ErrorKind> {
+        Ok(FROM_CONTROLLER.try_read(into).unwrap_or(0))
     }
 
-    fn send(&mut self, packet: &[u8]) -> Result<bool, HciError> {
-        if packet.len() > PIPE {
-            return Err(HciError::Long(packet.len()));
-        }
-        // Whole or not at all; only this takes room.
-        let has_room = TO_CONTROLLER.free_capacity() >= packet.len();
-        let mut rest = if has_room { packet } else { &[] };
-        while let Ok(count @ 1..) = TO_CONTROLLER.try_write(rest) {
-            rest = &rest[count..];
-        }
-        Ok(has_room)
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
+        Ok(TO_CONTROLLER.try_write(bytes).unwrap_or(0))
     }
 }
 

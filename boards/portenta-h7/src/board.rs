@@ -21,16 +21,16 @@ use rune_core::{
     Table,
 };
 use rune_cortex_m::Images;
-use rune_firmware::{Chip, Serial, Shown, whole};
+use rune_firmware::{Chip, Shown, whole};
 
 use crate::{
     camera::{self, Camera},
     clock,
     guard::STACK_GUARD_BYTES,
+    links::Links,
     memory,
     microphone::{self, Microphone},
     qspi::{self, Flash},
-    usb::Link,
 };
 
 const MICROPHONE: usize = 0;
@@ -119,12 +119,10 @@ pub(crate) struct Portenta {
     pub(crate) seed: u64,
     /// Whether there is one.
     pub(crate) has_camera: bool,
-    #[cfg(feature = "bluetooth")]
-    pub(crate) bluetooth: Option<crate::bluetooth::Bluetooth>,
 }
 
 impl Chip for Portenta {
-    type Links = Serial<Link>;
+    type Links = Links;
     type Flash = Flash;
     type Engine = Engines<Interpreter, Images>;
 
@@ -197,17 +195,6 @@ impl Chip for Portenta {
         self.lamps.red.set_level(red);
         self.lamps.green.set_level(green);
         self.lamps.blue.set_level(blue);
-    }
-
-    #[cfg(feature = "bluetooth")]
-    fn poll(&mut self) -> bool {
-        let bluetooth = self.bluetooth.as_mut();
-        if let Some(status) = bluetooth.and_then(crate::bluetooth::Bluetooth::answered) {
-            self.say(format_args!(
-                "the Bluetooth controller has reset itself: status {status}"
-            ));
-        }
-        true
     }
 
     fn feed_watchdog(&mut self) {

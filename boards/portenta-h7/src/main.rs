@@ -15,6 +15,7 @@ mod boot;
 mod camera;
 mod clock;
 mod guard;
+mod links;
 mod memory;
 mod microphone;
 mod qspi;
@@ -40,13 +41,13 @@ use embassy_stm32::{
     wdg::IndependentWatchdog,
 };
 use rune_cortex_m::{fault, gate, stack};
-use rune_firmware::{Chip as _, Runes, Serial, SerialNor, fault::Before};
+use rune_firmware::{Chip as _, Runes, SerialNor, fault::Before};
 use rune_link::{Crash, Reason};
 
 use crate::{
     board::{Console, Lamps, Portenta},
+    links::Links,
     qspi::{Flash, Quadspi},
-    usb::Link,
 };
 
 bind_interrupts!(struct Interrupts {
@@ -263,10 +264,12 @@ fn start(bytes: &'static mut [u8; Reason::BYTES]) -> Box<Runes<Portenta, { qspi:
         watchdog,
         seed,
         has_camera: camera.is_ok(),
+    };
+    let links = Links::new(
         #[cfg(feature = "bluetooth")]
         bluetooth,
-    };
-    Runes::new(chip, Serial::new(Link::new()), flash, qspi::MAP, reason)
+    );
+    Runes::new(chip, links, flash, qspi::MAP, reason)
 }
 
 /// Takes the reason why the run before ended: what it has left, or that the watchdog ended it.

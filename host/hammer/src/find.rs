@@ -1,4 +1,5 @@
-//! Finds devices: on serial ports by asking, on networks by multicast DNS (RFC 6762, RFC 6763).
+//! Finds devices: on serial ports by asking, on networks by multicast DNS (RFC 6762, RFC 6763), and near by what they say
+//! over Bluetooth.
 
 use std::{
     collections::BTreeMap,
@@ -39,11 +40,11 @@ pub struct Target {
 /// Where to look.
 #[derive(Clone, Debug)]
 pub struct Search {
-    /// How long to wait for answers on networks.
+    /// How long to wait for answers on networks, and for devices that are near.
     pub time: Duration,
     /// Ports and addresses to ask beside those that are found.
     pub extra: Vec<Address>,
-    /// Whether to look on networks, and at the serial ports of this machine.
+    /// Whether to look on networks, near, and at the serial ports of this machine.
     pub is_wide: bool,
 }
 
@@ -63,7 +64,12 @@ pub fn search(search: &Search) -> Result<Vec<Target>, String> {
                 .into_iter()
                 .map(|port| (None, Address::Serial(port))),
         );
+        let near = thread::spawn({
+            let time = search.time;
+            move || near(time)
+        });
         candidates.extend(announced(search.time)?);
+        candidates.extend(near.join().unwrap_or_default());
     }
     candidates.sort();
     candidates.dedup_by(|a, b| a.1 == b.1);
@@ -106,7 +112,7 @@ pub fn search(search: &Search) -> Result<Vec<Target>, String> {
     Ok(targets.into_values().collect())
 }
 
-/// What a device is called: the id of a locked one, its own name, what it announces, or where it is.
+/// What a device is called, on whichever link: the id of a locked one, its own name, what it announces, or where it is.
 fn id(about: &About, announced: Option<String>, address: &Address) -> String {
     if let Some((lock, _)) = &about.lock {
         return hex(&lock.device);
@@ -115,6 +121,22 @@ fn id(about: &About, announced: Option<String>, address: &Address) -> String {
     own.cloned()
         .or(announced)
         .unwrap_or_else(|| address.to_string())
+}
+
+/// The devices that are near. Without Bluetooth there are none.
+#[cfg(feature = "ble")]
+fn near(time: Duration) -> Vec<(Option<String>, Address)> {
+    let found = crate::link::near(time).unwrap_or_default();
+    // What they say there is a part of a name.
+    let found = found
+        .into_iter()
+        .map(|(address, _)| (None, Address::Ble(address)));
+    found.collect()
+}
+
+#[cfg(not(feature = "ble"))]
+fn near(_: Duration) -> Vec<(Option<String>, Address)> {
+    vec![]
 }
 
 /// What a device at an address says of itself.

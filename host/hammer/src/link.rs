@@ -1,10 +1,14 @@
 //! What packets of SMP travel on to a device.
 
+#[cfg(feature = "ble")]
+mod ble;
 mod serial;
 mod udp;
 
 use std::{fmt, io, net::SocketAddr, path::PathBuf, time::Duration};
 
+#[cfg(feature = "ble")]
+pub use ble::{Ble, near};
 pub use serial::{Serial, ports};
 pub use udp::{Udp, resolve};
 
@@ -63,6 +67,8 @@ pub enum Address {
     Serial(PathBuf),
     /// A UDP port.
     Udp(SocketAddr),
+    /// A device that is near, by its address or the begin of its name.
+    Ble(String),
 }
 
 impl Address {
@@ -71,6 +77,7 @@ impl Address {
         match self {
             Self::Serial(_) => "SERIAL",
             Self::Udp(_) => "WIFI",
+            Self::Ble(_) => "BLE",
         }
     }
 
@@ -90,6 +97,13 @@ impl Address {
         Ok(match self {
             Self::Serial(path) => Box::new(Serial::open(path)?),
             Self::Udp(address) => Box::new(Udp::open(*address)?),
+            #[cfg(feature = "ble")]
+            Self::Ble(device) => Box::new(Ble::open(device)?),
+            #[cfg(not(feature = "ble"))]
+            Self::Ble(_) => {
+                let error = "this program is built without Bluetooth, its feature `ble`";
+                return Err(io::Error::new(io::ErrorKind::Unsupported, error));
+            }
         })
     }
 }
@@ -99,6 +113,7 @@ impl fmt::Display for Address {
         match self {
             Self::Serial(path) => path.display().fmt(f),
             Self::Udp(address) => address.fmt(f),
+            Self::Ble(device) => f.write_str(device),
         }
     }
 }

@@ -8,8 +8,8 @@
 //!
 //! Beside that there are parts that boards have and that can be tested without one: [`fault`] says why a run ended,
 //! [`mpu`] covers memory with regions of the protection unit,
-//! [`SerialNor`] drives a chip of serial flash over whatever bus it is on, [`Decimator`] makes sound of the bits of a
-//! microphone, and [`Hci`] finds packets in the bytes of a Bluetooth controller.
+//! [`SerialNor`] drives a chip of serial flash over whatever bus it is on, and [`Decimator`] makes sound of the bits of a
+//! microphone.
 //!
 //! What touches registers and fixed addresses is the board's. What is `unsafe` here concerns what a rune keeps for as long
 //! as it is there and no borrow can say: its bytes on the flash, and the table of its sensors.
@@ -36,9 +36,10 @@ mod links;
 #[cfg(feature = "smp")]
 mod managed;
 pub mod mpu;
+#[cfg(feature = "ble")]
+mod near;
 mod node;
 mod pdm;
-mod radio;
 mod runes;
 mod sensors;
 mod serial_nor;
@@ -54,9 +55,10 @@ pub use chip::{Chip, Shown};
 #[cfg(feature = "smp")]
 pub use kept::{keep_settings, settings};
 pub use lending::{InPlace, Lending, LendingError};
-pub use links::{Links, Port, RECEIVED_BYTES, Received, Serial};
+pub use links::{Links, NAME_BYTES, Port, RECEIVED_BYTES, Received, Serial};
+#[cfg(feature = "ble")]
+pub use near::Near;
 pub use pdm::{BitOrder, Decimator};
-pub use radio::{Hci, HciError, Packets, Radio};
 pub use runes::Runes;
 pub use sensors::{WHOLE, whole};
 pub use serial_nor::{Bus, BusTimeout, Lines, Part, SerialNor, SerialNorError};

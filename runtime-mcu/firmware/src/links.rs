@@ -42,7 +42,16 @@ pub trait Links {
 
     /// Bytes from hosts that were lost since the start, because nobody read them in time.
     fn lost(&self) -> u32;
+
+    /// What the board is called on its networks, where no other one has that name, in at most [`NAME_BYTES`] bytes;
+    /// `None` where it has no such name.
+    fn name(&self) -> Option<&str> {
+        None
+    }
 }
+
+/// Most bytes of what a board is called.
+pub const NAME_BYTES: usize = 32;
 
 /// A port through which bytes go.
 pub trait Port {

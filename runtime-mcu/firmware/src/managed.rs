@@ -12,7 +12,7 @@ use rune_smp::{
 };
 
 use crate::{
-    Chip, RECEIVED_BYTES, Runes,
+    Chip, NAME_BYTES, RECEIVED_BYTES, Runes,
     installs::{Why, named},
     node::Node,
     runes::Running,
@@ -29,6 +29,7 @@ struct Managed<'r, C: Chip, const SLOTS: usize> {
     settings: Option<Settings>,
     is_near: bool,
     slot_bytes: u32,
+    name: Text<NAME_BYTES>,
 }
 
 impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
@@ -47,6 +48,7 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
         let is_near = self.node().server.is_near();
         let entries = self.node().installs.entries();
         let slot_bytes = self.node().installs.most();
+        let name = self.node().server.name().map_or_else(Text::new, Text::of);
         let mut managed = Managed {
             runes: self,
             entries,
@@ -54,6 +56,7 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
             settings,
             is_near,
             slot_bytes,
+            name,
         };
         let answer = smp.handle(&packet[..bytes], &mut managed, &mut out);
         self.smp.0 = smp;
@@ -93,6 +96,7 @@ impl<C: Chip, const SLOTS: usize> Device for Managed<'_, C, SLOTS> {
 
     fn about(&self) -> About<'_> {
         About {
+            name: self.name.as_str(),
             board: C::NAME,
             version: env!("CARGO_PKG_VERSION"),
             abi: rune_abi::ABI_VERSION.into(),

@@ -54,6 +54,12 @@ impl<C: Chip> Server<C> {
         }
     }
 
+    /// What the board is called on its networks.
+    #[cfg(feature = "smp")]
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.links.name()
+    }
+
     /// Lets the links go on, and answers what has come, up to a command. False where it cannot go on: a link does not, or
     /// nobody has taken the last command.
     pub(crate) fn poll<const SLOTS: usize>(

@@ -102,6 +102,9 @@ impl<E> From<rune_install::Error<E>> for Refusal {
 /// What a device is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct About<'a> {
+    /// What it is called on its networks, where no other device has that name, and on every link; empty where it has no
+    /// such name.
+    pub name: &'a str,
     /// Its board.
     pub board: &'a str,
     /// The version of its runtime.

@@ -2,6 +2,11 @@
 
 use crate::HEADER_BYTES;
 
+/// The service of SMP: `8D53DC1D-1DB7-4CD3-868B-8A527460AA84`.
+pub const SERVICE: u128 = 0x8D53_DC1D_1DB7_4CD3_868B_8A52_7460_AA84;
+/// Its one characteristic: `DA2E7828-FBCE-4E01-AE9E-261174997C48`.
+pub const CHARACTERISTIC: u128 = 0xDA2E_7828_FBCE_4E01_AE9E_2611_7499_7C48;
+
 /// Puts pieces together to packets of at most `N` bytes.
 #[derive(Clone, Debug)]
 pub struct Assembler<const N: usize> {

@@ -191,7 +191,8 @@ impl<'o> Reply<'o> {
         slots: u32,
     ) -> &'o [u8] {
         self.map(|map| {
-            map.map(8 + if lock.is_some() { 3 } else { 0 })?;
+            let more = if lock.is_some() { 3 } else { 0 };
+            map.map(8 + more + u64::from(!about.name.is_empty()))?;
             map.str("abi")?.u32(about.abi)?;
             if let Some(lock) = lock {
                 map.str("id")?.bytes(&lock.device)?;
@@ -200,6 +201,9 @@ impl<'o> Reply<'o> {
             }
             let mode = if lock.is_some() { "locked" } else { "open" };
             map.str("mode")?.str(mode)?;
+            if !about.name.is_empty() {
+                map.str("name")?.str(about.name)?;
+            }
             map.str("board")?.str(about.board)?;
             map.str("slots")?.u32(slots)?;
             map.str("up_ms")?.u64(about.up_ms)?;

@@ -1,6 +1,6 @@
 """A client made of smpclient: an upload that is cut and goes on, and requests of the group of our own.
 
-python client.py (udp ADDRESS | serial PATH) FILE
+python client.py (udp ADDRESS | serial PATH | ble CONTROLLER,ADDRESS) FILE
 """
 
 import asyncio
@@ -28,6 +28,7 @@ class AboutResponse(message.ReadResponse):
     _COMMAND_ID = 0
     abi: int
     mode: str
+    name: str = ""
     board: str
     slots: int
     up_ms: int
@@ -49,6 +50,11 @@ def client(kind, address):
         from smpclient.transport.udp import SMPUDPTransport
 
         return SMPClient(SMPUDPTransport(), address, timeout_s=20)
+    if kind == "ble":
+        from smpclient.transport.bumble import SMPBumbleTransport
+
+        controller, address = address.split(",")
+        return SMPClient(SMPBumbleTransport(hci=f"tcp-client:{controller}"), address, timeout_s=20)
     from smpclient.transport.serial import SMPSerialTransport
 
     return SMPClient(SMPSerialTransport(), address, timeout_s=20)
@@ -75,6 +81,9 @@ async def main(kind, address, path):
             request = ImageUploadWrite(data=part, **first) if at == 0 else ImageUploadWrite(off=at, data=part)
             at = (await ask(connection, request)).off
         told["cut"] = at
+    if kind == "ble":
+        # The port of bumble's controller may take the end of a connection for that of the next one.
+        await asyncio.sleep(0.5)
     # Another connection, which knows nothing of the one before.
     async with client(kind, address) as connection:
         response = await ask(connection, ImageUploadWrite(data=file[:64], **first))
@@ -88,4 +97,5 @@ async def main(kind, address, path):
     print(json.dumps(told))
 
 
-asyncio.run(main(*sys.argv[1:]))
+if __name__ == "__main__":
+    asyncio.run(asyncio.wait_for(main(*sys.argv[1:]), 240))

@@ -10,7 +10,8 @@ use std::{
 use rune_testsuite::skip;
 use serde_json::Value;
 
-const PYTHON: [&str; 3] = ["smpmgr==0.19.1", "smpclient==7.3.0", "smp==4.2.0"];
+use super::air;
+
 const MCUMGRCTL: &str = "0.20.0";
 
 /// Where a device answers.
@@ -20,6 +21,13 @@ pub(crate) enum Address {
     Udp(String),
     /// A serial port.
     Serial(PathBuf),
+    /// A device on the air, and the controller that reaches it. Not all clients do.
+    Ble {
+        /// Of the controller: `HOST:PORT`.
+        controller: String,
+        /// Of the device.
+        address: String,
+    },
 }
 
 /// The clients.
@@ -49,15 +57,7 @@ impl Clients {
 
     fn make() -> Result<Self, String> {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("smp-clients");
-        let venv = folder.join("venv");
-        if !venv.join("bin/smpmgr").exists() {
-            done(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-            let mut pip = Command::new(venv.join("bin/pip"));
-            done(
-                pip.args(["install", "--quiet", "--retries", "1"])
-                    .args(PYTHON),
-            )?;
-        }
+        air::python(Path::new(env!("CARGO_TARGET_TMPDIR")))?;
         if !folder.join("bin/mcumgrctl").exists() {
             // Without Bluetooth, for which it needs libraries of the system.
             let mut cargo = Command::new("cargo");
@@ -68,12 +68,18 @@ impl Clients {
         Ok(Self { folder })
     }
 
+    /// The folder of what is in Python.
+    pub(crate) fn python(&self) -> PathBuf {
+        self.folder.join("venv/bin")
+    }
+
     /// Runs smpmgr.
     pub(crate) fn smpmgr(&self, address: &Address, arguments: &[&str]) -> Said {
         let mut command = Command::new(self.folder.join("venv/bin/smpmgr"));
         match address {
             Address::Udp(ip) => command.args(["--ip", ip]),
             Address::Serial(path) => command.arg("--port").arg(path),
+            Address::Ble { .. } => unreachable!("it wants a controller of the system"),
         };
         // So that no line is broken.
         command.env("COLUMNS", "250").env("NO_COLOR", "1");
@@ -86,6 +92,7 @@ impl Clients {
         match address {
             Address::Udp(ip) => command.args(["--udp", ip]),
             Address::Serial(path) => command.arg("--serial").arg(path),
+            Address::Ble { .. } => unreachable!("it is built without Bluetooth"),
         };
         say(command
             .args(["--json", "--quiet", "--timeout", "20000"])
@@ -99,17 +106,24 @@ impl Clients {
         serde_json::from_str(&said.text).unwrap_or_else(|e| panic!("{e}: {}", said.text))
     }
 
-    /// Runs our script of smpclient, and gives what it says.
-    pub(crate) fn smpclient(&self, address: &Address, file: &Path) -> Value {
+    /// Runs a script of ours, and gives what it says.
+    pub(crate) fn script(&self, name: &str, address: &Address, file: &Path) -> Value {
         let mut command = Command::new(self.folder.join("venv/bin/python"));
-        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/smp/client.py"));
+        command.arg(
+            Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("tests/smp")
+                .join(name),
+        );
         match address {
             Address::Udp(ip) => command.args(["udp", ip]),
             Address::Serial(path) => command.arg("serial").arg(path),
+            Address::Ble {
+                controller,
+                address,
+            } => command.args(["ble", &format!("{controller},{address}")]),
         };
         let said = say(command.arg(file));
-        let why = || self.mcumgrctl(address, &["raw", "read", "64", "5"]).text;
-        assert!(said.is_well, "{}\n{}", said.text, why());
+        assert!(said.is_well, "{}", said.text);
         serde_json::from_str(&said.text).unwrap_or_else(|e| panic!("{e}: {}", said.text))
     }
 }

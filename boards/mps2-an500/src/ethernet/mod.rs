@@ -145,8 +145,13 @@ impl Ethernet {
         singleton!(: Ethernet = network)
     }
 
+    /// What it is called there.
+    pub(crate) fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
     /// That of the controller.
-    #[cfg(feature = "locked")]
+    #[cfg(any(feature = "ble", feature = "locked"))]
     pub(crate) fn hardware_address(&self) -> [u8; 6] {
         self.chip.address().0
     }

@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub(crate) const EXAMPLES: &str = "\
-Devices are found at the serial ports of this machine and, by multicast DNS, on its networks. A device is told by its id,
+Devices are found at the serial ports of this machine, by multicast DNS on its networks, and by Bluetooth near it. A device is told by its id,
 the begin of its id, or where it is.
 
 Exit status: 0 done, 1 a device refused, failed or was not found, 2 wrong usage, or a file that cannot be read.
@@ -78,7 +78,10 @@ pub(crate) struct Which {
     /// A device at a serial port, without looking for others
     #[arg(long, value_name = "PORT")]
     serial: Vec<PathBuf>,
-    /// Seconds to wait for devices on networks
+    /// A device that is near, by its Bluetooth address or the begin of its name there, without looking for others
+    #[arg(long, value_name = "ADDRESS|NAME")]
+    ble: Vec<String>,
+    /// Seconds to wait for devices on networks and near
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
     timeout: f32,
 }
@@ -104,6 +107,7 @@ impl Which {
             })?;
             extra.push(Address::Udp(address));
         }
+        extra.extend(self.ble.iter().cloned().map(Address::Ble));
         Ok(Search {
             time,
             is_wide: extra.is_empty(),
@@ -118,7 +122,7 @@ impl Which {
 
     /// The devices that are meant, each of which answers.
     fn targets(&self) -> Result<Vec<Target>, Failure> {
-        let is_named = !self.udp.is_empty() || !self.serial.is_empty();
+        let is_named = !self.udp.is_empty() || !self.serial.is_empty() || !self.ble.is_empty();
         if self.target.is_empty() && !self.all && !is_named {
             return Err(Failure::usage(
                 "which device? `-t ID`, or `--all`; `hmr targets ls` lists them",

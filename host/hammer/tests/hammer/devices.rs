@@ -30,6 +30,8 @@ sink = \"discard\"
 /// A device at an address that no other test has.
 pub(crate) struct Device {
     server: Arc<Server>,
+    /// The folder that it serves.
+    served: PathBuf,
     pub(crate) address: String,
     said: Arc<Mutex<Vec<String>>>,
 }
@@ -43,6 +45,39 @@ impl Device {
 
     /// One at an address of this machine.
     pub(crate) fn at(folder: &Path, address: &str, keys: &[&str]) -> Self {
+        let manage = Manage {
+            udp: Some(address.to_owned()),
+            ..Manage::default()
+        };
+        Self::new_at(folder, address, manage, keys)
+    }
+
+    /// One that has a Bluetooth controller, and an address of this machine if one is given.
+    pub(crate) fn near(folder: &Path, controller: &str, udp: Option<&str>, keys: &[&str]) -> Self {
+        let manage = Manage {
+            udp: udp.map(str::to_owned),
+            ble: Some(format!("tcp:{controller}")),
+            ..Manage::default()
+        };
+        Self::new_at(folder, controller, manage, keys)
+    }
+
+    /// Which device it is.
+    pub(crate) fn id(&self) -> [u8; 16] {
+        let digits = fs::read_to_string(self.served.join("device-id")).unwrap();
+        let id = u128::from_str_radix(digits.trim(), 16).unwrap();
+        id.to_be_bytes()
+    }
+
+    /// What it is called, while it is open.
+    pub(crate) fn name(&self) -> String {
+        let host = rustix::system::uname();
+        let host = host.nodename().to_str().unwrap().split('.').next().unwrap();
+        let [a, b, c, ..] = self.id();
+        format!("{host}-{a:02x}{b:02x}{c:02x}")
+    }
+
+    fn new_at(folder: &Path, address: &str, manage: Manage, keys: &[&str]) -> Self {
         let served = folder.join(format!("device-{address}"));
         fs::create_dir(&served).unwrap();
         fs::write(served.join("policy.toml"), POLICY).unwrap();
@@ -54,12 +89,12 @@ impl Device {
         });
         let server = Server::start(&served, None, runtime, say).unwrap();
         let manage = Manage {
-            udp: Some(address.to_owned()),
-            serial: None,
             keys: keys.iter().map(|key| key.parse().unwrap()).collect(),
+            ..manage
         };
         server.manage(&manage).unwrap();
         Self {
+            served,
             server,
             address: address.to_owned(),
             said,
@@ -98,7 +133,7 @@ fn a_rune_goes_to_a_device_and_another_one_comes_back() {
     let to = ["--udp", &device.address];
     let run = |args: &[&str]| done(&folder, &[&["targets"], args, &to[..]].concat());
     let [one, two] = [1, 2].map(|version| rune(&folder, version));
-    let id = format!("{}:1337", device.address);
+    let id = device.name();
 
     let listed = run(&["ls"]);
     assert_eq!(

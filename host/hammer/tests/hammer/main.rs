@@ -5,6 +5,9 @@
 )]
 #![allow(clippy::print_stderr, reason = "what is skipped or went wrong is said")]
 
+#[path = "../../../../testsuite/tests/smp/air.rs"]
+mod air;
+mod ble;
 mod casting;
 mod devices;
 mod discovery;

@@ -23,8 +23,14 @@ pub(crate) fn folder(name: &str) -> PathBuf {
 
 /// Runs the program in a folder: exit status, standard output and standard error.
 pub(crate) fn hmr(folder: &Path, args: &[&str]) -> (i32, String, String) {
+    run(folder, args, &[])
+}
+
+/// The same with more in its environment.
+pub(crate) fn run(folder: &Path, args: &[&str], more: &[(&str, &Path)]) -> (i32, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_hmr"))
         .args(args)
+        .envs(more.iter().copied())
         .current_dir(folder)
         .output()
         .unwrap();

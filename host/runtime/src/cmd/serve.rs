@@ -45,6 +45,11 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "PATH")]
     smp_serial: Option<PathBuf>,
 
+    /// Let SMP manage the runes over Bluetooth Low Energy, with this controller: tcp:HOST:PORT or a serial port, on which
+    /// it speaks H4
+    #[arg(long, value_name = "HCI")]
+    smp_ble: Option<String>,
+
     /// Who may change something over SMP, `ed25519:` and 64 digits; without any, everybody
     #[arg(long, value_name = "KEY")]
     smp_key: Vec<Signer>,
@@ -79,6 +84,7 @@ pub(crate) fn serve(args: &Serve, console: Console) -> Result<(), Failure> {
         .manage(&Manage {
             udp: args.smp_udp.clone(),
             serial: args.smp_serial.clone(),
+            ble: args.smp_ble.clone(),
             keys: args.smp_key.clone(),
         })
         .map_err(Failure::usage)?;

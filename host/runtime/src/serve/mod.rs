@@ -6,6 +6,8 @@
 //! it is started by hand. Installed runes are in the folder's [`Store`](crate::store::Store) and run beside them.
 
 mod announce;
+#[cfg(feature = "ble")]
+mod ble;
 mod clients;
 mod control;
 mod http;

@@ -1,4 +1,4 @@
-//! SMP, the protocol that stock clients manage devices by: over UDP and over a serial port, through the store of the folder
+//! SMP, the protocol that stock clients manage devices by: over UDP, a serial port and Bluetooth, through the store of the folder
 //! as everything that installs.
 
 use std::{
@@ -43,11 +43,11 @@ use crate::{
 /// Most bytes of a request: a datagram that no link of Ethernet cuts.
 const PACKET: usize = 1472;
 /// Most bytes of a reply: all slots of the store fit.
-const REPLY: usize = 8 << 10;
+pub(super) const REPLY: usize = 8 << 10;
 /// Most bytes of a packet and what is around it on a serial line.
 const SERIAL: usize = PACKET + 4;
 /// How long a link waits before it looks whether the server is still there, or tries again what failed.
-const PAUSE: Duration = Duration::from_millis(200);
+pub(super) const PAUSE: Duration = Duration::from_millis(200);
 /// What a serial port runs at.
 const BAUD: u32 = 115_200;
 /// The file with the id of this device.
@@ -60,16 +60,18 @@ pub struct Manage {
     pub udp: Option<String>,
     /// A serial port, or a pseudo terminal.
     pub serial: Option<PathBuf>,
+    /// A Bluetooth controller: `tcp:HOST:PORT`, or a serial port.
+    pub ble: Option<String>,
     /// Who may change something. Without any, everybody who reaches a link may.
     pub keys: Vec<Signer>,
 }
 
 /// What all links of a server share.
-struct Managed {
+pub(super) struct Managed {
     server: Weak<Server>,
     begun: Instant,
-    /// What it is told by while it is locked.
-    lock: Lock,
+    /// Which device it is of all that there are, and what it is told by while it is locked.
+    pub(super) lock: Lock,
     /// Those of the command line.
     keys: Vec<Signer>,
     kept: Mutex<Kept>,
@@ -82,7 +84,7 @@ impl Server {
     /// # Errors
     /// Where an address or a port cannot be had.
     pub fn manage(self: &Arc<Self>, how: &Manage) -> Result<(), ServeError> {
-        if how.udp.is_none() && how.serial.is_none() {
+        if how.udp.is_none() && how.serial.is_none() && how.ble.is_none() {
             return Ok(());
         }
         let lock = Lock {
@@ -121,6 +123,9 @@ impl Server {
             spawn("smp-serial", move || managed.lines(&path_of, port)).map_err(wrong)?;
             self.say(3, "", &format!("SMP is at {}, {mode}", path.display()));
         }
+        if let Some(at) = &how.ble {
+            self.advertise(at, mode, managed)?;
+        }
         Ok(())
     }
 }
@@ -134,22 +139,10 @@ impl Server {
         if at.ip().is_loopback() {
             return;
         }
-        let id = hex(&managed.lock.device);
-        let host = rustix::system::uname();
-        let host = host.nodename().to_string_lossy().into_owned();
-        // A name has at most 63 bytes, and points between names.
-        let host: String = host
-            .split('.')
-            .next()
-            .unwrap_or("")
-            .chars()
-            .take(40)
-            .collect();
-        let name = format!("{host}-{}", &id[..6]);
-        let shown = managed.name().unwrap_or_else(|| name.clone());
+        let shown = managed.name();
         let said = move || {
             (!managed.is_over()).then(|| Said {
-                name: managed.name().unwrap_or_else(|| name.clone()),
+                name: managed.name(),
                 mode: managed.mode(),
             })
         };
@@ -159,6 +152,29 @@ impl Server {
             Ok(()) => self.say(3, "", &format!("it is found on networks as `{shown}`")),
             Err(error) => self.say(2, "", &format!("it is not found on networks: {error}")),
         }
+    }
+
+    /// Lets it be found by Bluetooth.
+    #[cfg(feature = "ble")]
+    fn advertise(&self, at: &str, mode: &str, managed: Arc<Managed>) -> Result<(), ServeError> {
+        let wrong = |e: io::Error| ServeError::Smp(at.to_owned(), e);
+        let line = super::ble::open(at).map_err(wrong)?;
+        let name = managed.name_of(rune_ble::NAME_BYTES);
+        let text = format!("SMP is at the Bluetooth controller {at}, {mode}, as `{name}`");
+        self.say(3, "", &text);
+        if mode == "open" {
+            let text = "whoever is near may change what runs: give it keys with --smp-key";
+            self.say(2, "", text);
+        }
+        let at = at.to_owned();
+        let run = move || managed.centrals(&at, &name, line);
+        spawn("smp-ble", run).map_err(wrong)
+    }
+
+    #[cfg(not(feature = "ble"))]
+    fn advertise(&self, at: &str, _: &str, _: Arc<Managed>) -> Result<(), ServeError> {
+        let error = io::Error::other("it is built without the feature `ble`");
+        Err(ServeError::Smp(at.to_owned(), error))
     }
 }
 
@@ -195,6 +211,16 @@ fn id(path: &Path) -> Result<[u8; 16], ServeError> {
     }
 }
 
+/// The own name of a device: as its machine, of whose name at most `most` bytes are there, and the begin of its id.
+fn own_name(id: &[u8; 16], most: usize) -> String {
+    let host = rustix::system::uname();
+    let host = host.nodename().to_string_lossy().into_owned();
+    // Points are between names.
+    let host = host.split('.').next().unwrap_or("");
+    let host = &host[..host.floor_char_boundary(most)];
+    format!("{host}-{}", &hex(id)[..6])
+}
+
 /// The socket of an address, which may leave the port out.
 fn bind(address: &str) -> io::Result<UdpSocket> {
     match UdpSocket::bind(address) {
@@ -206,7 +232,7 @@ fn bind(address: &str) -> io::Result<UdpSocket> {
     }
 }
 
-fn port(path: &Path) -> io::Result<File> {
+pub(super) fn port(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let port = openat(CWD, path, flags, Mode::empty())?;
     if !isatty(&port) {
@@ -220,13 +246,29 @@ fn port(path: &Path) -> io::Result<File> {
 }
 
 impl Managed {
+    #[cfg(feature = "ble")]
+    pub(super) fn say(&self, level: u32, text: &str) {
+        if let Some(server) = self.server.upgrade() {
+            server.say(level, "", text);
+        }
+    }
+
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What somebody has called it.
-    fn name(&self) -> Option<String> {
-        self.kept().name()
+    /// What it is called: as somebody has called it, or its own name.
+    fn name(&self) -> String {
+        // A name of multicast DNS has at most 63 bytes.
+        self.name_of(47)
+    }
+
+    /// The same in at most so many bytes.
+    fn name_of(&self, most: usize) -> String {
+        let given = self.kept().name();
+        let mut name = given.unwrap_or_else(|| own_name(&self.lock.device, most.saturating_sub(7)));
+        name.truncate(name.floor_char_boundary(most));
+        name
     }
 
     /// Whether it obeys anybody, or whoever has one of its keys.
@@ -236,7 +278,7 @@ impl Managed {
     }
 
     /// Answers a packet of who is near; `None` where nothing is to be sent, or the server is gone.
-    fn answer<'o>(&self, packet: &[u8], out: &'o mut [u8]) -> Option<Answer<'o>> {
+    pub(super) fn answer<'o>(&self, packet: &[u8], out: &'o mut [u8]) -> Option<Answer<'o>> {
         self.answer_from(true, packet, out)
     }
 
@@ -253,6 +295,7 @@ impl Managed {
         let mut node = Node {
             managed: self,
             server: &server,
+            name: self.name(),
             is_near,
             why,
             entries: vec![],
@@ -262,12 +305,12 @@ impl Managed {
         core.handle(packet, &mut node, out)
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.server.strong_count() == 0
     }
 
     /// Starts every rune anew, as the device would after a reset.
-    fn reset(&self) {
+    pub(super) fn reset(&self) {
         let server = self.server.clone();
         // Nobody waits for it; without a thread nothing is started anew.
         let _ = spawn("smp-reset", move || {
@@ -353,7 +396,7 @@ impl Managed {
     }
 }
 
-fn is_ready(port: &File, flags: PollFlags) -> io::Result<bool> {
+pub(super) fn is_ready(port: &File, flags: PollFlags) -> io::Result<bool> {
     let patience = Timespec {
         tv_sec: 0,
         tv_nsec: PAUSE.subsec_nanos().into(),
@@ -394,6 +437,8 @@ struct Served {
 struct Node<'a> {
     managed: &'a Managed,
     server: &'a Server,
+    /// What the device is called.
+    name: String,
     /// Whether the packet came over a link that only who is near it has.
     is_near: bool,
     why: &'a mut String,
@@ -501,6 +546,7 @@ impl Device for Node<'_> {
     fn about(&self) -> About<'_> {
         let up = self.managed.begun.elapsed().as_millis();
         About {
+            name: &self.name,
             board: "linux",
             version: env!("CARGO_PKG_VERSION"),
             abi: rune_abi::ABI_VERSION.into(),

@@ -233,6 +233,7 @@ impl Device for Bench {
 
     fn about(&self) -> About<'_> {
         About {
+            name: "",
             board: "bench",
             version: "1.0.0",
             abi: 1,

@@ -1,66 +1,35 @@
-//! Radios, and the packets of Bluetooth controllers on serial ports.
-
-/// What a radio carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Packets {
-    /// Frames of Ethernet, without preamble and checksum: `WiFi`.
-    Ethernet,
-    /// Packets of Bluetooth's host controller interface, with the byte for their kind: Bluetooth Low Energy.
-    Hci,
-}
-
-/// A radio, as far as it is a way for packets. Nothing of it waits.
-pub trait Radio {
-    /// Why it does not work.
-    type Error: core::fmt::Debug;
-
-    /// What it carries.
-    const PACKETS: Packets;
-
-    /// Takes the packet that came first of those not taken yet into `into`; gives its bytes, or `None` where there is
-    /// none.
-    ///
-    /// # Errors
-    /// Where the radio does not work, or the packet is longer than `into`, which loses it.
-    fn receive(&mut self, into: &mut [u8]) -> Result<Option<usize>, Self::Error>;
-
-    /// Sends a packet; false where there is no room now.
-    ///
-    /// # Errors
-    /// Where the radio does not work, or the packet is none.
-    fn send(&mut self, packet: &[u8]) -> Result<bool, Self::Error>;
-}
+//! Packets in the bytes of a Bluetooth controller (H4 of Bluetooth Core, volume 4, part A).
 
 /// Most bytes of a packet of HCI that is taken: the longest event, and the longest data of a controller for Low Energy.
-const HCI: usize = 5 + 255;
+pub const PACKET_BYTES: usize = 5 + 255;
 
 /// What is wrong with bytes of a controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HciError {
+pub enum H4Error {
     /// No packet has this kind: the two ends are out of step, and the controller must be reset.
     Kind(u8),
     /// A packet says that it has this many bytes, more than are taken.
     Long(usize),
 }
 
-/// Finds packets in the bytes that a controller sends over a serial port (H4 of Bluetooth Core, volume 4, part A).
+/// Finds packets in the bytes that a controller sends over a serial port.
 #[derive(Clone, Debug)]
-pub struct Hci {
-    packet: [u8; HCI],
+pub struct H4 {
+    packet: [u8; PACKET_BYTES],
     len: usize,
 }
 
-impl Default for Hci {
+impl Default for H4 {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Hci {
+impl H4 {
     /// Before the first packet.
     pub const fn new() -> Self {
         Self {
-            packet: [0; HCI],
+            packet: [0; PACKET_BYTES],
             len: 0,
         }
     }
@@ -69,7 +38,7 @@ impl Hci {
     ///
     /// # Errors
     /// Where it cannot belong to a packet; then the next byte begins one.
-    pub fn push(&mut self, byte: u8) -> Result<Option<&[u8]>, HciError> {
+    pub fn push(&mut self, byte: u8) -> Result<Option<&[u8]>, H4Error> {
         self.packet[self.len] = byte;
         self.len += 1;
         match Self::length(&self.packet[..self.len]) {
@@ -85,18 +54,23 @@ impl Hci {
         }
     }
 
+    /// The bytes of the packet that was whole last, if nothing came since.
+    pub(crate) fn last(&self, bytes: usize) -> &[u8] {
+        &self.packet[..bytes]
+    }
+
     /// Bytes of the packet that begins so, if its header is whole.
-    fn length(bytes: &[u8]) -> Result<Option<usize>, HciError> {
+    fn length(bytes: &[u8]) -> Result<Option<usize>, H4Error> {
         let length = match *bytes {
             // Data: handle, length of two bytes.
             [2, _, _, low, high, ..] => 5 + usize::from(u16::from_le_bytes([low, high])),
             // Event: code, length.
             [4, _, length, ..] => 3 + usize::from(length),
             [] | [2 | 4, ..] => return Ok(None),
-            [kind, ..] => return Err(HciError::Kind(kind)),
+            [kind, ..] => return Err(H4Error::Kind(kind)),
         };
-        if length > HCI {
-            return Err(HciError::Long(length));
+        if length > PACKET_BYTES {
+            return Err(H4Error::Long(length));
         }
         Ok(Some(length))
     }
@@ -104,11 +78,11 @@ impl Hci {
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec::Vec;
+    use std::vec::Vec;
 
-    use super::{Hci, HciError};
+    use super::{H4, H4Error};
 
-    fn feed(hci: &mut Hci, bytes: &[u8]) -> Vec<Result<Vec<u8>, HciError>> {
+    fn feed(hci: &mut H4, bytes: &[u8]) -> Vec<Result<Vec<u8>, H4Error>> {
         let pushed = bytes.iter().map(|byte| {
             let pushed = hci.push(*byte);
             pushed.map(|p| p.map(<[u8]>::to_vec))
@@ -122,7 +96,7 @@ mod tests {
         let reset = [4, 0x0E, 4, 1, 3, 0x0C, 0];
         let empty = [4, 0x10, 0];
         let data = [2, 0x40, 0x20, 2, 0, 7, 8];
-        let mut hci = Hci::new();
+        let mut hci = H4::new();
         let found = feed(&mut hci, &[&reset[..], &empty, &data].concat());
         assert_eq!(
             found,
@@ -136,10 +110,10 @@ mod tests {
 
     #[test]
     fn what_is_no_packet_is_an_error_and_the_next_byte_begins_one() {
-        let mut hci = Hci::new();
-        assert_eq!(hci.push(0), Err(HciError::Kind(0)));
-        assert_eq!(hci.push(1), Err(HciError::Kind(1)));
+        let mut hci = H4::new();
+        assert_eq!(hci.push(0), Err(H4Error::Kind(0)));
+        assert_eq!(hci.push(1), Err(H4Error::Kind(1)));
         let found = feed(&mut hci, &[2, 0, 0, 0, 1, 4, 0x10, 0]);
-        assert_eq!(found, [Err(HciError::Long(261)), Ok([4, 0x10, 0].to_vec())]);
+        assert_eq!(found, [Err(H4Error::Long(261)), Ok([4, 0x10, 0].to_vec())]);
     }
 }
