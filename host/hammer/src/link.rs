@@ -84,7 +84,7 @@ impl Address {
     /// Whether only who is near the device has it, and not a network.
     pub fn is_near(&self) -> bool {
         match self {
-            Self::Serial(_) => true,
+            Self::Serial(_) | Self::Ble(_) => true,
             Self::Udp(_) => false,
         }
     }

@@ -13,7 +13,7 @@ use super::{Signature, Which, told};
 use crate::{cmd::say, find::Target, link::Address};
 
 pub(crate) const EXAMPLES: &str = "\
-Secrets and the first key of a device go over a serial port only. A device that has a key is locked: from then on it is
+Secrets and the first key of a device go over a serial port or Bluetooth only. A device that has a key is locked: from then on it is
 told nothing but with that key, `--key`.
 
 Examples:
@@ -77,7 +77,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 
 fn far(target: &Target, why: &str) -> Failure {
     Failure::refused(format_args!(
-        "{}: {why}: use its serial port, `--serial PORT`",
+        "{}: {why}: use its serial port, `--serial PORT`, or Bluetooth, `--ble NAME`",
         target.id
     ))
 }
