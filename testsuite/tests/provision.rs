@@ -83,6 +83,7 @@ impl Device {
             .manage(&Manage {
                 udp: Some(address.clone()),
                 serial: Some(own.path.clone()),
+                ble: None,
                 keys: vec![],
             })
             .unwrap();
