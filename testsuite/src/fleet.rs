@@ -40,6 +40,9 @@ pub const MOST_DEVICES: u16 = 500;
 pub const MOST_BOARDS: u8 = 32;
 /// How long a device may take to start. One that works takes a second, and there may be many.
 const PATIENCE: Duration = Duration::from_mins(2);
+/// How old a board is that has announced itself twice, and answers questions about that again: what was said in the last
+/// second is not said again. Time is the board's own, which is slower where this machine is busy.
+const SETTLED_MS: u64 = 2500;
 /// How often the tape is in the file of a Linux device, whose end is the end of the rune.
 const TIMES: usize = 600;
 
@@ -199,10 +202,13 @@ impl Fleet {
         }
         fleet.start_devices(plan)?;
         fleet.start_boards(plan, &tape)?;
-        let devices = (1..=plan.devices).map(device_address);
-        let boards = (1..=plan.boards).map(|n| (board_address(n), rune_smp::UDP_PORT).into());
-        for (index, address) in devices.chain(boards).enumerate() {
-            fleet.wait_for(address)?;
+        let devices = (1..=plan.devices).map(|n| (device_address(n), 0));
+        let boards = (1..=plan.boards).map(|n| {
+            let address = (board_address(n), rune_smp::UDP_PORT).into();
+            (address, SETTLED_MS)
+        });
+        for (index, (address, age_ms)) in devices.chain(boards).enumerate() {
+            fleet.wait_for(address, age_ms)?;
             show(index + 1);
         }
         Ok(fleet)
@@ -275,7 +281,8 @@ impl Fleet {
         Ok(())
     }
 
-    fn wait_for(&mut self, address: SocketAddr) -> Result<(), String> {
+    /// Waits until one answers that is so old.
+    fn wait_for(&mut self, address: SocketAddr, age_ms: u64) -> Result<(), String> {
         let patience = Patience {
             first: Duration::from_millis(100),
             tries: 3,
@@ -284,9 +291,10 @@ impl Fleet {
         loop {
             let link = Address::Udp(address).open();
             let link = link.map_err(|e| format!("{address}: {e}"))?;
-            let met = Client::new(link, 0, patience).meet();
-            if met.is_ok() {
-                return Ok(());
+            match Client::new(link, 0, patience).meet() {
+                Ok(about) if about.up_ms >= age_ms => return Ok(()),
+                Ok(_) => thread::sleep(Duration::from_millis(100)),
+                Err(_) => {}
             }
             for (number, device) in (1..).zip(&mut self.devices) {
                 if let Ok(Some(status)) = device.try_wait() {
