@@ -63,6 +63,7 @@ pub struct Manage {
 /// What all links of a server share.
 pub(super) struct Managed {
     /// Which device it is, of all that there are.
+    #[cfg(feature = "ble")]
     pub(super) id: [u8; 16],
     server: Weak<Server>,
     begun: Instant,
@@ -92,6 +93,7 @@ impl Server {
             })
         };
         let managed = Arc::new(Managed {
+            #[cfg(feature = "ble")]
             id,
             server: Arc::downgrade(self),
             begun: Instant::now(),
