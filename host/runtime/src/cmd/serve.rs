@@ -3,6 +3,7 @@
 use std::{io, os::unix::net::UnixDatagram, path::PathBuf, sync::Arc};
 
 use clap::Args;
+use rune_trust::{Class, KeyRing, file};
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     iterator::Signals,
@@ -50,9 +51,13 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "HCI")]
     smp_ble: Option<String>,
 
-    /// Who may change something over SMP, `ed25519:` and 64 digits; without any, everybody
+    /// Who may change something over SMP: a public key, in a file or as `ed25519:` and 64 digits; without any, everybody
     #[arg(long, value_name = "KEY")]
-    smp_key: Vec<Signer>,
+    smp_key: Vec<String>,
+
+    /// The same for the keys of class rune in a device's key store, made by `hmr keys`
+    #[arg(long, value_name = "FILE.toml")]
+    smp_keys: Option<PathBuf>,
 
     /// Compile runes anew, and do not keep their machine code
     #[arg(long)]
@@ -68,6 +73,7 @@ pub(crate) struct Serve {
 }
 
 pub(crate) fn serve(args: &Serve, console: Console) -> Result<(), Failure> {
+    let keys = keys(args)?;
     // Before the first thread, so that none of them ends the process.
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Failure::usage)?;
     let say = Arc::new(move |level, rune: &str, text: &str| {
@@ -85,7 +91,7 @@ pub(crate) fn serve(args: &Serve, console: Console) -> Result<(), Failure> {
             udp: args.smp_udp.clone(),
             serial: args.smp_serial.clone(),
             ble: args.smp_ble.clone(),
-            keys: args.smp_key.clone(),
+            keys,
         })
         .map_err(Failure::usage)?;
     let count = server.status().len();
@@ -107,6 +113,26 @@ pub(crate) fn serve(args: &Serve, console: Console) -> Result<(), Failure> {
     });
     server.stop();
     Ok(())
+}
+
+/// Who may change something over SMP.
+fn keys(args: &Serve) -> Result<Vec<Signer>, Failure> {
+    let mut keys = vec![];
+    for word in &args.smp_key {
+        keys.push(file::public(word)?.signer);
+    }
+    if let Some(path) = &args.smp_keys {
+        let shown = path.display();
+        let ring = KeyRing::load(path).map_err(|e| Failure::usage(format_args!("{shown}: {e}")))?;
+        let own = ring.keys(Class::Rune);
+        if own.is_empty() {
+            // Otherwise everybody could.
+            let why = "it has no key of class rune, so that nobody could change what runs";
+            return Err(Failure::usage(format_args!("{shown}: {why}")));
+        }
+        keys.extend_from_slice(own);
+    }
+    Ok(keys)
 }
 
 /// Tells systemd, where it started this and waits for word (`sd_notify(3)`). That it cannot be told stops nothing.

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
@@ -439,6 +439,55 @@ fn metrics_and_logs_are_of_what_happened() {
             .all(|l| l["number"].as_u64().unwrap() >= since)
             && !newer.as_array().unwrap().is_empty()
     });
+}
+
+/// A store of keys that would let everybody in does not open the device, and one with a key locks it.
+#[test]
+fn a_device_takes_its_keys_from_a_store() {
+    let folder = folder("keys");
+    let store = |keys: &str| {
+        let text = format!("version = 1\nrune = [{keys}]\nnative = []\n");
+        fs::write(folder.join("keys.toml"), text).unwrap();
+    };
+    let args = [
+        "serve",
+        ".",
+        "--no-cache",
+        "--smp-udp",
+        "127.0.0.1:0",
+        "--smp-keys",
+        "keys.toml",
+    ];
+    for (keys, why) in [("", "no key of class rune"), ("\"nobody\"", "keys.toml: ")] {
+        store(keys);
+        let refused = rune(&folder, &args);
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(2), "{said}");
+        assert!(said.contains(why), "{said}");
+    }
+    // A point of the curve of ed25519.
+    store(&format!(
+        "\"ed25519:{}\"",
+        "58".to_owned() + &"66".repeat(31)
+    ));
+    let child = Command::new(env!("CARGO_BIN_EXE_rune"))
+        .args(args)
+        .current_dir(&folder)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut process = Process(child);
+    let said = BufReader::new(process.0.stderr.take().unwrap());
+    let found = said
+        .lines()
+        .map_while(Result::ok)
+        .find(|line| line.contains("SMP is at"));
+    assert!(
+        found
+            .as_ref()
+            .is_some_and(|line| line.ends_with(", locked")),
+        "{found:?}"
+    );
 }
 
 #[test]
