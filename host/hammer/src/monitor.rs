@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn what_is_held_is_bounded_and_what_is_gone_is_forgotten() {
-        const FORGET: Duration = Duration::from_secs(60);
+        const FORGET: Duration = Duration::from_mins(1);
         let begun = Instant::now();
         let mut devices = Devices::default();
         for number in 0..MOST_DEVICES + 100 {
@@ -340,7 +340,7 @@ mod tests {
         let board = "x".repeat(128);
         let up = |id: &str, up| format!("device_up{{target=\"{id}\",board=\"{board}\"}} {up}\n");
         assert!(text.contains(&up("d00100", 0)) && text.contains(&up("d00101", 1)));
-        devices.missed("d00100", begun + Duration::from_secs(120), FORGET);
+        devices.missed("d00100", begun + Duration::from_mins(2), FORGET);
         assert_eq!(devices.ids().next(), Some("d00101"));
         let mut one = Devices::default();
         one.seen("d", seen(1000), begun);

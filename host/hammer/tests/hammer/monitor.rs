@@ -83,7 +83,7 @@ impl Drop for Monitor {
     }
 }
 
-/// The samples of a text in OpenMetrics, of which each stands in its family and once.
+/// The samples of a text in `OpenMetrics`, of which each stands in its family and once.
 fn samples(text: &str) -> BTreeMap<String, f64> {
     let mut samples = BTreeMap::new();
     let mut name = String::new();
