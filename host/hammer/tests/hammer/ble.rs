@@ -18,6 +18,8 @@ use crate::{
 /// The bus of a machine that has one adapter.
 struct Bus {
     processes: Vec<Child>,
+    /// Its socket.
+    path: PathBuf,
     /// Where it is, as `DBUS_SYSTEM_BUS_ADDRESS` wants it.
     address: String,
 }
@@ -52,6 +54,7 @@ impl Bus {
         let (daemon, address) = start(daemon.arg(&config))?;
         let mut bus = Self {
             processes: vec![daemon],
+            path: at,
             address,
         };
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hammer/bluez.py");
@@ -70,6 +73,7 @@ impl Drop for Bus {
             drop(process.kill());
             drop(process.wait());
         }
+        drop(fs::remove_file(&self.path));
     }
 }
 
