@@ -252,6 +252,7 @@ fn a_board_that_is_open_is_locked_by_its_first_key() {
     let link = Address::Serial(terminal.path.clone()).open().unwrap();
     let mut client = Client::new(link, 9, Patience::default());
     assert_eq!(client.name().unwrap(), "hall");
+    assert_eq!(client.meet().unwrap().name, "hall");
 }
 
 #[test]

@@ -48,7 +48,12 @@ impl<C: Chip, const SLOTS: usize> Runes<C, SLOTS> {
         let is_near = self.node().server.is_near();
         let entries = self.node().installs.entries();
         let slot_bytes = self.node().installs.most();
-        let name = self.node().server.name().map_or_else(Text::new, Text::of);
+        // What somebody has called it, or its own name.
+        let given = settings.as_ref().map(|settings| settings.name.as_bytes());
+        let given = given.and_then(|name| str::from_utf8(name).ok());
+        let own = given.filter(|name| !name.is_empty());
+        let own = own.or_else(|| self.node().server.name());
+        let name = own.map_or_else(Text::new, Text::of);
         let mut managed = Managed {
             runes: self,
             entries,
