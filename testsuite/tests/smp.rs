@@ -296,6 +296,21 @@ fn conform(clients: &Clients, address: &Address, board: &str, slots: u64) {
     let why = read(&["raw", "read", "64", "5"]);
     assert!(!why["why"].as_str().unwrap().is_empty(), "{why}");
 
+    // What it asks for, as a file.
+    let status = read(&["fs", "status", "/manifest/noise"]);
+    let local = one.with_file_name("manifest");
+    let local = local.to_str().unwrap();
+    let download = clients.mcumgrctl(address, &["fs", "download", "/manifest/noise", local]);
+    assert!(download.is_well, "{}", download.text);
+    let manifest = fs::read(local).unwrap();
+    let length = manifest.len().to_string();
+    assert!(status.to_string().contains(&length), "{status}");
+    assert!(manifest.windows(5).any(|word| word == b"noise"));
+    let nothing = clients.mcumgrctl(address, &["fs", "download", "/etc/passwd", local]);
+    assert!(!nothing.is_well, "{}", nothing.text);
+    let written = clients.mcumgrctl(address, &["fs", "upload", local, "/manifest/noise"]);
+    assert!(!written.is_well, "{}", written.text);
+
     // Erased is what does not run, and a reset starts what stays.
     assert!(clients.mcumgrctl(address, &["image", "erase"]).is_well);
     smpmgr(&["os", "reset"]);

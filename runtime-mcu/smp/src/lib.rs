@@ -24,6 +24,7 @@ extern crate std;
 
 mod cbor;
 pub mod device;
+mod files;
 pub mod fragments;
 mod header;
 mod images;

@@ -6,7 +6,7 @@ use crate::{
     Code, Digest, GroupDetails, HEADER_BYTES, Header, Reply, Request, SetState, Setting, Upload,
     WriteSetting,
     device::{Act, Device, ERROR_BYTES, ImageFault, Refusal},
-    group,
+    files, group,
     images::{Images, current, holding},
     own::{self, Own, Signed},
     reply::TEXT_ROOM,
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The groups of commands.
-const GROUPS: [GroupDetails<'static>; 6] = [
+const GROUPS: [GroupDetails<'static>; 7] = [
     GroupDetails {
         group: group::OS,
         name: "os mgmt",
@@ -34,6 +34,11 @@ const GROUPS: [GroupDetails<'static>; 6] = [
         group: group::SETTINGS,
         name: "settings mgmt",
         commands: 6,
+    },
+    GroupDetails {
+        group: group::FILES,
+        name: "fs mgmt",
+        commands: 3,
     },
     GroupDetails {
         group: group::ENUMERATION,
@@ -247,11 +252,12 @@ impl Server {
                 self.staged = None;
                 done(reply, kept(device).map(drop))
             }
-            Request::UploadFile(_)
-            | Request::DownloadFile(_)
-            | Request::FileStatus(_)
-            | Request::CloseFile
-            | Request::Other { .. } => reply.error(Code::NotSupported),
+            Request::UploadFile(_) => files::upload(reply),
+            Request::DownloadFile(wanted) => files::download(wanted, device, reply),
+            Request::FileStatus(name) => files::status(name, device, reply),
+            // None is kept open.
+            Request::CloseFile => reply.done(),
+            Request::Other { .. } => reply.error(Code::NotSupported),
         })
     }
 
@@ -471,7 +477,7 @@ fn only(packet: &[u8]) -> Option<Answer<'_>> {
     })
 }
 
-fn refuse(reply: Reply<'_>, refusal: Refusal) -> &[u8] {
+pub(crate) fn refuse(reply: Reply<'_>, refusal: Refusal) -> &[u8] {
     match refusal {
         Refusal::Code(code) => reply.error(code),
         Refusal::Image(fault) => reply.group_error(fault.code()),

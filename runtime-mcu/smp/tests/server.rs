@@ -286,6 +286,26 @@ fn commands_of_our_own_tell_and_do_what_they_say() {
     let hash = ("hash", Value::Bytes(sha256(&file).to_vec()));
     let manifest = read(command::MANIFEST, &[hash]);
     contains(&ask(&mut server, &mut bench, &manifest), "motion");
+    // The same as a file, for clients that know no group of ours.
+    let mut file = |op, command, name: &str, offset: u32| {
+        let name = ("name", Value::Text(name.to_owned()));
+        let values = [
+            name,
+            ("off", Value::Number(offset)),
+            ("data", Value::Bytes(vec![1])),
+        ];
+        let asked = packet(op, group::FILES, command, &values);
+        ask(&mut server, &mut bench, &asked)
+    };
+    let own = "/manifest/motion";
+    contains(&file(Op::Read, 0, own, 0), "motion");
+    contains(&file(Op::Read, 1, own, 0), "len");
+    assert_eq!(code(&file(Op::Read, 0, own, 1 << 20)), 112);
+    assert_eq!(code(&file(Op::Write, 0, own, 0)), 115);
+    for other in ["/manifest/other", "/manifest/", "motion", "", "/etc/passwd"] {
+        assert_eq!(code(&file(Op::Read, 0, other, 0)), 103);
+        assert_eq!(code(&file(Op::Read, 1, other, 0)), 103);
+    }
     let name = ("name", Value::Text("motion".to_owned()));
     let lines = read(command::LINES, &[name]);
     contains(&ask(&mut server, &mut bench, &lines), "motion");
