@@ -18,7 +18,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
         mpsc::{self, Receiver, Sender},
     },
     thread::{self, JoinHandle},
@@ -107,11 +107,19 @@ fn free_ports() -> [u16; 2] {
     sockets.map(|socket| socket.local_addr().unwrap().port())
 }
 
+/// Where a machine is told to reset: not in its folder, as the path of a socket has at most 107 bytes.
+fn monitor() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("rune-faults-{}-{number}", std::process::id()))
+}
+
 impl Board {
     /// Boots one whose flash is in a file of a folder.
     fn boot(firmware: &Firmware, folder: &Path, over_serial: bool) -> Self {
         let [smp, own] = free_ports();
-        let [flash, monitor] = ["flash", "monitor"].map(|name| folder.join(name));
+        let flash = folder.join("flash");
+        let monitor = monitor();
         let network = format!(
             "user,model=lan9118,hostfwd=udp:127.0.0.1:{smp}-:1337,hostfwd=udp:127.0.0.1:{own}-:7863"
         );
@@ -140,6 +148,7 @@ impl Board {
         let ends = is_over.clone();
         let thread = thread::spawn(move || {
             live(machine, start, &monitor, &happens, &ends);
+            drop(fs::remove_file(&monitor));
             drop((terminal, carrier));
         });
         Self {

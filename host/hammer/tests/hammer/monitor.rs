@@ -115,7 +115,7 @@ fn devices_and_their_runes_are_metrics_and_a_device_that_is_gone_is_down() {
         &["targets", "cast", "noise1.rune", "--udp", &one.address],
     );
     let monitor = Monitor::start(&folder, &["--udp", &one.address, "--udp", &two.address]);
-    let [first, second] = [&one, &two].map(|device| format!("target=\"{}:1337\"", device.address));
+    let [first, second] = [&one, &two].map(|device| format!("target=\"{}\"", device.name()));
     let up = |target: &str| format!("device_up{{{target},board=\"linux\"}}");
     let calls = format!("device_rune_calls_total{{{first},rune=\"noise\",result=\"output\"}}");
     let both = monitor.until(|samples| {
