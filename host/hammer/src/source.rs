@@ -11,6 +11,7 @@ use rune_registry::{Client, Named, Options, Platform, Reference, Store};
 use rune_terminal::{Bar, Failure};
 use rune_trust::file;
 use runec::{
+    Simd,
     cli::{Color, MessageFormat},
     driver::{self, Request},
     machine::{self, Machine},
@@ -187,7 +188,12 @@ fn compiled(
             Err(why) => return Err(Failure::usage(why)),
         },
     };
-    let options = runec::Options::default();
+    // Firmware has no vectors where it has no room for them, and every firmware takes runes without.
+    let is_board = device.and_then(machine::target).is_some();
+    let options = runec::Options {
+        simd: if is_board { Simd::Off } else { Simd::On },
+        ..runec::Options::default()
+    };
     let fit = match machine {
         Some((device, _)) => machine::form(Some(device), &options),
         None => options.clone(),

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use rune_abi::image::ImageView;
+use rune_abi::{WasmFeatures, image::ImageView};
 use rune_hammer::source::{Form, Packages, Source, Talk};
 use rune_registry::{Artifact, Client, Options, Reference, Store};
 
@@ -106,6 +106,16 @@ fn a_board_that_takes_machine_code_is_given_an_image() {
     };
     let plain = packages(Some(Form::Rune)).unwrap();
     assert!(boards.iter().all(|board| !is_image(&plain, board)));
+    // A board interprets what any firmware takes.
+    let features = |board| {
+        let package = plain.of(board).unwrap();
+        rune_core::check(package.bytes())
+            .unwrap()
+            .manifest()
+            .features
+    };
+    assert_eq!(features("mps2-an500"), WasmFeatures(0));
+    assert_ne!(features("linux"), WasmFeatures(0));
     if rune_aot::Compiler::all().is_empty() {
         eprintln!("skipped: there is no compiler for microcontrollers");
         return;
