@@ -28,9 +28,17 @@ use rune_testsuite::{
 
 /// `hmr` in a folder: exit status, and what it printed and said.
 fn hmr(folder: &Path, args: &[&str]) -> (i32, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
-        .arg0("hmr")
-        .args(args)
+    said(
+        Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .arg0("hmr")
+            .args(args),
+        folder,
+    )
+}
+
+/// What a command ends with in a folder, printed and said.
+fn said(command: &mut Command, folder: &Path) -> (i32, String) {
+    let output = command
         .current_dir(folder)
         .stdin(Stdio::null())
         .output()
@@ -349,16 +357,6 @@ fn both<'a>(some: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
 /// `hmr` in a session of its own, which has no terminal.
 fn hmr_alone(folder: &Path, args: &[&str]) -> (i32, String) {
     let script = "exec -a hmr \"$0\" \"$@\"";
-    let output = Command::new("setsid")
-        .args(["--wait", "bash", "-c", script, env!("CARGO_BIN_EXE_xtask")])
-        .args(args)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let text = [output.stdout, output.stderr].concat();
-    (
-        output.status.code().unwrap(),
-        String::from_utf8(text).unwrap(),
-    )
+    let hmr = ["--wait", "bash", "-c", script, env!("CARGO_BIN_EXE_xtask")];
+    said(Command::new("setsid").args(hmr).args(args), folder)
 }
