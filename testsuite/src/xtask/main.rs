@@ -175,45 +175,79 @@ fn in_firmware(folder: &str, args: &[&str]) -> Result<(), String> {
     finish("cargo", args, status)
 }
 
-/// What tests work with beside what Rust brings: a program of each, and the package of Debian it comes from.
-const PACKAGES: [(&str, &str); 11] = [
-    ("nvim", "neovim"),
-    ("promtool", "prometheus"),
-    ("mosquitto", "mosquitto"),
-    ("mosquitto_sub", "mosquitto-clients"),
-    ("curl", "curl"),
-    ("qemu-system-arm", "qemu-system-arm"),
-    ("minisign", "minisign"),
-    ("docker-registry", "docker-registry"),
-    ("skopeo", "skopeo"),
-    ("avahi-browse", "avahi-utils"),
-    ("avahi-daemon", "avahi-daemon"),
+/// The packages of Debian with what tests work with beside what Rust brings.
+const PACKAGES: [&str; 19] = [
+    // The newest, which images are made with, and the one that is called so, with the run-time of its sanitizers.
+    "clang-19",
+    "lld-19",
+    "clang",
+    "libclang-rt-dev",
+    "gcc-arm-none-eabi",
+    "qemu-system-arm",
+    "neovim",
+    "prometheus",
+    "mosquitto",
+    "mosquitto-clients",
+    "curl",
+    "minisign",
+    "docker-registry",
+    "skopeo",
+    "dbus",
+    "avahi-utils",
+    "avahi-daemon",
+    "iproute2",
+    "util-linux",
 ];
 
-/// Installs the firmware's target, and the programs of others that tests drive, on a machine of CI that has rustup and
+/// Those with a compiler for firmware where rustup has none for its target.
+const COMPILER: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
+
+/// Installs the firmware's target, and the programs of others that tests drive, on a machine of CI that has rustup or
 /// apt-get and lets us. Without one of them its test says that it is skipped.
 fn install() {
     if env::var_os("CI").is_none() {
         return;
     }
+    let mut wanted = PACKAGES.to_vec();
     if board::toolchain().is_none() {
         let args = ["target", "add", board::TARGET];
         if let Err(why) = finish("rustup", &args, Command::new("rustup").args(args).status()) {
-            println!("{why}; the firmware is not built");
+            println!("{why}; Debian's compiler is taken for the firmware");
+            wanted.extend(COMPILER);
         }
     }
-    let path = env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<PathBuf> = env::split_paths(&path)
-        .chain(["/usr/sbin".into()])
-        .collect();
-    let is_there = |program: &str| folders.iter().any(|folder| folder.join(program).is_file());
-    for (_, package) in PACKAGES.iter().filter(|(program, _)| !is_there(program)) {
+    let installed = Command::new("dpkg-query")
+        .args(["--show", "--showformat=${Package} ${db:Status-Status}\n"])
+        .output();
+    let Ok(installed) = installed else {
+        println!("this is no Debian; tests are skipped that need what is not there");
+        return;
+    };
+    let installed = String::from_utf8_lossy(&installed.stdout);
+    let has = |package: &&str| {
+        installed
+            .lines()
+            .any(|l| l == format!("{package} installed"))
+    };
+    wanted.retain(|package| !has(package));
+    if wanted.is_empty() {
+        return;
+    }
+    let apt = |args: &[&str]| {
+        let mut apt = Command::new("apt-get");
+        apt.env("DEBIAN_FRONTEND", "noninteractive");
+        finish("apt-get", args, apt.args(args).status())
+    };
+    // The lists of a new machine may be empty. Where they cannot be had, those that are there may do.
+    if let Err(why) = apt(&["update", "--quiet=2"]) {
+        println!("{why}");
+    }
+    // One by one: where one cannot be had, the others still can.
+    for package in wanted {
         println!("== apt-get install {package}");
-        let installed = Command::new("apt-get")
-            .args(["install", "-y", "--no-install-recommends", package])
-            .status();
-        if !installed.is_ok_and(|status| status.success()) {
-            println!("{package} cannot be installed; its test is skipped");
+        let flags = ["install", "--quiet=2", "--yes", "--no-install-recommends"];
+        if let Err(why) = apt(&[&flags[..], &[package]].concat()) {
+            println!("{why}; the tests that need {package} are skipped");
         }
     }
 }
