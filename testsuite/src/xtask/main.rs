@@ -16,7 +16,7 @@ use std::{
     ffi::OsStr,
     io,
     path::{Path, PathBuf},
-    process::{Command, ExitCode, ExitStatus},
+    process::{Command, ExitCode, ExitStatus, Stdio},
 };
 
 use rune_testsuite::qemu as board;
@@ -233,10 +233,19 @@ fn install() {
     if wanted.is_empty() {
         return;
     }
+    // What goes well is said in one line.
     let apt = |args: &[&str]| {
+        println!("== apt-get {}", args.join(" "));
         let mut apt = Command::new("apt-get");
-        apt.env("DEBIAN_FRONTEND", "noninteractive");
-        finish("apt-get", args, apt.args(args).status())
+        apt.env("DEBIAN_FRONTEND", "noninteractive")
+            .stdin(Stdio::null());
+        let output = apt.args(args).output();
+        if let Ok(output) = &output
+            && !output.status.success()
+        {
+            println!("{}", String::from_utf8_lossy(&output.stderr));
+        }
+        finish("apt-get", args, output.map(|output| output.status))
     };
     // The lists of a new machine may be empty. Where they cannot be had, those that are there may do.
     if let Err(why) = apt(&["update", "--quiet=2"]) {
@@ -244,7 +253,6 @@ fn install() {
     }
     // One by one: where one cannot be had, the others still can.
     for package in wanted {
-        println!("== apt-get install {package}");
         let flags = ["install", "--quiet=2", "--yes", "--no-install-recommends"];
         if let Err(why) = apt(&[&flags[..], &[package]].concat()) {
             println!("{why}; the tests that need {package} are skipped");
