@@ -177,12 +177,13 @@ fn in_firmware(folder: &str, args: &[&str]) -> Result<(), String> {
 
 /// The packages of Debian with what tests work with beside what Rust brings.
 const PACKAGES: [&str; 19] = [
-    // The newest, which images are made with, and the one that is called so, with the run-time of its sanitizers.
     "clang-19",
+    // Of its sanitizers.
+    "libclang-rt-19-dev",
     "lld-19",
-    "clang",
-    "libclang-rt-dev",
     "gcc-arm-none-eabi",
+    // Its headers.
+    "libnewlib-arm-none-eabi",
     "qemu-system-arm",
     "neovim",
     "prometheus",
