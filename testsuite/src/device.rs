@@ -63,7 +63,7 @@ impl rune_core::Source for Ported {
     fn read(&mut self, out: &mut [u8], _: u64) -> Result<rune_core::Read, rune_core::SourceError> {
         let deadline = Instant::now() + Duration::from_mins(1);
         match self.0.read(out, deadline) {
-            Ok(rune_runtime::Read::Sample) => Ok(rune_core::Read::Sample { time_ns: None }),
+            Ok(rune_runtime::Read::Sample) => Ok(rune_core::Read::SAMPLE),
             Ok(rune_runtime::Read::End { .. }) => Ok(rune_core::Read::End),
             Err(_) => Err(rune_core::SourceError::Failed("Linux cannot read it")),
         }

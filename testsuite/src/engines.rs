@@ -207,12 +207,12 @@ pub fn run_on_device(output: &Output, feeds: &[Feed]) -> Vec<Outcome> {
     let (count, take) = (output.manifest.outputs.len(), written.clone());
     let mut device = Device::start(&output.wasm, sources(output, feeds, 1), move |written| {
         let mut outputs = vec![None; count];
-        for (index, _) in written.outputs() {
+        for record in written.records() {
             let data = |tensor: rune_core::Tensor<'_>| match tensor.elements {
                 json::Elements::Numbers(bytes) => Data::Bytes(bytes.to_vec()),
                 json::Elements::Texts(texts) => Data::Strings(texts.map(str::to_owned).collect()),
             };
-            outputs[index] = Some(written.tensors(index).map(data).collect());
+            outputs[record.index()] = Some(record.tensors().map(data).collect());
         }
         *take.lock().expect("no other thread writes") = Some(outputs);
     });

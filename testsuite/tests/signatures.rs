@@ -42,6 +42,7 @@ fn image(containment: Containment) -> Vec<u8> {
         imports: vec![],
         resets: false,
         first_read: None,
+        keeps_records: false,
         block_bytes: 64,
         memory: (0, 64),
         stack_bytes: 256,

@@ -26,11 +26,11 @@ pub(crate) mod cause {
     pub(crate) const FAULT: u32 = 1;
 }
 
-/// What goes into an image and what comes back. The handlers know its layout.
+/// How an image is entered. `rune_enter` knows its layout.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Pass {
-    /// The process stack pointer: that of the image, and where it was after the exception.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    /// The process stack pointer.
     pub(crate) stack: u32,
     /// Where the image goes on.
     pub(crate) resume: u32,
@@ -38,6 +38,14 @@ pub(crate) struct Pass {
     pub(crate) arguments: [u32; 3],
     /// The register CONTROL.
     pub(crate) control: u32,
+}
+
+/// What led back from an image. The handlers know its layout.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub(crate) struct Back {
+    /// The process stack pointer after the exception.
+    pub(crate) stack: u32,
     /// What led back, see [`cause`].
     pub(crate) cause: u32,
     pub(crate) exc_return: u32,
@@ -54,16 +62,13 @@ pub(crate) const PRIVILEGED: u32 = 0b10;
 
 /// In thread mode the one thread has it, in handlers the one handler that leaves an image.
 #[repr(transparent)]
-struct Shared(UnsafeCell<Pass>);
+struct Shared(UnsafeCell<Back>);
 
 // SAFETY: there is one thread, and a handler writes to it only while that waits in `rune_enter`.
 unsafe impl Sync for Shared {}
 
-static PASS: Shared = Shared(UnsafeCell::new(Pass {
+static BACK: Shared = Shared(UnsafeCell::new(Back {
     stack: 0,
-    resume: 0,
-    arguments: [0; 3],
-    control: 0,
     cause: 0,
     exc_return: 0,
     cfsr: 0,
@@ -73,11 +78,21 @@ static PASS: Shared = Shared(UnsafeCell::new(Pass {
     bfar: 0,
 }));
 
-/// When the image that runs is stopped, in nanoseconds of the clock: two halves, written while none runs.
-static DEADLINE: [AtomicU32; 2] = [AtomicU32::new(u32::MAX), AtomicU32::new(u32::MAX)];
+/// When the image that runs is stopped.
+struct Deadline {
+    /// In nanoseconds of the clock, the lower half first: written while none runs.
+    halves: [AtomicU32; 2],
+    /// The time of the image was over when the interrupt came to its host.
+    is_late: AtomicBool,
+}
+
+static DEADLINE: Deadline = Deadline {
+    halves: [AtomicU32::new(u32::MAX), AtomicU32::new(u32::MAX)],
+    is_late: AtomicBool::new(false),
+};
 
 unsafe extern "C" {
-    fn rune_enter(pass: *mut Pass);
+    fn rune_enter(entry: *const Entry);
     /// Given by the board: it is called in the interrupt that comes regularly, and gives the time in nanoseconds.
     safe fn rune_tick() -> u64;
     static rune_gate: u8;
@@ -121,46 +136,43 @@ pub fn start(scb: &mut SCB, dcb: &mut DCB, fpu: &mut FPU) {
 /// The priority of interrupts: below faults and supervisor calls.
 pub const INTERRUPTS: u8 = 0x80;
 
-/// What is passed, to be filled before [`enter`] and read after it.
-pub(crate) fn pass() -> *mut Pass {
-    PASS.0.get()
-}
-
-/// Lets an image run until it comes back.
+/// Lets an image run until it comes back, and says how it did: until one is entered again.
 ///
 /// # Safety
-/// What is in the pass says where the image is, with a stack and rights that keep it there; the protection unit is set for
-/// it.
+/// The entry says where the image is, with a stack and rights that keep it there; the protection unit is set for it.
+/// What came back before is not used any more.
 #[inline]
-pub(crate) unsafe fn enter() {
-    // SAFETY: the caller's promise; no handler touches the pass before the image runs, nor after it has come back.
-    unsafe { rune_enter(PASS.0.get()) };
+pub(crate) unsafe fn enter<'a>(entry: &Entry) -> &'a Back {
+    // SAFETY: the caller's promise; no handler touches what is shared before the image runs, nor after it has come back.
+    unsafe {
+        rune_enter(entry);
+        &*BACK.0.get()
+    }
 }
 
 /// Says when the image that is entered next is stopped.
 #[inline]
 pub(crate) fn set_deadline(deadline_ns: u64) {
-    DEADLINE[0].store(deadline_ns as u32, Ordering::Relaxed);
-    DEADLINE[1].store((deadline_ns >> 32) as u32, Ordering::Relaxed);
+    let [low, high] = &DEADLINE.halves;
+    low.store(deadline_ns as u32, Ordering::Relaxed);
+    high.store((deadline_ns >> 32) as u32, Ordering::Relaxed);
     // After them: what an interrupt made of the deadline before, or of half of each, does not count.
-    IS_LATE.store(false, Ordering::Relaxed);
+    DEADLINE.is_late.store(false, Ordering::Relaxed);
 }
-
-/// The time of the image was over when the interrupt came to its host.
-static IS_LATE: AtomicBool = AtomicBool::new(false);
 
 /// Whether the time of the image is over that waits for its host.
 #[inline]
 pub(crate) fn is_late() -> bool {
-    IS_LATE.load(Ordering::Relaxed)
+    DEADLINE.is_late.load(Ordering::Relaxed)
 }
 
 /// The interrupt that comes regularly. Whether it has come to an image whose time is over.
 extern "C" fn ticked(exc_return: u32) -> bool {
     let now = rune_tick();
-    let [low, high] = [0, 1].map(|half| u64::from(DEADLINE[half].load(Ordering::Relaxed)));
+    let halves = DEADLINE.halves.each_ref();
+    let [low, high] = halves.map(|half| u64::from(half.load(Ordering::Relaxed)));
     let is_late = now > (high << 32 | low);
-    IS_LATE.store(is_late, Ordering::Relaxed);
+    DEADLINE.is_late.store(is_late, Ordering::Relaxed);
     exc_return & 0xF == 0xD && is_late
 }
 
@@ -222,10 +234,10 @@ global_asm!(
     "cmp r1, #13",
     "bne 9f",
     "2:",
-    "ldr r3, ={pass}",
+    "ldr r3, ={back}",
     "mrs r1, psp",
-    "str r1, [r3]",
-    "strd r0, lr, [r3, #24]",
+    "strd r1, r0, [r3]",
+    "str lr, [r3, #8]",
     // Back to the main stack, with the runtime's rights.
     "mov.w r1, #0",
     "msr control, r1",
@@ -255,20 +267,20 @@ global_asm!(
     "and r1, lr, #15",
     "cmp r1, #13",
     "bne 9f",
-    "ldr r3, ={pass}",
+    "ldr r3, ={back}",
     // CFSR, HFSR, DFSR: kept and cleared. MMFAR, BFAR.
     "ldr r2, =0xE000ED28",
     "ldrd r0, r1, [r2]",
     // A vector that cannot be read is no image's doing.
     "lsls r12, r1, #30",
     "bmi 9f",
-    "strd r0, r1, [r3, #32]",
+    "strd r0, r1, [r3, #12]",
     "strd r0, r1, [r2]",
     "ldr r0, [r2, #8]",
-    "str r0, [r3, #40]",
+    "str r0, [r3, #20]",
     "str r0, [r2, #8]",
     "ldrd r0, r1, [r2, #12]",
-    "strd r0, r1, [r3, #44]",
+    "strd r0, r1, [r3, #24]",
     // What could not be pushed for another exception has left that pending: faults and supervisor calls are the image's.
     "ldr r0, [r2, #-4]",
     "bic r0, #0xF000",
@@ -313,6 +325,6 @@ global_asm!(
     SVC = const cause::SVC,
     FAULT = const cause::FAULT,
     LATE = const 2,
-    pass = sym PASS,
+    back = sym BACK,
     ticked = sym ticked,
 );

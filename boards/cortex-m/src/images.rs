@@ -4,7 +4,8 @@ use alloc::alloc::{alloc_zeroed, dealloc};
 use core::{
     alloc::Layout,
     ops::Range,
-    ptr::NonNull,
+    ptr::{self, NonNull},
+    slice,
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -12,12 +13,12 @@ use rune_abi::{
     Import, WasmFeatures,
     image::{FirstRead, ImageView, Operation, Target, Trap, last_write, service},
 };
-use rune_core::{Checked, Engine, Host, Instance, Limits, StartError, Stop, Text};
+use rune_core::{Checked, Engine, Host, Instance, Lent, Limits, StartError, Stopped, Text};
 use rune_firmware::mpu::{Region, allocation, cover};
 use rune_saga::Failure;
 
 use crate::{
-    gate::{self, Pass, cause},
+    gate::{self, Back, Entry, cause},
     mpu::{self, ALL_READ, ALL_READ_WRITE, CACHED, NO_EXECUTE, NONE, Rights},
 };
 
@@ -70,65 +71,116 @@ fn shifted(part: &Range<usize>, place: u32) -> Range<u32> {
 }
 
 /// An image that was started.
-pub struct Loaded<H> {
-    host: H,
+pub struct Loaded {
     image: ImageView<'static>,
     /// Given back at the end.
     _ram: Ram,
     /// Of the stack and the block, in RAM.
     used: Range<u32>,
-    block: u32,
     /// Its memory, in its block.
     memory: *mut [u8],
     rights: Rights,
     number: u32,
-    control: u32,
-    entry: u32,
-    code: Range<u32>,
+    /// How an operation begins, but for its arguments.
+    entry: Entry,
+    /// Behind the first instruction of the code.
+    behind: u32,
     /// Of what an exception pushes the last place, from the start of what is used.
     room: u32,
-    /// Of a supervisor call the last place, from the start of the code.
+    /// Behind the last, from there.
     last: u32,
     /// The services it may ask for, by their numbers.
     imports: u32,
-    /// What is read for it before each call.
-    first_read: Option<FirstRead>,
+    /// What is read for it before each call, and where it goes; `None` where that is not in its memory.
+    first_read: Option<(FirstRead, Option<NonNull<u8>>)>,
+    /// The last write of a call that its host has found right, where it does not change: then the elements are passed on
+    /// as they are.
+    known: LastWrite,
+}
+
+/// A write at the end of a call, and the elements of its record.
+struct LastWrite {
+    /// As the image says it, see [`last_write`]; 0 is none.
+    word: u32,
+    output: u32,
+    elements: *mut [u8],
+}
+
+impl LastWrite {
+    fn none() -> Self {
+        Self {
+            word: 0,
+            output: 0,
+            elements: ptr::slice_from_raw_parts_mut(NonNull::dangling().as_ptr(), 0),
+        }
+    }
 }
 
 impl Engine for Images {
     const FEATURES: WasmFeatures = WasmFeatures(0);
 
-    type Instance<H: Host + 'static> = Loaded<H>;
+    type Instance<H: Host + 'static> = Loaded;
 
     fn start<H: Host + 'static>(
         &self,
         rune: &Checked<'static>,
         limits: &Limits,
-        host: H,
-    ) -> Result<Loaded<H>, (StartError, H)> {
-        let Some(image) = rune.image() else {
-            return Err((StartError::NoModules, host));
-        };
-        let mut loaded = self.load(image, host)?;
-        gate::set_deadline((self.now_ns)().saturating_add(limits.call_ns));
-        // Its host does nothing for it before it is called.
-        match loaded.run(Operation::Init, 0, 0) {
-            Ok(_) => Ok(loaded),
-            Err(stop) => {
-                let why = match stop {
-                    Stop::Host => Failure::Contract,
-                    Stop::Trap(failure) => failure,
-                };
-                let text = format_args!("its start was stopped by {}", why.name());
-                Err((StartError::Image(Text::of(text)), loaded.host))
-            }
-        }
+    ) -> Result<Loaded, StartError> {
+        let image = rune.image().ok_or(StartError::NoModules)?;
+        let deadline_ns = (self.now_ns)().saturating_add(limits.call_ns);
+        self.run_up(image, deadline_ns)
+    }
+}
+
+/// The host of an image that is being started: nothing is done for it before it is called.
+struct Starting(Failure);
+
+impl Host for Starting {
+    fn read(&mut self, _: u32, _: u32, _: Option<&mut [u8]>) -> Result<i32, Stopped> {
+        Err(Stopped)
+    }
+
+    fn write(&mut self, _: &[u8], _: u32, _: u32) -> Result<(), Stopped> {
+        Err(Stopped)
+    }
+
+    fn log(&mut self, _: u32, _: Option<&[u8]>) -> Result<(), Stopped> {
+        Err(Stopped)
+    }
+
+    fn fault(&mut self, _: Option<&[u8]>) -> Result<(), Stopped> {
+        Err(Stopped)
+    }
+
+    fn mark(&mut self, _: u32, _: u32) {}
+
+    fn is_in_time(&mut self) -> Result<(), Stopped> {
+        Err(Stopped)
+    }
+
+    fn trapped(&mut self, failure: Failure, _: Option<&'static str>) {
+        self.0 = failure;
     }
 }
 
 impl Images {
+    /// Loads an image and runs what it begins with.
+    fn run_up(&self, image: &ImageView<'static>, deadline_ns: u64) -> Result<Loaded, StartError> {
+        let mut loaded = self.load(image)?;
+        gate::set_deadline(deadline_ns);
+        let mut host = Starting(Failure::Contract);
+        // It may ask for nothing.
+        let imports = core::mem::take(&mut loaded.imports);
+        let ran = loaded.run(&mut host, Operation::Init, 0);
+        loaded.imports = imports;
+        ran.map(|_| loaded).map_err(|Stopped| {
+            let text = format_args!("its start was stopped by {}", host.0.name());
+            StartError::Image(Text::of(text))
+        })
+    }
+
     /// Takes all memory that an image needs, and finds the regions for it.
-    fn load<H>(&self, image: &ImageView<'static>, host: H) -> Result<Loaded<H>, (StartError, H)> {
+    fn load(&self, image: &ImageView<'static>) -> Result<Loaded, StartError> {
         /// Of the last image that was started.
         static NUMBER: AtomicU32 = AtomicU32::new(0);
 
@@ -148,25 +200,20 @@ impl Images {
             (0, allocation(room, if free > 4 { 2 } else { 1 }))
         };
         let ram = size.and_then(|(size, align)| Ram::new(size, align));
-        let Some(ram) = ram else {
-            return Err((StartError::Memory, host));
-        };
-        let Some(rights) = self.rights(image, &ram, is_native) else {
+        let ram = ram.ok_or(StartError::Memory)?;
+        let rights = self.rights(image, &ram, is_native).ok_or_else(|| {
             let why = "the protection unit has not enough regions for where it lies";
-            return Err((StartError::Image(Text::of(why)), host));
-        };
+            StartError::Image(Text::of(why))
+        })?;
         let start = ram.range().start.wrapping_add(below as u32);
         let block = start.wrapping_add(stack as u32);
         let used = start..block.wrapping_add(image.block_bytes() as u32);
         // What an exception pushes, with floating point or without, begins with eight words.
-        let (Some(room), Some(last)) = (
-            (used.len() as u32).checked_sub(32),
-            (image.code().len() as u32).checked_sub(2),
-        ) else {
-            return Err((StartError::Memory, host));
-        };
+        let room = (used.len() as u32).checked_sub(32);
+        let last = (image.code().len() as u32).checked_sub(2);
+        let (room, last) = room.zip(last).ok_or(StartError::Memory)?;
         let memory = image.memory();
-        let memory = core::ptr::slice_from_raw_parts_mut(
+        let memory = ptr::slice_from_raw_parts_mut(
             (block as usize).wrapping_add(memory.start) as *mut u8,
             memory.len(),
         );
@@ -180,27 +227,35 @@ impl Images {
         let number = (NUMBER.load(Ordering::Relaxed) % (u32::MAX - 1)) + 1;
         NUMBER.store(number, Ordering::Relaxed);
         Ok(Loaded {
-            host,
             image: *image,
             _ram: ram,
             used,
-            block,
             memory,
             rights,
             number,
-            control: if is_native {
-                gate::PRIVILEGED
-            } else {
-                gate::UNPRIVILEGED
+            entry: Entry {
+                stack: block,
+                resume: place.wrapping_add(image.entry() as u32) | 1,
+                arguments: [block, 0, 0],
+                control: if is_native {
+                    gate::PRIVILEGED
+                } else {
+                    gate::UNPRIVILEGED
+                },
             },
-            entry: place.wrapping_add(image.entry() as u32) | 1,
-            code,
             room,
             last,
+            behind: code.start.wrapping_add(2),
             imports: image
                 .imports()
                 .fold(0, |all, import| all | 1 << service::of(import)),
-            first_read: image.first_read(),
+            first_read: image.first_read().map(|read| {
+                let end = read.at.checked_add(read.bytes);
+                let is_within = end.is_some_and(|end| end as usize <= memory.len());
+                let start = memory.cast::<u8>().wrapping_add(read.at as usize);
+                (read, NonNull::new(start).filter(|_| is_within))
+            }),
+            known: LastWrite::none(),
         })
     }
 
@@ -242,152 +297,207 @@ impl Images {
     }
 }
 
-impl<H: Host> Loaded<H> {
-    /// Runs an operation to its end, with what it is told. It may ask for the services of these bits.
-    #[inline]
-    fn run(&mut self, operation: Operation, told: i32, imports: u32) -> Result<i32, Stop> {
-        let pass = gate::pass();
-        // SAFETY: nothing runs that has it, and the regions are the image's.
-        unsafe {
+impl Loaded {
+    /// A call, with what is read for it before and written behind it.
+    fn call(&mut self, host: &mut dyn Host, deadline_ns: u64) -> Result<i32, Stopped> {
+        gate::set_deadline(deadline_ns);
+        let told = match self.first_read {
+            Some((
+                FirstRead {
+                    capability, bytes, ..
+                },
+                start,
+            )) => {
+                // SAFETY: so many bytes lie in its memory; the image waits, and nobody else has a part of it.
+                let out = start.map(|start| unsafe {
+                    slice::from_raw_parts_mut(start.as_ptr(), bytes as usize)
+                });
+                // If that took all of its time, the next interrupt stops it.
+                host.read(capability, bytes, out)?
+            }
+            None => 0,
+        };
+        self.run(host, Operation::Call, told)
+    }
+
+    /// Runs an operation to its end, with what it is told.
+    #[inline(always)]
+    fn run(
+        &mut self,
+        host: &mut dyn Host,
+        operation: Operation,
+        told: i32,
+    ) -> Result<i32, Stopped> {
+        let [_, kind, argument] = &mut self.entry.arguments;
+        (*kind, *argument) = (operation.number(), told as u32);
+        // SAFETY: nothing runs that has the regions, and they are the image's, whose header says where it is entered.
+        let back = unsafe {
             self.rights.set(self.number);
-            (*pass).stack = self.block;
-            (*pass).resume = self.entry;
-            (*pass).arguments = [self.block, operation.number(), told as u32];
-            (*pass).control = self.control;
-        }
-        loop {
-            // SAFETY: the pass is for this image, whose regions are set: the host has set no others, as it enters none.
-            unsafe { gate::enter() };
-            // SAFETY: it has come back.
-            let back = unsafe { &*pass };
-            if back.cause != cause::SVC {
-                return Err(self.stopped(back));
-            }
-            let Some(call) = self.service(back) else {
-                return Err(self.trap(Failure::OtherTrap, None));
-            };
-            if call.number == service::END {
-                let [result, last, _] = call.arguments;
-                if let Some((output, at)) = last_write(last) {
-                    self.check(Import::Write, imports, call.place)?;
-                    self.ask(Import::Write, [output, at, 0], call.place)?;
-                }
-                return Ok(result as i32);
-            }
-            let answer = self.serve(&call, imports)?;
-            // SAFETY: as above.
-            unsafe {
-                (*pass).stack = call.stack;
-                (*pass).resume = call.place | 1;
-                (*pass).arguments = [answer as u32, 0, 0];
-            }
+            gate::enter(&self.entry)
+        };
+        match self.service(back) {
+            Some((service::END, pushed)) => self.end(host, &pushed),
+            _ => self.go_on(host, back),
         }
     }
 
-    /// What is answered to a supervisor call that is not the last.
+    /// The operation has ended, perhaps with a record.
+    #[inline(always)]
+    fn end(&mut self, host: &mut dyn Host, pushed: &Pushed) -> Result<i32, Stopped> {
+        if pushed.r1 != 0 {
+            if pushed.r1 == self.known.word {
+                // SAFETY: they lie in the image's memory; it waits, and nobody else has a part of it.
+                let elements = unsafe { &*self.known.elements };
+                host.write_elements(self.known.output, elements)?;
+            } else {
+                self.write_last(host, pushed)?;
+            }
+        }
+        Ok(pushed.r0 as i32)
+    }
+
+    /// Writes what a call writes last.
     #[inline(never)]
-    fn serve(&mut self, call: &Call, imports: u32) -> Result<i32, Stop> {
-        if call.number == service::TRAP {
-            return Err(self.trapped(call));
-        }
-        let Some(import) = service::import(call.number) else {
-            return Err(self.trap(Failure::OtherTrap, Some(call.place.wrapping_sub(2))));
-        };
-        self.check(import, imports, call.place)?;
-        self.ask(import, call.arguments, call.place)
-    }
-
-    /// Whether it may ask for an import; `place` is behind what asks.
-    #[inline]
-    fn check(&mut self, import: Import, imports: u32, place: u32) -> Result<(), Stop> {
-        if imports >> service::of(import) & 1 == 1 {
+    fn write_last(&mut self, host: &mut dyn Host, pushed: &Pushed) -> Result<(), Stopped> {
+        let word = pushed.r1;
+        let Some((output, at)) = last_write(word) else {
             return Ok(());
-        }
-        Err(self.trap(Failure::OtherTrap, Some(place.wrapping_sub(2))))
-    }
-
-    /// What the host answers; `place` is behind what asks.
-    #[inline]
-    fn ask(&mut self, import: Import, arguments: [u32; 3], place: u32) -> Result<i32, Stop> {
-        // SAFETY: the image waits, and nobody else has a part of its memory.
-        let memory = unsafe { &mut *self.memory };
-        let answer = self.host.import(import, arguments, memory)?;
-        if gate::is_late() {
-            return Err(self.trap(Failure::Deadline, Some(place.wrapping_sub(2))));
-        }
-        Ok(answer)
-    }
-
-    /// What the processor has pushed, where it lies in the image's RAM.
-    #[inline]
-    fn pushed(&self, back: &Pass) -> Option<&[u32; 8]> {
-        // Of the stack and the block together are more than these bytes.
-        let offset = back.stack.wrapping_sub(self.used.start);
-        let is_within = offset <= self.room && back.stack.is_multiple_of(4);
-        // SAFETY: it lies in RAM that is there, and the image waits.
-        is_within.then(|| unsafe { &*(back.stack as *const [u32; 8]) })
-    }
-
-    /// What a supervisor call asks for; `None` where it does not come from the code of the image, or not as one can be
-    /// answered.
-    #[inline]
-    fn service(&self, back: &Pass) -> Option<Call> {
-        /// Bits of xPSR: a word was left out to align the stack; the instruction was a part of an `it` block.
-        const ALIGNED: u32 = 1 << 9;
-        const IN_BLOCK: u32 = 0b11 << 25 | 0b11_1111 << 10;
-        let &[r0, r1, r2, _, _, _, pc, xpsr] = self.pushed(back)?;
-        let at = pc.wrapping_sub(2);
-        if at.wrapping_sub(self.code.start) > self.last || xpsr & IN_BLOCK != 0 {
-            return None;
-        }
-        // SAFETY: it lies in the code, which is there as long as the image is.
-        let instruction = unsafe { (at as *const u16).read() };
-        // Eight words, and those of floating point where there are some.
-        let bytes: u32 = if back.exc_return & 1 << 4 == 0 {
-            0x68
-        } else {
-            0x20
         };
-        Some(Call {
-            number: instruction as u8,
-            arguments: [r0, r1, r2],
-            place: pc,
-            stack: back
-                .stack
-                .wrapping_add(bytes)
-                .wrapping_add((xpsr & ALIGNED) / (ALIGNED / 4)),
+        if !self.may(Import::Write) {
+            let at = pushed.pc.wrapping_sub(2);
+            return Err(self.trap(host, Failure::OtherTrap, Some(at)));
+        }
+        let memory = self.memory();
+        host.write(memory, output, at)?;
+        let place = host.elements(memory, output, at);
+        self.known = match place.filter(|_| self.image.keeps_records()) {
+            Some(place) => LastWrite {
+                word,
+                output,
+                elements: ptr::slice_from_raw_parts_mut(
+                    self.memory.cast::<u8>().wrapping_add(place.start),
+                    place.len(),
+                ),
+            },
+            None => LastWrite::none(),
+        };
+        Ok(())
+    }
+
+    /// The image has come back before the end of an operation: what it asks for is done, and so on to the end.
+    #[inline(never)]
+    fn go_on(&mut self, host: &mut dyn Host, mut back: &Back) -> Result<i32, Stopped> {
+        loop {
+            if back.cause != cause::SVC {
+                return Err(self.stopped(host, back));
+            }
+            let Some((number, pushed)) = self.service(back) else {
+                return Err(self.trap(host, Failure::OtherTrap, None));
+            };
+            if number == service::END {
+                return self.end(host, &pushed);
+            }
+            let entry = self.serve(host, number, back.exc_return, back.stack, &pushed)?;
+            // SAFETY: it goes on where it left, with its regions, as the host sets no others.
+            back = unsafe { gate::enter(&entry) };
+        }
+    }
+
+    /// Its memory.
+    fn memory(&mut self) -> &mut [u8] {
+        // SAFETY: the image waits, and nobody else has a part of its memory.
+        unsafe { &mut *self.memory }
+    }
+
+    /// How an image goes on after a supervisor call that is not the last.
+    fn serve(
+        &mut self,
+        host: &mut dyn Host,
+        number: u8,
+        exc_return: u32,
+        stack: u32,
+        pushed: &Pushed,
+    ) -> Result<Entry, Stopped> {
+        let &Pushed {
+            r0,
+            r1,
+            r2,
+            pc,
+            xpsr,
+            ..
+        } = pushed;
+        let at = Some(pc.wrapping_sub(2));
+        if number == service::TRAP {
+            return Err(self.trap(host, trapped(r0), at));
+        }
+        let import = service::import(number).filter(|import| self.may(*import));
+        let Some(import) = import else {
+            return Err(self.trap(host, Failure::OtherTrap, at));
+        };
+        let answer = host.import(import, [r0, r1, r2], self.memory())?;
+        if gate::is_late() {
+            return Err(self.trap(host, Failure::Deadline, at));
+        }
+        // Eight words, and those of floating point where there are some.
+        let bytes: u32 = if exc_return & 1 << 4 == 0 { 0x68 } else { 0x20 };
+        let stack = stack.wrapping_add(bytes);
+        Ok(Entry {
+            stack: stack.wrapping_add((xpsr & Pushed::ALIGNED) / (Pushed::ALIGNED / 4)),
+            resume: pc | 1,
+            arguments: [answer as u32, 0, 0],
+            control: self.entry.control,
         })
     }
 
-    /// It says itself that it trapped.
-    #[cold]
-    fn trapped(&mut self, call: &Call) -> Stop {
-        let failure = match Trap::from_number(call.arguments[0]) {
-            Some(Trap::Unreachable) => Failure::Unreachable,
-            Some(Trap::Memory) => Failure::MemoryBounds,
-            Some(Trap::Table | Trap::Null | Trap::Signature) => Failure::TableAccess,
-            Some(Trap::Division | Trap::Overflow | Trap::Conversion) => Failure::Arithmetic,
-            Some(Trap::Exhausted) => Failure::StackOverflow,
-            None => Failure::OtherTrap,
-        };
-        self.trap(failure, Some(call.place.wrapping_sub(2)))
+    /// Whether it may ask for an import.
+    fn may(&self, import: Import) -> bool {
+        self.imports >> service::of(import) & 1 == 1
+    }
+
+    /// What the processor has pushed, where it lies in the image's RAM.
+    #[inline(always)]
+    fn pushed(&self, back: &Back) -> Option<Pushed> {
+        // Of the stack and the block together are more than these bytes.
+        let offset = back.stack.wrapping_sub(self.used.start);
+        if offset > self.room || !back.stack.is_multiple_of(4) {
+            return None;
+        }
+        // SAFETY: it lies in RAM that is there, and the image waits.
+        Some(unsafe { *(back.stack as *const Pushed) })
+    }
+
+    /// The number of a supervisor call, and what was pushed for it; `None` where it does not come from the code of the
+    /// image, or not as one can be answered.
+    #[inline(always)]
+    fn service(&self, back: &Back) -> Option<(u8, Pushed)> {
+        if back.cause != cause::SVC {
+            return None;
+        }
+        let pushed = self.pushed(back)?;
+        if pushed.pc.wrapping_sub(self.behind) > self.last || pushed.xpsr & Pushed::IN_BLOCK != 0 {
+            return None;
+        }
+        // SAFETY: it lies in the code, which is there as long as the image is.
+        let instruction = unsafe { (pushed.pc.wrapping_sub(2) as *const u16).read() };
+        Some((instruction as u8, pushed))
     }
 
     /// A fault or the deadline has stopped it.
     #[cold]
-    fn stopped(&mut self, back: &Pass) -> Stop {
+    #[inline(never)]
+    fn stopped(&mut self, host: &mut dyn Host, back: &Back) -> Stopped {
         const NOT_PUSHED: u32 = 1 << 4 | 1 << 5 | 1 << 12 | 1 << 13;
         const MEMORY_ADDRESS: u32 = 1 << 7;
         const BY_DIVISION: u32 = 1 << 25;
         const OF_MEMORY: u32 = 0xFFFF;
         if back.cause != cause::FAULT {
-            let place = self.pushed(back).map(|pushed| pushed[6]);
-            return self.trap(Failure::Deadline, place);
+            let place = self.pushed(back).map(|pushed| pushed.pc);
+            return self.trap(host, Failure::Deadline, place);
         }
         let is_pushed = back.cfsr & NOT_PUSHED == 0;
-        let place = self.pushed(back).filter(|_| is_pushed).map(|p| p[6]);
+        let place = self.pushed(back).filter(|_| is_pushed).map(|p| p.pc);
         // A frame may be as large as its own stack, and leap so far.
-        let below = self.used.start - (self.block - self.used.start).min(self.used.start);
+        let below = self.used.start - (self.entry.stack - self.used.start).min(self.used.start);
         let address = (back.cfsr & MEMORY_ADDRESS != 0).then_some(back.mmfar);
         let is_below = address.is_some_and(|a| (below..self.used.start).contains(&a));
         let failure = if !is_pushed || is_below {
@@ -399,63 +509,67 @@ impl<H: Host> Loaded<H> {
         } else {
             Failure::OtherTrap
         };
-        self.trap(failure, place)
+        self.trap(host, failure, place)
     }
 
     /// Tells the host where it trapped.
     #[cold]
-    fn trap(&mut self, failure: Failure, place: Option<u32>) -> Stop {
+    #[inline(never)]
+    fn trap(&mut self, host: &mut dyn Host, failure: Failure, place: Option<u32>) -> Stopped {
         let start = self.image.bytes().as_ptr() as usize;
         let place = place.and_then(|place| (place as usize).checked_sub(start));
-        if let Some(function) = place.and_then(|place| self.image.function_at(place)) {
-            self.host.trapped(function);
-        }
-        Stop::Trap(failure)
+        let function = place.and_then(|place| self.image.function_at(place));
+        host.trapped(failure, function);
+        Stopped
     }
 }
 
-/// A supervisor call.
-struct Call {
-    number: u8,
-    arguments: [u32; 3],
-    /// Behind it.
-    place: u32,
-    /// The stack pointer at it.
-    stack: u32,
+/// What the processor pushes at an exception.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Pushed {
+    r0: u32,
+    r1: u32,
+    r2: u32,
+    r3: u32,
+    r12: u32,
+    lr: u32,
+    pc: u32,
+    xpsr: u32,
 }
 
-impl<H: Host> Instance<H> for Loaded<H> {
-    #[inline]
-    fn call(&mut self) -> Result<i32, Stop> {
-        gate::set_deadline(self.host.deadline_ns());
-        let told = match self.first_read {
-            Some(FirstRead {
-                capability,
-                at,
-                bytes,
-            }) => self.ask(Import::Read, [capability, at, bytes], self.entry)?,
-            None => 0,
-        };
-        self.run(Operation::Call, told, self.imports)
+impl Pushed {
+    /// Bits of xPSR: the instruction was a part of an `it` block.
+    const IN_BLOCK: u32 = 0b11 << 25 | 0b11_1111 << 10;
+    /// A word was left out to align the stack.
+    const ALIGNED: u32 = 1 << 9;
+}
+
+/// What Saga counts a trap as that an image tells of itself.
+#[cold]
+fn trapped(number: u32) -> Failure {
+    match Trap::from_number(number) {
+        Some(Trap::Unreachable) => Failure::Unreachable,
+        Some(Trap::Memory) => Failure::MemoryBounds,
+        Some(Trap::Table | Trap::Null | Trap::Signature) => Failure::TableAccess,
+        Some(Trap::Division | Trap::Overflow | Trap::Conversion) => Failure::Arithmetic,
+        Some(Trap::Exhausted) => Failure::StackOverflow,
+        None => Failure::OtherTrap,
+    }
+}
+
+impl<H: Host> Instance<H> for Loaded {
+    fn call(&mut self, host: &mut Lent<H>, deadline_ns: u64) -> Result<i32, Stopped> {
+        let host = host.as_deref_mut().ok_or(Stopped)?;
+        Self::call(self, host, deadline_ns)
     }
 
-    fn reset(&mut self) -> Result<(), Stop> {
+    fn reset(&mut self, host: &mut Lent<H>, deadline_ns: u64) -> Result<(), Stopped> {
         if !self.image.resets() {
             return Ok(());
         }
-        gate::set_deadline(self.host.deadline_ns());
-        self.run(Operation::Reset, 0, self.imports).map(drop)
-    }
-
-    fn host(&self) -> &H {
-        &self.host
-    }
-
-    fn host_mut(&mut self) -> &mut H {
-        &mut self.host
-    }
-
-    fn into_host(self) -> H {
-        self.host
+        let host = host.as_deref_mut().ok_or(Stopped)?;
+        gate::set_deadline(deadline_ns);
+        self.run(host, Operation::Reset, 0).map(drop)
     }
 }

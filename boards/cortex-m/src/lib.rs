@@ -18,7 +18,15 @@ extern crate alloc;
 #[cfg(feature = "reasons")]
 pub mod fault;
 pub mod gate;
+#[expect(
+    clippy::inline_always,
+    reason = "firmware is compiled for size, and these are a part of every call"
+)]
 mod images;
+#[expect(
+    clippy::inline_always,
+    reason = "firmware is compiled for size, and these are a part of every call"
+)]
 pub mod mpu;
 #[cfg(feature = "reasons")]
 pub mod stack;

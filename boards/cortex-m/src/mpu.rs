@@ -135,7 +135,7 @@ impl Rights {
     ///
     /// # Safety
     /// The regions are the image's.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn set(&self, number: u32) {
         if SET_FOR.load(Ordering::Relaxed) != number {
             // SAFETY: the caller's promise.
@@ -144,6 +144,7 @@ impl Rights {
     }
 
     #[cold]
+    #[inline(never)]
     unsafe fn write(&self, number: u32) {
         SET_FOR.store(number, Ordering::Relaxed);
         // SAFETY: the registers are always there, and the caller promises the rest. The runtime itself needs none of

@@ -95,6 +95,7 @@ pub fn image(
         imports: facts.imports,
         resets: facts.resets,
         first_read: c.first_read,
+        keeps_records: facts.keeps_records,
         block_bytes,
         memory: (memory_at, memory_bytes),
         stack_bytes,

@@ -15,6 +15,9 @@ pub(crate) struct Facts {
     pub(crate) memory_bytes: u32,
     pub(crate) imports: Vec<Import>,
     pub(crate) resets: bool,
+    /// Whether the module is of the form of the compiler in which constants have a memory of their own: there the records
+    /// of fixed tensors are data that nobody writes.
+    pub(crate) keeps_records: bool,
     pub(crate) names: Names,
 }
 
@@ -39,6 +42,7 @@ impl Facts {
             memory_bytes,
             imports: Vec::new(),
             resets: false,
+            keeps_records: false,
             names: Names::default(),
         };
         facts.take(module)?;
@@ -77,6 +81,7 @@ impl Facts {
                         self.resets |= export.name == export::RESET;
                     }
                 }
+                Payload::MemorySection(memories) => self.keeps_records = memories.count() > 1,
                 Payload::CustomSection(custom) => {
                     if let KnownCustom::Name(names) = custom.as_known() {
                         self.names.take(names);

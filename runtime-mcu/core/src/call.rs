@@ -1,14 +1,14 @@
 //! What a rune may ask during a call: the five functions of the contract, what they work on, and how a call ends.
 
 use alloc::boxed::Box;
-use core::fmt;
+use core::{fmt, ops::Range};
 
 use rune_abi::{CallResult, Fault, Import, ManifestView};
 use rune_saga::{Failure, Outcome, Recorder};
 
 use crate::{
     Clock,
-    engine::{Host, Stop},
+    engine::{Host, Stopped, place},
     record::{RecordError, Records},
     source::{Read, Source, SourceError},
     text::{LINE_BYTES, Log, Text},
@@ -143,6 +143,9 @@ impl core::error::Error for CallError {}
 /// Saga's record of a rune.
 pub type Saga = Recorder<Box<[rune_saga::Stage]>, Box<[rune_saga::Output]>>;
 
+/// The longest time that is given to a call, 292 years, so that deadlines are times.
+pub(crate) const LONGEST_CALL_NS: u64 = u64::MAX / 2;
+
 /// Bytes of the lines that are kept of a rune.
 pub(crate) const LOG_BYTES: usize = 512;
 
@@ -160,117 +163,116 @@ pub(crate) enum Ended {
 }
 
 /// The host of one rune.
+// What every call needs comes first, where an instruction reaches it.
+#[repr(C)]
 pub(crate) struct Calls<C> {
-    pub(crate) clock: C,
-    pub(crate) manifest: ManifestView<'static>,
-    /// Name and bytes of each capability, which the manifest would have to be read for.
-    inputs: Box<[(&'static str, u32)]>,
-    /// One per capability, in the order of the manifest.
-    pub(crate) sources: Box<[Box<dyn Source>]>,
     pub(crate) records: Records,
+    pub(crate) clock: C,
+    /// One per capability, in the order of the manifest; none while it rests.
+    pub(crate) inputs: Box<[Input]>,
+    turn: Turn,
+    pub(crate) manifest: ManifestView<'static>,
     pub(crate) saga: Saga,
     /// What it logged in the last call.
     pub(crate) log: Log<LOG_BYTES>,
-    /// The engine itself stops what runs too long.
-    is_timed: bool,
-    turn: Turn,
+}
+
+/// A capability, as far as the manifest would have to be read for it in every call.
+pub(crate) struct Input {
+    pub(crate) source: Box<dyn Source>,
+    /// Of a sample.
+    pub(crate) bytes: u32,
+    pub(crate) name: &'static str,
 }
 
 /// What has happened in the current call.
 #[derive(Default)]
+#[repr(C)]
 struct Turn {
     began_ns: u64,
     deadline_ns: u64,
+    /// Whether anything but the times is set: most calls leave it all as it was.
+    is_marked: bool,
     /// Index of the stage that is running.
     stage: Option<u32>,
     /// Since when; between two stages, when the one ended, for nothing runs before the next begins.
     since_ns: Option<u64>,
     /// What `fault` said.
     reason: Option<Text<LINE_BYTES>>,
-    /// Why the host stopped the rune.
-    refusal: Option<Cause>,
-    /// The function that trapped.
-    function: Option<&'static str>,
+    /// Why the rune was stopped.
+    cause: Option<Cause>,
     log_lines: u32,
-    /// Whether anything but the times is set: most calls leave it all as it was.
-    is_marked: bool,
 }
 
 impl<C: Clock> Calls<C> {
     pub(crate) fn new(
         clock: C,
         manifest: ManifestView<'static>,
-        sources: Box<[Box<dyn Source>]>,
         records: Records,
         saga: Saga,
-        is_timed: bool,
     ) -> Self {
-        let inputs = manifest.capabilities.iter();
         Self {
             clock,
             manifest,
-            inputs: inputs.map(|c| (c.name, c.ty.bytes())).collect(),
-            sources,
+            inputs: Box::default(),
             records,
             saga,
             log: Log::new(),
-            is_timed,
             turn: Turn::default(),
         }
     }
 
-    /// A call begins now, and may take so long.
+    /// A call begins now, and may take so long. Gives its deadline.
     #[inline]
-    pub(crate) fn begin(&mut self, now_ns: u64, call_ns: u64) {
+    pub(crate) fn begin(&mut self, now_ns: u64, call_ns: u64) -> u64 {
         self.records.clear();
         self.turn.began_ns = now_ns;
-        self.turn.deadline_ns = now_ns.saturating_add(call_ns);
-        if self.turn.is_marked {
-            self.forget();
-        }
+        // Neither is beyond half of the range, see `LONGEST_CALL_NS`.
+        self.turn.deadline_ns = now_ns.wrapping_add(call_ns);
+        self.turn.deadline_ns
     }
 
-    /// Forgets what was set in the last call.
+    /// Forgets what was set in a call that is [marked](Self::is_marked) and has been dealt with.
     #[inline(never)]
-    fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.log.clear();
         // One by one: most of it is texts that are not there.
         let turn = &mut self.turn;
         turn.stage = None;
         turn.since_ns = None;
         turn.reason = None;
-        turn.refusal = None;
-        turn.function = None;
+        turn.cause = None;
         turn.log_lines = 0;
         turn.is_marked = false;
     }
 
-    /// Whether the call logged lines.
-    pub(crate) fn has_logged(&self) -> bool {
-        self.turn.log_lines > 0
+    /// Whether the call has done more than to read and to write: logged a line, which is to be passed on, marked a stage,
+    /// which is to be [ended](Self::end_stage), or been stopped. That is to be [forgotten](Self::forget) at its end.
+    pub(crate) fn is_marked(&self) -> bool {
+        self.turn.is_marked
     }
 
-    /// A call has ended now, with what `_call` returned or why it did not: records it, but for a failure, of which
+    /// A call has ended now, with what `_call` returned unless it was stopped: records it, but for a failure, of which
     /// [`failed`](Self::failed) makes an error.
     #[inline]
-    pub(crate) fn end(&mut self, returned: Result<i32, Stop>, now_ns: u64) -> Ended {
+    pub(crate) fn end(&mut self, returned: Result<i32, Stopped>, now_ns: u64) -> Ended {
         let Ok(code) = returned else {
             return Ended::Failed;
         };
-        let outcome = match CallResult::from_code(code) {
+        match CallResult::from_code(code) {
+            CallResult::Output | CallResult::NoOutput => {}
+            CallResult::EndOfData => return Ended::Over,
             CallResult::Fault(_) => return Ended::Failed,
-            CallResult::EndOfData => {
-                self.end_stage();
-                return Ended::Over;
-            }
-            // A stage that gives nothing ends the call.
-            CallResult::Output | CallResult::NoOutput if self.records.is_empty() => {
-                Outcome::NoOutput
-            }
-            CallResult::Output | CallResult::NoOutput => Outcome::Output,
+        }
+        // A stage that gives nothing ends the call.
+        let outcome = if self.records.is_empty() {
+            Outcome::NoOutput
+        } else {
+            Outcome::Output
         };
-        self.end_stage();
-        self.count(outcome, now_ns);
+        // The clock only goes forward.
+        let took_ns = now_ns.wrapping_sub(self.turn.began_ns);
+        self.saga.call(took_ns, outcome);
         match outcome {
             Outcome::Output => Ended::Output,
             Outcome::NoOutput | Outcome::Failed(_) => Ended::NoOutput,
@@ -280,41 +282,21 @@ impl<C: Clock> Calls<C> {
     /// Records a call that failed, and says why.
     #[cold]
     #[inline(never)]
-    pub(crate) fn failed(&mut self, returned: Result<i32, Stop>, now_ns: u64) -> CallError {
+    pub(crate) fn failed(&mut self, returned: Result<i32, Stopped>, now_ns: u64) -> CallError {
         let cause = match returned {
             Ok(code) => Cause::Fault(code, self.turn.reason),
-            Err(Stop::Trap(Failure::Deadline)) => Cause::Deadline,
-            Err(Stop::Trap(failure)) => Cause::Trap(failure, self.turn.function),
-            Err(Stop::Host) => self.turn.refusal.unwrap_or(Cause::Deadline),
+            Err(Stopped) => self.turn.cause.unwrap_or(Cause::Deadline),
         };
-        self.count(Outcome::Failed(cause.failure()), now_ns);
+        let took_ns = now_ns.saturating_sub(self.turn.began_ns);
+        self.saga.call(took_ns, Outcome::Failed(cause.failure()));
         let stage = self.turn.stage.take();
         let stage = stage.and_then(|stage| self.manifest.stages.get(stage as usize));
         CallError { stage, cause }
     }
 
-    #[inline]
-    fn count(&mut self, outcome: Outcome, now_ns: u64) {
-        let took = now_ns.checked_sub(self.turn.began_ns);
-        self.saga.call(took.unwrap_or(0), outcome);
-        for source in &mut self.sources {
-            let lost = source.overruns();
-            if lost > 0 {
-                self.saga.overran(lost);
-            }
-        }
-    }
-
     /// Takes the time of the stage that is running, if one is.
-    #[inline]
-    fn end_stage(&mut self) {
-        if self.turn.is_marked {
-            self.end_marked();
-        }
-    }
-
     #[inline(never)]
-    fn end_marked(&mut self) {
+    pub(crate) fn end_stage(&mut self) {
         if let (Some(stage), Some(since)) = (self.turn.stage.take(), self.turn.since_ns) {
             let now = self.clock.now_ns();
             self.turn.since_ns = Some(now);
@@ -325,68 +307,123 @@ impl<C: Clock> Calls<C> {
     /// The rune is to be stopped, because of this.
     #[cold]
     #[inline(never)]
-    fn refuse(&mut self, cause: Cause) -> Stop {
+    fn stop(&mut self, cause: Cause) -> Stopped {
         self.turn.is_marked = true;
-        self.turn.refusal = Some(cause);
-        Stop::Host
+        self.turn.cause = Some(cause);
+        Stopped
     }
 
-    #[inline]
-    fn read(&mut self, memory: &mut [u8], [index, at, len]: [u32; 3]) -> Result<i32, Stop> {
-        let input = self.inputs.get(index as usize).copied();
-        let source = self.sources.get_mut(index as usize);
-        let (Some((name, bytes)), Some(source)) = (input, source) else {
-            return Err(self.refuse(Cause::Contract(Misuse::NoCapability(index))));
-        };
-        let out = match sample(memory, (name, bytes), at, len) {
-            Ok(out) => out,
-            Err(misuse) => return Err(self.refuse(Cause::Contract(misuse))),
-        };
-        match source.read(out, self.turn.deadline_ns) {
-            Ok(Read::Sample { .. }) => Ok(len as i32),
-            Ok(Read::End) => Ok(Import::END),
-            Err(error) => Err(self.refuse(Cause::Source(name, error))),
-        }
-    }
-
-    #[inline]
-    fn write(&mut self, memory: &[u8], index: u32, at: u32) -> Result<i32, Stop> {
-        match self.records.take(memory, index, at) {
-            Ok(bytes) => {
-                self.saga.written(index as usize, bytes);
-                Ok(0)
-            }
-            Err(misuse) => Err(self.refuse(Cause::Contract(misuse))),
-        }
-    }
-
+    #[cold]
     #[inline(never)]
-    fn log(&mut self, level: u32, text: Option<&[u8]>) -> Result<i32, Stop> {
-        let Some(text) = text else {
-            return Err(self.refuse(Cause::Contract(Misuse::LogOutside)));
+    fn misused(&mut self, misuse: Misuse<'static>) -> Stopped {
+        self.stop(Cause::Contract(misuse))
+    }
+
+    /// It has read so many bytes of a capability that it does not have, or that gives others, or to a place outside
+    /// memory.
+    #[cold]
+    #[inline(never)]
+    fn misread(&mut self, index: u32, len: u32) -> Stopped {
+        let misuse = match self.inputs.get(index as usize) {
+            Some(input) => misread(len, input.name, input.bytes),
+            None => Misuse::NoCapability(index),
+        };
+        self.misused(misuse)
+    }
+
+    /// A source has failed.
+    #[cold]
+    #[inline(never)]
+    fn unread(&mut self, index: u32, error: SourceError) -> Stopped {
+        let input = self.inputs.get(index as usize);
+        let name = input.map_or("", |input| input.name);
+        self.stop(Cause::Source(name, error))
+    }
+
+    /// It has written to an output twice, or to one that is not as it was.
+    #[cold]
+    #[inline(never)]
+    fn unwritten(&mut self, output: u32) -> Stopped {
+        let name = self.records.name(output);
+        let misuse = name.map_or(Misuse::NoOutput(output), Misuse::WrittenTwice);
+        self.misused(misuse)
+    }
+
+    /// Takes a record that is not as most are.
+    #[inline(never)]
+    fn write_any(&mut self, memory: &[u8], output: u32, at: u32) -> Result<(), Stopped> {
+        match self.records.take_any(memory, output, at) {
+            Ok(bytes) => {
+                self.saga.written(output as usize, bytes);
+                Ok(())
+            }
+            Err(misuse) => Err(self.misused(misuse)),
+        }
+    }
+}
+
+impl<C: Clock> Host for Calls<C> {
+    fn read(&mut self, index: u32, bytes: u32, place: Option<&mut [u8]>) -> Result<i32, Stopped> {
+        let input = self.inputs.get_mut(index as usize);
+        let (Some(out), Some(input)) = (place, input.filter(|input| input.bytes == bytes)) else {
+            return Err(self.misread(index, bytes));
+        };
+        match input.source.read(out, self.turn.deadline_ns) {
+            Ok(Read::Sample { lost }) => {
+                if lost > 0 {
+                    self.saga.overran(lost.into());
+                }
+                Ok(bytes as i32)
+            }
+            Ok(Read::End) => Ok(Import::END),
+            Err(error) => Err(self.unread(index, error)),
+        }
+    }
+
+    fn write(&mut self, memory: &[u8], output: u32, at: u32) -> Result<(), Stopped> {
+        if let Some(bytes) = self.records.take_plain(memory, output, at) {
+            self.saga.written(output as usize, bytes);
+            return Ok(());
+        }
+        self.write_any(memory, output, at)
+    }
+
+    fn elements(&self, memory: &[u8], output: u32, at: u32) -> Option<Range<usize>> {
+        self.records.place(memory, output, at)
+    }
+
+    fn write_elements(&mut self, output: u32, elements: &[u8]) -> Result<(), Stopped> {
+        if let Some(bytes) = self.records.take_elements(output, elements) {
+            self.saga.written(output as usize, bytes);
+            return Ok(());
+        }
+        Err(self.unwritten(output))
+    }
+
+    fn log(&mut self, level: u32, line: Option<&[u8]>) -> Result<(), Stopped> {
+        let Some(line) = line else {
+            return Err(self.misused(Misuse::LogOutside));
         };
         self.turn.is_marked = true;
         self.turn.log_lines = self.turn.log_lines.saturating_add(1);
         if self.turn.log_lines <= LOG_LINES {
-            self.log.push(level, &Text::printable(text));
+            self.log.push(level, &Text::printable(line));
         } else if self.turn.log_lines == LOG_LINES + 1 {
             let rest = "the rune logs too much; the rest of this call is left out";
             self.log.push(2, &Text::of(rest));
         }
-        Ok(0)
+        Ok(())
     }
 
-    #[inline(never)]
-    fn reason(&mut self, text: Option<&[u8]>) -> Result<i32, Stop> {
-        let Some(text) = text else {
-            return Err(self.refuse(Cause::Contract(Misuse::ReasonOutside)));
+    fn fault(&mut self, reason: Option<&[u8]>) -> Result<(), Stopped> {
+        let Some(reason) = reason else {
+            return Err(self.misused(Misuse::ReasonOutside));
         };
         self.turn.is_marked = true;
-        self.turn.reason = Some(Text::printable(text));
-        Ok(0)
+        self.turn.reason = Some(Text::printable(reason));
+        Ok(())
     }
 
-    #[inline(never)]
     fn mark(&mut self, stage: u32, phase: u32) {
         self.turn.is_marked = true;
         if phase == 0 {
@@ -396,6 +433,31 @@ impl<C: Clock> Calls<C> {
         } else {
             self.end_stage();
         }
+    }
+
+    fn is_in_time(&mut self) -> Result<(), Stopped> {
+        if self.clock.now_ns() > self.turn.deadline_ns {
+            return Err(self.stop(Cause::Deadline));
+        }
+        Ok(())
+    }
+
+    fn trapped(&mut self, failure: Failure, function: Option<&'static str>) {
+        self.stop(if failure == Failure::Deadline {
+            Cause::Deadline
+        } else {
+            Cause::Trap(failure, function)
+        });
+    }
+}
+
+/// What is wrong with reading so many bytes of a capability, or to a place outside memory.
+#[cold]
+fn misread(len: u32, name: &str, bytes: u32) -> Misuse<'_> {
+    if len == bytes {
+        Misuse::ReadOutside
+    } else {
+        Misuse::Length { len, name, bytes }
     }
 }
 
@@ -407,47 +469,6 @@ pub fn sample<'m, 'a>(
     at: u32,
     len: u32,
 ) -> Result<&'m mut [u8], Misuse<'a>> {
-    if len != bytes {
-        return Err(Misuse::Length { len, name, bytes });
-    }
-    let rest = memory.get_mut(at as usize..);
-    rest.and_then(|rest| rest.get_mut(..len as usize))
-        .ok_or(Misuse::ReadOutside)
-}
-
-/// The text of a rune at a place in its memory; `None` outside of it.
-fn text(memory: &[u8], at: u32, len: u32) -> Option<&[u8]> {
-    memory.get(at as usize..)?.get(..len as usize)
-}
-
-impl<C: Clock> Host for Calls<C> {
-    fn import(
-        &mut self,
-        import: Import,
-        [a, b, c]: [u32; 3],
-        memory: &mut [u8],
-    ) -> Result<i32, Stop> {
-        if !self.is_timed && self.clock.now_ns() > self.turn.deadline_ns {
-            return Err(self.refuse(Cause::Deadline));
-        }
-        match import {
-            Import::Read => self.read(memory, [a, b, c]),
-            Import::Write => self.write(memory, a, b),
-            Import::Log => self.log(a, text(memory, b, c)),
-            Import::Fault => self.reason(text(memory, b, c)),
-            Import::Mark => {
-                self.mark(a, b);
-                Ok(0)
-            }
-        }
-    }
-
-    fn deadline_ns(&self) -> u64 {
-        self.turn.deadline_ns
-    }
-
-    fn trapped(&mut self, function: &'static str) {
-        self.turn.is_marked = true;
-        self.turn.function = Some(function);
-    }
+    let found = place(memory, at, len).filter(|_| len == bytes);
+    found.ok_or_else(|| misread(len, name, bytes))
 }

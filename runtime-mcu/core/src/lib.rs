@@ -33,10 +33,11 @@ pub use board::{Gives, Grant, Missing, Policy, Range, Refusal, Sensor, Table, gr
 pub use call::{CallError, Cause, LOG_LINES, Misuse, Saga, sample};
 pub use check::{Breach, Checked, Imports, LoadError, ParamFault, TABLE_ENTRIES, check};
 pub use engine::{
-    Either, Engine, Engines, Host, Instance, Interpreter, Limits, Running, StartError, Stop,
+    Either, Engine, Engines, Host, Instance, Interpreter, Lent, Limits, Running, StartError,
+    Stopped, place,
 };
 pub use rand::{Rand, RandError};
-pub use record::{Dims, RecordError, Tensor, TensorView, Texts, Written, tensors};
+pub use record::{Dims, Record, RecordError, Tensor, TensorView, Texts, Written, tensors};
 pub use schedule::{Backoff, Schedule};
 pub use scheduler::{AddError, Board, Failed, Id, Phase, Progress, Scheduler, Unit};
 pub use source::{Adapted, Device, Read, Source, SourceError, Taken};

@@ -1,7 +1,10 @@
 //! What a rune wrote: read out of its memory, and kept for the time of a call.
 
 use alloc::{boxed::Box, vec};
-use core::fmt::{self, Write};
+use core::{
+    fmt::{self, Write},
+    ops::Range,
+};
 
 use rune_abi::{Dim, ElementType, ManifestView, OutputView, TensorType, limit};
 
@@ -177,13 +180,24 @@ fn word(bytes: &[u8]) -> u32 {
 
 /// An output, as far as the manifest would have to be read for it in every call.
 #[derive(Debug)]
+#[repr(C)]
 struct Known {
-    view: OutputView<'static>,
+    /// Where a record is one tensor that has the same shape in every call, as most are.
+    plain: Option<Plain>,
+    /// The call that wrote to it last, by its number.
+    call: u32,
+    /// Where the record of that call begins in the room that outputs share, if it is not a plain one.
+    begin: usize,
+    index: usize,
     tensors: Box<[KnownTensor]>,
-    /// Of a record of one tensor that has the same shape in every call all words but the first, the address.
-    plain: Box<[u32]>,
-    /// Where the record of this call begins.
-    begin: Option<usize>,
+    view: OutputView<'static>,
+}
+
+/// An output of one tensor that has the same shape in every call, with room for its elements.
+#[derive(Debug)]
+struct Plain {
+    fixed: Fixed,
+    elements: Box<[u8]>,
 }
 
 /// A tensor of an output.
@@ -195,207 +209,221 @@ struct KnownTensor {
 }
 
 /// The shape of a tensor that has the same in every call.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Fixed {
     /// Of its elements.
     bytes: u32,
-    /// As they lie in a record.
-    dims: Box<[u8]>,
+    /// All words of its description behind the address: bytes, rank, dimensions.
+    words: Box<[u32]>,
+    /// Bytes of that description, with the address.
+    description: u32,
 }
 
 impl KnownTensor {
     fn new(ty: TensorType) -> Self {
-        let mut dims = ty.dims().iter();
-        let is_fixed = dims.all(|dim| matches!(dim, Dim::Exact(_)));
-        let fixed = (is_fixed && ty.element() != ElementType::Utf8).then(|| {
-            let mut dims = vec![0; ty.dims().len() * 4].into_boxed_slice();
-            for (place, dim) in dims.chunks_exact_mut(4).zip(ty.dims()) {
-                place.copy_from_slice(&dim.bound().to_le_bytes());
-            }
-            Fixed {
-                bytes: ty.bytes(),
-                dims,
-            }
+        let dims = ty.dims();
+        let is_fixed = dims.iter().all(|dim| matches!(dim, Dim::Exact(_)));
+        let fixed = (is_fixed && ty.element() != ElementType::Utf8).then(|| Fixed {
+            bytes: ty.bytes(),
+            description: (3 + dims.len() as u32) * 4,
+            words: [ty.bytes(), dims.len() as u32]
+                .into_iter()
+                .chain(dims.iter().map(|dim| dim.bound()))
+                .collect(),
         });
         Self { ty, fixed }
     }
 }
 
 impl Fixed {
-    /// The elements of the tensor whose record lies at `at`, which goes behind it. `None` where it has another shape, or
+    /// Where the elements lie of the tensor whose description is at `at`. `None` where it has another shape, or
     /// something lies outside memory: what is wrong is for [`tensor`] to say.
-    fn elements<'m>(&self, memory: &'m [u8], at: &mut u64) -> Option<&'m [u8]> {
-        let record = memory.get(usize::try_from(*at).ok()?..)?;
-        let (head, rest) = record.split_first_chunk::<12>()?;
-        let dims = rest.get(..self.dims.len())?;
-        let ([address, length, rank], _) = head.as_chunks::<4>() else {
+    fn place(&self, memory: &[u8], at: u32) -> Option<Range<usize>> {
+        let record = memory
+            .get(at as usize..)?
+            .get(..self.description as usize)?;
+        let ([address, shape @ ..], _) = record.as_chunks::<4>() else {
             return None;
         };
-        let mut words = dims.chunks_exact(4).zip(self.dims.chunks_exact(4));
-        let is_same = u32::from_le_bytes(*length) == self.bytes
-            && u32::from_le_bytes(*rank) as usize * 4 == dims.len()
-            && words.all(|(written, known)| word(written) == word(known));
-        let rest = memory.get(u32::from_le_bytes(*address) as usize..)?;
-        let elements = rest.get(..self.bytes as usize).filter(|_| is_same)?;
-        *at += 12 + dims.len() as u64;
-        Some(elements)
+        let mut words = shape.iter().zip(&self.words);
+        if words.any(|(written, known)| u32::from_le_bytes(*written) != *known) {
+            return None;
+        }
+        let start = u32::from_le_bytes(*address) as usize;
+        let place = start..start.checked_add(self.bytes as usize)?;
+        (place.end <= memory.len()).then_some(place)
     }
 }
 
 impl Known {
-    fn new(view: OutputView<'static>) -> Self {
+    fn new((index, view): (usize, OutputView<'static>)) -> Self {
         let tensors = view.tensors.iter().map(|feed| KnownTensor::new(feed.ty));
         let tensors: Box<[_]> = tensors.collect();
         let plain = match &*tensors {
-            [KnownTensor { ty, fixed: Some(_) }] => {
-                let dims = ty.dims().iter().map(|dim| dim.bound());
-                [ty.bytes(), ty.dims().len() as u32]
-                    .into_iter()
-                    .chain(dims)
-                    .collect()
-            }
-            _ => Box::default(),
+            [
+                KnownTensor {
+                    fixed: Some(fixed), ..
+                },
+            ] => Some(Plain {
+                elements: vec![0; fixed.bytes as usize].into(),
+                fixed: fixed.clone(),
+            }),
+            _ => None,
         };
         Self {
-            view,
-            tensors,
             plain,
-            begin: None,
+            call: 0,
+            begin: 0,
+            index,
+            tensors,
+            view,
         }
-    }
-
-    /// The elements of the record at `at`, where it is one tensor of the shape that it always has. `None` where it is
-    /// another, or lies outside memory.
-    #[inline]
-    fn elements<'m>(&self, memory: &'m [u8], at: u32) -> Option<&'m [u8]> {
-        let (bytes, _) = self.plain.split_first()?;
-        let record = memory.get(at as usize..)?;
-        let record = record.get(..self.plain.len() * 4 + 4)?;
-        let (address, shape) = record.split_first_chunk::<4>()?;
-        let mut words = shape.as_chunks::<4>().0.iter().zip(&self.plain);
-        if words.any(|(written, known)| u32::from_le_bytes(*written) != *known) {
-            return None;
-        }
-        let rest = memory.get(u32::from_le_bytes(*address) as usize..)?;
-        rest.get(..*bytes as usize)
     }
 }
 
 /// The records of one call, copied out of a rune's memory into memory of a size fixed when the rune was loaded.
 #[derive(Debug)]
 pub(crate) struct Records {
-    /// One record after the other; a record is the dimensions of its tensors, where they are not fixed, each with the
-    /// elements behind them. A string is its length and its bytes.
+    /// One record after the other, but for plain ones; a record is the dimensions of its tensors, where they are not
+    /// fixed, each with the elements behind them. A string is its length and its bytes.
     bytes: Box<[u8]>,
     used: usize,
     outputs: Box<[Known]>,
-    /// How many were written to.
-    count: usize,
+    /// The number of the call, from 1: an output of another number was not written to.
+    call: u32,
+    /// Some output was written to.
+    has_any: bool,
 }
 
 impl Records {
     /// Room for one record of each output, with so many bytes of strings together.
     pub(crate) fn new(manifest: &ManifestView<'static>, text_bytes: u32) -> Self {
-        let tensors = manifest.outputs.iter().flat_map(|o| o.tensors.iter());
-        let room = tensors.map(|feed| {
-            let words = feed.ty.dims().len() * 4;
-            if feed.ty.element() == ElementType::Utf8 {
-                words + feed.ty.elements() as usize * 4
+        let outputs: Box<[_]> = manifest
+            .outputs
+            .iter()
+            .enumerate()
+            .map(Known::new)
+            .collect();
+        let tensors = outputs.iter().filter(|output| output.plain.is_none());
+        let room = tensors.flat_map(|output| &output.tensors).map(|tensor| {
+            let words = tensor.ty.dims().len() * 4;
+            if tensor.ty.element() == ElementType::Utf8 {
+                words + tensor.ty.elements() as usize * 4
             } else {
-                words + feed.ty.bytes() as usize
+                words + tensor.ty.bytes() as usize
             }
         });
         Self {
             bytes: vec![0; room.sum::<usize>() + text_bytes as usize].into(),
             used: 0,
-            outputs: manifest.outputs.iter().map(Known::new).collect(),
-            count: 0,
+            outputs,
+            call: 1,
+            has_any: false,
         }
     }
 
+    /// The next call begins.
     #[inline]
     pub(crate) fn clear(&mut self) {
         self.used = 0;
-        if self.count > 0 {
-            self.count = 0;
-            for output in &mut self.outputs {
-                output.begin = None;
-            }
+        self.has_any = false;
+        match self.call.checked_add(1) {
+            Some(call) => self.call = call,
+            None => self.begin_anew(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn begin_anew(&mut self) {
+        self.call = 1;
+        for output in &mut self.outputs {
+            output.call = 0;
         }
     }
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.count == 0
+        !self.has_any
     }
 
-    /// Copies the record at `at` for an output; gives the bytes of its tensors.
+    /// Copies the record at `at` for an output, where it is one tensor that has the same shape in every call, as most
+    /// outputs of most runes; gives the bytes of its elements. `None` where nothing was done: for
+    /// [`take_any`](Self::take_any).
+    pub(crate) fn take_plain(&mut self, memory: &[u8], index: u32, at: u32) -> Option<u32> {
+        let elements = self.place(memory, index, at)?;
+        self.take_elements(index, &memory[elements])
+    }
+
+    /// Where the elements of the record at `at` lie, if it is such a one.
+    #[inline(never)]
+    pub(crate) fn place(&self, memory: &[u8], index: u32, at: u32) -> Option<Range<usize>> {
+        let output = self.outputs.get(index as usize)?;
+        output.plain.as_ref()?.fixed.place(memory, at)
+    }
+
+    /// Copies the elements of such a record. `None` where nothing was done, since they are not the output's, or it was
+    /// written to before.
     #[inline]
-    pub(crate) fn take(
+    pub(crate) fn take_elements(&mut self, index: u32, written: &[u8]) -> Option<u32> {
+        let output = self.outputs.get_mut(index as usize)?;
+        let Plain { elements, .. } = output.plain.as_mut()?;
+        if output.call == self.call || elements.len() != written.len() {
+            return None;
+        }
+        output.call = self.call;
+        self.has_any = true;
+        // One number needs no function.
+        if let ([a, b, c, d], [e, f, g, h]) = (&mut **elements, written) {
+            (*a, *b, *c, *d) = (*e, *f, *g, *h);
+        } else {
+            elements.copy_from_slice(written);
+        }
+        Some(written.len() as u32)
+    }
+
+    /// The name of an output.
+    pub(crate) fn name(&self, index: u32) -> Option<&'static str> {
+        Some(self.outputs.get(index as usize)?.view.name)
+    }
+
+    /// Copies the record at `at` for an output whatever it is; gives the bytes of its tensors.
+    #[inline(never)]
+    pub(crate) fn take_any(
         &mut self,
         memory: &[u8],
         index: u32,
         at: u32,
-    ) -> Result<u64, Misuse<'static>> {
-        match self.take_plain(memory, index, at) {
-            Some(bytes) => Ok(bytes.into()),
-            None => self.take_any(memory, index, at),
-        }
-    }
-
-    /// The same for most outputs of most runes. `None` where nothing was done.
-    #[inline]
-    fn take_plain(&mut self, memory: &[u8], index: u32, at: u32) -> Option<u32> {
-        let output = self.outputs.get_mut(index as usize)?;
-        let elements = output.elements(memory, at)?;
-        let room = self.bytes.get_mut(self.used..)?;
-        let room = room.get_mut(..elements.len())?;
-        if output.begin.is_some() {
-            return None;
-        }
-        output.begin = Some(self.used);
-        self.count += 1;
-        self.used += elements.len();
-        // One number needs no function.
-        match (
-            room.first_chunk_mut::<4>(),
-            elements.first_chunk::<4>(),
-            elements.len(),
-        ) {
-            (Some(room), Some(number), 4) => *room = *number,
-            _ => room.copy_from_slice(elements),
-        }
-        Some(elements.len() as u32)
-    }
-
-    /// The same for whatever an output takes.
-    #[inline(never)]
-    fn take_any(&mut self, memory: &[u8], index: u32, at: u32) -> Result<u64, Misuse<'static>> {
-        let Self {
-            bytes,
-            used,
-            outputs,
-            count,
-        } = self;
-        let output = outputs.get_mut(index as usize);
+    ) -> Result<u32, Misuse<'static>> {
+        let output = self.outputs.get_mut(index as usize);
         let output = output.ok_or(Misuse::NoOutput(index))?;
         let name = output.view.name;
-        if output.begin.is_some() {
+        if output.call == self.call {
             return Err(Misuse::WrittenTwice(name));
         }
-        output.begin = Some(*used);
-        *count += 1;
-        let mut room = Room { bytes, used };
-        let (mut left, mut total) = (memory.len(), 0);
+        output.call = self.call;
+        output.begin = self.used;
+        self.has_any = true;
+        let mut room = Room {
+            bytes: &mut self.bytes,
+            used: &mut self.used,
+        };
+        let (mut left, mut total) = (memory.len(), 0u32);
         let mut at = u64::from(at);
-        for known in &output.tensors {
-            let fixed = known.fixed.as_ref();
-            let taken = match fixed.and_then(|fixed| fixed.elements(memory, &mut at)) {
-                Some(elements) => room.push(elements).map(|()| elements.len() as u64),
-                None => room.tensor(memory, known.ty, &mut at, &mut left),
+        for KnownTensor { ty, fixed } in &output.tensors {
+            let fixed = fixed.as_ref().and_then(|fixed| {
+                let place = fixed.place(memory, u32::try_from(at).ok()?)?;
+                Some((fixed, &memory[place]))
+            });
+            let taken = match fixed {
+                Some((fixed, elements)) => {
+                    at += u64::from(fixed.description);
+                    room.push(elements).map(|()| elements.len() as u32)
+                }
+                None => room.tensor(memory, *ty, &mut at, &mut left),
             };
             match taken {
-                Ok(bytes) => total += bytes,
+                Ok(bytes) => total = total.saturating_add(bytes),
                 Err(error) => return Err(Misuse::Record(name, error)),
             }
         }
@@ -418,21 +446,21 @@ impl Room<'_> {
         ty: TensorType,
         at: &mut u64,
         left: &mut usize,
-    ) -> Result<u64, RecordError> {
+    ) -> Result<u32, RecordError> {
         let tensor = tensor(memory, ty, at)?;
         for dim in tensor.dims() {
             self.push(&dim.to_le_bytes())?;
         }
         if tensor.element != ElementType::Utf8 {
             self.push(tensor.bytes)?;
-            return Ok(tensor.bytes.len() as u64);
+            return Ok(tensor.bytes.len() as u32);
         }
         let mut total = 0;
         for text in tensor.texts(left) {
             let text = text?.as_bytes();
             self.push(&(text.len() as u32).to_le_bytes())?;
             self.push(text)?;
-            total += text.len() as u64;
+            total += text.len() as u32;
         }
         Ok(total)
     }
@@ -458,7 +486,7 @@ pub struct Written<'a> {
 pub struct Tensor<'a> {
     /// Of its elements.
     pub element: ElementType,
-    dims: &'a [u8],
+    dims: TensorDims<'a>,
     /// Its elements.
     pub elements: Elements<'a, Texts<'a>>,
 }
@@ -480,10 +508,24 @@ impl<'a> Iterator for Texts<'a> {
     }
 }
 
+/// Where the dimensions of a tensor are.
+#[derive(Clone, Copy, Debug)]
+enum TensorDims<'a> {
+    /// Behind two other words, see [`Fixed`].
+    Known(&'a [u32]),
+    /// With its elements, as bytes.
+    Kept(&'a [u8]),
+}
+
 impl<'a> Tensor<'a> {
     /// The outermost first.
     pub fn dims(&self) -> impl Iterator<Item = u32> + use<'a> {
-        self.dims.chunks_exact(4).map(word)
+        let (known, kept) = match self.dims {
+            TensorDims::Known(words) => (words.get(2..).unwrap_or_default(), &[][..]),
+            TensorDims::Kept(bytes) => (&[][..], bytes),
+        };
+        let kept = kept.chunks_exact(4).map(word);
+        known.iter().copied().chain(kept)
     }
 }
 
@@ -497,62 +539,181 @@ impl<'a> Written<'a> {
         self.manifest
     }
 
-    /// The outputs that it wrote to, in the order of the manifest: each with its index.
-    pub fn outputs(&self) -> impl Iterator<Item = (usize, OutputView<'static>)> {
-        let outputs = self.records.outputs.iter().enumerate();
-        outputs.filter_map(|(index, output)| output.begin.map(|_| (index, output.view)))
+    /// The elements, where all that was written is one tensor of numbers that has the same shape in every call.
+    pub fn numbers(&self) -> Option<&'a [u8]> {
+        match &*self.records.outputs {
+            [Known { plain, .. }] => plain.as_ref().map(|plain| &*plain.elements),
+            _ => None,
+        }
     }
 
-    /// The tensors of the record of an output, in the order of the manifest; none where it has no record.
-    pub fn tensors(&self, index: usize) -> impl Iterator<Item = Tensor<'a>> {
-        let output = self.records.outputs.get(index);
-        let begin = output.and_then(|output| Some((output, output.begin?)));
-        let (tensors, begin) = begin.map_or((&[][..], 0), |(output, at)| (&output.tensors, at));
-        let mut rest = &self.records.bytes[begin..];
-        tensors.iter().map(move |KnownTensor { ty, fixed }| {
-            let element = ty.element();
-            if let Some(Fixed { bytes, dims }) = fixed {
-                let elements;
-                (elements, rest) = rest.split_at(*bytes as usize);
-                return Tensor {
-                    element,
-                    dims,
-                    elements: Elements::Numbers(elements),
-                };
-            }
-            let dims;
-            (dims, rest) = rest.split_at(ty.dims().len() * 4);
-            let count: u32 = dims.chunks_exact(4).map(word).product();
-            let elements;
-            if element == ElementType::Utf8 {
-                let mut end = 0;
-                for _ in 0..count {
-                    end += 4 + word(&rest[end..end + 4]) as usize;
-                }
-                let bytes;
-                (bytes, rest) = rest.split_at(end);
-                elements = Elements::Texts(Texts { bytes });
-            } else {
-                let bytes;
-                (bytes, rest) = rest.split_at((count * element.size()) as usize);
-                elements = Elements::Numbers(bytes);
-            }
-            Tensor {
-                element,
-                dims,
-                elements,
-            }
+    /// The records, in the order of the manifest's outputs.
+    pub fn records(&self) -> impl Iterator<Item = Record<'a>> + use<'a> {
+        let Records {
+            bytes,
+            outputs,
+            call,
+            ..
+        } = self.records;
+        let written = outputs.iter().filter(|output| output.call == *call);
+        written.map(move |output| Record {
+            output,
+            bytes: match &output.plain {
+                Some(plain) => &plain.elements,
+                None => &bytes[output.begin..],
+            },
         })
     }
 
     /// Prints it as a line of JSON without its end, see [`json`].
     pub fn line(&self, out: &mut impl Write) -> fmt::Result {
         out.write_str("{")?;
-        json::separated(out, self.outputs(), |out, (index, output)| {
-            json::output(out, output.name, self.tensors(index), |out, tensor| {
+        json::separated(out, self.records(), |out, record| {
+            let name = record.output().name;
+            json::output(out, name, record.tensors(), |out, tensor| {
                 json::tensor(out, tensor.element, tensor.dims(), tensor.elements)
             })
         })?;
         out.write_str("}")
+    }
+}
+
+/// What one call of a rune wrote to one output.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    output: &'a Known,
+    /// Its first tensor, and what is behind it.
+    bytes: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// The index of the output.
+    pub const fn index(&self) -> usize {
+        self.output.index
+    }
+
+    /// The output.
+    pub const fn output(&self) -> &'a OutputView<'static> {
+        &self.output.view
+    }
+
+    /// Its tensors, in the order of the manifest.
+    pub fn tensors(&self) -> impl Iterator<Item = Tensor<'a>> + use<'a> {
+        let mut rest = self.bytes;
+        let tensors = self.output.tensors.iter();
+        tensors.map(move |tensor| tensor.next(&mut rest))
+    }
+}
+
+impl KnownTensor {
+    /// The next tensor of a record, which goes behind it.
+    #[inline]
+    fn next<'a>(&'a self, rest: &mut &'a [u8]) -> Tensor<'a> {
+        let Some(Fixed { bytes, words, .. }) = &self.fixed else {
+            return next_of_any(self.ty, rest);
+        };
+        let (elements, behind) = rest.split_at_checked(*bytes as usize).unwrap_or_default();
+        *rest = behind;
+        Tensor {
+            element: self.ty.element(),
+            dims: TensorDims::Known(words),
+            elements: Elements::Numbers(elements),
+        }
+    }
+}
+
+/// The same of one whose shape is kept with it.
+#[inline(never)]
+fn next_of_any<'a>(ty: TensorType, rest: &mut &'a [u8]) -> Tensor<'a> {
+    let element = ty.element();
+    let (dims, behind) = rest.split_at(ty.dims().len() * 4);
+    let count: u32 = dims.chunks_exact(4).map(word).product();
+    let bytes = if element == ElementType::Utf8 {
+        let mut end = 0;
+        for _ in 0..count {
+            end += 4 + word(&behind[end..end + 4]) as usize;
+        }
+        end
+    } else {
+        (count * element.size()) as usize
+    };
+    let (elements, behind) = behind.split_at(bytes);
+    *rest = behind;
+    Tensor {
+        element,
+        dims: TensorDims::Kept(dims),
+        elements: if element == ElementType::Utf8 {
+            Elements::Texts(Texts { bytes: elements })
+        } else {
+            Elements::Numbers(elements)
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{borrow::ToOwned, vec, vec::Vec};
+
+    use rune_abi::{
+        ABI_VERSION, Dim, ElementType, Feed, Manifest, ManifestView, Output, OutputKind,
+        TensorType, Version, WasmFeatures,
+    };
+
+    use super::{Misuse, Records};
+
+    /// A rune with an output of one number.
+    fn records() -> Records {
+        let manifest = Manifest {
+            abi_version: ABI_VERSION,
+            features: WasmFeatures(0),
+            security_counter: 0,
+            memory_bytes: 64,
+            stack_bytes: 0,
+            name: "number".to_owned(),
+            version: Version {
+                major: 1,
+                minor: 0,
+                patch: 0,
+            },
+            bases: vec![],
+            capabilities: vec![],
+            outputs: vec![Output {
+                kind: OutputKind::Serial,
+                name: "serial".to_owned(),
+                params: vec![],
+                tensors: vec![Feed {
+                    from: "x".to_owned(),
+                    ty: TensorType::new(ElementType::U32, &[Dim::Exact(1)]).unwrap(),
+                }],
+            }],
+            models: vec![],
+            stages: vec![],
+        };
+        let bytes = manifest.to_bytes().unwrap().leak();
+        Records::new(&ManifestView::parse(bytes).unwrap(), 0)
+    }
+
+    #[test]
+    fn numbers_of_calls_begin_anew_at_their_end() {
+        let memory: Vec<u8> = [16u32, 4, 1, 1, 7]
+            .iter()
+            .flat_map(|w| w.to_le_bytes())
+            .collect();
+        let mut records = records();
+        for call in [u32::MAX, 1, 2] {
+            if call == u32::MAX {
+                records.call = call;
+            }
+            assert!(records.is_empty());
+            assert_eq!(records.take_plain(&memory, 0, 0), Some(4));
+            assert!(!records.is_empty());
+            // Once a call, by each of the ways.
+            assert_eq!(records.take_plain(&memory, 0, 0), None);
+            assert_eq!(records.take_elements(0, &[1, 2, 3, 4]), None);
+            let twice = records.take_any(&memory, 0, 0);
+            assert_eq!(twice, Err(Misuse::WrittenTwice("serial")));
+            assert_eq!(records.call, call);
+            records.clear();
+        }
     }
 }

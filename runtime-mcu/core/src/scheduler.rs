@@ -8,10 +8,10 @@ use rune_abi::{CapabilityView, Import, ManifestView};
 use rune_saga::{Recorder, Subject, TooSmall};
 
 use crate::{
-    Backoff, Checked, Clock, Engine, Grant, Instance, Limits, LoadError, Policy, Refusal, Schedule,
-    Source, SourceError, StartError, Table, Written,
+    Backoff, Checked, Clock, Engine, Grant, Instance, Lent, Limits, LoadError, Policy, Refusal,
+    Schedule, Source, SourceError, StartError, Table, Written,
     board::grant,
-    call::{CallError, Calls, Ended, Saga},
+    call::{CallError, Calls, Ended, Input, LONGEST_CALL_NS, Saga},
     check::check,
     record::Records,
     text::Text,
@@ -150,8 +150,12 @@ pub struct Unit<E: Engine, C: Clock> {
     digest: [u8; 32],
     policy: Policy,
     grant: Grant,
-    state: State<E, C>,
+    /// The host of its instance, which has it during a call.
+    calls: Lent<Calls<C>>,
+    /// While it runs.
+    instance: Option<E::Instance<Calls<C>>>,
     phase: Phase,
+    wait: Wait,
     backoff: Backoff,
     /// When it is called next, or started anew.
     due_ns: u64,
@@ -160,14 +164,17 @@ pub struct Unit<E: Engine, C: Clock> {
     error: Option<Failed>,
 }
 
-/// What there is of a rune in memory.
-enum State<E: Engine, C: Clock> {
-    /// What outlives a start is boxed, as it is too large to be moved on the stack of a device.
-    Live(E::Instance<Box<Calls<C>>>),
-    /// Only what outlives a start.
-    Resting(Box<Calls<C>>),
-    /// For the moment in which one becomes the other.
-    Between,
+/// What a rune waits for, as its phase and its schedule have it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// A sample for each capability.
+    Input,
+    /// The time when it is due.
+    Time,
+    /// That somebody asks for it.
+    Trigger,
+    /// It is not called.
+    Nothing,
 }
 
 impl<E: Engine, C: Clock> Unit<E, C> {
@@ -177,10 +184,11 @@ impl<E: Engine, C: Clock> Unit<E, C> {
         serial: u32,
         rune: Checked<'static>,
         digest: [u8; 32],
-        policy: Policy,
+        mut policy: Policy,
         grant: Grant,
         clock: C,
     ) -> Box<Self> {
+        policy.call_ns = policy.call_ns.min(LONGEST_CALL_NS);
         let manifest = *rune.manifest();
         let marked = rune.imports().contains(Import::Mark);
         let stages = if marked { manifest.stages.len() } else { 0 };
@@ -192,16 +200,17 @@ impl<E: Engine, C: Clock> Unit<E, C> {
         );
         saga.memory(rune.memory_bytes().into());
         let records = Records::new(&manifest, policy.text_bytes);
-        let is_timed = rune.image().is_some();
-        let calls = Calls::new(clock, manifest, Box::default(), records, saga, is_timed);
+        let calls = Calls::new(clock, manifest, records, saga);
         Box::new(Self {
             serial,
             rune,
             digest,
             policy,
             grant,
-            state: State::Resting(Box::new(calls)),
+            calls: Some(Box::new(calls)),
+            instance: None,
             phase: Phase::Waiting,
+            wait: Wait::Time,
             backoff: Backoff::new(),
             due_ns: now_ns,
             started_ns: now_ns,
@@ -247,18 +256,16 @@ impl<E: Engine, C: Clock> Unit<E, C> {
 
     /// What it did.
     pub fn saga(&self) -> &Saga {
-        match &self.state {
-            State::Live(instance) => &instance.host().saga,
-            State::Resting(calls) => &calls.saga,
-            State::Between => unreachable!("nobody sees it between two states"),
+        match &self.calls {
+            Some(calls) => &calls.saga,
+            None => unreachable!("{BETWEEN_CALLS}"),
         }
     }
 
     fn calls(&mut self) -> &mut Calls<C> {
-        match &mut self.state {
-            State::Live(instance) => instance.host_mut(),
-            State::Resting(calls) => calls,
-            State::Between => unreachable!("nobody sees it between two states"),
+        match &mut self.calls {
+            Some(calls) => calls,
+            None => unreachable!("{BETWEEN_CALLS}"),
         }
     }
 
@@ -271,39 +278,41 @@ impl<E: Engine, C: Clock> Unit<E, C> {
         }
     }
 
-    /// Gives back the memory of its instance.
+    /// Gives back the memory of its instance and its sources.
     fn rest(&mut self, phase: Phase) {
-        self.state = match core::mem::replace(&mut self.state, State::Between) {
-            State::Live(instance) => State::Resting(instance.into_host()),
-            resting @ (State::Resting(_) | State::Between) => resting,
-        };
-        self.calls().sources = Box::default();
-        self.phase = phase;
+        self.instance = None;
+        self.calls().inputs = Box::default();
+        self.enter(phase);
     }
 
     /// Opens its sources and makes an instance.
     fn start(&mut self, engine: &E, board: &mut impl Board<Clock = C>) -> Result<(), Failed> {
         let capabilities = self.rune.manifest().capabilities;
-        let sources = capabilities.iter().enumerate().map(|(index, capability)| {
-            let source = board.open(self.grant.row(index), index, &capability);
-            source.map_err(|error| Failed::Open(capability.name, error))
+        let inputs = capabilities.iter().enumerate().map(|(index, capability)| {
+            let (name, bytes) = (capability.name, capability.ty.bytes());
+            match board.open(self.grant.row(index), index, &capability) {
+                Ok(source) => Ok(Input {
+                    source,
+                    bytes,
+                    name,
+                }),
+                Err(error) => Err(Failed::Open(name, error)),
+            }
         });
-        let sources = sources.collect::<Result<Vec<_>, _>>()?;
-        let State::Resting(mut calls) = core::mem::replace(&mut self.state, State::Between) else {
-            unreachable!("it is started from rest");
-        };
-        calls.sources = sources.into();
+        let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
+        let limits = self.limits();
+        let calls = self.calls();
+        calls.inputs = inputs.into();
         calls.saga.started();
-        match engine.start(&self.rune, &self.limits(), calls) {
+        match engine.start(&self.rune, &limits) {
             Ok(instance) => {
-                self.state = State::Live(instance);
+                self.instance = Some(instance);
                 self.started_ns = board.clock().now_ns();
                 self.due_ns = self.started_ns;
-                self.phase = Phase::Running;
+                self.enter(Phase::Running);
                 Ok(())
             }
-            Err((error, calls)) => {
-                self.state = State::Resting(calls);
+            Err(error) => {
                 self.rest(Phase::Waiting);
                 Err(Failed::Start(error))
             }
@@ -322,63 +331,76 @@ impl<E: Engine, C: Clock> Unit<E, C> {
         self.rest(Phase::Waiting);
     }
 
-    /// Whether it is to be called, or started anew, now.
-    fn is_due(&mut self, now_ns: u64) -> bool {
-        match (self.phase, self.policy.schedule) {
-            (Phase::Stopped | Phase::Ended, _) => false,
-            (Phase::Waiting, _) | (Phase::Running, Schedule::Every(_)) => now_ns >= self.due_ns,
-            (Phase::Running, Schedule::Trigger) => self.triggers > 0,
-            (Phase::Running, Schedule::Input) => {
-                let mut sources = self.calls().sources.iter_mut();
-                sources.all(|source| source.is_ready(now_ns))
-            }
-        }
+    /// It does this from now on.
+    fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.wait = match (phase, self.policy.schedule) {
+            (Phase::Running, Schedule::Input) => Wait::Input,
+            (Phase::Running, Schedule::Every(_)) | (Phase::Waiting, _) => Wait::Time,
+            (Phase::Running, Schedule::Trigger) => Wait::Trigger,
+            (Phase::Stopped | Phase::Ended, _) => Wait::Nothing,
+        };
     }
 
-    /// One turn of a rune that is due, at its place.
-    fn turn(&mut self, place: usize, now_ns: u64, engine: &E, board: &mut impl Board<Clock = C>) {
-        if self.phase == Phase::Waiting {
-            return self.start_anew(place, now_ns, engine, board);
-        }
-        let State::Live(instance) = &mut self.state else {
-            unreachable!("a rune that runs has an instance");
+    /// Its turn, at its place: where it is due it is called, or started anew.
+    fn turn(&mut self, place: usize, engine: &E, board: &mut impl Board<Clock = C>) {
+        let now_ns = board.clock().now_ns();
+        let Some(calls) = &mut self.calls else {
+            unreachable!("{BETWEEN_CALLS}");
         };
-        let Policy {
-            call_ns, schedule, ..
-        } = self.policy;
-        if schedule == Schedule::Trigger {
-            self.triggers = self.triggers.saturating_sub(1);
+        let is_due = match self.wait {
+            Wait::Input => {
+                let mut inputs = calls.inputs.iter_mut();
+                inputs.all(|input| input.source.is_ready(now_ns))
+            }
+            Wait::Time => now_ns >= self.due_ns,
+            Wait::Trigger => {
+                let left = self.triggers.checked_sub(1);
+                self.triggers = left.unwrap_or(0);
+                left.is_some()
+            }
+            Wait::Nothing => false,
+        };
+        if !is_due {
+            return;
         }
-        let (returned, after_ns, ended) = instance.call_between(
-            |calls| calls.begin(now_ns, call_ns),
-            |calls, returned| {
-                let now_ns = calls.clock.now_ns();
-                let ended = calls.end(returned, now_ns);
-                if calls.has_logged() {
-                    for (level, line) in calls.log.lines() {
-                        board.say(level, calls.manifest.name, line);
-                    }
-                }
-                if ended == Ended::Output {
-                    let written = Written::new(&calls.manifest, &calls.records);
-                    if !board.write(&written) {
-                        for (index, _) in written.outputs() {
-                            calls.saga.dropped(index, 1);
-                        }
-                    }
-                }
-                (returned, now_ns, ended)
-            },
-        );
+        let deadline_ns = calls.begin(now_ns, self.policy.call_ns);
+        let Some(instance) = &mut self.instance else {
+            return self.start_anew(place, now_ns, engine, board);
+        };
+        let returned = instance.call(&mut self.calls, deadline_ns);
+        let Some(calls) = &mut self.calls else {
+            unreachable!("{BETWEEN_CALLS}");
+        };
+        let after_ns = calls.clock.now_ns();
+        let ended = calls.end(returned, after_ns);
+        if calls.is_marked() {
+            for (level, line) in calls.log.lines() {
+                board.say(level, calls.manifest.name, line);
+            }
+            if ended != Ended::Failed {
+                calls.end_stage();
+                calls.forget();
+            }
+        }
         match ended {
-            Ended::Output | Ended::NoOutput => {}
+            Ended::Output => {
+                let written = Written::new(&calls.manifest, &calls.records);
+                if !board.write(&written) {
+                    for record in written.records() {
+                        calls.saga.dropped(record.index(), 1);
+                    }
+                }
+            }
+            Ended::NoOutput => {}
             Ended::Over => return self.rest(Phase::Ended),
             Ended::Failed => {
-                let error = self.calls().failed(returned, after_ns);
+                let error = calls.failed(returned, after_ns);
+                calls.forget();
                 return self.fail(Failed::Call(error), after_ns, board);
             }
         }
-        if let Schedule::Every(_) = schedule {
+        if self.wait == Wait::Time {
             self.step(board.clock().now_ns());
         }
     }
@@ -413,6 +435,9 @@ impl<E: Engine, C: Clock> Unit<E, C> {
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
+
+/// Whoever has a rune in hand has its host.
+const BETWEEN_CALLS: &str = "an instance gives back its host";
 
 /// A place for a rune.
 type Place<E, C> = Option<Box<Unit<E, C>>>;
@@ -497,6 +522,7 @@ impl<E: Engine, B: Board, const RUNES: usize> Scheduler<E, B, RUNES> {
             return false;
         };
         unit.policy.schedule = schedule;
+        unit.enter(unit.phase);
         unit.triggers = 0;
         if unit.phase == Phase::Running {
             unit.due_ns = now_ns;
@@ -514,7 +540,7 @@ impl<E: Engine, B: Board, const RUNES: usize> Scheduler<E, B, RUNES> {
             (false, _) => unit.rest(Phase::Stopped),
             (true, Phase::Stopped | Phase::Ended) => {
                 unit.due_ns = now_ns;
-                unit.phase = Phase::Waiting;
+                unit.enter(Phase::Waiting);
             }
             (true, Phase::Running | Phase::Waiting) => {}
         }
@@ -531,18 +557,12 @@ impl<E: Engine, B: Board, const RUNES: usize> Scheduler<E, B, RUNES> {
             ..
         } = self;
         let mut next: Option<u64> = None;
-        let places = units.iter_mut().enumerate();
-        for (place, unit) in places.filter_map(|(place, unit)| Some((place, unit.as_mut()?))) {
-            let now_ns = board.clock().now_ns();
-            if unit.is_due(now_ns) {
-                unit.turn(place, now_ns, engine, board);
-            }
-            let is_timed = match unit.phase {
-                Phase::Waiting => true,
-                Phase::Running => matches!(unit.policy.schedule, Schedule::Every(_)),
-                Phase::Stopped | Phase::Ended => false,
+        for (place, unit) in units.iter_mut().enumerate() {
+            let Some(unit) = unit.as_deref_mut() else {
+                continue;
             };
-            if is_timed {
+            unit.turn(place, engine, board);
+            if unit.wait == Wait::Time {
                 next = Some(next.map_or(unit.due_ns, |next| next.min(unit.due_ns)));
             }
         }

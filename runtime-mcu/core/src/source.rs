@@ -19,11 +19,6 @@ pub trait Source {
     /// # Errors
     /// [`SourceError::Late`] where there was no sample by the deadline.
     fn read(&mut self, out: &mut [u8], deadline_ns: u64) -> Result<Read, SourceError>;
-
-    /// Samples that were lost since this was asked last, because the rune was too slow.
-    fn overruns(&mut self) -> u64 {
-        0
-    }
 }
 
 /// What reading came to.
@@ -31,11 +26,16 @@ pub trait Source {
 pub enum Read {
     /// A sample.
     Sample {
-        /// When it began, by the clock of the device; `None` where nobody knows.
-        time_ns: Option<u64>,
+        /// How many were lost since the one before, because the rune was too slow.
+        lost: u32,
     },
     /// There is no more.
     End,
+}
+
+impl Read {
+    /// A sample, with none lost before it.
+    pub const SAMPLE: Self = Self::Sample { lost: 0 };
 }
 
 /// Why there is no sample.
@@ -66,7 +66,7 @@ impl Source for Rand {
 
     fn read(&mut self, out: &mut [u8], _: u64) -> Result<Read, SourceError> {
         self.fill(out);
-        Ok(Read::Sample { time_ns: None })
+        Ok(Read::SAMPLE)
     }
 }
 
@@ -136,7 +136,6 @@ enum Adapter {
         plan: ImagePlan,
         picture: Box<[u8]>,
         have: usize,
-        time_ns: Option<u64>,
     },
 }
 
@@ -156,7 +155,6 @@ impl<D: Device, C: Clock> Adapted<D, C> {
                 picture: vec![0; plan.source_bytes()].into(),
                 plan,
                 have: 0,
-                time_ns: None,
             },
         };
         Self {
@@ -186,15 +184,7 @@ impl<D: Device, C: Clock> Adapted<D, C> {
                         return Ok(stream.has_window());
                     }
                 }
-                Adapter::Image {
-                    picture,
-                    have,
-                    time_ns,
-                    ..
-                } => {
-                    if *have == 0 {
-                        *time_ns = self.time_ns.take();
-                    }
+                Adapter::Image { picture, have, .. } => {
                     let taken = rest.len().min(picture.len() - *have);
                     picture[*have..*have + taken].copy_from_slice(&rest[..taken]);
                     *have += taken;
@@ -247,33 +237,25 @@ impl<D: Device, C: Clock> Source for Adapted<D, C> {
             }
         }
         let unfit = |_| SourceError::Failed("the sample has another size than the plan");
-        let time_ns = match &mut self.plan {
-            Adapter::Stream(stream) => stream
-                .read(out)
-                .map_err(unfit)?
-                .and_then(|window| window.time),
+        let all = match &mut self.plan {
+            Adapter::Stream(stream) => {
+                stream.read(out).map_err(unfit)?;
+                let counters = stream.counters();
+                counters.frames_lost.saturating_add(counters.windows_lost)
+            }
             Adapter::Image {
                 plan,
                 picture,
                 have,
-                time_ns,
             } => {
                 plan.convert(picture, out).map_err(unfit)?;
                 *have = 0;
-                *time_ns
+                self.lost
             }
         };
-        Ok(Read::Sample { time_ns })
-    }
-
-    fn overruns(&mut self) -> u64 {
-        let all = match &self.plan {
-            Adapter::Stream(stream) => {
-                let counters = stream.counters();
-                counters.frames_lost.saturating_add(counters.windows_lost)
-            }
-            Adapter::Image { .. } => self.lost,
-        };
-        all - core::mem::replace(&mut self.told, all)
+        let lost = all - core::mem::replace(&mut self.told, all);
+        Ok(Read::Sample {
+            lost: u32::try_from(lost).unwrap_or(u32::MAX),
+        })
     }
 }

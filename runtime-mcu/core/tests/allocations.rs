@@ -91,7 +91,7 @@ impl Source for Zeros {
 
     fn read(&mut self, out: &mut [u8], _: u64) -> Result<Read, SourceError> {
         out.fill(0);
-        Ok(Read::Sample { time_ns: None })
+        Ok(Read::SAMPLE)
     }
 }
 

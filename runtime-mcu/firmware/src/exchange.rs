@@ -52,7 +52,7 @@ impl Source for Fed {
         }
         out.copy_from_slice(&inbox.sample);
         inbox.filled = 0;
-        Ok(Read::Sample { time_ns: None })
+        Ok(Read::SAMPLE)
     }
 }
 

@@ -413,8 +413,4 @@ impl Source for Heard {
         }
         Ok(read)
     }
-
-    fn overruns(&mut self) -> u64 {
-        self.source.overruns()
-    }
 }

@@ -94,7 +94,7 @@ impl Source for Sevens {
 
     fn read(&mut self, out: &mut [u8], _: u64) -> Result<Read, SourceError> {
         out.fill(7);
-        Ok(Read::Sample { time_ns: None })
+        Ok(Read::SAMPLE)
     }
 }
 

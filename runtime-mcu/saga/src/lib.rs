@@ -32,6 +32,10 @@
 //! ```
 #![no_std]
 #![forbid(unsafe_code)]
+#![expect(
+    clippy::inline_always,
+    reason = "firmware is compiled for size, and these are a part of every call"
+)]
 
 mod counters;
 mod failure;

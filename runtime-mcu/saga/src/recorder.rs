@@ -2,7 +2,7 @@
 
 use crate::{
     Counters, Failure, Histogram, Subject, Summary, TooSmall, Writes,
-    counters::add,
+    counters::{Counter, add},
     wire::{self, Spans},
 };
 
@@ -48,7 +48,9 @@ impl Stage {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Output {
     pub(crate) earlier: Writes,
-    pub(crate) interval: Writes,
+    records: Counter,
+    bytes: Counter,
+    dropped: u64,
 }
 
 impl Output {
@@ -56,20 +58,26 @@ impl Output {
     pub const fn new() -> Self {
         Self {
             earlier: Writes::new(),
-            interval: Writes::new(),
+            records: Counter::ZERO,
+            bytes: Counter::ZERO,
+            dropped: 0,
         }
     }
 
     /// Since the recorder was made.
     pub fn total(&self) -> Writes {
         let mut total = self.earlier;
-        total.merge(&self.interval);
+        total.merge(&self.interval());
         total
     }
 
     /// Since the last heartbeat.
-    pub const fn interval(&self) -> &Writes {
-        &self.interval
+    pub const fn interval(&self) -> Writes {
+        Writes {
+            records: self.records.get(),
+            bytes: self.bytes.get(),
+            dropped: self.dropped,
+        }
     }
 }
 
@@ -81,6 +89,7 @@ impl Output {
 pub struct Recorder<S, O> {
     /// Recording touches the interval alone; what was before is added where a total is asked for.
     earlier: Counters,
+    /// But for the calls with output: they are those that are in the durations and nowhere else.
     interval: Counters,
     earlier_latency: Histogram,
     interval_latency: Histogram,
@@ -119,15 +128,14 @@ where
     }
 
     /// A call ended and took this long, host functions included.
-    #[inline]
+    #[inline(always)]
     pub fn call(&mut self, took_ns: u64, outcome: Outcome) {
         self.interval_latency.record(took_ns);
-        let counter = match outcome {
-            Outcome::Output => &mut self.interval.with_output,
-            Outcome::NoOutput => &mut self.interval.without_output,
-            Outcome::Failed(kind) => &mut self.interval.failures[kind as usize],
-        };
-        add(counter, 1);
+        match outcome {
+            Outcome::Output => {}
+            Outcome::NoOutput => add(&mut self.interval.without_output, 1),
+            Outcome::Failed(kind) => add(&mut self.interval.failures[kind as usize], 1),
+        }
     }
 
     /// A stage ended and took this long.
@@ -140,18 +148,18 @@ where
     }
 
     /// An output took a record with so many bytes in its tensors.
-    #[inline]
-    pub fn written(&mut self, index: usize, bytes: u64) {
+    #[inline(always)]
+    pub fn written(&mut self, index: usize, bytes: u32) {
         if let Some(output) = self.outputs.as_mut().get_mut(index) {
-            add(&mut output.interval.records, 1);
-            add(&mut output.interval.bytes, bytes);
+            output.records.count();
+            output.bytes.add(bytes);
         }
     }
 
     /// So many records of an output were lost on the way to its sink.
     pub fn dropped(&mut self, index: usize, records: u64) {
         if let Some(output) = self.outputs.as_mut().get_mut(index) {
-            add(&mut output.interval.dropped, records);
+            add(&mut output.dropped, records);
         }
     }
 
@@ -168,13 +176,16 @@ where
     /// Counters since the recorder was made.
     pub fn total(&self) -> Counters {
         let mut total = self.earlier;
-        total.merge(&self.interval);
+        total.merge(&self.interval());
         total
     }
 
     /// Counters since the last heartbeat.
-    pub const fn interval(&self) -> &Counters {
-        &self.interval
+    pub fn interval(&self) -> Counters {
+        let mut interval = self.interval;
+        let others = interval.calls();
+        interval.with_output = self.interval_latency.count().saturating_sub(others);
+        interval
     }
 
     /// Durations of all calls since the recorder was made.
@@ -230,7 +241,7 @@ where
 
     /// Adds the interval to what was before and begins a new one.
     pub fn begin_interval(&mut self, now_ns: u64) {
-        self.earlier.merge(&self.interval);
+        self.earlier = self.total();
         self.interval = Counters::new();
         self.earlier_latency.merge(&self.interval_latency);
         self.interval_latency = Histogram::new();
@@ -238,8 +249,10 @@ where
             stage.interval = Summary::new();
         }
         for output in self.outputs.as_mut() {
-            output.earlier.merge(&output.interval);
-            output.interval = Writes::new();
+            *output = Output {
+                earlier: output.total(),
+                ..Output::new()
+            };
         }
         self.interval_began = now_ns;
         add(&mut self.beats, 1);
@@ -252,7 +265,7 @@ where
             interval_length: now_ns.saturating_sub(self.interval_began),
             memory_peak: self.memory_peak,
             earlier: &self.earlier,
-            interval: &self.interval,
+            interval: self.interval(),
             earlier_latency: &self.earlier_latency,
             interval_latency: &self.interval_latency,
             stages: self.stages.as_ref(),

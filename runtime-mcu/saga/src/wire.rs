@@ -23,7 +23,7 @@ use core::{fmt, iter};
 
 use rune_abi::{ManifestView, Version, limit};
 
-use crate::{Counters, Failure, Histogram, Output, Stage, Summary, Writes};
+use crate::{Counters, Failure, Histogram, Output, Stage, Summary, Writes, counters::Extent};
 
 const MAGIC: [u8; 4] = *b"SAGA";
 const FORMAT_VERSION: u8 = 1;
@@ -76,7 +76,7 @@ pub(crate) struct Spans<'a> {
     pub(crate) interval_length: u64,
     pub(crate) memory_peak: u64,
     pub(crate) earlier: &'a Counters,
-    pub(crate) interval: &'a Counters,
+    pub(crate) interval: Counters,
     pub(crate) earlier_latency: &'a Histogram,
     pub(crate) interval_latency: &'a Histogram,
     pub(crate) stages: &'a [Stage],
@@ -106,12 +106,12 @@ pub(crate) fn encode<'o>(
     w.number(spans.uptime);
     w.number(spans.interval_length);
     w.number(spans.memory_peak);
-    for counters in [spans.earlier, spans.interval] {
+    for counters in [spans.earlier, &spans.interval] {
         w.number(counters.with_output);
         w.number(counters.without_output);
         w.number(counters.overruns);
         w.number(counters.starts);
-        w.sparse(&counters.failures);
+        w.sparse(counters.failures.iter().copied());
     }
     w.histogram(spans.earlier_latency);
     w.histogram(spans.interval_latency);
@@ -124,7 +124,7 @@ pub(crate) fn encode<'o>(
     w.number(spans.outputs.len().min(manifest.outputs.len()) as u64);
     for (output, writes) in manifest.outputs.iter().zip(spans.outputs) {
         w.text(output.name);
-        for part in [&writes.earlier, &writes.interval] {
+        for part in [writes.earlier, writes.interval()] {
             w.number(part.records);
             w.number(part.bytes);
             w.number(part.dropped);
@@ -162,10 +162,10 @@ impl Writer<'_> {
         self.bytes(text.as_bytes());
     }
 
-    fn sparse(&mut self, list: &[u64]) {
-        self.number(list.iter().filter(|n| **n > 0).count() as u64);
+    fn sparse(&mut self, list: impl Iterator<Item = u64> + Clone) {
+        self.number(list.clone().filter(|n| *n > 0).count() as u64);
         let mut zeros = 0;
-        for &n in list {
+        for n in list {
             if n == 0 {
                 zeros += 1;
             } else {
@@ -178,7 +178,7 @@ impl Writer<'_> {
 
     fn histogram(&mut self, histogram: &Histogram) {
         self.sparse(histogram.raw());
-        self.extent(histogram.summary());
+        self.extent(&histogram.summary());
     }
 
     fn summary(&mut self, summary: &Summary) {
@@ -188,9 +188,9 @@ impl Writer<'_> {
 
     fn extent(&mut self, summary: &Summary) {
         if summary.count > 0 {
-            self.number(summary.sum);
-            self.number(summary.min);
-            self.number(summary.max);
+            self.number(summary.sum_ns());
+            self.number(summary.extent.min);
+            self.number(summary.extent.max);
         }
     }
 }
@@ -441,16 +441,12 @@ impl<'a> Reader<'a> {
         if count == 0 {
             return Ok(Summary::new());
         }
-        let summary = Summary {
-            count,
-            sum: self.number()?,
-            min: self.number()?,
-            max: self.number()?,
-        };
-        if summary.min == 0 || summary.min > summary.max || summary.sum < summary.max {
+        let (sum, min, max) = (self.number()?, self.number()?, self.number()?);
+        if min == 0 || min > max || sum < max {
             return Err(error(at, "summary that contradicts itself"));
         }
-        Ok(summary)
+        let extent = Extent::new(sum, min, max);
+        Ok(Summary { count, extent })
     }
 
     fn stage(&mut self) -> Result<StageView<'a>, DecodeError> {

@@ -8,7 +8,7 @@
 //! | 0 | magic | `RUNE-IMG` |
 //! | 8 | format version, version of the contract | two u16 |
 //! | 12 | [target](Target), [containment](Containment), length of the image | three u32 |
-//! | 24 | imports: bit `i` for [`Import::ALL`]`[i]`; flags: bit 0, there is something to reset; bit 1, a call begins with a read | two u32 |
+//! | 24 | imports: bit `i` for [`Import::ALL`]`[i]`; flags: bit 0, there is something to reset; bit 1, a call begins with a read; bit 2, records keep their place | two u32 |
 //! | 32 | RAM: length of the block, where memory begins in it, length of memory, length of the stack | four u32 |
 //! | 48 | the entry | u32 |
 //! | 52 | manifest, constants, code, functions: offset and length of each | eight u32 |
@@ -27,7 +27,10 @@
 //!
 //! **The ends of a call** need no way to the host of their own. What the header names as its first read the host has done
 //! before [`Operation::Call`], with the answer in `r2`. And `svc 0` may write a record before it ends the call: `r1` is
-//! the number of the output and one, above [`LAST_ADDRESS_BITS`] bits of its address, or 0.
+//! the number of the output and one, above [`LAST_ADDRESS_BITS`] bits of its address, or 0. An image whose records *keep
+//! their place* promises that what lies at the address of a record is the same in every call, where all its tensors have
+//! the same shape in every call: a host that has found it right once may copy the elements from where they were. One that
+//! breaks the promise has other elements of its own memory passed on.
 
 use crate::{ABI_VERSION, Import};
 
@@ -44,6 +47,7 @@ const HEADER_BYTES: usize = 160;
 const DIGEST: usize = 128;
 const RESETS: u32 = 1;
 const READS_FIRST: u32 = 2;
+const KEEPS_RECORDS: u32 = 4;
 /// Bits of an address in what a call gives back of its last record. Memory is not larger.
 pub const LAST_ADDRESS_BITS: u32 = 28;
 
@@ -353,7 +357,7 @@ impl<'a> ImageView<'a> {
             return fail(field::IMPORTS, "an unknown import");
         }
         let flags = word(field::FLAGS);
-        if flags & !(RESETS | READS_FIRST) != 0 {
+        if flags & !(RESETS | READS_FIRST | KEEPS_RECORDS) != 0 {
             return fail(field::FLAGS, "an unknown flag");
         }
         let reads_first = flags & READS_FIRST != 0;
@@ -445,6 +449,11 @@ impl<'a> ImageView<'a> {
     /// Whether [`Operation::Reset`] does something.
     pub fn resets(&self) -> bool {
         self.word(field::FLAGS) & RESETS != 0
+    }
+
+    /// Whether what describes a record never changes, where its tensors have the same shape in every call.
+    pub fn keeps_records(&self) -> bool {
+        self.word(field::FLAGS) & KEEPS_RECORDS != 0
     }
 
     /// What its host reads for it before each call.

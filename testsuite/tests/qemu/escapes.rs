@@ -403,6 +403,53 @@ fn the_ends_of_a_call_are_no_way_out() {
     }
 }
 
+/// A record that keeps its place is looked at once. An image that promised so and then describes another one has its own
+/// elements passed on, from where they were; without the promise it is stopped.
+#[test]
+fn a_record_that_does_not_keep_its_place_is_no_way_out() {
+    let test = "a_record_that_does_not_keep_its_place_is_no_way_out";
+    let Some(firmware) = firmware_for_images(test) else {
+        return;
+    };
+    let mut machine = Flash::new().boot(firmware);
+    let place = machine.install(&witness().signed()).unwrap();
+    let other = witnessed(&mut machine, place, 3);
+    let last = 1 << LAST_ADDRESS_BITS | 0xC0;
+    // The first element is the number of the call; from the second call on the record names what is not the image's.
+    let call = format!(
+        "ldr r5, [r0, #0x80]\nadds r5, #1\nstr r5, [r0, #0x80]\nstr r5, [r0, #0x40]\n\
+         movs r1, #0x40\ncmp r5, #1\nbeq 1f\nldr r1, =0x10000000\n1:\n\
+         movs r2, #12\nmovs r3, #1\nmovs r4, #3\nadd r5, r0, #0xC0\nstm r5, {{r1, r2, r3, r4}}\n\
+         ldr r1, ={last:#x}\nmovs r0, #0\nsvc #0"
+    );
+    for (number, keeps_records) in [(10u32, true), (11, false)] {
+        let before = sums(&mut machine);
+        let image = Hand {
+            writes: 3,
+            keeps_records,
+            ..Hand::new("keeps", &call)
+        };
+        let own = machine.install(&image.signed()).unwrap();
+        let calls = if keeps_records { 3 } else { 2 };
+        let lines: String = (0..calls)
+            .map(|_| machine.call(own, &[]).unwrap_or_default())
+            .collect();
+        let unit = machine.look(own).unwrap();
+        let broken = unit.failures[Failure::Contract as usize];
+        let has = |call| lines.contains(&format!("[{call}, 0, 0]"));
+        if keeps_records {
+            assert_eq!((unit.well, broken), (3, 0), "{lines}");
+            assert!([1, 2, 3].into_iter().all(has), "{lines}");
+        } else {
+            assert_eq!((unit.well, broken), (1, 1), "{lines}");
+            assert!(has(1) && !has(2), "{lines}");
+        }
+        machine.remove("keeps").unwrap();
+        assert_eq!(sums(&mut machine), before);
+        assert_eq!(witnessed(&mut machine, place, number), other);
+    }
+}
+
 #[test]
 fn what_traps_is_named_by_its_function() {
     let Some(firmware) = firmware_for_images("what_traps_is_named_by_its_function") else {

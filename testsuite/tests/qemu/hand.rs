@@ -73,6 +73,7 @@ pub(crate) struct Hand {
     pub(crate) writes: u32,
     /// What is read before each call, as its header says.
     pub(crate) first_read: Option<FirstRead>,
+    pub(crate) keeps_records: bool,
     /// Before the code: 32 bytes are constants.
     pub(crate) constants: [u8; 32],
     pub(crate) code: String,
@@ -94,6 +95,7 @@ impl Hand {
             reads: 0,
             writes: 0,
             first_read: None,
+            keeps_records: false,
             constants: [0; 32],
             code: format!("cmp r1, #1\nbeq 99f\nmovs r0, #0\nsvc #0\n99:\n{call}\n"),
             functions: vec![(0, "call".to_owned())],
@@ -147,6 +149,7 @@ impl Hand {
             imports,
             resets: false,
             first_read: self.first_read,
+            keeps_records: self.keeps_records,
             block_bytes: BLOCK,
             memory: (0, BLOCK),
             stack_bytes: STACK,

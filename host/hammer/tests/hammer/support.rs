@@ -86,6 +86,7 @@ pub(crate) fn image(containment: Containment) -> Vec<u8> {
         imports: vec![],
         resets: false,
         first_read: None,
+        keeps_records: false,
         block_bytes: 4096,
         memory: (64, 2048),
         stack_bytes: 512,

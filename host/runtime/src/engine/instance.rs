@@ -209,7 +209,9 @@ impl Instance {
             return Ok(Call::NoOutput);
         }
         for record in records {
-            host.health.written(record.output, record.bytes());
+            // It was copied out of a memory of 32 bits.
+            let bytes = u32::try_from(record.bytes()).unwrap_or(u32::MAX);
+            host.health.written(record.output, bytes);
         }
         Ok(Call::Output(records))
     }

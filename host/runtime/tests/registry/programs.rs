@@ -33,6 +33,7 @@ fn image(rune: &[u8]) -> Vec<u8> {
         imports: vec![],
         resets: false,
         first_read: None,
+        keeps_records: false,
         block_bytes: 4096,
         memory: (64, 2048),
         stack_bytes: 512,

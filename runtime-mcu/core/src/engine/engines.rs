@@ -2,7 +2,7 @@
 
 use rune_abi::WasmFeatures;
 
-use super::{Engine, Host, Instance, Limits, StartError, Stop};
+use super::{Engine, Host, Instance, Lent, Limits, StartError, Stopped};
 use crate::Checked;
 
 /// An engine that runs modules on `M` and images on `I`.
@@ -31,64 +31,27 @@ impl<M: Engine, I: Engine> Engine for Engines<M, I> {
         &self,
         rune: &Checked<'static>,
         limits: &Limits,
-        host: H,
-    ) -> Result<Self::Instance<H>, (StartError, H)> {
+    ) -> Result<Self::Instance<H>, StartError> {
         if rune.image().is_some() {
-            let image = self.images.start(rune, limits, host);
-            image.map(Either::Image)
+            self.images.start(rune, limits).map(Either::Image)
         } else {
-            let module = self.modules.start(rune, limits, host);
-            module.map(Either::Module)
+            self.modules.start(rune, limits).map(Either::Module)
         }
     }
 }
 
 impl<H, M: Instance<H>, I: Instance<H>> Instance<H> for Either<M, I> {
-    fn call(&mut self) -> Result<i32, Stop> {
+    fn call(&mut self, host: &mut Lent<H>, deadline_ns: u64) -> Result<i32, Stopped> {
         match self {
-            Self::Module(module) => module.call(),
-            Self::Image(image) => image.call(),
+            Self::Module(module) => module.call(host, deadline_ns),
+            Self::Image(image) => image.call(host, deadline_ns),
         }
     }
 
-    // One look at which it is.
-    #[inline]
-    fn call_between<R>(
-        &mut self,
-        before: impl FnOnce(&mut H),
-        after: impl FnOnce(&mut H, Result<i32, Stop>) -> R,
-    ) -> R {
+    fn reset(&mut self, host: &mut Lent<H>, deadline_ns: u64) -> Result<(), Stopped> {
         match self {
-            Self::Module(module) => module.call_between(before, after),
-            Self::Image(image) => image.call_between(before, after),
-        }
-    }
-
-    fn reset(&mut self) -> Result<(), Stop> {
-        match self {
-            Self::Module(module) => module.reset(),
-            Self::Image(image) => image.reset(),
-        }
-    }
-
-    fn host(&self) -> &H {
-        match self {
-            Self::Module(module) => module.host(),
-            Self::Image(image) => image.host(),
-        }
-    }
-
-    fn host_mut(&mut self) -> &mut H {
-        match self {
-            Self::Module(module) => module.host_mut(),
-            Self::Image(image) => image.host_mut(),
-        }
-    }
-
-    fn into_host(self) -> H {
-        match self {
-            Self::Module(module) => module.into_host(),
-            Self::Image(image) => image.into_host(),
+            Self::Module(module) => module.reset(host, deadline_ns),
+            Self::Image(image) => image.reset(host, deadline_ns),
         }
     }
 }

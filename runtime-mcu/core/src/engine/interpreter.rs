@@ -14,7 +14,7 @@ use wasmi::{
     errors::{ErrorKind, HostError, MemoryError},
 };
 
-use super::{Engine, Host, Instance, Limits, StartError, Stop};
+use super::{Engine, Host, Instance, Lent, Limits, StartError, Stopped};
 use crate::{Checked, check::TABLE_ENTRIES, text::Text};
 
 /// The interpreter. A step is about one instruction.
@@ -23,7 +23,8 @@ pub struct Interpreter;
 
 /// What the store of a rune holds.
 struct State<H> {
-    host: H,
+    /// For the time of an operation.
+    host: Lent<H>,
     limits: StoreLimits,
     memory: Option<Memory>,
 }
@@ -35,10 +36,6 @@ pub struct Running<H> {
     reset: Option<TypedFunc<(), ()>>,
     fuel: u64,
 }
-
-/// The host stopped the rune.
-#[derive(Debug)]
-struct Stopped;
 
 impl core::fmt::Display for Stopped {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -61,16 +58,15 @@ impl Engine for Interpreter {
         &self,
         rune: &Checked<'static>,
         limits: &Limits,
-        host: H,
-    ) -> Result<Running<H>, (StartError, H)> {
+    ) -> Result<Running<H>, StartError> {
         if rune.image().is_some() {
-            return Err((StartError::NoImages, host));
+            return Err(StartError::NoImages);
         }
         let engine = wasmi::Engine::new(&config(rune.manifest().features, limits));
         let mut store = Store::new(
             &engine,
             State {
-                host,
+                host: None,
                 limits: StoreLimitsBuilder::new()
                     .memory_size(rune.manifest().memory_bytes.next_multiple_of(1 << 16) as usize)
                     .table_elements(TABLE_ENTRIES as usize)
@@ -80,15 +76,13 @@ impl Engine for Interpreter {
                 memory: None,
             },
         );
-        match link(&mut store, rune, limits) {
-            Ok((call, reset)) => Ok(Running {
-                store,
-                call,
-                reset,
-                fuel: limits.fuel,
-            }),
-            Err(error) => Err((error, store.into_data().host)),
-        }
+        let (call, reset) = link(&mut store, rune, limits)?;
+        Ok(Running {
+            store,
+            call,
+            reset,
+            fuel: limits.fuel,
+        })
     }
 }
 
@@ -209,44 +203,47 @@ fn ask<H: Host>(
         Some(memory) => memory.data_and_store_mut(&mut caller),
         None => (&mut [], caller.data_mut()),
     };
-    let answer = state.host.import(import, args, bytes);
-    answer.map_err(|_| Error::host(Stopped))
+    let host = state.host.as_mut().ok_or(Stopped);
+    let answer = host.and_then(|host| {
+        host.is_in_time()?;
+        host.import(import, args, bytes)
+    });
+    answer.map_err(Error::host)
 }
 
 impl<H: Host + 'static> Running<H> {
-    fn enter<R: wasmi::WasmResults>(&mut self, export: TypedFunc<(), R>) -> Result<R, Stop> {
+    fn enter<R: wasmi::WasmResults>(
+        &mut self,
+        export: TypedFunc<(), R>,
+        host: &mut Lent<H>,
+    ) -> Result<R, Stopped> {
+        self.store.data_mut().host = Some(host.take().ok_or(Stopped)?);
         let result = self.store.set_fuel(self.fuel);
         let result = result.and_then(|()| export.call(&mut self.store, ()));
-        result.map_err(|error| match error.as_trap_code() {
-            _ if error.downcast_ref::<Stopped>().is_some() => Stop::Host,
-            Some(code) => Stop::Trap(kind_of(code)),
-            None => Stop::Trap(Failure::OtherTrap),
+        *host = self.store.data_mut().host.take();
+        result.map_err(|error| {
+            let is_host = error.downcast_ref::<Stopped>().is_some();
+            if let Some(host) = host
+                && !is_host
+            {
+                let failure = error.as_trap_code().map_or(Failure::OtherTrap, kind_of);
+                host.trapped(failure, None);
+            }
+            Stopped
         })
     }
 }
 
 impl<H: Host + 'static> Instance<H> for Running<H> {
-    fn call(&mut self) -> Result<i32, Stop> {
-        self.enter(self.call)
+    fn call(&mut self, host: &mut Lent<H>, _: u64) -> Result<i32, Stopped> {
+        self.enter(self.call, host)
     }
 
-    fn reset(&mut self) -> Result<(), Stop> {
+    fn reset(&mut self, host: &mut Lent<H>, _: u64) -> Result<(), Stopped> {
         match self.reset {
-            Some(reset) => self.enter(reset),
+            Some(reset) => self.enter(reset, host),
             None => Ok(()),
         }
-    }
-
-    fn host(&self) -> &H {
-        &self.store.data().host
-    }
-
-    fn host_mut(&mut self) -> &mut H {
-        &mut self.store.data_mut().host
-    }
-
-    fn into_host(self) -> H {
-        self.store.into_data().host
     }
 }
 

@@ -4,7 +4,7 @@ mod engines;
 mod interpreter;
 
 use alloc::boxed::Box;
-use core::fmt;
+use core::{fmt, ops::Range};
 
 use rune_abi::{Import, WasmFeatures};
 use rune_saga::Failure;
@@ -14,48 +14,98 @@ pub use interpreter::{Interpreter, Running};
 
 use crate::{Checked, text::Text};
 
-/// The host side of the functions that runes import.
+/// The host side of the functions that runes import, see `docs/abi.md`. What a rune names by a place in its memory comes
+/// as the bytes there; `None` where it lies outside.
 pub trait Host {
+    /// Fills the place for a sample of a capability, of so many bytes. Gives their number, or [`Import::END`].
+    ///
+    /// # Errors
+    /// The rune is to be stopped; here and below the host knows why.
+    fn read(
+        &mut self,
+        capability: u32,
+        bytes: u32,
+        place: Option<&mut [u8]>,
+    ) -> Result<i32, Stopped>;
+
+    /// Takes the record at an address of memory for an output.
+    ///
+    /// # Errors
+    /// As of [`read`](Self::read).
+    fn write(&mut self, memory: &[u8], output: u32, at: u32) -> Result<(), Stopped>;
+
+    /// Where the elements lie of the record at an address of memory, if it is one tensor of numbers that has the same
+    /// shape in every call. An engine that knows that such a record never changes asks once.
+    fn elements(&self, _memory: &[u8], _output: u32, _at: u32) -> Option<Range<usize>> {
+        None
+    }
+
+    /// Takes the elements of a record as [`elements`](Self::elements) has found them.
+    ///
+    /// # Errors
+    /// As of [`read`](Self::read).
+    fn write_elements(&mut self, _output: u32, _elements: &[u8]) -> Result<(), Stopped> {
+        Err(Stopped)
+    }
+
+    /// Takes a line of the log.
+    ///
+    /// # Errors
+    /// As of [`read`](Self::read).
+    fn log(&mut self, level: u32, line: Option<&[u8]>) -> Result<(), Stopped>;
+
+    /// Takes the reason of a fault that the call will return.
+    ///
+    /// # Errors
+    /// As of [`read`](Self::read).
+    fn fault(&mut self, reason: Option<&[u8]>) -> Result<(), Stopped>;
+
+    /// A stage begins, in phase 0, or ends.
+    fn mark(&mut self, stage: u32, phase: u32);
+
+    /// Whether the call has taken all of its time: asked by engines that have no clock before they ask for anything
+    /// else.
+    ///
+    /// # Errors
+    /// It has, and is to be stopped.
+    fn is_in_time(&mut self) -> Result<(), Stopped>;
+
+    /// The engine has stopped the rune: [`Failure::Deadline`] where its fuel or its time was used up. In this function,
+    /// where that is known.
+    fn trapped(&mut self, failure: Failure, function: Option<&'static str>);
+
     /// One call of a function of the contract, with its arguments, those it lacks 0, and the rune's whole memory.
     ///
     /// # Errors
-    /// The rune is to be stopped; the host knows why.
-    fn import(&mut self, import: Import, args: [u32; 3], memory: &mut [u8]) -> Result<i32, Stop>;
-
-    /// When the operation must have ended that runs, by the clock of the host; never, where nobody says. Engines that
-    /// count no steps stop code by it.
-    fn deadline_ns(&self) -> u64 {
-        u64::MAX
-    }
-
-    /// An engine says which function trapped, where it knows, right before it gives [`Stop::Trap`].
-    fn trapped(&mut self, _function: &'static str) {}
-}
-
-impl<H: Host + ?Sized> Host for Box<H> {
-    #[inline]
-    fn import(&mut self, import: Import, args: [u32; 3], memory: &mut [u8]) -> Result<i32, Stop> {
-        (**self).import(import, args, memory)
-    }
-
-    #[inline]
-    fn deadline_ns(&self) -> u64 {
-        (**self).deadline_ns()
-    }
-
-    fn trapped(&mut self, function: &'static str) {
-        (**self).trapped(function);
+    /// As of [`read`](Self::read).
+    fn import(
+        &mut self,
+        import: Import,
+        [a, b, c]: [u32; 3],
+        memory: &mut [u8],
+    ) -> Result<i32, Stopped> {
+        match import {
+            Import::Read => self.read(a, c, place(memory, b, c)),
+            Import::Write => self.write(memory, a, b).map(|()| 0),
+            Import::Log => self.log(a, place(memory, b, c).as_deref()).map(|()| 0),
+            Import::Fault => self.fault(place(memory, b, c).as_deref()).map(|()| 0),
+            Import::Mark => {
+                self.mark(a, b);
+                Ok(0)
+            }
+        }
     }
 }
 
-/// Why a call did not return.
+/// So many bytes of memory at an address; `None` where they do not lie in it.
+#[must_use]
+pub fn place(memory: &mut [u8], at: u32, bytes: u32) -> Option<&mut [u8]> {
+    memory.get_mut(at as usize..)?.get_mut(..bytes as usize)
+}
+
+/// The rune was stopped, or is to be. Its [`Host`] knows why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// The host stopped it.
-    Host,
-    /// A trap, or [`Failure::Deadline`] where the fuel or the time was used up.
-    Trap(Failure),
-}
+pub struct Stopped;
 
 /// What a started rune may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,8 +165,7 @@ pub trait Engine {
     /// A rune that was started.
     type Instance<H: Host + 'static>: Instance<H>;
 
-    /// Makes a rune ready to be called. All memory that it will ever need is taken here; where it fails, the host
-    /// comes back.
+    /// Makes a rune ready to be called. All memory that it will ever need is taken here.
     ///
     /// # Errors
     /// Where it is not valid, or does not fit.
@@ -124,42 +173,25 @@ pub trait Engine {
         &self,
         rune: &Checked<'static>,
         limits: &Limits,
-        host: H,
-    ) -> Result<Self::Instance<H>, (StartError, H)>;
+    ) -> Result<Self::Instance<H>, StartError>;
 }
 
-/// A rune that was started. After a call that stopped it must not be called again.
+/// A rune that was started. It is lent its host for each operation, and gives it back at its end; without one it does
+/// nothing and is stopped. After an operation that was stopped it must not be called again.
 pub trait Instance<H> {
-    /// Runs `_call` to its end.
+    /// Runs `_call` to its end. Engines that count no steps stop it at the deadline, in nanoseconds of the board's clock.
     ///
     /// # Errors
     /// Where it was stopped.
-    fn call(&mut self) -> Result<i32, Stop>;
-
-    /// The same between what the host does before and after it; gives what that makes of it.
-    #[inline]
-    fn call_between<R>(
-        &mut self,
-        before: impl FnOnce(&mut H),
-        after: impl FnOnce(&mut H, Result<i32, Stop>) -> R,
-    ) -> R {
-        before(self.host_mut());
-        let returned = self.call();
-        after(self.host_mut(), returned)
-    }
+    fn call(&mut self, host: &mut Lent<H>, deadline_ns: u64) -> Result<i32, Stopped>;
 
     /// Runs `_reset`, where there is one.
     ///
     /// # Errors
     /// Where it was stopped.
-    fn reset(&mut self) -> Result<(), Stop>;
-
-    /// Its host.
-    fn host(&self) -> &H;
-
-    /// Its host, for changing it.
-    fn host_mut(&mut self) -> &mut H;
-
-    /// Gives back its memory, and the host.
-    fn into_host(self) -> H;
+    fn reset(&mut self, host: &mut Lent<H>, deadline_ns: u64) -> Result<(), Stopped>;
 }
+
+/// A host, where it is not lent to an instance: an interpreter has it for the time of a call. It is boxed, as it is too
+/// large to be moved on the stack of a device.
+pub type Lent<H> = Option<Box<H>>;

@@ -74,12 +74,12 @@ impl Source for Samples {
     fn read(&mut self, out: &mut [u8], deadline_ns: u64) -> Result<Read, SourceError> {
         if let Some(sample) = self.pop() {
             out.copy_from_slice(&sample);
-            return Ok(Read::Sample { time_ns: None });
+            return Ok(Read::SAMPLE);
         }
         match self.then {
             Then::Zeros => {
                 out.fill(0);
-                Ok(Read::Sample { time_ns: None })
+                Ok(Read::SAMPLE)
             }
             Then::End => Ok(Read::End),
             Then::Silence => {

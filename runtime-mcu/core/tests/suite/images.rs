@@ -5,8 +5,8 @@ use rune_abi::{
     image::{Containment, Image, ImageView, Target},
 };
 use rune_core::{
-    AddError, Checked, Engine, Engines, Host, Interpreter, Limits, LoadError, Missing, Policy,
-    StartError, Table, check, grant,
+    AddError, Checked, Engine, Engines, Host, Instance, Interpreter, Limits, LoadError, Missing,
+    Policy, StartError, Stopped, Table, check, grant,
 };
 use sha2::{Digest, Sha256};
 
@@ -25,6 +25,7 @@ fn image(containment: Containment, reads: bool, imports: &[Import]) -> Vec<u8> {
         imports: imports.to_vec(),
         resets: false,
         first_read: None,
+        keeps_records: false,
         block_bytes: 1000,
         memory: (16, 900),
         stack_bytes: 256,
@@ -112,9 +113,8 @@ impl Engine for Refusing {
         &self,
         _: &Checked<'static>,
         _: &Limits,
-        host: H,
-    ) -> Result<Self::Instance<H>, (StartError, H)> {
-        Err((StartError::NoModules, host))
+    ) -> Result<Self::Instance<H>, StartError> {
+        Err(StartError::NoModules)
     }
 }
 
@@ -122,9 +122,29 @@ impl Engine for Refusing {
 struct Nobody;
 
 impl Host for Nobody {
-    fn import(&mut self, _: Import, _: [u32; 3], _: &mut [u8]) -> Result<i32, rune_core::Stop> {
-        Err(rune_core::Stop::Host)
+    fn read(&mut self, _: u32, _: u32, _: Option<&mut [u8]>) -> Result<i32, Stopped> {
+        Err(Stopped)
     }
+
+    fn write(&mut self, _: &[u8], _: u32, _: u32) -> Result<(), Stopped> {
+        Err(Stopped)
+    }
+
+    fn log(&mut self, _: u32, _: Option<&[u8]>) -> Result<(), Stopped> {
+        Err(Stopped)
+    }
+
+    fn fault(&mut self, _: Option<&[u8]>) -> Result<(), Stopped> {
+        Err(Stopped)
+    }
+
+    fn mark(&mut self, _: u32, _: u32) {}
+
+    fn is_in_time(&mut self) -> Result<(), Stopped> {
+        Err(Stopped)
+    }
+
+    fn trapped(&mut self, _: rune_saga::Failure, _: Option<&'static str>) {}
 }
 
 #[test]
@@ -141,9 +161,14 @@ fn an_interpreter_refuses_images_by_name_and_two_engines_share_them() {
         call_ns: 1,
     };
     let engines = Engines::<Interpreter, Refusing>::default();
-    let started = engines.start(&check(bytes).unwrap(), &limits, Nobody);
-    assert!(matches!(started, Err((StartError::NoModules, _))));
+    let started = engines.start::<Nobody>(&check(bytes).unwrap(), &limits);
+    assert!(matches!(started, Err(StartError::NoModules)));
     let module = flash(bare("i32.const 0"));
-    let started = engines.start(&check(module).unwrap(), &limits, Nobody);
-    assert!(started.is_ok());
+    let started = engines.start(&check(module).unwrap(), &limits);
+    let mut instance = started.unwrap_or_else(|error| panic!("{error}"));
+    let mut host = Some(Box::new(Nobody));
+    assert_eq!(instance.call(&mut host, u64::MAX), Ok(0));
+    // It is given back, and without one nothing is done.
+    assert!(host.take().is_some());
+    assert_eq!(instance.call(&mut host, u64::MAX), Err(Stopped));
 }

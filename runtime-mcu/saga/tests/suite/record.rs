@@ -59,7 +59,7 @@ fn happen(random: &mut Random, events: usize, recorders: &mut [&mut Boxed]) {
                 1 => recorder.call(ns, Outcome::NoOutput),
                 2 => recorder.call(ns, Outcome::Failed(failure)),
                 3 => recorder.stage(index, ns),
-                4 => recorder.written(index, ns),
+                4 => recorder.written(index, ns as u32),
                 5 => recorder.dropped(index, index as u64),
                 6 => recorder.memory(ns),
                 _ => {
@@ -98,7 +98,7 @@ fn a_record_says_what_was_recorded() {
             assert_eq!(seen.uptime_ns, 4_000);
             assert_eq!(seen.memory_peak_bytes, recorder.memory_peak_bytes());
             assert_eq!(seen.total, recorder.total());
-            assert_eq!(seen.interval, *recorder.interval());
+            assert_eq!(seen.interval, recorder.interval());
             assert_eq!(seen.latency, recorder.latency());
             assert_eq!(seen.interval_latency, *recorder.interval_latency());
             assert_eq!(seen.total.calls(), seen.latency.count());
@@ -112,7 +112,7 @@ fn a_record_says_what_was_recorded() {
             assert_eq!(names, ["serial", "log"]);
             for (seen, output) in seen.outputs().zip(recorder.outputs()) {
                 assert_eq!(seen.total, output.total());
-                assert_eq!(seen.interval, *output.interval());
+                assert_eq!(seen.interval, output.interval());
             }
             recorder.begin_interval(5_000);
         }
@@ -139,7 +139,7 @@ fn a_heartbeat_begins_the_interval_anew_and_totals_go_on() {
         assert_eq!(seen.beats, beat);
         assert_eq!(seen.interval_ns, if beat == 0 { 1_000 } else { 10 });
         intervals.merge(&seen.interval);
-        assert_eq!(*beating.interval(), Counters::new());
+        assert_eq!(beating.interval(), Counters::new());
         assert_eq!(beating.interval_latency().count(), 0);
         assert!(beating.stages().iter().all(|s| s.interval().count() == 0));
         assert_eq!(beating.total(), steady.total());

@@ -3,8 +3,8 @@
 use alloc::{string::String, vec, vec::Vec};
 
 use super::{
-    Containment, FORMAT_VERSION, FirstRead, HEADER_BYTES, ImageView, MAGIC, READS_FIRST, RESETS,
-    Target, field,
+    Containment, FORMAT_VERSION, FirstRead, HEADER_BYTES, ImageView, KEEPS_RECORDS, MAGIC,
+    READS_FIRST, RESETS, Target, field,
 };
 use crate::{ABI_VERSION, Import};
 
@@ -21,6 +21,8 @@ pub struct Image {
     pub resets: bool,
     /// The sample that every call begins with reading, which its host reads for it.
     pub first_read: Option<FirstRead>,
+    /// Whether what describes a record never changes, where its tensors have the same shape in every call.
+    pub keeps_records: bool,
     /// Bytes of its block of RAM.
     pub block_bytes: u32,
     /// Where memory begins in the block, a multiple of 16, and how many bytes it has.
@@ -62,7 +64,8 @@ impl Image {
         put(field::IMPORTS, bits.fold(0, |a, b| a | b));
         let resets = if self.resets { RESETS } else { 0 };
         let reads_first = self.first_read.map_or(0, |_| READS_FIRST);
-        put(field::FLAGS, resets | reads_first);
+        let keeps_records = if self.keeps_records { KEEPS_RECORDS } else { 0 };
+        put(field::FLAGS, resets | reads_first | keeps_records);
         if let Some(read) = self.first_read {
             put(field::FIRST_READ, read.capability);
             put(field::FIRST_READ + 4, read.at);

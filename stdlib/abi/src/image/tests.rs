@@ -11,6 +11,7 @@ fn image() -> Image {
         imports: vec![Import::Read, Import::Write],
         resets: true,
         first_read: None,
+        keeps_records: false,
         block_bytes: 4096,
         memory: (64, 4000),
         stack_bytes: 512,
@@ -76,7 +77,7 @@ fn what_cannot_be_is_refused_at_its_place() {
         (16, 4, 16),
         (22, 1, 20),
         (24, 0xff, 24),
-        (28, 4, 28),
+        (28, 8, 28),
         (35, 0xff, 32),
         (36, 1, 36),
         (43, 0xff, 36),
@@ -118,6 +119,19 @@ fn a_first_read_needs_the_import() {
     let bytes = with(vec![Import::Write]);
     let error = ImageView::new(&bytes).expect_err("it cannot read");
     assert_eq!(error.offset, 28, "{error}");
+}
+
+#[test]
+fn what_records_promise_is_a_flag() {
+    for keeps_records in [false, true] {
+        let image = Image {
+            keeps_records,
+            ..image()
+        };
+        let bytes = image.encode(|_| [0; 32]);
+        let view = ImageView::new(&bytes).expect("it is right");
+        assert_eq!(view.keeps_records(), keeps_records);
+    }
 }
 
 #[test]

@@ -95,6 +95,6 @@ impl Source for Sensor {
 
     fn read(&mut self, out: &mut [u8], _: u64) -> Result<Read, SourceError> {
         self.fill(out);
-        Ok(Read::Sample { time_ns: None })
+        Ok(Read::SAMPLE)
     }
 }
